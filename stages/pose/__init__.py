@@ -1,0 +1,1 @@
+"""From frames to tracked skeletons: estimators, joint layouts, identity over time."""

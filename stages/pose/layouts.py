@@ -1,0 +1,46 @@
+"""Other joint layouts to OpenPose's BODY_25, joint by joint name."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.layouts import BODY_25, Layout
+
+MEANS: dict[str, tuple[str, str]] = {
+    "neck": ("left_shoulder", "right_shoulder"),
+    "mid_hip": ("left_hip", "right_hip"),
+}
+"""BODY_25 joints that stand half-way between two others where a layout lacks them."""
+
+
+def to_body25(joints: NDArray[np.float32], source: Layout) -> NDArray[np.float32]:
+    """Rewrite people of a layout as BODY_25.
+
+    A joint of the same name is copied. A missing neck or mid-hip becomes the mean of both
+    shoulders or hips with the smaller of their confidences, absent if either is absent. What
+    the source does not know (the six foot points of COCO) is absent.
+
+    Args:
+        joints: (P, V, 3) x, y in px and confidence, P people, V joints of `source`; confidence
+            0 is absent.
+        source: Layout of `joints`.
+
+    Returns:
+        (P, 25, 3) float32, an absent joint (0, 0, 0).
+
+    Raises:
+        ValueError: If `joints` does not have the joints of `source`.
+    """
+    if joints.ndim != 3 or joints.shape[1:] != (len(source.joints), 3):
+        raise ValueError(f"{joints.shape} is not (P, {len(source.joints)}, 3) of {source.name}")
+    people = np.zeros((len(joints), len(BODY_25.joints), 3), np.float32)
+    for target, name in enumerate(BODY_25.joints):
+        if name in source.joints:
+            people[:, target] = joints[:, source.index(name)]
+        elif name in MEANS:
+            one, other = (joints[:, source.index(part)] for part in MEANS[name])
+            people[:, target] = (one + other) / 2
+            people[:, target, 2] = np.minimum(one[:, 2], other[:, 2])
+    people[people[..., 2] <= 0] = 0
+    return people

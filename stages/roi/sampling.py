@@ -1,0 +1,53 @@
+"""Which frames of a clip become the columns of its mosaic (paper, section III.A: tau)."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.errors import ParamsError
+
+SamplingRule = Literal["interior", "centre", "paper"]
+
+
+def sample_frames(count: int, columns: int, rule: SamplingRule = "interior") -> NDArray[np.int32]:
+    """Frame index of each mosaic column.
+
+    The paper defines tau by its interval T / L alone and leaves start and rounding open:
+
+    - ``interior``: s = T // (L + 1), frames s, 2s, ..., Ls; as the published code counts them.
+      With T <= L there is no such step: the frames of ``centre`` are taken, which shows every
+      frame at least once.
+    - ``centre``: middle of each of L equal parts, (2i + 1) T // (2L) for i = 0..L-1.
+    - ``paper``: the formula read 0-based, i T // L for i = 1..L, the last clipped to T - 1.
+
+    Args:
+        count: Frames in the clip, T >= 1.
+        columns: Columns of the mosaic, L >= 1.
+        rule: Reading of tau.
+
+    Returns:
+        (L,) int32, sorted, within 0..T-1, all different when T > L.
+
+    Raises:
+        ParamsError: If `rule` is unknown.
+        ValueError: If `count` or `columns` is below 1.
+    """
+    if rule not in get_args(SamplingRule):
+        raise ParamsError(
+            "SAMPLING_RULE",
+            f"unknown sampling rule {rule!r}",
+            remedy=f"use one of {', '.join(get_args(SamplingRule))}",
+        )
+    if count < 1 or columns < 1:
+        raise ValueError(f"cannot sample {columns} of {count} frames")
+    ordinal = np.arange(columns, dtype=np.int64)
+    if rule == "paper":
+        frames = np.minimum((ordinal + 1) * count // columns, count - 1)
+    elif rule == "interior" and count > columns:
+        frames = (ordinal + 1) * (count // (columns + 1))
+    else:
+        frames = (2 * ordinal + 1) * count // (2 * columns)
+    return frames.astype(np.int32)
