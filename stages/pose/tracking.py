@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from stroi.stages.pose.rejoining import rejoin
 from stroi.stages.pose.similarity import oks
 
 MEMORY = 30
@@ -58,6 +59,7 @@ def track(detections: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     Each frame's people are matched to the tracks of the last 30 frames by object keypoint
     similarity with the pose expected at constant, damped speed: the assignment with the largest
     sum wins, pairs below 0.15 do not count. The order of people within a frame has no effect.
+    At the end, tracks broken where two people were seen as one are joined again (`rejoin`).
 
     Args:
         detections: For each of T frames the people found, (P, 25, 3) BODY_25 in px; P differs
@@ -83,7 +85,7 @@ def track(detections: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     joined = np.zeros((len(tracks), len(detections), 25, 3), np.float32)
     for place, one in enumerate(tracks):
         joined[place, list(one.poses)] = list(one.poses.values())
-    return joined
+    return rejoin(joined)
 
 
 def _sorted(people: NDArray[np.float32]) -> NDArray[np.float32]:
