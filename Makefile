@@ -1,0 +1,50 @@
+# Everything runs in .venv; two commands set all up: `make repro` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python 3.11 or newer is needed; try make PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## Create .venv and install stroi into it
+
+.PHONY: repro
+repro: $(VENV)/.installed ## Run the whole pipeline: from the demo's videos to table and report
+	dvc repro
+	@echo
+	@dvc metrics show
+	@echo "Reports:"
+	@ls -1 runs/*/report.html
+
+.PHONY: test
+test: $(VENV)/.installed-test ## Run all tests, linters and type checks included
+	python -m pytest -n 2
+
+.PHONY: lint
+lint: $(VENV)/.installed-test ## Run the linters and type checks alone
+	ruff check .
+	ruff format --check .
+	MYPYPATH=typings mypy -p stroi
+
+.PHONY: bench
+bench: $(VENV)/.installed-test ## Run the benchmarks; results go to benchmarks/results
+	for script in benchmarks/*.py; do python $$script || exit 1; done

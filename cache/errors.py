@@ -1,0 +1,62 @@
+"""The errors of stroi: what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class StroiError(Exception):
+    """A failure that the user can understand and mend.
+
+    Printed as one line, ``code: message; remedy``; the process ends with `exit_status`.
+
+    Args:
+        code: Upper-case name of the failure, stable across releases, such as ``VIDEO_OPEN``.
+        message: What is wrong and in which file, without a final full stop.
+        remedy: What the user should do, as an imperative without a final full stop.
+        details: Lines to print before the error, one per single mistake.
+    """
+
+    exit_status = 1
+
+    def __init__(
+        self, code: str, message: str, *, remedy: str = "", details: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.details = details
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Worker processes send their errors back pickled; keyword-only arguments need help.
+        return _rebuild, (type(self), self.code, self.message, self.remedy, self.details)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+class ParamsError(StroiError):
+    """A profile, a params file or a command line that cannot be right."""
+
+    exit_status = 2
+
+
+class RefusedInput(StroiError):
+    """A file that is damaged, hostile, or not what it has to be."""
+
+    exit_status = 3
+
+
+class OutputInUse(StroiError):
+    """Another process is writing the same output."""
+
+    exit_status = 4
+
+
+class ClipRejected(StroiError):
+    """One clip that cannot be used: it is quarantined and the run goes on."""
+
+
+def _rebuild(
+    cls: type[StroiError], code: str, message: str, remedy: str, details: tuple[str, ...]
+) -> StroiError:
+    return cls(code, message, remedy=remedy, details=details)

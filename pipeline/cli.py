@@ -1,0 +1,111 @@
+"""The ``stroi`` command: one subcommand per stage, loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from stroi.cache.errors import StroiError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "sample": ("stroi.stages.sample:command", "Render the demo data set."),
+    "table": ("stroi.stages.table:command", "Write the CSV table of a public data set."),
+    "index": ("stroi.stages.index:command", "List and digest the clips of a data set."),
+    "skeletons": ("stroi.stages.skeletons:command", "Estimate and track skeletons."),
+    "mosaics": ("stroi.stages.mosaics:command", "Cut the K x L mosaics into HDF5 shards."),
+    "gcn": ("stroi.stages.gcn:command", "Train the graph network on the skeletons."),
+    "weights": ("stroi.stages.weights:command", "Dump the graph network's joint weights."),
+    "resnet": ("stroi.stages.resnet:command", "Train ResNet18 on the mosaics."),
+    "ensemble": ("stroi.stages.ensemble:command", "Sum the scores: the seven rows."),
+    "report": ("stroi.stages.report:command", "Write the page that shows it all."),
+    "check": ("stroi.pipeline.check:command", "Validate params.yaml and all profiles."),
+    "verify": ("stroi.pipeline.check:verify_command", "Verify a folder of shards."),
+}
+"""Subcommand to where it is defined and its one-line help."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The inherited listing would import every stage for its help line.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="stroi")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+def stroi(debug: bool) -> None:
+    """Action recognition from video and skeletons, stage by stage.
+
+    `dvc repro` runs all stages in order; each is also a command of its own. Exit codes: 0 done,
+    1 failed, 2 wrong usage or params, 3 input refused, 4 output in use, 130 interrupted.
+    """
+    if debug:
+        os.environ["STROI_DEBUG"] = "1"
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit; the last line on stderr tells a failure's whole story."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        outcome = stroi.main(args=arguments, prog_name="stroi", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        _say("error: interrupted; run the same command again: it goes on where it stopped")
+        return 130
+    except StroiError as error:
+        _debug()
+        for line in error.details:
+            _say(line)
+        _say(f"error: {error}")
+        return error.exit_status
+    except Exception as error:  # the last resort: one line instead of a traceback
+        _debug()
+        _say(
+            f"error: INTERNAL: {type(error).__name__}: {error}; "
+            "this is a defect: report it with the output of stroi --debug"
+        )
+        return 1
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _debug() -> None:
+    if os.environ.get("STROI_DEBUG"):
+        traceback.print_exc()

@@ -1,0 +1,18 @@
+"""Adapters: how the clips of a data set are found on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from stroi.pipeline.datasets.demo import list_demo
+from stroi.pipeline.datasets.listing import Listed
+from stroi.pipeline.datasets.table import list_table
+
+ADAPTERS: dict[str, Callable[[Path], tuple[Listed, ...]]] = {
+    "demo": list_demo,
+    "table": list_table,
+}
+"""By the name that ``index.adapter`` gives."""
+
+__all__ = ["ADAPTERS", "Listed"]

@@ -1,0 +1,67 @@
+"""Options that the stages share: where the project is, and who does the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+
+from stroi.pipeline.fanout import Workers
+from stroi.pipeline.workspace import Workspace
+
+Rest = ParamSpec("Rest")
+
+
+def in_project(
+    function: Callable[Concatenate[Workspace, Rest], None],
+) -> Callable[..., None]:
+    """Give a command ``--root`` and pass it on as a `Workspace`."""
+
+    @click.option(
+        "--root",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default=".",
+        show_default=True,
+        help="Folder with params.yaml and profiles/.",
+    )
+    @wraps(function)
+    def wrapped(root: Path, *args: Any, **kwargs: Any) -> None:
+        function(Workspace(root), *args, **kwargs)
+
+    return wrapped
+
+
+def with_workers(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--jobs``, ``--backend`` and ``--scheduler``, passed on as `Workers`."""
+
+    @click.option(
+        "--jobs",
+        "-j",
+        type=click.IntRange(min=1),
+        default=lambda: len(os.sched_getaffinity(0)),
+        show_default="number of cores",
+        envvar="STROI_JOBS",
+        help="Processes at a time; the result is the same for any number.",
+    )
+    @click.option(
+        "--backend",
+        type=click.Choice(["loky", "dask"]),
+        default="loky",
+        show_default=True,
+        help="Processes of this machine, or a dask cluster.",
+    )
+    @click.option("--scheduler", metavar="ADDRESS", help="Of the dask cluster: tcp://HOST:PORT.")
+    @wraps(function)
+    def wrapped(*args: Any, jobs: int, backend: str, scheduler: str | None, **kwargs: Any) -> None:
+        function(*args, workers=Workers(jobs, backend, scheduler), **kwargs)
+
+    return wrapped
+
+
+def say(line: str) -> None:
+    """Print a line of result to stdout."""
+    click.echo(line)

@@ -1,0 +1,221 @@
+"""Every knob of the pipeline: one frozen group per stage, read from ``profiles/<dataset>.yaml``.
+
+The defaults are the paper's choices, or the most faithful reading where it is silent
+(docs/method.md tells which is which). A key that is not here is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Group(BaseModel):
+    """A group of params: frozen, exactly typed, without unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+
+class SampleParams(Group):
+    """The rendered demo data set (stage ``sample``)."""
+
+    seed: int = 0
+    subjects: Annotated[int, Field(ge=2, le=99)] = 12
+    views: Annotated[int, Field(ge=1, le=2)] = 2
+    repeats: Positive = 1
+    """Clips per class, subject and view."""
+    frames: tuple[Annotated[int, Field(ge=12)], Annotated[int, Field(ge=12)]] = (32, 60)
+    """Fewest and most frames of a clip."""
+
+
+class IndexParams(Group):
+    """Where the clips of a data set are listed (stage ``index``)."""
+
+    adapter: Literal["demo", "table"] = "table"
+    max_quarantined: Share = 0.05
+    """Largest share of listed clips that may be missing before the stage fails."""
+
+
+class SkeletonParams(Group):
+    """Pose estimation and tracking (stage ``skeletons``)."""
+
+    source: Literal["movenet"] = "movenet"
+    side: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
+    """Larger side of the estimator's input in px."""
+    subjects: Literal["auto", 1, 2] = "auto"
+    """People kept per clip; ``auto`` decides by evidence, never by label."""
+    min_presence: Share = 0.5
+    """Share of the clip in which the second person must be seen (``auto``)."""
+    min_relative_size: Share = 0.5
+    """Size of the second person relative to the first (``auto``)."""
+    fill_gap: Annotated[int, Field(ge=0)] = 3
+    """Frames over which a missing joint is interpolated; longer gaps stay absent."""
+    clips_per_shard: Positive = 64
+    max_quarantined: Share = 0.05
+
+
+class MosaicParams(Group):
+    """Cutting the K x L mosaics, eq. 1 (stage ``mosaics``)."""
+
+    columns: Annotated[int, Field(ge=1, le=64)] = 5
+    """L, frames per mosaic."""
+    sampling: Literal["interior", "centre", "paper"] = "interior"
+    cell: Annotated[int, Field(ge=8, le=1024)] = 96
+    """Side of a crop in px of the video frame."""
+    size: Annotated[int, Field(ge=40, le=2048)] = 225
+    """Side of the stored mosaic in px; a multiple of the rows (5) and of the columns."""
+    min_confidence: Share = 0.2
+    """Joints below it are missing."""
+    border: Literal["black", "edge", "reflect"] = "black"
+    missing: Literal["black", "nearest"] = "black"
+    clips_per_shard: Positive = 512
+    max_quarantined: Share = 0.05
+
+    @model_validator(mode="after")
+    def _cells_are_whole(self) -> MosaicParams:
+        if self.size % 5 or self.size % self.columns:
+            raise ValueError(
+                f"size {self.size} is no multiple of 5 rows and {self.columns} columns"
+            )
+        return self
+
+
+class ScheduleParams(Group):
+    """Stochastic gradient descent as in the paper, section IV.B."""
+
+    epochs: Positive = 65
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    lr: Annotated[float, Field(gt=0.0)] = 0.1
+    milestones: tuple[Positive, ...] = (45, 55)
+    """Epochs after which the learning rate is multiplied by `gamma`."""
+    gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-4
+    warmup: Annotated[int, Field(ge=0)] = 0
+    """Epochs of linear warm-up."""
+
+
+class GcnParams(Group):
+    """The skeleton branch: an ST-GCN with eq. 3 (stage ``gcn``)."""
+
+    frames: Annotated[int, Field(ge=4)] = 64
+    """Frames a clip is resampled to."""
+    channels: tuple[Positive, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+    strides: tuple[Annotated[int, Field(ge=1, le=4)], ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+    temporal_kernel: Annotated[int, Field(ge=1)] = 9
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    alpha: Annotated[float, Field(gt=0.0)] = 0.001
+    """Of eq. 3: keeps empty rows of the adjacency invertible."""
+    normalisation: Literal["eq3", "two_sided", "stgcn"] = "eq3"
+    """Of the adjacency: eq. 3 to the letter, row and column sums, or ST-GCN's A D^-1."""
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    schedule: ScheduleParams = ScheduleParams()
+
+    @model_validator(mode="after")
+    def _one_stride_per_block(self) -> GcnParams:
+        if len(self.channels) != len(self.strides):
+            raise ValueError(
+                f"{len(self.channels)} channels, {len(self.strides)} strides: one each per block"
+            )
+        return self
+
+
+class WeightParams(Group):
+    """Joint weights, eq. 4 (stage ``weights``)."""
+
+    bodies: Literal["strongest", "mean", "per_half"] = "strongest"
+    """Whose weights a clip of two people gets."""
+
+
+class ResnetParams(Group):
+    """The RGB branch: ResNet18 on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    place: Literal["after", "before"] = "after"
+    """Weights multiply after or before the colours are normalised."""
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    """``mse`` is eq. 6 to the letter."""
+    flip: Share = 0.0
+    """Probability that a training mosaic is mirrored, its rows and weights with it."""
+    shift: Annotated[int, Field(ge=0, le=32)] = 0
+    """Largest random shift of the picture inside a training mosaic's cells, in px."""
+    start: str | None = None
+    """A torchvision ResNet18 as a .safetensors file; from scratch when absent."""
+    schedule: ScheduleParams = ScheduleParams()
+
+
+class EnsembleParams(Group):
+    """Summing the two branches' scores (stage ``ensemble``)."""
+
+    scores: Literal["logits", "softmax"] = "logits"
+    alpha: Annotated[float, Field(ge=0.0)] = 1.0
+    """Weight of the RGB branch; the skeleton branch has 1."""
+    pairs: dict[str, tuple[str, str]] = {}
+    """Pairs of classes to tell apart on their own, by a name for the pair (as in Fig. 1)."""
+
+
+class Split(Group):
+    """Which clips train and which test, by the values of one index column."""
+
+    by: Literal["subject", "camera", "split"]
+    train: tuple[str, ...] | None = None
+    test: tuple[str, ...] | None = None
+    """Left out: all values that the other side does not name."""
+
+    @model_validator(mode="after")
+    def _sides_are_disjoint(self) -> Split:
+        if self.train is None and self.test is None:
+            raise ValueError("name the values of train, of test, or of both")
+        both = sorted(set(self.train or ()) & set(self.test or ()))
+        if both:
+            raise ValueError(f"on both sides: {', '.join(both)}")
+        return self
+
+
+class Profile(Group):
+    """All params of one data set."""
+
+    seeds: tuple[int, ...] = (0,)
+    """Every network is trained once per seed."""
+    sample: SampleParams = SampleParams()
+    index: IndexParams = IndexParams()
+    skeletons: SkeletonParams = SkeletonParams()
+    mosaics: MosaicParams = MosaicParams()
+    splits: dict[str, Split] = {}
+    gcn: GcnParams = GcnParams()
+    weights: WeightParams = WeightParams()
+    resnet: ResnetParams = ResnetParams()
+    ensemble: EnsembleParams = EnsembleParams()
+
+    @model_validator(mode="after")
+    def _seeds_are_some_and_differ(self) -> Profile:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: name at least one, and each once")
+        return self
+
+
+class Run(Group):
+    """One row of ``runs`` in params.yaml: a data set under one of its splits."""
+
+    dataset: str
+    split: str
+
+
+class Plan(Group):
+    """What ``dvc repro`` builds: the content of params.yaml."""
+
+    rendered: tuple[str, ...] = ()
+    """Data sets that stage ``sample`` renders."""
+    datasets: tuple[str, ...]
+    runs: dict[str, Run]
+    show: str = ""
+    """The run that ``dvc plots show`` draws."""

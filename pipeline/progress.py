@@ -1,0 +1,59 @@
+"""Progress of long work: a bar on a terminal, plain lines otherwise."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from tqdm import tqdm
+
+_EVERY = 15.0  # seconds between plain lines
+
+
+class Progress(Protocol):
+    """What long work reports to."""
+
+    def update(self, count: int) -> None:
+        """`count` more units are finished."""
+
+
+class _Lines:
+    def __init__(self, total: int, label: str, unit: str) -> None:
+        self.total, self.label, self.unit = total, label, unit
+        self.count = 0
+        self.start = self.last = time.monotonic()
+
+    def update(self, count: int) -> None:
+        self.count += count
+        now = time.monotonic()
+        if now - self.last >= _EVERY and self.count:
+            self.last = now
+            rate = self.count / (now - self.start)
+            left = (self.total - self.count) / rate
+            self.say(f"{self.count}/{self.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left")
+
+    def say(self, text: str) -> None:
+        sys.stderr.write(f"{self.label}: {text}\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def progress(total: int, *, label: str, unit: str = "clips") -> Iterator[Progress]:
+    """A progress display on stderr for `total` units of work.
+
+    Args:
+        total: How much there is to do.
+        label: What is being done, usually the stage's name.
+        unit: Plural noun of one piece.
+    """
+    if sys.stderr.isatty():
+        with tqdm(total=total, desc=label, unit=f" {unit}", dynamic_ncols=True) as bar:
+            yield bar
+        return
+    lines = _Lines(total, label, unit)
+    yield lines
+    spent = time.monotonic() - lines.start
+    lines.say(f"{lines.count}/{total} {unit} in {spent:.1f} s")

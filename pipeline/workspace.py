@@ -1,0 +1,47 @@
+"""Where everything lies below the project's root."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths of a project.
+
+    Attributes:
+        root: Folder that holds dvc.yaml, params.yaml and profiles/.
+    """
+
+    root: Path
+
+    def raw(self, dataset: str) -> Path:
+        """The data set as its owner ships it: a folder, or a link to one."""
+        return self.root / "data" / dataset / "raw"
+
+    def index(self, dataset: str) -> Path:
+        """Out of stage ``index``."""
+        return self.root / "data" / dataset / "index"
+
+    def skeletons(self, dataset: str) -> Path:
+        """Out of stage ``skeletons``."""
+        return self.root / "data" / dataset / "skeletons"
+
+    def mosaics(self, dataset: str) -> Path:
+        """Out of stage ``mosaics``."""
+        return self.root / "data" / dataset / "mosaics"
+
+    def run(self, run: str, stage: str) -> Path:
+        """Out of one of a run's stages, such as ``gcn`` or ``resnet-fixed``."""
+        return self.root / "runs" / run / stage
+
+    @property
+    def store(self) -> Path:
+        """Finished work by content, outside the outs that DVC deletes (docs/resume.md)."""
+        return Path(os.environ.get("STROI_STORE") or self.root / ".stroi")
+
+    def lock(self, stage: str, name: str) -> Path:
+        """Lock file of one stage's out."""
+        return self.store / "locks" / f"{stage}-{name}.lock"

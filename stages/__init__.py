@@ -1,0 +1,1 @@
+"""One module per pipeline stage, and what only the stages use."""

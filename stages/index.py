@@ -1,0 +1,87 @@
+"""Stage ``index``: list and digest the clips of a data set; every exclusion has its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from stroi.cache.digests import sha256_file
+from stroi.cache.errors import RefusedInput
+from stroi.cache.locks import lock
+from stroi.pipeline.datasets import ADAPTERS, Listed
+from stroi.pipeline.fanout import Tick, Workers, fan_out
+from stroi.pipeline.index import Sample, write_index
+from stroi.pipeline.ledger import Ledger, Outcome, check_share, write_ledger
+from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.params import load_profile
+from stroi.pipeline.profile import IndexParams
+from stroi.pipeline.workspace import Workspace
+
+GROUPS = ("index",)
+"""The profile's groups that shape this stage's out."""
+
+_CHUNK = 64
+
+
+def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, store: Path) -> Ledger:
+    """Write the index of the data set in `raw` to `out`.
+
+    Raises:
+        RefusedInput: If `raw` is missing or its listing is malformed.
+        StroiError: If more clips than ``max_quarantined`` have no video.
+    """
+    if not raw.is_dir():
+        raise RefusedInput(
+            "DATASET_MISSING",
+            f"{raw} is no folder",
+            remedy="put the data set, or a link to it, there",
+        )
+    listed = sorted(ADAPTERS[params.adapter](raw), key=lambda clip: clip.id)
+    chunks = [listed[at : at + _CHUNK] for at in range(0, len(listed), _CHUNK)]
+    results = fan_out(
+        partial(_digest_all, raw),
+        chunks,
+        workers=workers,
+        total=len(listed),
+        label="index",
+        scratch=store,
+    )
+    rows = [row for chunk in results for row in chunk]
+    write_index(out, (row for row in rows if isinstance(row, Sample)))
+    ledger = write_ledger(
+        out, [Outcome(row.id) if isinstance(row, Sample) else row for row in rows]
+    )
+    check_share(ledger, params.max_quarantined, out)
+    return ledger
+
+
+def _digest_all(raw: Path, clips: Sequence[Listed], tick: Tick) -> list[Sample | Outcome]:
+    rows = []
+    for clip in clips:
+        rows.append(_digest(raw, clip))
+        tick()
+    return rows
+
+
+def _digest(raw: Path, clip: Listed) -> Sample | Outcome:
+    path = raw / clip.video
+    if not path.is_file():
+        return Outcome(clip.id, "VIDEO_MISSING", f"{clip.video} is no file")
+    return Sample(**vars(clip), bytes=path.stat().st_size, sha256=sha256_file(path))
+
+
+@click.command(help="List and digest the clips of DATASET: data/DATASET/raw -> data/DATASET/index.")
+@click.argument("dataset")
+@in_project
+@with_workers
+def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
+    """Build the index of one data set."""
+    params = load_profile(workspace.root, dataset).index
+    with lock(workspace.lock("index", dataset)):
+        ledger = build_index(
+            workspace.raw(dataset), workspace.index(dataset), params, workers, workspace.store
+        )
+    say(f"index {dataset}: {ledger.summary()}")

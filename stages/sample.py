@@ -1,0 +1,84 @@
+"""Stage ``sample``: render the demo data set, with the joints that are known to be true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from stroi.cache.files import write_atomic
+from stroi.cache.locks import lock
+from stroi.cache.skeletons import Clip, encode_skeletons
+from stroi.pipeline.datasets.table import REQUIRED
+from stroi.pipeline.fanout import Tick, Workers, fan_out
+from stroi.pipeline.index import csv_bytes
+from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.params import load_profile
+from stroi.pipeline.profile import SampleParams
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.demo.plan import DemoClip, plan_demo
+from stroi.stages.demo.render import render_clip
+
+GROUPS = ("sample",)
+JOINTS = "joints.h5"
+"""The known joints, as a skeleton shard beside the table."""
+
+_CHUNK = 8
+
+
+def render_demo(raw: Path, params: SampleParams, workers: Workers, store: Path) -> int:
+    """Render the data set into `raw`: ``videos/``, ``table.csv`` and the known joints.
+
+    Returns:
+        Number of clips.
+    """
+    plan = plan_demo(**params.model_dump())
+    (raw / "videos").mkdir(parents=True, exist_ok=True)
+    chunks = [plan[at : at + _CHUNK] for at in range(0, len(plan), _CHUNK)]
+    truths = fan_out(
+        partial(_render_all, raw),
+        chunks,
+        workers=workers,
+        total=len(plan),
+        label="sample",
+        scratch=store,
+    )
+    joints = {
+        clip.sample_id: truth
+        for chunk, found in zip(chunks, truths, strict=True)
+        for clip, truth in zip(chunk, found, strict=True)
+    }
+    ids = sorted(joints)
+    write_atomic(raw / JOINTS, encode_skeletons(ids, [joints[sample_id] for sample_id in ids]))
+    rows = (
+        (clip.sample_id, _video(clip), clip.label, clip.subject, clip.camera)
+        for clip in sorted(plan, key=lambda clip: clip.sample_id)
+    )
+    write_atomic(raw / "table.csv", csv_bytes(REQUIRED, rows))
+    return len(plan)
+
+
+def _video(clip: DemoClip) -> str:
+    return f"videos/{clip.sample_id}.avi"
+
+
+def _render_all(raw: Path, clips: Sequence[DemoClip], tick: Tick) -> list[Clip]:
+    truths = []
+    for clip in clips:
+        truths.append(render_clip(clip, raw / _video(clip)))
+        tick()
+    return truths
+
+
+@click.command(help="Render the demo as data set DATASET: data/DATASET/raw.")
+@click.argument("dataset", default="demo")
+@in_project
+@with_workers
+def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
+    """Render the demo data set."""
+    params = load_profile(workspace.root, dataset).sample
+    with lock(workspace.lock("sample", dataset)):
+        count = render_demo(workspace.raw(dataset), params, workers, workspace.store)
+    say(f"sample {dataset}: {count} clips rendered")

@@ -1,0 +1,124 @@
+"""Params: every mistake is reported at once, with its place, and nothing becomes shell code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stroi.cache.errors import ParamsError
+from stroi.pipeline.params import check_name, check_project, load_profile, load_run
+from stroi.pipeline.profile import Profile
+
+
+def _project(folder: Path, profile: str, params: str | None = None) -> Path:
+    (folder / "profiles").mkdir(exist_ok=True)
+    (folder / "profiles" / "x.yaml").write_text(profile)
+    default = "datasets: [x]\nruns:\n  r: {dataset: x, split: s}\n"
+    (folder / "params.yaml").write_text(default if params is None else params)
+    return folder
+
+
+GOOD = "splits:\n  s: {by: subject, test: ['1']}\n"
+
+
+def test_defaults_are_the_papers() -> None:
+    profile = Profile()
+    assert (profile.mosaics.cell, profile.mosaics.columns, profile.mosaics.size) == (96, 5, 225)
+    schedule = profile.resnet.schedule
+    assert (schedule.lr, schedule.milestones, schedule.epochs) == (0.1, (45, 55), 65)
+    assert schedule.batch_size == 64
+    assert profile.gcn.alpha == 0.001
+
+
+def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
+    root = _project(
+        tmp_path,
+        "mosaics:\n  cel: 48\n  size: many\n  columns: 0\n"
+        "resnet:\n  schedule:\n    lr: 1e-3\nseeds: [no]\n",
+    )
+    with pytest.raises(ParamsError) as caught:
+        load_profile(root, "x")
+    where = root / "profiles" / "x.yaml"
+    assert caught.value.exit_status == 2
+    assert "5 mistakes in the params, the first at" in str(caught.value)
+    report = "\n".join(caught.value.details)
+    assert f"{where}:2: mosaics.cel: unknown key; remove it or correct its spelling" in report
+    assert f"{where}:3: mosaics.size: Input should be a valid integer, got 'many'" in report
+    assert (
+        f"{where}:4: mosaics.columns: Input should be greater than or equal to 1, got 0" in report
+    )
+    assert (
+        "lr: Input should be a valid number, got '1e-3'; YAML reads 1e-3 as text, write 0.001"
+        in report
+    )
+    assert "seeds.0: Input should be a valid integer, got False" in report
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("mosaics: {size: 224}\n", "size 224 is no multiple of 5 rows and 5 columns"),
+        ("gcn: {channels: [8]}\n", "1 channels, 10 strides: one each per block"),
+        ("splits: {s: {by: subject}}\n", "name the values of train, of test, or of both"),
+        ("splits: {s: {by: camera, train: ['1'], test: ['1']}}\n", "on both sides: 1"),
+        (
+            "splits: {s: {by: label, train: ['1']}}\n",
+            "Input should be 'subject', 'camera' or 'split'",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other(tmp_path: Path, profile: str, expected: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        load_profile(_project(tmp_path, profile), "x")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("seeds: [0]\nseeds: [1]\n", ":2: key 'seeds' stands twice"),
+        ("no: 1\n", "key 'no' is not text"),
+        ("a: &a [1]\nb: *a\n", "aliases are not allowed"),
+        ("a: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
+        ("a: [1\n", "expected ',' or ']'"),
+    ],
+)
+def test_yaml_that_is_refused(tmp_path: Path, profile: str, expected: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        load_profile(_project(tmp_path, profile), "x")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x; touch P", "$(id)", "", "a b", "../x", "x\n", "ü"])
+def test_names_that_a_shell_could_read_are_refused(name: str) -> None:
+    with pytest.raises(ParamsError, match="use letters, digits, '_' and '-' only"):
+        check_name(name)
+
+
+def test_run_with_its_profile(tmp_path: Path) -> None:
+    run = load_run(_project(tmp_path, GOOD), "r")
+    assert (run.name, run.run.dataset, run.profile.splits["s"].test) == ("r", "x", ("1",))
+
+
+def test_unknown_run_dataset_and_split_name_what_there_is(tmp_path: Path) -> None:
+    root = _project(tmp_path, GOOD)
+    with pytest.raises(ParamsError, match="has no run 'q'; its runs are: r"):
+        load_run(root, "q")
+    with pytest.raises(ParamsError, match=r"y\.yaml does not exist"):
+        load_profile(root, "y")
+    _project(tmp_path, GOOD, "datasets: [x]\nruns:\n  r: {dataset: x, split: t}\n")
+    with pytest.raises(ParamsError, match="has no split 't'; its splits are: s"):
+        load_run(root, "r")
+
+
+def test_whole_project_is_checked_at_once(tmp_path: Path) -> None:
+    root = _project(tmp_path, "gnc: {}\n", "datasets: [x]\nruns:\n  r: {dataset: x, split: s}\n")
+    with pytest.raises(ParamsError, match="gnc: unknown key"):
+        check_project(root)
+
+
+def test_shipped_params_are_valid(root: Path) -> None:
+    assert check_project(root).runs
+    for profile in (root / "profiles").glob("*.yaml"):
+        assert load_profile(root, profile.stem).splits

@@ -1,0 +1,115 @@
+"""The rules of the house: linters, types, import directions, packaging."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("cache", "pipeline", "stages", "trainer")
+MAY_IMPORT = {
+    "cache": {"cache"},
+    "trainer": {"trainer", "cache"},
+    "pipeline": {"pipeline", "cache"},
+    "stages": {"stages", "pipeline", "trainer", "cache"},
+}
+
+
+def _tool(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "MYPYPATH": "typings"}
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy", "-p", "stroi")],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_linters_and_types_are_clean(root: Path, arguments: tuple[str, ...]) -> None:
+    done = _tool(root, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_go_one_way(root: Path, package: str) -> None:
+    wrong = [
+        f"{path.relative_to(root)} imports {name}"
+        for path in sorted((root / package).rglob("*.py"))
+        for name in _imports(path)
+        if name.startswith("stroi.") and name.split(".")[1] not in MAY_IMPORT[package]
+    ]
+    assert wrong == []
+
+
+def test_only_the_command_line_names_the_stages(root: Path) -> None:
+    naming = {
+        str(path.relative_to(root))
+        for path in sorted((root / "pipeline").rglob("*.py"))
+        if "stroi.stages" in path.read_text(encoding="utf-8")
+    }
+    assert naming == {"pipeline/cli.py"}
+
+
+def test_no_file_is_too_long(root: Path) -> None:
+    long = [
+        f"{path.relative_to(root)}: {lines}"
+        for package in (*PACKAGES, "tests", "benchmarks")
+        for path in sorted((root / package).rglob("*.py"))
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    ]
+    assert long == []
+
+
+def test_help_loads_no_heavy_module() -> None:
+    script = (
+        "import sys\n"
+        "from stroi.pipeline.cli import run\n"
+        "assert run(['--help']) == 0\n"
+        "heavy = {'torch', 'cv2', 'h5py', 'scipy', 'onnxruntime', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "bare = {'cache', 'pipeline', 'stages', 'trainer'} & set(sys.modules)\n"
+        "assert not bare, bare\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_wheel_holds_stroi_alone_and_everything_of_it(root: Path, tmp_path: Path) -> None:
+    done = _tool(root, "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), ".")
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("stroi-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {name.split("/")[0] for name in names} <= {
+        "stroi",
+        *(n.split("/")[0] for n in names if ".dist-info/" in n),
+    }
+    sources = {
+        f"stroi/{path.relative_to(root)}"
+        for package in PACKAGES
+        for path in (root / package).rglob("*")
+        if path.suffix in {".py", ".onnx", ".html"}
+    }
+    assert sources <= names, sorted(sources - names)
