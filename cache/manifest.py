@@ -1,0 +1,292 @@
+"""The manifest of a folder: what made it, and what every file must be. Written last."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from stroi.cache.digests import digest, sha256_bytes
+from stroi.cache.errors import RefusedInput
+from stroi.cache.faults import fault_point
+from stroi.cache.files import write_atomic
+from stroi.cache.ids import check_ids, check_sorted
+from stroi.cache.jsontext import parse_json
+from stroi.cache.schema import SCHEMA, check_version
+
+MANIFEST_NAME = "manifest.json"
+MAX_MANIFEST_BYTES = 1 << 28
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_UNSEALED = "0" * 64
+_REMEDY = "fetch the manifest again or rebuild the folder"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of a folder.
+
+    Attributes:
+        name: Its name within the folder.
+        bytes: Its size.
+        sha256: Digest of its bytes.
+        ids: The samples it holds, sorted; empty for a file that holds none.
+        sample_sha256: Digest of each sample (see `schema.sample_digests`), or empty.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    ids: tuple[str, ...] = ()
+    sample_sha256: tuple[str, ...] = ()
+
+
+def file_entry(
+    name: str, data: bytes, ids: Sequence[str] = (), sample_sha256: Sequence[str] = ()
+) -> FileEntry:
+    """Entry of a file that holds `data`; the other arguments as in `FileEntry`."""
+    return FileEntry(name, len(data), sha256_bytes(data), tuple(ids), tuple(sample_sha256))
+
+
+def stroi_version() -> str:
+    """Version of the installed stroi."""
+    return metadata.version("stroi")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds and what made it.
+
+    Attributes:
+        kind: ``mosaics``, ``skeletons``, ``weights``, ``scores`` or another lower-case word.
+        params: The params group that the folder depends on; JSON values.
+        producer: Who made it: estimator and model digest, checkpoint digest, versions.
+        files: Its files, sorted by name.
+        extra: Anything else worth keeping; JSON values.
+        schema: Version of this layout.
+        stroi_version: Version of the stroi that wrote it.
+    """
+
+    kind: str
+    params: dict[str, Any]
+    producer: dict[str, Any]
+    files: tuple[FileEntry, ...]
+    extra: dict[str, Any] = field(default_factory=dict)
+    schema: str = SCHEMA
+    stroi_version: str = field(default_factory=stroi_version)
+
+    @property
+    def params_digest(self) -> str:
+        """SHA-256 of the params' canonical JSON."""
+        return digest(self.params)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every sample id of the folder, sorted."""
+        return tuple(sorted(name for entry in self.files for name in entry.ids))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The manifest as JSON values."""
+        return {
+            "schema": self.schema,
+            "kind": self.kind,
+            "stroi_version": self.stroi_version,
+            "params": self.params,
+            "params_digest": self.params_digest,
+            "producer": self.producer,
+            "extra": self.extra,
+            "files": [
+                {
+                    "name": entry.name,
+                    "bytes": entry.bytes,
+                    "sha256": entry.sha256,
+                    "ids": list(entry.ids),
+                    "sample_sha256": list(entry.sample_sha256),
+                }
+                for entry in self.files
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, document: object, where: str = MANIFEST_NAME) -> Manifest:
+        """Read a manifest from JSON values. Keys of a newer minor version are ignored.
+
+        Args:
+            document: What the JSON text holds.
+            where: The file, for messages.
+
+        Raises:
+            RefusedInput: ``SCHEMA`` or ``MANIFEST``, saying which key is wrong and how;
+                ``ID_BAD``, ``ID_DUPLICATE`` or ``ID_ORDER``.
+        """
+        top = _Node(document, where)
+        schema = top.text("schema")
+        check_version(schema, where)
+        manifest = cls(
+            kind=top.text("kind", _KIND),
+            params=top.mapping("params"),
+            producer=top.mapping("producer"),
+            files=tuple(_entry(node) for node in top.nodes("files")),
+            extra=top.mapping("extra"),
+            schema=schema,
+            stroi_version=top.text("stroi_version"),
+        )
+        _check_whole(manifest, top.text("params_digest", _HEX), where)
+        return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest` into `folder`; every file it names must be there already.
+
+    Args:
+        folder: The folder it describes.
+        manifest: What it holds.
+
+    Raises:
+        RefusedInput: If it would not be read again.
+        StroiError: If the disk is full or read-only.
+    """
+    path = folder / MANIFEST_NAME
+    Manifest.from_dict(manifest.to_dict(), str(path))
+    unsealed = _render({**manifest.to_dict(), "digest": _UNSEALED})
+    sealed = _render({**manifest.to_dict(), "digest": sha256_bytes(unsealed)})
+    fault_point("before_manifest")
+    write_atomic(path, sealed)
+    fault_point("after_manifest")
+
+
+def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
+    """Read the manifest of `folder`; the files it names are not looked at.
+
+    Args:
+        folder: A folder that stroi wrote.
+        kind: The kind it must be; None takes any.
+
+    Raises:
+        RefusedInput: ``MANIFEST_MISSING``, ``MANIFEST``, ``JSON_DUPLICATE_KEY``, ``DIGEST`` if
+            it was changed after it was written, ``SCHEMA`` for a newer version or another kind.
+    """
+    path = folder / MANIFEST_NAME
+    data = _read(path)
+    document = parse_json(data, str(path))
+    _check_seal(document, data, str(path))
+    manifest = Manifest.from_dict(document, str(path))
+    if kind is not None and manifest.kind != kind:
+        raise RefusedInput(
+            "SCHEMA", f"{path} describes {manifest.kind}, want {kind}", remedy="check the path"
+        )
+    return manifest
+
+
+def _render(document: Mapping[str, Any]) -> bytes:
+    text = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False)
+    return text.encode("ascii") + b"\n"
+
+
+def _read(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        raise RefusedInput(
+            "MANIFEST_MISSING",
+            f"{path} is missing: the folder is incomplete or not a cache",
+            remedy="finish or repeat the run that writes it",
+        )
+    if path.stat().st_size > MAX_MANIFEST_BYTES:
+        raise RefusedInput("MANIFEST", f"{path} is larger than {MAX_MANIFEST_BYTES} bytes")
+    return path.read_bytes()
+
+
+def _check_seal(document: object, data: bytes, where: str) -> None:
+    seal = _Node(document, where).text("digest", _HEX)
+    unsealed = data.replace(f'"digest": "{seal}"'.encode(), f'"digest": "{_UNSEALED}"'.encode(), 1)
+    if sha256_bytes(unsealed) != seal:
+        raise RefusedInput("DIGEST", f"{where} was changed after it was written", remedy=_REMEDY)
+
+
+def _check_whole(manifest: Manifest, params_digest: str, where: str) -> None:
+    if params_digest != manifest.params_digest:
+        raise RefusedInput("MANIFEST", f"{where}: params_digest is not that of params")
+    names = [entry.name for entry in manifest.files]
+    if names != sorted(set(names)) or len({name.casefold() for name in names}) != len(names):
+        raise RefusedInput("MANIFEST", f"{where}: the files are not sorted or occur twice")
+    for entry in manifest.files:
+        check_sorted(entry.ids, where=f"{where}: {entry.name}")
+        if entry.sample_sha256 and len(entry.sample_sha256) != len(entry.ids):
+            raise RefusedInput(
+                "MANIFEST",
+                f"{where}: {entry.name} has {len(entry.ids)} ids"
+                f" and {len(entry.sample_sha256)} sample digests",
+            )
+    check_ids([name for entry in manifest.files for name in entry.ids], where=where)
+
+
+def _entry(node: _Node) -> FileEntry:
+    name = node.text("name", _NAME)
+    if ".." in name or name.endswith(".") or name.casefold() == MANIFEST_NAME:
+        raise node.wrong("name", "is not the name of a file of this folder")
+    return FileEntry(
+        name=name,
+        bytes=node.count("bytes"),
+        sha256=node.text("sha256", _HEX),
+        ids=node.texts("ids"),
+        sample_sha256=node.texts("sample_sha256", _HEX),
+    )
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A JSON object and where it stands, so that a message can say which value is wrong."""
+
+    value: object
+    where: str
+
+    def wrong(self, key: str, problem: str) -> RefusedInput:
+        return RefusedInput("MANIFEST", f"{self.where}: {key} {problem}", remedy=_REMEDY)
+
+    def get(self, key: str) -> object:
+        if not isinstance(self.value, dict):
+            raise RefusedInput("MANIFEST", f"{self.where} is not an object", remedy=_REMEDY)
+        if key not in self.value:
+            raise self.wrong(key, "is missing")
+        return self.value[key]
+
+    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
+        return self._text(key, self.get(key), pattern)
+
+    def texts(self, key: str, pattern: re.Pattern[str] | None = None) -> tuple[str, ...]:
+        return tuple(
+            self._text(f"{key}[{i}]", item, pattern) for i, item in enumerate(self._list(key))
+        )
+
+    def nodes(self, key: str) -> list[_Node]:
+        return [_Node(item, f"{self.where}: {key}[{i}]") for i, item in enumerate(self._list(key))]
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        value = self.get(key)
+        if not isinstance(value, dict):
+            raise self.wrong(key, "is not an object")
+        return value
+
+    def count(self, key: str) -> int:
+        value = self.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.wrong(key, "is not a whole number from 0")
+        return value
+
+    def _list(self, key: str) -> list[object]:
+        value = self.get(key)
+        if not isinstance(value, list):
+            raise self.wrong(key, "is not a list")
+        return value
+
+    def _text(self, key: str, value: object, pattern: re.Pattern[str] | None) -> str:
+        if not isinstance(value, str):
+            raise self.wrong(key, "is not text")
+        if pattern is not None and pattern.fullmatch(value) is None:
+            raise self.wrong(key, f"is malformed: {value[:80]!a}")
+        return value

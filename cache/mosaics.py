@@ -1,0 +1,217 @@
+"""Mosaic shards: what the mosaics stage writes and the ResNet stage reads.
+
+Legend of shapes: N clips, B batch, K rows (ROI joints), C columns (sampled frames), h and w cell
+height and width in pixels, H = K * h, W = C * w; 2 persons are shown at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.formats import MOSAICS
+from stroi.cache.hdf5 import decode, encode
+from stroi.cache.ids import ids_from_array, ids_to_array
+from stroi.cache.schema import Array, check_arrays
+from stroi.cache.schema import sample_digests as digests_of
+from stroi.cache.sharded import ShardedCache
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.utils.data import Dataset
+
+
+@dataclass(frozen=True)
+class Mosaics:
+    """A mosaic shard in memory: N clips, sorted by id.
+
+    Attributes:
+        ids: Sample ids, N.
+        mosaic: (N, K*h, C*w, 3) uint8 RGB; row = ROI joint, column = sampled frame (eq. 2).
+        person_count: (N,) int8, 1 or 2.
+        frame_index: (N, C) int32, ordinal of each column's frame out of the decoder, from 0.
+        box: (N, 2, C, K, 4) float32 x0, y0, x1, y1 in pixels of the frame. Where `valid` is
+            False it may hold anything, NaN too, and is stored as 0.
+        confidence: (N, 2, C, K) float32 from 0, the joint's confidence.
+        valid: (N, 2, C, K) bool; False is a black cell.
+    """
+
+    ids: tuple[str, ...]
+    mosaic: NDArray[np.uint8]
+    person_count: NDArray[np.int8]
+    frame_index: NDArray[np.int32]
+    box: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+def encode_mosaics(mosaics: Mosaics) -> bytes:
+    """One shard as the bytes of an HDF5 file; equal bytes for equal mosaics.
+
+    Raises:
+        RefusedInput: If shapes, types, ids or values are not as `Mosaics` says.
+    """
+    return encode(MOSAICS, _to_arrays(mosaics))
+
+
+def decode_mosaics(path: Path) -> Mosaics:
+    """Read one shard whole into memory, every check made but the manifest's digest.
+
+    Raises:
+        RefusedInput: See `stroi.cache.hdf5.map_arrays` and `stroi.cache.schema.check_contents`.
+    """
+    arrays = decode(MOSAICS, path)
+    return Mosaics(
+        ids=ids_from_array(arrays["sample_id"]),
+        mosaic=arrays["mosaic"],
+        person_count=arrays["person_count"],
+        frame_index=arrays["frame_index"],
+        box=arrays["box"],
+        confidence=arrays["confidence"],
+        valid=arrays["valid"].astype(np.bool_),
+    )
+
+
+def sample_digests(mosaics: Mosaics) -> tuple[str, ...]:
+    """SHA-256 of each clip's flags, boxes and pixels as stored, N texts, for the manifest.
+
+    Raises:
+        RefusedInput: As `encode_mosaics`.
+    """
+    arrays = _to_arrays(mosaics)
+    check_arrays(MOSAICS, arrays, "new mosaics file")
+    return digests_of(MOSAICS, arrays)
+
+
+class MosaicCache(ShardedCache):
+    """A folder of mosaic shards, read by sample id.
+
+    Args:
+        folder: Folder with ``manifest.json`` and its shards.
+        verify: Whether to check every digest now; skip it only for a folder that was checked.
+
+    Raises:
+        RefusedInput: If the folder is incomplete, damaged, or not one of mosaics.
+    """
+
+    def __init__(self, folder: Path | str, *, verify: bool = True) -> None:
+        super().__init__(folder, MOSAICS, verify=verify)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height and width in pixels and 3 colours of every mosaic.
+
+        Raises:
+            RefusedInput: ``H5_EMPTY`` if there is no sample.
+        """
+        if not self.ids:
+            raise RefusedInput("H5_EMPTY", f"{self.folder} holds no sample")
+        height, width = self.find(self.ids[0])[0]["mosaic"].shape[1:3]
+        return int(height), int(width), 3
+
+    def __getitem__(self, sample_id: str) -> NDArray[np.uint8]:
+        """Mosaic of one clip, (H, W, 3) uint8 RGB, a copy."""
+        mosaic: NDArray[np.uint8] = self.batch([sample_id])[0]
+        return mosaic
+
+    def batch(self, ids: Sequence[str], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Mosaics of `ids` in that order.
+
+        Args:
+            ids: B sample ids; one may occur twice.
+            out: (B, H, W, 3) uint8 to copy into, such as pinned memory; allocated if None.
+
+        Returns:
+            (B, H, W, 3) uint8 RGB: `out` if given.
+
+        Raises:
+            RefusedInput: ``ID_UNKNOWN``; ``SCHEMA`` if the shards' mosaics differ in size.
+            ValueError: If `out` has another shape or type.
+        """
+        shape = (len(ids), *self.shape)
+        if out is None:
+            out = np.empty(shape, np.uint8)
+        if out.shape != shape or out.dtype != np.uint8:
+            raise ValueError(f"out is {out.dtype} {out.shape}, want uint8 {shape}")
+        for place, sample_id in enumerate(ids):
+            shard, row = self.find(sample_id)
+            out[place] = shard["mosaic"][row]
+        return out
+
+    def rows(self, ids: Sequence[str]) -> NDArray[np.bool_]:
+        """Which cells of `ids` show a joint: (B, 2, C, K) bool, False is black.
+
+        Raises:
+            RefusedInput: ``ID_UNKNOWN``.
+        """
+        return self._gather("valid", ids).astype(np.bool_)
+
+    def person_count(self, ids: Sequence[str]) -> NDArray[np.int8]:
+        """Persons shown in each of `ids`: (B,) int8, 1 or 2.
+
+        Raises:
+            RefusedInput: ``ID_UNKNOWN``.
+        """
+        return self._gather("person_count", ids).astype(np.int8)
+
+    def torch_dataset(self) -> Dataset[tuple[str, Tensor]]:
+        """The cache as a map-style torch data set of (id, mosaic (H, W, 3) uint8) pairs.
+
+        Opens its files anew in each worker. Needs torch.
+        """
+        from torch import from_numpy
+        from torch.utils.data import Dataset
+
+        cache = self
+
+        class MosaicDataset(Dataset[tuple[str, "Tensor"]]):
+            def __len__(self) -> int:
+                return len(cache)
+
+            def __getitem__(self, index: int) -> tuple[str, Tensor]:
+                sample_id = cache.ids[index]
+                return sample_id, from_numpy(cache[sample_id])
+
+            def __reduce__(self) -> tuple[Any, ...]:
+                return MosaicCache.torch_dataset, (cache,)
+
+        return MosaicDataset()
+
+    def _gather(self, field: str, ids: Sequence[str]) -> Array:
+        found = [self.find(sample_id) for sample_id in ids]
+        return np.stack([shard[field][row] for shard, row in found])
+
+    def _open(self, name: str) -> dict[str, Array]:
+        arrays = super()._open(name)
+        for other in self._shards.values():
+            for field in ("mosaic", "valid"):
+                ours, theirs = arrays[field].shape[1:], other[field].shape[1:]
+                if ours != theirs:
+                    raise RefusedInput(
+                        "SCHEMA",
+                        f"{self.folder / name}: {field} of a clip is {ours},"
+                        f" other shards have {theirs}",
+                        remedy="rebuild the folder with one set of params",
+                    )
+        return arrays
+
+
+def _to_arrays(mosaics: Mosaics) -> dict[str, Array]:
+    box, valid = mosaics.box, mosaics.valid
+    if valid.dtype == np.bool_ and box.shape[:-1] == valid.shape:
+        box = np.where(valid[..., None], box, box.dtype.type(0))
+    return {
+        "sample_id": ids_to_array(mosaics.ids),
+        "person_count": mosaics.person_count,
+        "frame_index": mosaics.frame_index,
+        "box": box,
+        "confidence": mosaics.confidence,
+        "valid": valid.astype(np.uint8) if valid.dtype == np.bool_ else valid,
+        "mosaic": mosaics.mosaic,
+    }

@@ -1,0 +1,248 @@
+"""What a file of samples holds: declared once, for the writer, the reader and the checks."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.ids import ID_BYTES, check_ids, check_sorted, ids_from_array
+
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
+
+SCHEMA = "1.0"
+"""Version of every format: a reader refuses another major, and takes any minor of its own."""
+
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One array of a file.
+
+    Attributes:
+        name: Name of the data set.
+        dtype: Type on disk, such as ``<f4``; ``S64`` is ASCII, ``U256`` is UTF-8 in 256 bytes.
+        dims: Length of each axis: a number, or a symbol that means the same length in every
+            field. ``N`` is the sample axis; ``F`` is the sample axis of a ragged field.
+        low: Smallest value allowed. NaN and infinities are refused in every float field.
+        high: Largest value allowed.
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[str | int, ...]
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def utf8(self) -> bool:
+        """Whether the field holds UTF-8 text."""
+        return self.dtype.startswith("U")
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        """The dtype as numpy reads it from the file."""
+        return np.dtype("S" + self.dtype[1:] if self.utf8 else self.dtype)
+
+
+ID_FIELD = Field("sample_id", f"S{ID_BYTES}", ("N",))
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file: its fields in the order in which they are written.
+
+    Attributes:
+        kind: Name of the kind, stored in the file.
+        fields: All fields; the first is `ID_FIELD`.
+        lengths: Name of the field (N,) that says how many rows of axis ``F`` each sample has.
+        multiples: Pairs of symbols; the first length must be a multiple of the second.
+    """
+
+    kind: str
+    fields: tuple[Field, ...]
+    lengths: str = ""
+    multiples: tuple[tuple[str, str], ...] = ()
+
+
+def refused(code: str, message: str, remedy: str = "fetch or rebuild the file") -> RefusedInput:
+    """The refusal of a file, for the caller to raise."""
+    return RefusedInput(code, message, remedy=remedy)
+
+
+def check_version(text: str, where: str) -> tuple[int, int]:
+    """Major and minor schema version, refused unless this reader can read that major.
+
+    Raises:
+        RefusedInput: ``SCHEMA``.
+    """
+    match = _VERSION.fullmatch(text)
+    ours = int(SCHEMA.split(".")[0])
+    if match is None:
+        raise refused("SCHEMA", f"{where}: schema {text[:32]!a} is not a version")
+    major, minor = int(match[1]), int(match[2])
+    if major > ours:
+        raise refused(
+            "SCHEMA",
+            f"{where}: schema {text} is newer than {SCHEMA}, which this stroi reads",
+            "install a newer stroi",
+        )
+    if major < 1:
+        raise refused("SCHEMA", f"{where}: schema {text} was never in use")
+    return major, minor
+
+
+def check_arrays(fmt: Format, arrays: Arrays, where: str) -> None:
+    """Refuse arrays that do not fit `fmt`: names, types, shapes, ids, values.
+
+    Args:
+        fmt: The declaration.
+        arrays: Array of each field, as on disk.
+        where: The file, for messages.
+
+    Raises:
+        RefusedInput: ``SCHEMA``, ``H5_LENGTHS``, ``H5_EMPTY``, ``ID_BAD``, ``ID_DUPLICATE``,
+            ``ID_ORDER``, ``NONFINITE`` or ``RANGE``.
+    """
+    check_shapes(fmt, {name: array.shape for name, array in arrays.items()}, where)
+    for field in fmt.fields:
+        if arrays[field.name].dtype != field.numpy:
+            raise refused(
+                "SCHEMA",
+                f"{where}: {field.name} is {arrays[field.name].dtype}, want {field.numpy}",
+            )
+    check_contents(fmt, arrays, where)
+
+
+def check_shapes(fmt: Format, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Refuse missing fields, wrong numbers of axes, and lengths that do not agree.
+
+    Raises:
+        RefusedInput: ``SCHEMA``, ``H5_LENGTHS`` or ``H5_EMPTY``.
+    """
+    bound: dict[str, tuple[int, str]] = {}
+    for field in fmt.fields:
+        if field.name not in shapes:
+            raise refused("SCHEMA", f"{where}: {field.name} is missing")
+        shape = shapes[field.name]
+        wanted = "(" + ", ".join(map(str, field.dims)) + ")"
+        if len(shape) != len(field.dims):
+            raise refused("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
+        for length, dim in zip(shape, field.dims, strict=True):
+            if length == 0:
+                raise refused("H5_EMPTY", f"{where}: {field.name} holds nothing: {shape}")
+            if isinstance(dim, int):
+                if length != dim:
+                    raise refused("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
+                continue
+            known, other = bound.setdefault(dim, (length, field.name))
+            if known != length:
+                raise refused(
+                    "H5_LENGTHS",
+                    f"{where}: {field.name} has {length} along {dim}, {other} has {known}",
+                )
+    for whole, part in fmt.multiples:
+        if bound[whole][0] % bound[part][0]:
+            raise refused(
+                "SCHEMA",
+                f"{where}: {whole} = {bound[whole][0]} of {bound[whole][1]} is not a multiple of"
+                f" {part} = {bound[part][0]} of {bound[part][1]}",
+            )
+
+
+def check_contents(fmt: Format, arrays: Arrays, where: str) -> None:
+    """Refuse bad ids, values that are not finite or out of range, and lengths that do not add up.
+
+    Raises:
+        RefusedInput: ``ID_BAD``, ``ID_DUPLICATE``, ``ID_ORDER``, ``NONFINITE``, ``RANGE`` or
+            ``H5_LENGTHS``.
+    """
+    ids = ids_from_array(arrays[ID_FIELD.name])
+    check_ids(ids, where=where)
+    check_sorted(ids, where=where)
+    _check_ragged(fmt, arrays, where)
+    for field in fmt.fields:
+        _check_values(fmt, field, arrays, ids, where)
+
+
+def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
+    """SHA-256 of each sample: its bytes in every field of `fmt` in order, the id aside.
+
+    Args:
+        fmt: The declaration.
+        arrays: Array of each field, as on disk, already checked.
+
+    Returns:
+        N texts of 64 hexadecimal digits, in the order of the ids.
+    """
+    count = arrays[ID_FIELD.name].shape[0]
+    hashes = [hashlib.sha256() for _ in range(count)]
+    edges = np.zeros(count + 1, np.int64)
+    if fmt.lengths:
+        np.cumsum(arrays[fmt.lengths], out=edges[1:])
+    for field in fmt.fields:
+        array = arrays[field.name]
+        if field.dims[0] not in ("N", "F") or field is ID_FIELD:
+            continue
+        for row, sha in enumerate(hashes):
+            part = (
+                slice(edges[row], edges[row + 1]) if field.dims[0] == "F" else slice(row, row + 1)
+            )
+            sha.update(np.ascontiguousarray(array[part]).data.cast("B"))
+    return tuple(sha.hexdigest() for sha in hashes)
+
+
+def _check_ragged(fmt: Format, arrays: Arrays, where: str) -> None:
+    if not fmt.lengths:
+        return
+    total = int(np.sum(cast("NDArray[np.int64]", arrays[fmt.lengths]), dtype=np.int64))
+    for field in fmt.fields:
+        rows = arrays[field.name].shape[0]
+        if field.dims[0] == "F" and rows != total:
+            raise refused(
+                "H5_LENGTHS",
+                f"{where}: {field.name} has {rows} rows, {fmt.lengths} adds up to {total}",
+            )
+
+
+def _check_values(
+    fmt: Format, field: Field, arrays: Arrays, ids: tuple[str, ...], where: str
+) -> None:
+    array = arrays[field.name]
+    if array.dtype.kind == "f":
+        finite = np.isfinite(cast("NDArray[np.float64]", array))
+        if not finite.all():
+            owner = _owner(fmt, field, arrays, ids, ~finite)
+            raise refused("NONFINITE", f"{where}: {field.name} of {owner} holds NaN or infinity")
+    outside = _outside(field, cast("NDArray[np.float64]", array))
+    if outside is not None and outside.any():
+        owner = _owner(fmt, field, arrays, ids, outside)
+        low = "" if field.low is None else f" below {field.low:g}"
+        high = "" if field.high is None else f" above {field.high:g}"
+        both = " or" if low and high else ""
+        raise refused("RANGE", f"{where}: {field.name} of {owner} is{low}{both}{high}")
+
+
+def _outside(field: Field, array: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    if field.low is None:
+        return None if field.high is None else array > field.high
+    below = array < field.low
+    return below if field.high is None else below | (array > field.high)
+
+
+def _owner(
+    fmt: Format, field: Field, arrays: Arrays, ids: tuple[str, ...], bad: NDArray[np.bool_]
+) -> str:
+    row = int(np.argmax(bad.reshape(len(bad), -1).any(axis=1)))
+    if field.dims[0] == "F":
+        ends = np.cumsum(arrays[fmt.lengths], dtype=np.int64)
+        row = int(np.searchsorted(ends, row, side="right"))
+    return ascii(ids[row])

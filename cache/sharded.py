@@ -1,0 +1,85 @@
+"""A folder of shards as one mapping from sample id to where its arrays lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.hdf5 import map_arrays
+from stroi.cache.ids import ids_from_array
+from stroi.cache.manifest import read_manifest
+from stroi.cache.schema import ID_FIELD, Array, Format, check_contents
+from stroi.cache.verify import require_verified
+
+
+class ShardedCache:
+    """What the caches of mosaics and of skeletons have in common.
+
+    Shards are opened when first needed, also after unpickling in another process.
+
+    Args:
+        folder: Folder with a manifest.
+        fmt: Format of its shards.
+        verify: Whether to check every digest now; skip it only for a folder that was checked.
+
+    Attributes:
+        folder: The folder.
+        manifest: Its manifest.
+        ids: Every sample id, sorted.
+
+    Raises:
+        RefusedInput: As `stroi.cache.verify.require_verified`.
+    """
+
+    def __init__(self, folder: Path | str, fmt: Format, *, verify: bool = True) -> None:
+        self.folder = Path(folder)
+        self._format = fmt
+        read = require_verified if verify else read_manifest
+        self.manifest = read(self.folder, fmt.kind)
+        self.ids = self.manifest.ids
+        self._place = {
+            name: (entry.name, row)
+            for entry in self.manifest.files
+            for row, name in enumerate(entry.ids)
+        }
+        self._shards: dict[str, dict[str, Array]] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, sample_id: object) -> bool:
+        return sample_id in self._place
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_shards": {}}
+
+    def find(self, sample_id: str) -> tuple[dict[str, Array], int]:
+        """Arrays of the shard that holds `sample_id`, and its row there.
+
+        Raises:
+            RefusedInput: ``ID_UNKNOWN``, or any of reading a shard.
+        """
+        if sample_id not in self._place:
+            raise RefusedInput(
+                "ID_UNKNOWN",
+                f"{self.folder} has no sample {sample_id!a}",
+                remedy=f"it holds {len(self.ids)} samples; see its ledger.csv for rejected ones",
+            )
+        name, row = self._place[sample_id]
+        if name not in self._shards:
+            self._shards[name] = self._open(name)
+        return self._shards[name], row
+
+    def _open(self, name: str) -> dict[str, Array]:
+        path = self.folder / name
+        arrays = map_arrays(self._format, path)
+        check_contents(self._format, arrays, str(path))
+        [entry] = [entry for entry in self.manifest.files if entry.name == name]
+        if ids_from_array(arrays[ID_FIELD.name]) != entry.ids:
+            raise RefusedInput(
+                "DIGEST",
+                f"{path} holds other samples than the manifest says",
+                remedy="fetch or rebuild it",
+            )
+        return arrays

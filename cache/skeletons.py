@@ -1,0 +1,129 @@
+"""Skeleton shards: tracked, chosen and ordered persons of every clip, in pixels.
+
+Legend of shapes: N clips, T frames of a clip, 2 persons, 25 joints (BODY_25), 3 = x and y in
+pixels of the frame and confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.formats import SKELETONS
+from stroi.cache.hdf5 import decode, encode
+from stroi.cache.ids import ids_from_array, ids_to_array
+from stroi.cache.schema import Array, refused, sample_digests
+from stroi.cache.sharded import ShardedCache
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The skeletons of one clip.
+
+    Attributes:
+        keypoints: (T, 2, 25, 3) float32; (0, 0, 0) is an absent joint, all zeros an absent
+            person. Of two persons the first is the left one.
+        person_count: 1 or 2.
+        width: Frame width in pixels.
+        height: Frame height in pixels.
+        fps: Frames per second; 0 if unknown.
+    """
+
+    keypoints: NDArray[np.float32]
+    person_count: int
+    width: int
+    height: int
+    fps: float
+
+
+def encode_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> bytes:
+    """One shard as the bytes of an HDF5 file; equal bytes for equal clips.
+
+    Args:
+        ids: N sample ids, sorted.
+        clips: Clip of each id.
+
+    Raises:
+        ValueError: If there are not as many clips as ids.
+        RefusedInput: If ids, shapes, types or values are not as `Clip` says.
+    """
+    return encode(SKELETONS, _to_arrays(ids, clips))
+
+
+def decode_skeletons(path: Path) -> dict[str, Clip]:
+    """Clips of one shard by id, every check made but the manifest's digest.
+
+    Raises:
+        RefusedInput: See `stroi.cache.hdf5.map_arrays` and `stroi.cache.schema.check_contents`.
+    """
+    arrays = decode(SKELETONS, path)
+    ids = ids_from_array(arrays["sample_id"])
+    return {sample_id: _clip(arrays, row) for row, sample_id in enumerate(ids)}
+
+
+def clip_digests(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """SHA-256 of each clip as `encode_skeletons` stores it, N texts, for the manifest.
+
+    Raises:
+        RefusedInput: If the key points of a clip are not as `Clip` says.
+    """
+    return sample_digests(SKELETONS, _to_arrays([""] * len(clips), clips))
+
+
+class SkeletonCache(ShardedCache):
+    """A folder of skeleton shards, read by sample id.
+
+    Args:
+        folder: Folder with ``manifest.json`` and its shards.
+        verify: Whether to check every digest now; skip it only for a folder that was checked.
+
+    Raises:
+        RefusedInput: If the folder is incomplete, damaged, or not one of skeletons.
+    """
+
+    def __init__(self, folder: Path | str, *, verify: bool = True) -> None:
+        super().__init__(folder, SKELETONS, verify=verify)
+
+    def __getitem__(self, sample_id: str) -> Clip:
+        """The clip of one sample, a copy.
+
+        Raises:
+            RefusedInput: ``ID_UNKNOWN``.
+        """
+        return _clip(*self.find(sample_id))
+
+
+def _clip(arrays: dict[str, Array], row: int) -> Clip:
+    start = int(arrays["frame_count"][:row].sum(dtype=np.int64))
+    stop = start + int(arrays["frame_count"][row])
+    return Clip(
+        keypoints=arrays["keypoints"][start:stop].copy(),
+        person_count=int(arrays["person_count"][row]),
+        width=int(arrays["width"][row]),
+        height=int(arrays["height"][row]),
+        fps=float(arrays["fps"][row]),
+    )
+
+
+def _to_arrays(ids: Sequence[str], clips: Sequence[Clip]) -> dict[str, Array]:
+    for sample_id, clip in zip(ids, clips, strict=True):
+        if clip.keypoints.shape[1:] != (2, 25, 3) or clip.keypoints.dtype != np.float32:
+            raise refused(
+                "SCHEMA",
+                f"keypoints of {sample_id!a} are {clip.keypoints.dtype} {clip.keypoints.shape},"
+                " want float32 (T, 2, 25, 3)",
+            )
+    frames = [clip.keypoints for clip in clips]
+    return {
+        "sample_id": ids_to_array(ids),
+        "frame_count": np.array([len(clip) for clip in frames], np.int32),
+        "person_count": np.array([clip.person_count for clip in clips], np.int8),
+        "width": np.array([clip.width for clip in clips], np.int32),
+        "height": np.array([clip.height for clip in clips], np.int32),
+        "fps": np.array([clip.fps for clip in clips], np.float64),
+        "keypoints": np.concatenate(frames) if frames else np.zeros((0, 2, 25, 3), np.float32),
+    }

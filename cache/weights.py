@@ -1,0 +1,72 @@
+"""Weights files: how much each joint, and each mosaic row, counts in each clip.
+
+Legend of shapes: N clips, 2 persons, V joints, K mosaic rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.files import write_atomic
+from stroi.cache.formats import WEIGHTS
+from stroi.cache.hdf5 import decode, encode
+from stroi.cache.ids import ids_from_array, ids_to_array
+from stroi.cache.manifest import Manifest, file_entry, write_manifest
+from stroi.cache.schema import sample_digests
+from stroi.cache.verify import require_verified
+
+WEIGHTS_NAME = "weights.h5"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Joint weights of N clips, sorted by id (eq. 4).
+
+    Attributes:
+        ids: Sample ids, N.
+        joint: (N, 2, V) float32 from 0; 0 for an absent person.
+        row: (N, 2, K) float32 from 0, weight of each mosaic row and shown person, by default
+            with mean 1 over K; 1 for an absent person.
+    """
+
+    ids: tuple[str, ...]
+    joint: NDArray[np.float32]
+    row: NDArray[np.float32]
+
+
+def write_weights(
+    folder: Path, weights: Weights, *, params: dict[str, Any], producer: dict[str, Any]
+) -> None:
+    """Write the weights of one checkpoint as ``weights.h5`` and a manifest.
+
+    Args:
+        folder: Folder of this file alone; created if need be.
+        weights: The weights.
+        params: The params group they depend on.
+        producer: What made them; the checkpoint's digest among it.
+
+    Raises:
+        RefusedInput: If ids, shapes, types or values are not as `Weights` says.
+        StroiError: If the disk is full or read-only.
+    """
+    arrays = {"sample_id": ids_to_array(weights.ids), "joint": weights.joint, "row": weights.row}
+    data = encode(WEIGHTS, arrays)
+    write_atomic(folder / WEIGHTS_NAME, data)
+    entry = file_entry(WEIGHTS_NAME, data, weights.ids, sample_digests(WEIGHTS, arrays))
+    write_manifest(folder, Manifest(WEIGHTS.kind, params, producer, (entry,)))
+
+
+def read_weights(folder: Path) -> Weights:
+    """Read what `write_weights` wrote; digests are checked first.
+
+    Raises:
+        RefusedInput: If the folder is incomplete, damaged, or not one of weights.
+    """
+    require_verified(folder, WEIGHTS.kind)
+    arrays = decode(WEIGHTS, folder / WEIGHTS_NAME)
+    return Weights(ids_from_array(arrays["sample_id"]), arrays["joint"], arrays["row"])
