@@ -94,16 +94,7 @@ class MoveNet:
         """
         image, pixels = prepare(bgr, self.side)
         (raw,) = self._session.run(None, {"input:0": image[None].astype(np.int32)})
-        slots = raw[0]
-        slots = slots[slots[:, 55] >= self.min_person_score]
-        joints = slots[:, :51].reshape(-1, 17, 3)
-        people = np.empty_like(joints)
-        people[..., 0] = joints[..., 1] * pixels[0]
-        people[..., 1] = joints[..., 0] * pixels[1]
-        people[..., 2] = joints[..., 2]
-        people[~(people[..., 2] >= self.min_joint_score)] = 0
-        people = people[(people[..., 2] > 0).any(axis=1)]
-        return to_body25(people, COCO_17)
+        return read_slots(raw[0], pixels, self.min_person_score, self.min_joint_score)
 
 
 def prepare(bgr: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], tuple[float, float]]:
@@ -131,6 +122,34 @@ def prepare(bgr: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], tuple
     image = np.zeros((padded_h, padded_w, 3), np.uint8)
     image[:inner_h, :inner_w] = small[..., ::-1]
     return image, (padded_w * width / inner_w, padded_h * height / inner_h)
+
+
+def read_slots(
+    slots: NDArray[np.float32],
+    pixels: tuple[float, float],
+    min_person_score: float,
+    min_joint_score: float,
+) -> NDArray[np.float32]:
+    """Turn the network's output into people.
+
+    Args:
+        slots: (6, 56): for each of six places 17 COCO joints (y, x, score), then the box and
+            the person's score; coordinates relative to the padded image.
+        pixels: Px of the frame that the padded image's width and height stand for.
+        min_person_score: A person with a lower score is dropped, 0..1.
+        min_joint_score: A joint with a lower score is absent, 0..1.
+
+    Returns:
+        (P, 25, 3) float32 BODY_25 in px of the frame.
+    """
+    slots = slots[slots[:, 55] >= min_person_score]
+    joints = slots[:, :51].reshape(-1, 17, 3)
+    people = np.empty_like(joints)
+    people[..., 0] = joints[..., 1] * pixels[0]
+    people[..., 1] = joints[..., 0] * pixels[1]
+    people[..., 2] = joints[..., 2]
+    people[~(people[..., 2] >= min_joint_score)] = 0
+    return to_body25(people[(people[..., 2] > 0).any(axis=1)], COCO_17)
 
 
 def load_estimator(name: str, *, side: int = 256) -> Estimator:
