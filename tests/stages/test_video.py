@@ -268,7 +268,7 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.avi")
     truncated(tmp_path / "cut.avi")
     header_only(tmp_path / "head.avi")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         read_selected(path, [2])
         list(read_frames(path))
@@ -278,4 +278,4 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
         next(read_frames(path))
         refusal(tmp_path / "cut.avi")
         refusal(tmp_path / "head.avi")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
