@@ -59,7 +59,7 @@ def check_sorted(ids: Sequence[str], *, where: str = "") -> None:
     """
     prefix = f"{where}: " if where else ""
     for before, after in itertools.pairwise(ids):
-        if before.encode() >= after.encode():
+        if before >= after:
             raise RefusedInput(
                 "ID_ORDER",
                 f"{prefix}{after!a} stands after {before!a}",
@@ -68,7 +68,12 @@ def check_sorted(ids: Sequence[str], *, where: str = "") -> None:
 
 
 def ids_to_array(ids: Sequence[str]) -> NDArray[np.bytes_]:
-    """Ids as fixed-length ASCII, shape (N,), dtype S64."""
+    """Ids as fixed-length ASCII, shape (N,), dtype S64.
+
+    Raises:
+        RefusedInput: As `check_ids`; a long id would be cut in silence.
+    """
+    check_ids(ids)
     return np.array([name.encode("ascii") for name in ids], f"S{ID_BYTES}")
 
 

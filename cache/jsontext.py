@@ -6,12 +6,14 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from stroi.cache.errors import RefusedInput
 
 MAX_DEPTH = 64
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_REMEDY = "fetch the file again or rebuild the folder"
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def parse_json(data: bytes, where: str) -> object:
@@ -30,11 +32,11 @@ def parse_json(data: bytes, where: str) -> object:
         found = dict(items)
         if len(found) != len(items):
             [(double, _)] = Counter(key for key, _ in items).most_common(1)
-            raise RefusedInput("JSON_DUPLICATE_KEY", f"{where} has the key {double!a} twice")
+            raise _refused("JSON_DUPLICATE_KEY", f"{where} has the key {double!a} twice")
         return found
 
     def constant(text: str) -> NoReturn:
-        raise RefusedInput("JSON", f"{where} holds {text}, which is not JSON")
+        raise _refused("JSON", f"{where} holds {text}, which is not JSON")
 
     def number(text: str) -> float:
         value = float(text)
@@ -48,8 +50,78 @@ def parse_json(data: bytes, where: str) -> object:
             parse_float=number,
         )
     except ValueError as error:
-        raise RefusedInput("JSON", f"{where} is not JSON: {error}") from error
+        raise _refused("JSON", f"{where} is not JSON: {error}") from error
     return parsed
+
+
+@dataclass(frozen=True)
+class JsonNode:
+    """A JSON object and where it stands, so that a message can say which value is wrong.
+
+    Every method but `wrong` raises RefusedInput, ``MANIFEST``, if the value is not as asked.
+
+    Attributes:
+        value: What the JSON text holds here.
+        where: The file and the place in it.
+    """
+
+    value: object
+    where: str
+
+    def wrong(self, key: str, problem: str) -> RefusedInput:
+        """The refusal of the value at `key`, for the caller to raise."""
+        return RefusedInput("MANIFEST", f"{self.where}: {key} {problem}", remedy=_REMEDY)
+
+    def get(self, key: str) -> object:
+        """The value at `key`."""
+        if not isinstance(self.value, dict):
+            raise RefusedInput("MANIFEST", f"{self.where} is not an object", remedy=_REMEDY)
+        if key not in self.value:
+            raise self.wrong(key, "is missing")
+        return self.value[key]
+
+    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
+        """The text at `key`, which must match `pattern`."""
+        return self._text(key, self.get(key), pattern)
+
+    def texts(self, key: str, pattern: re.Pattern[str] | None = None) -> tuple[str, ...]:
+        """The texts in the list at `key`, each of which must match `pattern`."""
+        return tuple(
+            self._text(f"{key}[{i}]", item, pattern) for i, item in enumerate(self._list(key))
+        )
+
+    def nodes(self, key: str) -> list[JsonNode]:
+        """The objects in the list at `key`."""
+        return [
+            JsonNode(item, f"{self.where}: {key}[{i}]") for i, item in enumerate(self._list(key))
+        ]
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """The object at `key`, as it is."""
+        value = self.get(key)
+        if not isinstance(value, dict):
+            raise self.wrong(key, "is not an object")
+        return value
+
+    def count(self, key: str) -> int:
+        """The whole number from 0 at `key`."""
+        value = self.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.wrong(key, "is not a whole number from 0")
+        return value
+
+    def _list(self, key: str) -> list[object]:
+        value = self.get(key)
+        if not isinstance(value, list):
+            raise self.wrong(key, "is not a list")
+        return value
+
+    def _text(self, key: str, value: object, pattern: re.Pattern[str] | None) -> str:
+        if not isinstance(value, str):
+            raise self.wrong(key, "is not text")
+        if pattern is not None and pattern.fullmatch(value) is None:
+            raise self.wrong(key, f"is malformed: {value[:80]!a}")
+        return value
 
 
 def _check_depth(data: bytes, where: str) -> None:
@@ -57,4 +129,8 @@ def _check_depth(data: bytes, where: str) -> None:
     for match in _TOKEN.finditer(data):
         depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
         if depth > MAX_DEPTH:
-            raise RefusedInput("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}")
+            raise _refused("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}")
+
+
+def _refused(code: str, message: str) -> RefusedInput:
+    return RefusedInput(code, message, remedy=_REMEDY)

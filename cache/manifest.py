@@ -15,7 +15,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.faults import fault_point
 from stroi.cache.files import write_atomic
 from stroi.cache.ids import check_ids, check_sorted
-from stroi.cache.jsontext import parse_json
+from stroi.cache.jsontext import JsonNode, parse_json
 from stroi.cache.schema import SCHEMA, check_version
 
 MANIFEST_NAME = "manifest.json"
@@ -25,6 +25,7 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _UNSEALED = "0" * 64
+_NAME_REMEDY = "use letters, digits, '_', '.' and '-'"
 _REMEDY = "fetch the manifest again or rebuild the folder"
 
 
@@ -50,7 +51,13 @@ class FileEntry:
 def file_entry(
     name: str, data: bytes, ids: Sequence[str] = (), sample_sha256: Sequence[str] = ()
 ) -> FileEntry:
-    """Entry of a file that holds `data`; the other arguments as in `FileEntry`."""
+    """Entry of a file that holds `data`; the other arguments as in `FileEntry`.
+
+    Raises:
+        RefusedInput: ``MANIFEST`` if `name` is not a plain file name.
+    """
+    if not _is_file_name(name):
+        raise RefusedInput("MANIFEST", f"{name!a} is not the name of a file", remedy=_NAME_REMEDY)
     return FileEntry(name, len(data), sha256_bytes(data), tuple(ids), tuple(sample_sha256))
 
 
@@ -125,7 +132,7 @@ class Manifest:
             RefusedInput: ``SCHEMA`` or ``MANIFEST``, saying which key is wrong and how;
                 ``ID_BAD``, ``ID_DUPLICATE`` or ``ID_ORDER``.
         """
-        top = _Node(document, where)
+        top = JsonNode(document, where)
         schema = top.text("schema")
         check_version(schema, where)
         manifest = cls(
@@ -175,6 +182,7 @@ def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
     path = folder / MANIFEST_NAME
     data = _read(path)
     document = parse_json(data, str(path))
+    check_version(JsonNode(document, str(path)).text("schema"), str(path))
     _check_seal(document, data, str(path))
     manifest = Manifest.from_dict(document, str(path))
     if kind is not None and manifest.kind != kind:
@@ -202,7 +210,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check_seal(document: object, data: bytes, where: str) -> None:
-    seal = _Node(document, where).text("digest", _HEX)
+    seal = JsonNode(document, where).text("digest", _HEX)
     unsealed = data.replace(f'"digest": "{seal}"'.encode(), f'"digest": "{_UNSEALED}"'.encode(), 1)
     if sha256_bytes(unsealed) != seal:
         raise RefusedInput("DIGEST", f"{where} was changed after it was written", remedy=_REMEDY)
@@ -225,9 +233,18 @@ def _check_whole(manifest: Manifest, params_digest: str, where: str) -> None:
     check_ids([name for entry in manifest.files for name in entry.ids], where=where)
 
 
-def _entry(node: _Node) -> FileEntry:
-    name = node.text("name", _NAME)
-    if ".." in name or name.endswith(".") or name.casefold() == MANIFEST_NAME:
+def _is_file_name(name: str) -> bool:
+    return (
+        _NAME.fullmatch(name) is not None
+        and ".." not in name
+        and not name.endswith(".")
+        and name.casefold() != MANIFEST_NAME
+    )
+
+
+def _entry(node: JsonNode) -> FileEntry:
+    name = node.text("name")
+    if not _is_file_name(name):
         raise node.wrong("name", "is not the name of a file of this folder")
     return FileEntry(
         name=name,
@@ -236,57 +253,3 @@ def _entry(node: _Node) -> FileEntry:
         ids=node.texts("ids"),
         sample_sha256=node.texts("sample_sha256", _HEX),
     )
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A JSON object and where it stands, so that a message can say which value is wrong."""
-
-    value: object
-    where: str
-
-    def wrong(self, key: str, problem: str) -> RefusedInput:
-        return RefusedInput("MANIFEST", f"{self.where}: {key} {problem}", remedy=_REMEDY)
-
-    def get(self, key: str) -> object:
-        if not isinstance(self.value, dict):
-            raise RefusedInput("MANIFEST", f"{self.where} is not an object", remedy=_REMEDY)
-        if key not in self.value:
-            raise self.wrong(key, "is missing")
-        return self.value[key]
-
-    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
-        return self._text(key, self.get(key), pattern)
-
-    def texts(self, key: str, pattern: re.Pattern[str] | None = None) -> tuple[str, ...]:
-        return tuple(
-            self._text(f"{key}[{i}]", item, pattern) for i, item in enumerate(self._list(key))
-        )
-
-    def nodes(self, key: str) -> list[_Node]:
-        return [_Node(item, f"{self.where}: {key}[{i}]") for i, item in enumerate(self._list(key))]
-
-    def mapping(self, key: str) -> dict[str, Any]:
-        value = self.get(key)
-        if not isinstance(value, dict):
-            raise self.wrong(key, "is not an object")
-        return value
-
-    def count(self, key: str) -> int:
-        value = self.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.wrong(key, "is not a whole number from 0")
-        return value
-
-    def _list(self, key: str) -> list[object]:
-        value = self.get(key)
-        if not isinstance(value, list):
-            raise self.wrong(key, "is not a list")
-        return value
-
-    def _text(self, key: str, value: object, pattern: re.Pattern[str] | None) -> str:
-        if not isinstance(value, str):
-            raise self.wrong(key, "is not text")
-        if pattern is not None and pattern.fullmatch(value) is None:
-            raise self.wrong(key, f"is malformed: {value[:80]!a}")
-        return value

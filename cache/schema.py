@@ -178,12 +178,13 @@ def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
 
     Args:
         fmt: The declaration.
-        arrays: Array of each field, as on disk, already checked.
+        arrays: Array of each field, as on disk; the ids may be missing.
 
     Returns:
         N texts of 64 hexadecimal digits, in the order of the ids.
     """
-    count = arrays[ID_FIELD.name].shape[0]
+    samples = [field for field in fmt.fields if field.dims[0] == "N" and field is not ID_FIELD]
+    count = arrays[samples[0].name].shape[0]
     hashes = [hashlib.sha256() for _ in range(count)]
     edges = np.zeros(count + 1, np.int64)
     if fmt.lengths:
@@ -196,7 +197,7 @@ def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
             part = (
                 slice(edges[row], edges[row + 1]) if field.dims[0] == "F" else slice(row, row + 1)
             )
-            sha.update(np.ascontiguousarray(array[part]).data.cast("B"))
+            sha.update(array[part].tobytes())
     return tuple(sha.hexdigest() for sha in hashes)
 
 

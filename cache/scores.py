@@ -23,6 +23,7 @@ from stroi.cache.manifest import FileEntry, Manifest, file_entry, read_manifest,
 from stroi.cache.schema import Array, sample_digests
 from stroi.cache.verify import require_verified
 
+_CLASS_BYTES = 256
 _SAME = "score the same split of the same index with every model"
 
 
@@ -83,12 +84,11 @@ def read_scores(folder: Path, name: str) -> Scores:
             f"{folder} has no scores named {name!a}",
             remedy=f"it has {', '.join(entry.name for entry in manifest.files)}",
         )
-    arrays = decode(SCORES, folder / f"{name}.h5")
-    return Scores(
-        ids_from_array(arrays["sample_id"]),
-        arrays["logits"],
-        tuple(name.decode("utf-8", "backslashreplace") for name in arrays["class_name"].tolist()),
-    )
+    path = folder / f"{name}.h5"
+    arrays = decode(SCORES, path)
+    classes = [text.decode("utf-8", "replace") for text in arrays["class_name"].tolist()]
+    _check_classes(classes, str(path))
+    return Scores(ids_from_array(arrays["sample_id"]), arrays["logits"], tuple(classes))
 
 
 def join(streams: Sequence[Scores]) -> tuple[tuple[str, ...], list[NDArray[np.float32]]]:
@@ -152,9 +152,21 @@ def _others(
     return tuple(entry for entry in manifest.files if entry.name != name)
 
 
+def _check_classes(classes: Sequence[str], where: str) -> None:
+    for name, count in Counter(classes).items():
+        if count > 1 or not name.isprintable() or not 1 <= len(name.encode()) <= _CLASS_BYTES:
+            raise RefusedInput(
+                "CLASS_NAME",
+                f"{where}: the class name {name[:_CLASS_BYTES]!a} is empty, longer than"
+                f" {_CLASS_BYTES} bytes, not printable, or there twice",
+                remedy="give every class a short name of its own",
+            )
+
+
 def _to_arrays(scores: Scores) -> dict[str, Array]:
+    _check_classes(scores.classes, "new scores file")
     return {
         "sample_id": ids_to_array(scores.ids),
         "logits": scores.logits,
-        "class_name": np.array([name.encode() for name in scores.classes], "S256"),
+        "class_name": np.array([name.encode() for name in scores.classes], f"S{_CLASS_BYTES}"),
     }

@@ -51,7 +51,9 @@ def encode_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> bytes:
         ValueError: If there are not as many clips as ids.
         RefusedInput: If ids, shapes, types or values are not as `Clip` says.
     """
-    return encode(SKELETONS, _to_arrays(ids, clips))
+    if len(ids) != len(clips):
+        raise ValueError(f"{len(ids)} ids for {len(clips)} clips")
+    return encode(SKELETONS, {"sample_id": ids_to_array(ids), **_to_arrays(clips)})
 
 
 def decode_skeletons(path: Path) -> dict[str, Clip]:
@@ -71,7 +73,7 @@ def clip_digests(clips: Sequence[Clip]) -> tuple[str, ...]:
     Raises:
         RefusedInput: If the key points of a clip are not as `Clip` says.
     """
-    return sample_digests(SKELETONS, _to_arrays([""] * len(clips), clips))
+    return sample_digests(SKELETONS, _to_arrays(clips))
 
 
 class SkeletonCache(ShardedCache):
@@ -109,17 +111,16 @@ def _clip(arrays: dict[str, Array], row: int) -> Clip:
     )
 
 
-def _to_arrays(ids: Sequence[str], clips: Sequence[Clip]) -> dict[str, Array]:
-    for sample_id, clip in zip(ids, clips, strict=True):
+def _to_arrays(clips: Sequence[Clip]) -> dict[str, Array]:
+    for number, clip in enumerate(clips):
         if clip.keypoints.shape[1:] != (2, 25, 3) or clip.keypoints.dtype != np.float32:
             raise refused(
                 "SCHEMA",
-                f"keypoints of {sample_id!a} are {clip.keypoints.dtype} {clip.keypoints.shape},"
+                f"keypoints of clip {number} are {clip.keypoints.dtype} {clip.keypoints.shape},"
                 " want float32 (T, 2, 25, 3)",
             )
     frames = [clip.keypoints for clip in clips]
     return {
-        "sample_id": ids_to_array(ids),
         "frame_count": np.array([len(clip) for clip in frames], np.int32),
         "person_count": np.array([clip.person_count for clip in clips], np.int8),
         "width": np.array([clip.width for clip in clips], np.int32),

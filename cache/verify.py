@@ -35,17 +35,7 @@ def verify(folder: Path, kind: str | None = None) -> list[str]:
         manifest = read_manifest(folder, kind)
     except RefusedInput as error:
         return [str(error)]
-    listed = {entry.name for entry in manifest.files}
-    problems = [
-        problem
-        for entry in manifest.files
-        if (problem := _file_problem(folder / entry.name, entry, manifest.kind))
-    ]
-    for name in sorted(path.name for path in folder.iterdir()):
-        if name not in listed | UNLISTED:
-            what = "left by a killed writer" if is_temporary(name) else "not in the manifest"
-            problems.append(f"{name!a}: {what}")
-    return problems
+    return _problems(folder, manifest)
 
 
 def require_verified(folder: Path, kind: str) -> Manifest:
@@ -59,13 +49,27 @@ def require_verified(folder: Path, kind: str) -> Manifest:
         RefusedInput: As `read_manifest`; ``DIGEST`` with the first problem of `verify`.
     """
     manifest = read_manifest(folder, kind)
-    problems = verify(folder, kind)
+    problems = _problems(folder, manifest)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise RefusedInput(
             "DIGEST", f"{folder}: {problems[0]}{more}", remedy="fetch or rebuild what is named"
         )
     return manifest
+
+
+def _problems(folder: Path, manifest: Manifest) -> list[str]:
+    listed = {entry.name for entry in manifest.files}
+    problems = [
+        problem
+        for entry in manifest.files
+        if (problem := _file_problem(folder / entry.name, entry, manifest.kind))
+    ]
+    for name in sorted(path.name for path in folder.iterdir()):
+        if name not in listed | UNLISTED:
+            what = "left by a killed writer" if is_temporary(name) else "not in the manifest"
+            problems.append(f"{name!a}: {what}")
+    return problems
 
 
 def _file_problem(path: Path, entry: FileEntry, kind: str) -> str:
