@@ -1,0 +1,1 @@
+"""The rendered demo data set: known people, known motions, known joints."""
