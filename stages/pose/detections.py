@@ -47,7 +47,7 @@ def detect(video: Path, estimator: Estimator) -> Detections:
     """
     with Frames(video) as frames:
         found = [estimator(frame) for frame in frames]
-        info = frames.info()
+        info = frames.info
     return Detections(
         people=np.concatenate(found).astype(np.float32),
         counts=np.array([len(people) for people in found], np.int32),

@@ -1,6 +1,8 @@
-"""Putting an identity together again after two people were seen as one, as in a hug."""
+"""Putting identities right after two people were seen as one, as in a hug."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,81 +15,121 @@ MIN_FRAMES = 5
 NEAR = 1.0
 """Largest distance of two people that may be seen as one, in roots of the larger one's area."""
 
-LONG_MERGER = 30
+LONG_MERGER = 15
 """Gap in frames beyond which people who met are taken to leave on the sides they came from."""
 
-_Path = tuple[NDArray[np.intp], NDArray[np.float64]]
+_Poses = NDArray[np.float32]
+_Frames = NDArray[np.intp]
 
 
-def rejoin(tracks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Join a track that ended beside another person to one that began beside the same person.
+def rejoin(tracks: _Poses) -> _Poses:
+    """Mend tracks that a merger of two people broke or crossed.
 
-    When two people stand close, an estimator finds only one: a track ends there, and after the
-    parting a new one begins. Both belong to one person if a third track saw the merged pair from
-    end to beginning. After a merger of more than 30 frames people leave on the side they came
-    from, so if the new track begins on the other side, the merged track has followed the
-    wrong one since: the two exchange what comes after. Shorter mergers are passings-by, and the
-    speeds that matched them stand.
+    When two people stand close, an estimator finds only one: one track pauses or ends there,
+    the other (the bridge) goes on, and after the parting either may have got the wrong person.
+    After more than 15 frames in one place speeds say nothing any more, but people leave on the
+    side they came from: where the tracks say otherwise, they exchange what comes after. Shorter
+    mergers are passings-by, and the speeds that matched them stand. A track that ends and one
+    that begins beside the same bridge are one person.
 
     Args:
         tracks: (tracks, T, 25, 3) px, zeros where absent.
 
     Returns:
-        (fewer tracks, T, 25, 3), in the order of the tracks' first frames.
+        (as many or fewer tracks, T, 25, 3), in the order of `tracks`.
     """
-    pieces = list(tracks)
-    while (found := _first_junction(pieces)) is not None:
-        ended, begun, bridge, exchanged = found
-        part = int(_seen(pieces[begun])[0])
-        after = bridge if exchanged else begun
-        joined = np.concatenate([pieces[ended][:part], pieces[after][part:]])
+    pieces = [one.copy() for one in tracks]
+    for place in range(len(pieces)):
+        for before, after in _long_gaps(_seen(pieces[place])):
+            bridge = _nearest_bridge(pieces, (place, place), before, after)
+            if bridge is not None and bridge[2]:
+                _exchange(pieces, place, bridge[1], int(after[0]))
+    while (junction := _nearest_junction(pieces)) is not None:
+        ended, begun, bridge_place, exchanged = junction
+        start = int(_seen(pieces[begun])[0])
+        pieces[ended][start:] = pieces[begun][start:]
         if exchanged:
-            pieces[bridge] = np.concatenate([pieces[bridge][:part], pieces[begun][part:]])
-        pieces[ended] = joined
+            _exchange(pieces, ended, bridge_place, start)
         del pieces[begun]
     return np.stack(pieces) if pieces else tracks
 
 
-def _seen(one: NDArray[np.float32]) -> NDArray[np.intp]:
+def _seen(one: _Poses) -> _Frames:
     """Frames in which a person (T, 25, 3) is seen."""
     return np.flatnonzero((one[..., 2] > 0).any(axis=1))
 
 
-def _path(one: NDArray[np.float32]) -> _Path:
-    """Frames in which a person is seen, and the median place (frames, 2) of its joints in px."""
-    seen = _seen(one)
-    places = np.where(one[seen, :, 2:] > 0, one[seen, :, :2], np.nan).astype(np.float64)
-    return seen, np.nanmedian(places, axis=1)
+def _long_gaps(seen: _Frames) -> list[tuple[_Frames, _Frames]]:
+    """For each long gap the frames seen before it and those seen after it."""
+    cuts = np.flatnonzero(np.diff(seen) > LONG_MERGER) + 1
+    return [(seen[:cut], seen[cut:]) for cut in cuts]
 
 
-def _first_junction(
-    pieces: list[NDArray[np.float32]],
-) -> tuple[int, int, int, bool] | None:
+def _exchange(pieces: list[_Poses], one: int, other: int, start: int) -> None:
+    """Let two tracks exchange what they show from frame `start` on."""
+    kept = pieces[one][start:].copy()
+    pieces[one][start:] = pieces[other][start:]
+    pieces[other][start:] = kept
+
+
+def _nearest_junction(pieces: list[_Poses]) -> tuple[int, int, int, bool] | None:
     """The closest (ended, begun, bridge, exchanged) of all, None if nothing is to be joined."""
-    paths = [_path(piece) for piece in pieces]
-    scale = [float(np.median(np.sqrt(areas(piece[path[0]])))) for piece, path in zip(
-        pieces, paths, strict=True)]  # fmt: skip
-    best: tuple[float, int, int, int, bool] | None = None
+    seen = [_seen(piece) for piece in pieces]
+    found = []
     for ended, begun in np.ndindex(len(pieces), len(pieces)):
-        end, start = int(paths[ended][0][-1]), int(paths[begun][0][0])
-        if end >= start or min(len(paths[ended][0]), len(paths[begun][0])) < MIN_FRAMES:
+        before, after = seen[ended], seen[begun]
+        if before[-1] < after[0] and min(len(before), len(after)) >= MIN_FRAMES:
+            bridge = _nearest_bridge(pieces, (ended, begun), before, after)
+            if bridge is not None:
+                found.append((bridge[0], ended, begun, bridge[1], bridge[2]))
+    return min(found)[1:] if found else None
+
+
+def _nearest_bridge(
+    pieces: Sequence[_Poses], parts: tuple[int, int], before: _Frames, after: _Frames
+) -> tuple[float, int, bool] | None:
+    """The track that saw a merger through.
+
+    Args:
+        pieces: Tracks (T, 25, 3).
+        parts: The tracks seen before and after the merger; may be one and the same.
+        before: Frames in which the first was seen before.
+        after: Frames in which the second is seen after.
+
+    Returns:
+        (distance relative to the largest allowed, track, whether it changed sides), None if
+        nobody was near.
+    """
+    end, start = int(before[-1]), int(after[0])
+    found = []
+    for place, bridge in enumerate(pieces):
+        frames = _seen(bridge)
+        if place in parts or frames[0] > end or frames[-1] < start:
             continue
-        for bridge, (frames, _) in enumerate(paths):
-            if bridge in (ended, begun) or frames[0] > end or frames[-1] < start:
-                continue
-            left = _offset(paths[ended], paths[bridge], slice(-MIN_FRAMES, None))
-            returned = _offset(paths[begun], paths[bridge], slice(None, MIN_FRAMES))
-            reach = NEAR * max(scale[ended], scale[begun], scale[bridge])
-            apart = max(float(np.hypot(*left)), float(np.hypot(*returned))) / reach
-            exchanged = start - end > LONG_MERGER and left[0] * returned[0] < 0
-            candidate = (apart, ended, begun, bridge, exchanged)
-            if apart <= 1 and (best is None or candidate < best):
-                best = candidate
-    return best[1:] if best else None
+        left = _offset(pieces[parts[0]], before[-MIN_FRAMES:], bridge)
+        returned = _offset(pieces[parts[1]], after[:MIN_FRAMES], bridge)
+        reach = NEAR * max(_scale(pieces[parts[0]]), _scale(pieces[parts[1]]), _scale(bridge))
+        apart = max(float(np.hypot(*left)), float(np.hypot(*returned))) / reach
+        changed = start - end > LONG_MERGER and bool(left[0] * returned[0] < 0)
+        if apart <= 1:
+            found.append((apart, place, changed))
+    return min(found) if found else None
 
 
-def _offset(one: _Path, bridge: _Path, part: slice) -> NDArray[np.float64]:
-    """Median (x, y) offset in px of a person from the bridging one over part of its frames."""
-    frames, places = one[0][part], one[1][part]
-    beside = [np.interp(frames, bridge[0], bridge[1][:, axis]) for axis in (0, 1)]
-    return np.asarray(np.median(places - np.stack(beside, axis=1), axis=0))
+def _scale(one: _Poses) -> float:
+    """Median root of a person's area, px."""
+    return float(np.median(np.sqrt(areas(one[_seen(one)]))))
+
+
+def _offset(one: _Poses, frames: _Frames, bridge: _Poses) -> NDArray[np.float64]:
+    """Median (x, y) offset in px of a person from the bridging one in some frames."""
+    seen = _seen(bridge)
+    beside = _centres(bridge[seen])
+    across = np.stack([np.interp(frames, seen, beside[:, axis]) for axis in (0, 1)], axis=1)
+    return np.asarray(np.median(_centres(one[frames]) - across, axis=0))
+
+
+def _centres(poses: _Poses) -> NDArray[np.float64]:
+    """Median place (frames, 2) in px of the joints found."""
+    places = np.where(poses[..., 2:] > 0, poses[..., :2], np.nan).astype(np.float64)
+    return np.asarray(np.nanmedian(places, axis=1))

@@ -21,8 +21,11 @@ MEMORY = 30
 MATCH = 0.15
 """Smallest similarity of someone to the place where a track expects them."""
 
-DAMPING = 0.9
+DAMPING = 0.97
 """Share of a track's speed that is left after each frame out of sight."""
+
+STALENESS = 0.97
+"""Handicap per frame out of sight of a track that competes with others for a person."""
 
 SMOOTHING = 0.5
 """Weight of the newest displacement in a track's speed."""
@@ -59,7 +62,7 @@ def track(detections: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     Each frame's people are matched to the tracks of the last 30 frames by object keypoint
     similarity with the pose expected at constant, damped speed: the assignment with the largest
     sum wins, pairs below 0.15 do not count. The order of people within a frame has no effect.
-    At the end, tracks broken where two people were seen as one are joined again (`rejoin`).
+    At the end, tracks that mergers of two people broke or crossed are mended (`rejoin`).
 
     Args:
         detections: For each of T frames the people found, (P, 25, 3) BODY_25 in px; P differs
@@ -102,6 +105,7 @@ def _match(live: list[_Track], people: NDArray[np.float32], time: int) -> list[t
         return []
     alike = oks(np.stack([one.expected(time) for one in live]), people)
     alike[alike < MATCH] = 0
+    alike *= STALENESS ** (time - 1 - np.array([[one.last] for one in live]))
     rows, columns = linear_sum_assignment(alike, maximize=True)
     return [
         (int(row), int(column))
