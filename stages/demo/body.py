@@ -164,9 +164,9 @@ def legs(rig: Rig, lift: dict[str, Points], stance: float) -> dict[str, Points]:
     height, frames = body.height, len(rig.pelvis)
     for side, sign in SIDES.items():
         raised = np.asarray(lift[side], float)
-        out = sign * (stance * height + 0.22 * raised)
+        out = sign * (stance * height + 0.16 * raised)
         floor = spread(frames, out, ANKLE * height + raised, 0.10 * raised)
-        pole = spread(frames, sign * 0.45, 0, 1)
+        pole = spread(frames, sign * 0.24, 0, 1)
         hip = rig.hip(side)
         knee, ankle = reach(hip, floor, leg_lengths(body), pole)
         droop = 0.2 * raised / (0.16 * height)

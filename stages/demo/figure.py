@@ -192,11 +192,9 @@ def held_parts(
 
 def thumb_parts(seen: Seen, look: Look, light: Light, side: str, frame: int) -> Iterator[Part]:
     """Fingers closed over a held object."""
-    wrist, tips = (
-        np.array(seen.at(f"{side}_wrist", frame)),
-        np.array(seen.at(f"{side}_hand", frame)),
-    )
-    start, end = wrist + 0.25 * (tips - wrist), wrist + 0.75 * (tips - wrist)
+    wrist = np.array(seen.at(f"{side}_wrist", frame))
+    hand = np.array(seen.at(f"{side}_hand", frame)) - wrist
+    start, end = wrist + 0.25 * hand, wrist + 0.75 * hand
     thick = 0.013 * seen.pose.body.height * seen.metres(f"{side}_wrist", frame)
     near = float(seen.near[f"{side}_hand"][frame]) + 0.16
     ends = (float(start[0]), float(start[1])), (float(end[0]), float(end[1]))

@@ -63,7 +63,7 @@ BOARD = (0.165, 0.125)
 """Half width and half height of everything held in both hands, metres."""
 APART = 0.56
 """Half the distance of two people, metres."""
-TOWARDS = 0.35
+TOWARDS = 0.27
 """Radians by which each of two people is turned towards the other."""
 
 
@@ -84,12 +84,13 @@ def phases(nuisance: Nuisance, *, fast: bool) -> Points:
     ticks = nuisance.tempo + (TICKS if fast else 0)
     frames = np.arange(nuisance.frames, dtype=np.int64)
     turned = (nuisance.phase * step + ticks * frames) % (TICKS * step)
-    return turned * (2 * np.pi / (TICKS * step))
+    angles: Points = turned * (2 * np.pi / (TICKS * step))
+    return angles
 
 
 def ease(share: Points) -> Points:
     """Smooth step from 0 at 0 to 1 at 1."""
-    clipped = np.clip(share, 0.0, 1.0)
+    clipped = np.clip(share, 0.0, 1.0).astype(np.float64)
     return clipped * clipped * (3 - 2 * clipped)
 
 
@@ -105,7 +106,7 @@ def _hang(rig: Rig, side: str) -> Arm:
     """An arm that hangs at the person's side."""
     frames, sign = len(rig.pelvis), SIDES[side]
     return _angled(
-        rig, side, spread(frames, sign * 0.20, -1, 0.02), spread(frames, sign * 0.10, -1, 0.22)
+        rig, side, spread(frames, sign * 0.30, -1, 0.02), spread(frames, sign * 0.14, -1, 0.22)
     )
 
 
@@ -277,7 +278,7 @@ def step(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
     raised, arms = {}, {}
     for side, sign in SIDES.items():
         wave_ = np.sin(phase) * sign
-        raised[side] = 0.165 * body.height * force * ease(0.62 * wave_ + 0.38)
+        raised[side] = 0.145 * body.height * force * ease(0.62 * wave_ + 0.38)
         forward = -0.45 * force * wave_
         upper = spread(frames, sign * 0.22, -1.0, forward)
         fore = spread(frames, sign * 0.02, -0.55 + 0.5 * forward, 0.75 + 0.4 * forward)

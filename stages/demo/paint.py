@@ -61,7 +61,8 @@ def _texture(texels: Image, along: Image, across: Image) -> Image:
     """Cloth colours (h, w, 3) at texel coordinates, repeated without end."""
     size = texels.shape[0]
     rows, columns = along.astype(np.int32) % size, across.astype(np.int32) % size
-    return texels.reshape(-1, 3).take(rows * size + columns, axis=0)
+    colours: Image = texels.reshape(-1, 3).take(rows * size + columns, axis=0)
+    return colours
 
 
 def capsule(
@@ -165,9 +166,8 @@ def ball(
     column = (rows + longitude).astype(np.int32).clip(0, 2 * rows - 1)
     colour = globe.reshape(-1, 3).take(row * (2 * rows) + column, axis=0)
     lit = nx * light[0] + ny * light[1] + nz * light[2]
-    colour *= (np.float32(AMBIENT + 0.08) + DIFFUSE * np.maximum(lit, 0)).astype(np.float32)[
-        ..., None
-    ]
+    shade = np.float32(AMBIENT + 0.08) + np.float32(DIFFUSE) * np.maximum(lit, 0)
+    colour *= shade.astype(np.float32)[..., None]
     _blend(patch, (edge + np.float32(0.5)).clip(0, 1).astype(np.float32), colour)
 
 

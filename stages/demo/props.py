@@ -29,7 +29,11 @@ _WHITE, _BLACK = (245.0, 245.0, 245.0), (22.0, 20.0, 20.0)
 _RED, _CYAN, _GREEN = (30.0, 24.0, 225.0), (250.0, 215.0, 40.0), (50.0, 165.0, 20.0)
 _YELLOW, _ORANGE, _BLUE = (40.0, 225.0, 250.0), (20.0, 130.0, 250.0), (225.0, 60.0, 20.0)
 
+NOTHING = "nothing"
+"""Name of the empty picture, for classes without an object."""
+
 _SHAPES: dict[str, tuple[Shape, ...]] = {
+    NOTHING: (),
     "cup": (
         ("area", ((-0.42, -0.85), (0.42, -0.85), (0.60, 0.80), (-0.60, 0.80)), _RED),
         ("area", ((-0.50, -0.20), (0.50, -0.20), (0.56, 0.32), (-0.56, 0.32)), _WHITE),
@@ -87,7 +91,7 @@ def sprite(name: str) -> Image:
     """Picture of an object.
 
     Args:
-        name: A value of `HELD`.
+        name: A value of `HELD`, or `NOTHING`.
 
     Returns:
         (SIZE, SIZE, 4) float32: blue, green, red times opacity (0 to 255), opacity (0 to 1).

@@ -28,7 +28,7 @@ from stroi.stages.demo.motions import MOTIONS, Held, phases
 from stroi.stages.demo.nuisance import Nuisance, draw_nuisance
 from stroi.stages.demo.paint import Image
 from stroi.stages.demo.plan import MOTION_PAIRS, PAIRS, PERSONS, DemoClip
-from stroi.stages.demo.props import HELD, sprite
+from stroi.stages.demo.props import HELD, NOTHING, sprite
 from stroi.stages.demo.scenery import MARGIN, background
 from stroi.stages.demo.wardrobe import Look, look
 
@@ -91,7 +91,7 @@ def draw_frames(
     nuisance = stage.nuisance
     looks = [look(b, o) for b, o in zip(nuisance.bodies, nuisance.outfits, strict=True)]
     scene = background(nuisance.scene, nuisance.scene_seed, size)
-    thing = sprite(HELD[clip.label]) if clip.label in HELD else None
+    thing = sprite(HELD.get(clip.label, NOTHING))
     noise = _noise_bank(nuisance.noise_seed, size)
     for frame in range(nuisance.frames):
         image = _shifted(scene, stage.shift[frame], size)
@@ -136,12 +136,12 @@ def _is_fast(clip: DemoClip) -> bool:
     return clip.pair in MOTION_PAIRS and clip.label == PAIRS[clip.pair][1]
 
 
-def _parts(stage: _Stage, looks: list[Look], thing: Image | None, frame: int) -> list[Part]:
+def _parts(stage: _Stage, looks: list[Look], thing: Image, frame: int) -> list[Part]:
     """Everything to paint in one frame, in no order."""
     light, parts = stage.nuisance.light, list[Part]()
     for person, figure in enumerate(stage.seen):
         parts += person_parts(figure, looks[person], light, frame)
-    for held in stage.held if thing is not None else ():
+    for held in stage.held:
         parts += held_parts(held, stage.view, stage.shift, thing, frame)
         for person, side in held.hands:
             parts += thumb_parts(stage.seen[person], looks[person], light, side, frame)
@@ -167,4 +167,5 @@ def _exposed(image: Image, noise: Image, frame: int) -> npt.NDArray[np.uint8]:
     height, width = image.shape[:2]
     y, x = (frame * 13) % _NOISE_PLAY, (frame * 7) % _NOISE_PLAY
     noisy = cv2.GaussianBlur(image, (3, 3), 0.55) + noise[y : y + height, x : x + width]
-    return np.rint(noisy).clip(0, 255).astype(np.uint8)
+    exposed: npt.NDArray[np.uint8] = np.rint(noisy).clip(0, 255).astype(np.uint8)
+    return exposed

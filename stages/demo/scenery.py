@@ -102,7 +102,7 @@ def _curtain(wall: Image, rng: Generator) -> None:
 
 def _cloudy(wall: Image, rng: Generator) -> None:
     """Smooth coloured noise, as of a place out of focus."""
-    for scale, strength in ((70.0, 16.0), (25.0, 8.0)):
+    for scale, strength in ((70.0, 10.0), (25.0, 6.0)):
         for channel in range(3):
             wall[..., channel] += strength * _clouds(rng, wall.shape[:2], scale)
 
