@@ -8,6 +8,7 @@ import click
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.verify import verify
+from stroi.pipeline.knobs import describe_profile
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params import check_project
 from stroi.pipeline.workspace import Workspace
@@ -19,6 +20,12 @@ def command(workspace: Workspace) -> None:
     """Validate the whole project."""
     plan = check_project(workspace.root)
     say(f"{len(plan.datasets)} data sets and {len(plan.runs)} runs: all params are valid")
+
+
+@click.command(help="Print a profile with every param, its default and its meaning.")
+def params_command() -> None:
+    """Print all params."""
+    say(describe_profile().rstrip())
 
 
 @click.command(help="Check every file of a cache FOLDER against its manifest.")

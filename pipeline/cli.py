@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ensemble": ("stroi.stages.ensemble:command", "Sum the scores: the seven rows."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
     "check": ("stroi.pipeline.check:command", "Validate params.yaml and all profiles."),
+    "params": ("stroi.pipeline.check:params_command", "Print every param with its default."),
     "verify": ("stroi.pipeline.check:verify_command", "Verify a folder of shards."),
 }
 """Subcommand to where it is defined and its one-line help."""

@@ -30,7 +30,7 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
     """Write the index of the data set in `raw` to `out`.
 
     Raises:
-        RefusedInput: If `raw` is missing or its listing is malformed.
+        RefusedInput: If `raw` is missing, its listing is malformed, or a video lies outside it.
         StroiError: If more clips than ``max_quarantined`` have no video.
     """
     if not raw.is_dir():
@@ -40,6 +40,7 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
             remedy="put the data set, or a link to it, there",
         )
     listed = sorted(ADAPTERS[params.adapter](raw), key=lambda clip: clip.id)
+    _check_places(raw, [clip.video for clip in listed])
     chunks = [listed[at : at + _CHUNK] for at in range(0, len(listed), _CHUNK)]
     results = fan_out(
         partial(_digest_all, raw),
@@ -56,6 +57,24 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
     )
     check_share(ledger, params.max_quarantined, out)
     return ledger
+
+
+def _check_places(raw: Path, videos: Sequence[str]) -> None:
+    """Refuse videos that DVC would not see: it tracks `raw`, but looks behind no linked folder."""
+    for folder in sorted({Path(video).parent for video in videos}):
+        if folder.is_absolute() or ".." in folder.parts:
+            raise RefusedInput(
+                "VIDEO_OUTSIDE",
+                f"{folder} is not inside {raw}",
+                remedy="put the videos, or a link to each, into the data set's folder",
+            )
+        for part in (folder, *folder.parents):
+            if part != Path() and (raw / part).is_symlink():
+                raise RefusedInput(
+                    "LINKED_FOLDER",
+                    f"{raw / part} is a link, and DVC would not notice a change behind it",
+                    remedy=f"link the files one by one, or make {raw} itself the link",
+                )
 
 
 def _digest_all(raw: Path, clips: Sequence[Listed], tick: Tick) -> list[Sample | Outcome]:

@@ -27,7 +27,8 @@ from stroi.pipeline.shards import Encoded, Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detections import Detections, detect, load_detections, save_detections
 from stroi.stages.pose.movenet import Estimator, load_estimator
-from stroi.stages.pose.tracking import main_persons, track
+from stroi.stages.pose.subjects import main_persons
+from stroi.stages.pose.tracking import track
 from stroi.stages.source import check_unchanged
 
 GROUPS = ("skeletons",)

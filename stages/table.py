@@ -44,10 +44,12 @@ NAMINGS: dict[str, Callable[[Path], list[TableRow]]] = {"ut-interaction": ut_int
 
 
 def write_table(raw: Path, folder: Path, rows: list[TableRow]) -> None:
-    """Make `raw` a data set: ``table.csv``, and ``videos`` as a link to `folder`.
+    """Make `raw` a data set: ``table.csv``, and ``videos`` with a link to each file of `folder`.
+
+    Files are linked one by one because DVC does not look behind a linked folder inside a data set.
 
     Raises:
-        RefusedInput: If there is no row, or `raw` has videos from elsewhere already.
+        RefusedInput: If there is no row, or a video of another origin is in the way.
     """
     if not rows:
         raise RefusedInput(
@@ -55,21 +57,24 @@ def write_table(raw: Path, folder: Path, rows: list[TableRow]) -> None:
             f"{folder} has no file that is named as this data set names its videos",
             remedy="give the folder that holds the videos themselves",
         )
-    raw.mkdir(parents=True, exist_ok=True)
-    link = raw / "videos"
-    if link.is_symlink():
-        link.unlink()
-    if link.exists():
-        raise RefusedInput(
-            "TABLE_VIDEOS", f"{link} is not a link", remedy=f"move it away, or edit {raw}/table.csv"
-        )
-    link.symlink_to(folder.resolve(), target_is_directory=True)
+    (raw / "videos").mkdir(parents=True, exist_ok=True)
+    for _, video, *_ in rows:
+        link = raw / "videos" / video
+        if link.is_symlink():
+            link.unlink()
+        elif link.exists():
+            raise RefusedInput(
+                "TABLE_VIDEOS",
+                f"{link} is no link",
+                remedy=f"move it away, or edit {raw}/table.csv",
+            )
+        link.symlink_to((folder / video).resolve())
     listed = ((name, f"videos/{video}", *rest) for name, video, *rest in rows)
     write_atomic(raw / "table.csv", csv_bytes(REQUIRED, listed))
 
 
 @click.command(
-    help="Write data/DATASET/raw: a table of the videos in FOLDER, and a link to them. "
+    help="Write data/DATASET/raw: a table of the videos in FOLDER, and links to them. "
     "NAMING is how the data set names its files."
 )
 @click.argument("naming", type=click.Choice(sorted(NAMINGS)))

@@ -1,0 +1,49 @@
+"""A small recipe for tests of the shard builder: real files, real processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from stroi.cache.digests import sha256_bytes
+from stroi.cache.errors import ClipRejected
+from stroi.pipeline.shards import Encoded, Job, Recipe
+
+
+def double(source: tuple[str, str]) -> str:
+    """Twice the content of a file, which is noted in a log of work done."""
+    path, log = source
+    text = Path(path).read_text()
+    with Path(log).open("a") as file:
+        file.write(f"{Path(path).stem}\n")
+    if text.startswith("bad"):
+        raise ClipRejected("BAD_TEXT", f"{Path(path).name} starts with bad")
+    if text.startswith("crash"):
+        os.kill(os.getpid(), 9)
+    return text * 2
+
+
+def encode(ids: Sequence[str], texts: Sequence[str]) -> Encoded:
+    """All texts in one file."""
+    data = "\n".join(f"{name}={text}" for name, text in zip(ids, texts, strict=True)).encode()
+    return Encoded(data, tuple(sha256_bytes(text.encode()) for text in texts))
+
+
+def length(text: str) -> str:
+    """The ledger's remark."""
+    return f"{len(text)} letters"
+
+
+def recipe(factor: int = 1) -> Recipe[tuple[str, str], str]:
+    """The recipe; `factor` stands for a param."""
+    return Recipe("texts", 1, {"factor": factor}, {"by": "test"}, double, encode, length)
+
+
+def jobs(folder: Path) -> list[Job[tuple[str, str]]]:
+    """One job per text file of `folder`."""
+    log = str(folder.parent / "work.log")
+    return [
+        Job(path.stem, {"text": sha256_bytes(path.read_bytes())}, (str(path), log))
+        for path in sorted(folder.glob("*.txt"))
+    ]

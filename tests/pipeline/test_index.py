@@ -1,0 +1,121 @@
+"""Index and data-set tables: rows in any order, errors that name the line."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from stroi.cache.errors import RefusedInput, StroiError
+from stroi.pipeline.datasets import ADAPTERS
+from stroi.pipeline.fanout import Workers
+from stroi.pipeline.index import read_index
+from stroi.pipeline.ledger import read_ledger
+from stroi.pipeline.profile import IndexParams
+from stroi.stages.index import build_index
+
+HEADER = "sample_id,video,label,subject,camera\n"
+
+
+def _dataset(folder: Path, rows: list[str], header: str = HEADER) -> Path:
+    (folder / "videos").mkdir(parents=True, exist_ok=True)
+    for name in "abc":
+        (folder / "videos" / f"{name}.avi").write_bytes(name.encode() * 10)
+    (folder / "table.csv").write_text(header + "".join(f"{row}\n" for row in rows))
+    return folder
+
+
+def _build(folder: Path, out: Path, limit: float = 0.0) -> Path:
+    build_index(
+        folder, out, IndexParams(max_quarantined=limit), Workers(), store=out.parent / "store"
+    )
+    return out
+
+
+ROWS = ["a,videos/a.avi,wave,s1,c1", "b,videos/b.avi,drink,s2,c1", "c,videos/c.avi,wave,s2,c2"]
+
+
+def test_index_holds_every_clip_with_its_digest(tmp_path: Path) -> None:
+    index = read_index(_build(_dataset(tmp_path / "raw", ROWS), tmp_path / "index"))
+    assert [sample.id for sample in index.samples] == ["a", "b", "c"]
+    assert index.classes == ("drink", "wave")
+    assert index.labels(["c", "b"]) == {"c": 1, "b": 0}
+    assert index.samples[0].bytes == 10
+
+
+def test_order_of_rows_changes_no_byte(tmp_path: Path) -> None:
+    first = _build(_dataset(tmp_path / "one", ROWS), tmp_path / "index1")
+    shuffled = random.Random(3).sample(ROWS, len(ROWS))
+    assert shuffled != ROWS
+    second = _build(_dataset(tmp_path / "two", shuffled), tmp_path / "index2")
+    for name in ("samples.csv", "classes.txt", "ledger.csv"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_missing_video_is_excluded_with_its_reason(tmp_path: Path) -> None:
+    raw = _dataset(tmp_path / "raw", [*ROWS, "d,videos/d.avi,wave,s1,c1"])
+    ledger = read_ledger(_build(raw, tmp_path / "index", limit=0.5))
+    assert [(lost.id, lost.code) for lost in ledger.quarantined] == [("d", "VIDEO_MISSING")]
+    assert ledger.summary() == "4 clips = 3 done + 1 quarantined"
+    with pytest.raises(StroiError, match=r"1 of 4 clips were quarantined, first d \(VIDEO_MISSING"):
+        _build(raw, tmp_path / "index", limit=0.1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "expected"),
+    [
+        (ROWS, "id,video,label\n", "CSV_COLUMNS.*no column sample_id, subject, camera"),
+        (["a,videos/a.avi,wave,s1"], HEADER, r"table.csv:2: not 5 fields"),
+        (["a,videos/a.avi,wave,s1,c1,x"], HEADER, r"table.csv:2: not 5 fields"),
+        (["a,videos/a.avi,,s1,c1"], HEADER, r"table.csv:2: label is empty"),
+        ([], HEADER, "lists no clip; add one row per clip"),
+        ([ROWS[0], ROWS[0]], HEADER, "ID_DUPLICATE"),
+        ([ROWS[0], ROWS[0].replace("a,", "A,", 1)], HEADER, "ID_DUPLICATE"),
+        (["../a,videos/a.avi,wave,s1,c1"], HEADER, "ID_BAD"),
+    ],
+)
+def test_table_mistakes_are_refused(
+    tmp_path: Path, rows: list[str], header: str, expected: str
+) -> None:
+    with pytest.raises(RefusedInput, match=expected):
+        ADAPTERS["table"](_dataset(tmp_path, rows, header))
+
+
+def test_missing_data_set_says_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        RefusedInput, match=r"is no folder; put the data set, or a link to it, there"
+    ):
+        _build(tmp_path / "raw", tmp_path / "index")
+
+
+def test_demo_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedInput, match="3 clips do not fill 8"):
+        ADAPTERS["demo"](_dataset(tmp_path, ROWS))
+
+
+def test_index_with_a_stranger_label_is_refused(tmp_path: Path) -> None:
+    out = _build(_dataset(tmp_path / "raw", ROWS), tmp_path / "index")
+    (out / "classes.txt").write_text("drink\n")
+    with pytest.raises(RefusedInput, match=r"label .wave. is not in classes\.txt"):
+        read_index(out)
+
+
+def test_label_of_an_unknown_clip_names_it(tmp_path: Path) -> None:
+    index = read_index(_build(_dataset(tmp_path / "raw", ROWS), tmp_path / "index"))
+    with pytest.raises(RefusedInput, match="sample 'zz' is not in the index"):
+        index.labels(["a", "zz"])
+
+
+@pytest.mark.parametrize("video", ["/videos/a.avi", "../videos/a.avi"])
+def test_video_outside_the_data_set_is_refused(tmp_path: Path, video: str) -> None:
+    raw = _dataset(tmp_path / "raw", [f"a,{video},wave,s1,c1"])
+    with pytest.raises(RefusedInput, match=r"is not inside .*; put the videos, or a link to each"):
+        _build(raw, tmp_path / "index")
+
+
+def test_linked_folder_that_dvc_would_not_follow_is_refused(tmp_path: Path) -> None:
+    raw = _dataset(tmp_path / "raw", ["a,linked/a.avi,wave,s1,c1"])
+    (raw / "linked").symlink_to(raw / "videos")
+    with pytest.raises(RefusedInput, match=r"linked is a link, .*link the files one by one"):
+        _build(raw, tmp_path / "index")
