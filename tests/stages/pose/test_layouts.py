@@ -1,0 +1,74 @@
+"""Joint layouts, joint by joint name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stroi.cache.layouts import BODY_25, COCO_17, ROI_ROWS
+from stroi.stages.pose.layouts import to_body25
+
+NUMBERS = {
+    0: 0, 15: 2, 16: 1, 17: 4, 18: 3, 2: 6, 5: 5, 3: 8, 6: 7, 4: 10, 7: 9,
+    9: 12, 12: 11, 10: 14, 13: 13, 11: 16, 14: 15,
+}  # fmt: skip
+"""BODY_25 index to COCO-17 index, written down by hand from both lists."""
+
+
+def everyone() -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
+    rng = np.random.default_rng(0)
+    return rng.uniform(0.2, 1, (4, 17, 3)).astype(np.float32)
+
+
+def test_joints_keep_their_names() -> None:
+    source = everyone()
+    people = to_body25(source, COCO_17)
+    for name in COCO_17.joints:
+        np.testing.assert_array_equal(
+            people[:, BODY_25.index(name)], source[:, COCO_17.index(name)], err_msg=name
+        )
+
+
+def test_joints_stand_at_the_numbers_of_both_formats() -> None:
+    source = everyone()
+    people = to_body25(source, COCO_17)
+    for target, origin in NUMBERS.items():
+        np.testing.assert_array_equal(people[:, target], source[:, origin])
+    assert not people[:, 19:].any()
+
+
+def test_neck_and_mid_hip_are_half_way_with_the_smaller_confidence() -> None:
+    source = np.zeros((1, 17, 3), np.float32)
+    source[0, 5:7] = [(10, 20, 0.9), (30, 40, 0.3)]
+    source[0, 11:13] = [(0, 100, 0.5), (20, 110, 0.6)]
+    people = to_body25(source, COCO_17)
+    np.testing.assert_allclose(people[0, 1], (20, 30, 0.3))
+    np.testing.assert_allclose(people[0, 8], (10, 105, 0.5))
+
+
+@pytest.mark.parametrize("absent", [5, 6])
+def test_neck_is_absent_if_either_shoulder_is(absent: int) -> None:
+    source = everyone()
+    source[:, absent] = 0
+    assert not to_body25(source, COCO_17)[:, 1].any()
+
+
+def test_joint_without_confidence_is_all_zero() -> None:
+    source = everyone()
+    source[0, 9, 2] = 0
+    assert not to_body25(source, COCO_17)[0, BODY_25.index("left_wrist")].any()
+
+
+def test_mosaic_rows_are_the_persons_own_sides() -> None:
+    source = np.zeros((1, 17, 3), np.float32)
+    source[0, [0, 10, 9, 16, 15]] = [(row, row, 1) for row in range(5)]
+    rows = [BODY_25.index(joint) for joint in ROI_ROWS.values()]
+    np.testing.assert_array_equal(to_body25(source, COCO_17)[0, rows, 0], range(5))
+    assert list(ROI_ROWS) == ["head", "right_hand", "left_hand", "right_foot", "left_foot"]
+
+
+def test_own_layout_is_a_copy_and_a_wrong_one_is_refused() -> None:
+    people = np.ones((2, 25, 3), np.float32)
+    np.testing.assert_array_equal(to_body25(people, BODY_25), people)
+    with pytest.raises(ValueError, match=r"\(2, 25, 3\) is not \(P, 17, 3\) of coco17"):
+        to_body25(people, COCO_17)
