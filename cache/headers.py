@@ -57,7 +57,8 @@ def read_headers(
         if field is None:
             raise refused("SCHEMA", f"{text} does not belong in a {fmt.kind} file")
         _check_type(field, dataset.get_type(), text)
-        shapes[field.name] = tuple(int(n) for n in dataset.shape)
+        # None is what the library says of a data set without a shape.
+        shapes[field.name] = tuple(int(n) for n in dataset.shape or ())
         total = prod(shapes[field.name]) * field.numpy.itemsize
         places[field.name] = _place(dataset, total, size, text)
         used.append((places[field.name], total, text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,8 +33,9 @@ class Field:
         dtype: Type on disk, such as ``<f4``; ``S64`` is ASCII, ``U256`` is UTF-8 in 256 bytes.
         dims: Length of each axis: a number, or a symbol that means the same length in every
             field. ``N`` is the sample axis; ``F`` is the sample axis of a ragged field.
-        low: Smallest value allowed. NaN and infinities are refused in every float field.
-        high: Largest value allowed.
+        low: Smallest value allowed; None for no limits at all. NaN and infinities are refused
+            in every float field.
+        high: Largest value allowed; None for no limit.
     """
 
     name: str
@@ -186,18 +188,15 @@ def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
     samples = [field for field in fmt.fields if field.dims[0] == "N" and field is not ID_FIELD]
     count = arrays[samples[0].name].shape[0]
     hashes = [hashlib.sha256() for _ in range(count)]
-    edges = np.zeros(count + 1, np.int64)
+    edges = {"N": np.arange(count + 1), "F": np.zeros(count + 1, np.int64)}
     if fmt.lengths:
-        np.cumsum(arrays[fmt.lengths], out=edges[1:])
+        np.cumsum(arrays[fmt.lengths], out=edges["F"][1:])
     for field in fmt.fields:
-        array = arrays[field.name]
-        if field.dims[0] not in ("N", "F") or field is ID_FIELD:
+        if field.dims[0] not in edges or field is ID_FIELD:
             continue
-        for row, sha in enumerate(hashes):
-            part = (
-                slice(edges[row], edges[row + 1]) if field.dims[0] == "F" else slice(row, row + 1)
-            )
-            sha.update(array[part].tobytes())
+        pairs = itertools.pairwise(edges[str(field.dims[0])].tolist())
+        for sha, (start, stop) in zip(hashes, pairs, strict=True):
+            sha.update(arrays[field.name][start:stop].tobytes())
     return tuple(sha.hexdigest() for sha in hashes)
 
 
@@ -226,15 +225,13 @@ def _check_values(
     outside = _outside(field, cast("NDArray[np.float64]", array))
     if outside is not None and outside.any():
         owner = _owner(fmt, field, arrays, ids, outside)
-        low = "" if field.low is None else f" below {field.low:g}"
-        high = "" if field.high is None else f" above {field.high:g}"
-        both = " or" if low and high else ""
-        raise refused("RANGE", f"{where}: {field.name} of {owner} is{low}{both}{high}")
+        above = "" if field.high is None else f" or above {field.high:g}"
+        raise refused("RANGE", f"{where}: {field.name} of {owner} is below {field.low:g}{above}")
 
 
 def _outside(field: Field, array: NDArray[np.float64]) -> NDArray[np.bool_] | None:
     if field.low is None:
-        return None if field.high is None else array > field.high
+        return None
     below = array < field.low
     return below if field.high is None else below | (array > field.high)
 

@@ -1,0 +1,75 @@
+"""Small caches to write, damage and read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stroi.cache.files import write_atomic
+from stroi.cache.manifest import Manifest, file_entry, write_manifest
+from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.scores import Scores
+from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
+from stroi.cache.weights import Weights
+
+
+def make_scores(ids: tuple[str, ...], *, seed: int = 0) -> Scores:
+    """Random logits of three classes."""
+    random = np.random.default_rng(seed)
+    logits = random.standard_normal((len(ids), 3)).astype(np.float32)
+    return Scores(ids, logits, ("wave", "drink water", "héllo"))
+
+
+def make_weights(ids: tuple[str, ...], *, seed: int = 0) -> Weights:
+    """Random weights of 25 joints and 5 rows."""
+    random = np.random.default_rng(seed)
+    joint = random.random((len(ids), 2, 25), dtype=np.float32)
+    return Weights(ids, joint, random.random((len(ids), 2, 5), dtype=np.float32))
+
+
+def write_skeletons(folder: Path, clips: dict[str, Clip]) -> Path:
+    """A complete folder of one skeleton shard."""
+    data = encode_skeletons(list(clips), list(clips.values()))
+    write_atomic(folder / "skeletons-00000.h5", data)
+    entry = file_entry("skeletons-00000.h5", data, list(clips), clip_digests(list(clips.values())))
+    write_manifest(folder, Manifest("skeletons", {}, {}, (entry,)))
+    return folder
+
+
+def make_mosaics(ids: tuple[str, ...], *, seed: int = 0, cell: int = 4) -> Mosaics:
+    """Random mosaics of 5 rows and 3 columns; a third of the cells is black, their boxes NaN."""
+    random = np.random.default_rng(seed)
+    count = len(ids)
+    valid = random.random((count, 2, 3, 5)) > 1 / 3
+    box = random.random((count, 2, 3, 5, 4), dtype=np.float32) * 100
+    box[~valid] = np.nan
+    return Mosaics(
+        ids=ids,
+        mosaic=random.integers(0, 256, (count, 5 * cell, 3 * cell, 3), np.uint8),
+        person_count=random.integers(1, 3, count, np.int8),
+        frame_index=random.integers(0, 90, (count, 3), np.int32),
+        box=box,
+        confidence=random.random((count, 2, 3, 5), dtype=np.float32),
+        valid=valid,
+    )
+
+
+def make_clip(frames: int, *, seed: int = 0) -> Clip:
+    """Random skeletons of one person."""
+    random = np.random.default_rng(seed)
+    keypoints = np.zeros((frames, 2, 25, 3), np.float32)
+    keypoints[:, 0] = random.random((frames, 25, 3), dtype=np.float32) * 200
+    return Clip(keypoints, person_count=1, width=320, height=240, fps=29.97)
+
+
+def write_cache(folder: Path, shards: list[Mosaics]) -> Path:
+    """A complete folder of mosaic shards."""
+    entries = []
+    for number, shard in enumerate(shards):
+        name = f"mosaics-{number:05d}.h5"
+        data = encode_mosaics(shard)
+        write_atomic(folder / name, data)
+        entries.append(file_entry(name, data, shard.ids, sample_digests(shard)))
+    write_manifest(folder, Manifest("mosaics", {"frames": 3}, {"by": "test"}, tuple(entries)))
+    return folder
