@@ -1,0 +1,1 @@
+"""Models, batches, one flat training loop, evaluation. Knows `stroi.cache` alone."""

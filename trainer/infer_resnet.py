@@ -1,0 +1,68 @@
+"""Scores of the RGB branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import numpy as np
+import torch
+
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.scores import Scores
+from stroi.cache.weights import Weights
+from stroi.trainer.batches import mosaic_batches
+from stroi.trainer.fused import FusedNet
+from stroi.trainer.rows import companions
+from stroi.trainer.runtime import deterministic, evaluating
+from stroi.trainer.skeletons import ClipSource
+from stroi.trainer.steps import forward
+
+BATCH = 32
+"""Mosaics per forward pass; results do not depend on it beyond the last bits of a float."""
+
+
+def score_resnet(
+    model: FusedNet,
+    mosaics: MosaicCache,
+    ids: Sequence[str],
+    *,
+    weights: Weights | None = None,
+    clips: ClipSource | None = None,
+    threads: int = 1,
+) -> Scores:
+    """Logits of the RGB branch, in float32 and evaluation mode.
+
+    The skeleton branch of a jointly trained network is scored by
+    `stroi.trainer.infer_gcn.score_gcn` with `model.gcn`.
+
+    Args:
+        model: Trained network, on any device; left as it was.
+        mosaics: The mosaics.
+        ids: N sample ids, in any order.
+        weights: Row weights, if the model was trained in fixed mode.
+        clips: Skeletons, if it was trained in joint mode.
+        threads: CPU threads.
+
+    Returns:
+        Scores of the samples, sorted by id.
+
+    Raises:
+        ParamsError: ``MODE_INPUTS`` if what the model's mode needs is not given.
+        RefusedInput: ``ID_UNKNOWN``, ``WEIGHTS_IDS``.
+        StroiError: ``CLIP_EMPTY``.
+    """
+    ordered = tuple(sorted(ids))
+    where = next(model.parameters()).device
+    frames = model.gcn.config.frames if model.gcn is not None else None
+    beside = companions(model.mode, mosaics, ordered, weights=weights, clips=clips, frames=frames)
+    starts = range(0, len(ordered), BATCH)
+    parts = [np.arange(start, min(start + BATCH, len(ordered))) for start in starts]
+    found = []
+    batches = mosaic_batches(mosaics, ordered, parts, device=where)
+    with deterministic(0, threads), evaluating(model), torch.no_grad(), closing(batches):
+        for batch in batches:
+            rows = torch.from_numpy(batch.rows)
+            logits, _ = forward(model, batch.mosaics, rows, beside, mirrored=None)
+            found.append(logits.cpu())
+    return Scores(ordered, torch.cat(found).numpy(), model.classes)

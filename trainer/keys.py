@@ -1,0 +1,121 @@
+"""What a training result depends on, as one digest, and the checks of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.files import digest, sha256_bytes
+from stroi.cache.mosaics import MosaicCache
+from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
+from stroi.trainer.skeletons import SkeletonSet
+
+ALGORITHM = 1
+"""Raised whenever the same inputs and settings would train to another result."""
+
+
+def run_key(
+    what: str,
+    config: GcnConfig | ResNetConfig,
+    schedule: Schedule,
+    *,
+    seed: int,
+    threads: int,
+    device: torch.device,
+    classes: Sequence[str],
+    inputs: Mapping[str, str],
+) -> str:
+    """Digest of everything a training result depends on.
+
+    Args:
+        what: Kind of run.
+        config: Settings of the network.
+        schedule: Settings of the optimiser.
+        seed: Seed.
+        threads: CPU threads: another number gives other last bits.
+        device: Where it trains.
+        classes: Class names.
+        inputs: Digests of the data, by name.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    parts: dict[str, Any] = {
+        "algorithm": ALGORITHM,
+        "what": what,
+        "config": asdict(config),
+        "schedule": asdict(schedule),
+        "seed": seed,
+        "threads": threads,
+        "device": device.type,
+        "torch": torch.__version__,
+        "classes": list(classes),
+        "inputs": dict(inputs),
+    }
+    return digest(parts)
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """SHA-256 of an array's type, shape and values."""
+    text = f"{array.dtype.str} {array.shape} "
+    return sha256_bytes(text.encode() + np.ascontiguousarray(array).tobytes())
+
+
+def skeleton_digest(data: SkeletonSet) -> str:
+    """SHA-256 of prepared skeletons and their ids."""
+    return digest([list(data.ids), array_digest(data.x), array_digest(data.present)])
+
+
+def model_digest(model: nn.Module) -> str:
+    """SHA-256 of a network's parameters and buffers."""
+    state = model.state_dict()
+    return digest({name: array_digest(value.cpu().numpy()) for name, value in state.items()})
+
+
+def mosaic_digest(mosaics: MosaicCache, ids: Sequence[str]) -> str:
+    """SHA-256 of the mosaics of `ids`, from their manifest.
+
+    Raises:
+        RefusedInput: ``ID_UNKNOWN``.
+    """
+    known = {
+        sample: entry.sample_sha256[row] if entry.sample_sha256 else entry.sha256
+        for entry in mosaics.manifest.files
+        for row, sample in enumerate(entry.ids)
+    }
+    for sample in ids:
+        mosaics.find(sample)
+    return digest({sample: known[sample] for sample in ids})
+
+
+def label_array(
+    labels: Mapping[str, int], ids: Sequence[str], classes: Sequence[str]
+) -> NDArray[np.int64]:
+    """Labels in the order of `ids`.
+
+    Args:
+        labels: Class number by sample id.
+        ids: N sample ids.
+        classes: C class names.
+
+    Returns:
+        (N,) numbers in [0, C).
+
+    Raises:
+        RefusedInput: ``LABEL_RANGE`` naming the first sample whose number is no class.
+    """
+    for sample in ids:
+        if not 0 <= labels[sample] < len(classes):
+            raise RefusedInput(
+                "LABEL_RANGE",
+                f"sample {sample!a} has label {labels[sample]}, there are {len(classes)} classes",
+                remedy="number the classes from 0 without gaps",
+            )
+    return np.array([labels[sample] for sample in ids], np.int64)

@@ -1,0 +1,122 @@
+"""Trained networks as checkpoint files: what they are stands in the file's header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.layouts import BODY_25, COCO_17, Layout
+from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
+from stroi.trainer.config import GcnConfig, ResNetConfig
+from stroi.trainer.fused import FusedNet
+from stroi.trainer.mosaic_ops import Cells
+from stroi.trainer.stgcn import StGcn
+
+SCHEMA = "1.0"
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (BODY_25, COCO_17)}
+_T = TypeVar("_T")
+
+
+def save_gcn(path: Path, model: StGcn, *, extra: dict[str, Any] | None = None) -> None:
+    """Write a graph network as one safetensors file.
+
+    Args:
+        path: Final name.
+        model: The network.
+        extra: JSON values to keep beside it, such as seed and epochs.
+    """
+    write_tensors(path, model.state_dict(), _gcn_meta(model) | {"extra": extra or {}})
+
+
+def load_gcn(path: Path) -> StGcn:
+    """Read what `save_gcn` wrote, on the CPU in evaluation mode.
+
+    Raises:
+        RefusedInput: If the file is damaged or is no graph network; see
+            `stroi.trainer.checkpoint.read_tensors`, and ``PTH_META``.
+    """
+    model = _built(path, "stgcn", _gcn_of)
+    tensors, _ = read_tensors(path, model.state_dict())
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def save_resnet(path: Path, model: FusedNet, *, extra: dict[str, Any] | None = None) -> None:
+    """Write an RGB branch, with its graph network in joint mode, as one safetensors file.
+
+    Args:
+        path: Final name.
+        model: The network.
+        extra: JSON values to keep beside it.
+    """
+    meta = {
+        "schema": SCHEMA,
+        "model": "fused",
+        "mode": model.mode,
+        "config": asdict(model.config),
+        "cells": asdict(model.cells),
+        "classes": list(model.classes),
+        "gcn": None if model.gcn is None else _gcn_meta(model.gcn),
+        "extra": extra or {},
+    }
+    write_tensors(path, model.state_dict(), meta)
+
+
+def load_resnet(path: Path) -> FusedNet:
+    """Read what `save_resnet` wrote, on the CPU in evaluation mode.
+
+    Raises:
+        RefusedInput: If the file is damaged or is no RGB branch; see `load_gcn`.
+    """
+    model = _built(path, "fused", _fused_of)
+    tensors, _ = read_tensors(path, model.state_dict())
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def _gcn_meta(model: StGcn) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "model": "stgcn",
+        "config": asdict(model.config),
+        "layout": model.layout.name,
+        "classes": list(model.classes),
+    }
+
+
+def _gcn_of(meta: dict[str, Any]) -> StGcn:
+    values = dict(meta["config"])
+    values["channels"], values["strides"] = tuple(values["channels"]), tuple(values["strides"])
+    return StGcn(meta["classes"], GcnConfig(**values), layout=LAYOUTS[meta["layout"]])
+
+
+def _fused_of(meta: dict[str, Any]) -> FusedNet:
+    return FusedNet(
+        meta["classes"],
+        Cells(**meta["cells"]),
+        ResNetConfig(**meta["config"]),
+        mode=meta["mode"],
+        gcn=None if meta["gcn"] is None else _gcn_of(meta["gcn"]),
+    )
+
+
+def _built(path: Path, kind: str, build: Callable[[dict[str, Any]], _T]) -> _T:
+    """The untrained network that a header describes."""
+    meta = read_meta(path)
+    if meta.get("model") != kind or str(meta.get("schema")).split(".")[0] != "1":
+        raise RefusedInput(
+            "PTH_META",
+            f"{path} is no {kind} checkpoint of schema {SCHEMA}",
+            remedy="give the file that the stage of that name wrote",
+        )
+    try:
+        return build(meta)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RefusedInput(
+            "PTH_META",
+            f"{path}: no network fits its description ({error})",
+            remedy="train anew",
+        ) from error

@@ -1,0 +1,124 @@
+"""Where the row weights of each batch come from, in the three modes of Tables I and II."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stroi.cache.errors import ParamsError, RefusedInput
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.weights import Weights
+from stroi.trainer.config import Mode
+from stroi.trainer.keys import array_digest, skeleton_digest
+from stroi.trainer.mosaic_ops import Cells
+from stroi.trainer.skeletons import ClipSource, prepare_all
+
+
+@dataclass(frozen=True)
+class Companions:
+    """What goes with the N mosaics of a run; everything is in the order of the ids.
+
+    Attributes:
+        halves: (N, 2, K) float32 row weights of both halves, fixed mode only.
+        x: (N, M, T, V, 3) float32 prepared skeletons, joint mode only.
+        present: (N, M) bool, joint mode only.
+        digests: Digests of what is here, by name.
+    """
+
+    halves: Tensor | None
+    x: Tensor | None
+    present: Tensor | None
+    digests: dict[str, str]
+
+
+def cells_of(mosaics: MosaicCache) -> Cells:
+    """How the mosaics of a cache are divided.
+
+    Raises:
+        RefusedInput: ``SCHEMA`` if their cells are not of one size.
+    """
+    height, width, _ = mosaics.shape
+    columns, rows = mosaics.rows(mosaics.ids[:1]).shape[2:]
+    if height % rows or width % columns:
+        raise RefusedInput(
+            "SCHEMA",
+            f"{mosaics.folder}: {height} x {width} px are not {rows} x {columns} equal cells",
+            remedy="rebuild the mosaics",
+        )
+    return Cells(rows, columns, height // rows, width // columns)
+
+
+def half_weights(
+    weights: Weights, ids: Sequence[str], person_count: NDArray[np.int8]
+) -> NDArray[np.float32]:
+    """Row weights of the left and the right half of every cell.
+
+    A mosaic of one person shows that person over the whole cell: both halves have its weights.
+
+    Args:
+        weights: Weights by id and shown person.
+        ids: N sample ids.
+        person_count: (N,) persons shown by each mosaic, 1 or 2.
+
+    Returns:
+        (N, 2, K).
+
+    Raises:
+        RefusedInput: ``WEIGHTS_IDS`` if a sample has no weights.
+    """
+    place = {sample: row for row, sample in enumerate(weights.ids)}
+    missing = [sample for sample in ids if sample not in place]
+    if missing:
+        raise RefusedInput(
+            "WEIGHTS_IDS",
+            f"{len(missing)} of {len(ids)} mosaics have no weights, the first is {missing[0]!a}",
+            remedy="make the weights from the skeletons the mosaics were cut by",
+        )
+    halves = weights.row[[place[sample] for sample in ids]]
+    halves[person_count == 1, 1] = halves[person_count == 1, 0]
+    return halves
+
+
+def companions(
+    mode: Mode,
+    mosaics: MosaicCache,
+    ids: Sequence[str],
+    *,
+    weights: Weights | None,
+    clips: ClipSource | None,
+    frames: int | None,
+) -> Companions:
+    """What the mode needs beside the mosaics.
+
+    Args:
+        mode: ``plain``, ``fixed`` or ``joint``.
+        mosaics: The mosaics.
+        ids: N sample ids, sorted.
+        weights: Needed in fixed mode.
+        clips: Needed in joint mode.
+        frames: T of the graph network, in joint mode.
+
+    Raises:
+        ParamsError: ``MODE_INPUTS`` if what the mode needs is not given.
+        RefusedInput: ``WEIGHTS_IDS``.
+        StroiError: ``CLIP_EMPTY``.
+    """
+    if mode == "fixed":
+        if weights is None:
+            raise ParamsError("MODE_INPUTS", "fixed mode needs weights", remedy="make them first")
+        halves = half_weights(weights, ids, mosaics.person_count(ids))
+        return Companions(torch.from_numpy(halves), None, None, {"weights": array_digest(halves)})
+    if mode == "joint":
+        if clips is None or frames is None:
+            raise ParamsError(
+                "MODE_INPUTS", "joint mode needs a trained GCN and skeletons", remedy="give both"
+            )
+        data = prepare_all(clips, ids, frames=frames)
+        x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
+        return Companions(None, x, present, {"skeletons": skeleton_digest(data)})
+    return Companions(None, None, None, {})

@@ -1,0 +1,94 @@
+"""Where and how a computation runs: device, threads, determinism, reduced precision."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import nn
+
+from stroi.cache.errors import ParamsError
+from stroi.trainer.config import Precision
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`.
+
+    Args:
+        name: ``auto`` (a GPU if there is one, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ParamsError: ``DEVICE`` if there is no such device.
+    """
+    kind, _, number = name.partition(":")
+    count = torch.cuda.device_count()
+    if name == "auto":
+        return torch.device("cuda" if count else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if kind != "cuda" or not (number or "0").isdigit() or int(number or 0) >= count:
+        raise ParamsError(
+            "DEVICE", f"there is no device {name!a}", remedy="use auto, cpu, or cuda on a GPU"
+        )
+    return torch.device(name)
+
+
+@contextmanager
+def deterministic(seed: int, threads: int) -> Iterator[None]:
+    """Same seed, threads, versions and device: same bits. Everything global is put back after.
+
+    Args:
+        seed: Seed of torch's generators.
+        threads: Threads of one operation on the CPU; another number gives other last bits.
+    """
+    # cuBLAS reads it when it is first used; without it its products are not repeatable.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # Typed loosely: a property of a module is unknown to type checkers.
+    fills: Any = torch.utils.deterministic
+    was_threads, was_on = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    was_filled = fills.fill_uninitialized_memory
+    _keep_freed_memory()
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+        try:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(True)
+            fills.fill_uninitialized_memory = False
+            torch.manual_seed(seed)
+            yield
+        finally:
+            torch.set_num_threads(was_threads)
+            torch.use_deterministic_algorithms(was_on)
+            fills.fill_uninitialized_memory = was_filled
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Convolutions and matrix products in bfloat16 if `precision` says so."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """`model` in evaluation mode, put back afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse large buffers instead of mapping them anew at every step.
+
+    Faulting fresh pages costs more than the arithmetic at large batches on a CPU.
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

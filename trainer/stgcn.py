@@ -1,0 +1,168 @@
+"""The spatial-temporal graph network (sections III.B and III.C), arranged for speed on a CPU.
+
+Activations are kept as (B, T, V, C) with the channels last: the graph product and the 1x1
+convolution become plain matrix products without a copy, and the temporal convolution sees the
+same memory as a channels_last picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from stroi.cache.layouts import BODY_25, Layout
+from stroi.trainer.config import GcnConfig
+from stroi.trainer.graph import adjacency
+
+
+class ByteDropout(nn.Module):
+    """Dropout that draws one random byte per activation.
+
+    The kept share is a multiple of 1/256 (exact for 0.5) and the scale is its inverse, so the
+    expectation is exact; drawing eight decisions from one 64-bit number costs a fraction of
+    torch's own dropout on a CPU.
+
+    Args:
+        p: Share dropped, in [0, 1).
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.kept = max(1, round(256 * (1 - p)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same shape; the identity in evaluation mode."""
+        if not self.training or self.kept == 256:
+            return x
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
+        draws = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()]
+        # One dtype throughout: a product of floats and booleans is not vectorised.
+        mask = (draws < self.kept).to(x.dtype).mul_(256 / self.kept)
+        return x * torch.as_strided(mask, x.shape, x.stride())
+
+
+class Block(nn.Module):
+    """Graph convolution (eq. 3), temporal convolution, shortcut.
+
+    Args:
+        channels_in: Channels of the input.
+        channels: Channels of the output.
+        stride: Temporal stride.
+        shortcut: Whether the input is added to the output.
+        graph: (3, V, V) normalised adjacency.
+        config: Temporal kernel and dropout.
+    """
+
+    graph: Tensor
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels: int,
+        stride: int,
+        *,
+        shortcut: bool,
+        graph: Tensor,
+        config: GcnConfig,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("graph", graph.clone(), persistent=False)
+        self.mask = nn.Parameter(torch.ones_like(graph))
+        self.spatial = nn.Conv2d(len(graph) * channels_in, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        kernel = config.temporal_kernel
+        self.temporal = nn.Conv2d(
+            channels, channels, (kernel, 1), (stride, 1), (kernel // 2, 0), bias=False
+        )
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.dropout = ByteDropout(config.dropout)
+        self.shortcut: nn.Module | None = None
+        if shortcut and (stride != 1 or channels_in != channels):
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, (stride, 1), bias=False),
+                nn.BatchNorm2d(channels),
+            )
+        elif shortcut:
+            self.shortcut = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, T, V) to (B, C, T / stride, V), both channels_last."""
+        batch, channels_in, frames, joints = x.shape
+        # Eq. 3 with M_k on A_k: stacking the subsets under each vertex gives one product whose
+        # result is already laid out as the input of the 1x1 convolution W_k.
+        graph = (self.graph * self.mask).transpose(0, 1).reshape(-1, joints)
+        rows = x.permute(0, 2, 3, 1).reshape(batch * frames, joints, channels_in)
+        # bmm on an expanded view: matmul would fold the batch into rows and copy it twice.
+        gathered = torch.bmm(graph.to(rows.dtype).expand(len(rows), -1, -1), rows)
+        gathered = gathered.view(batch, frames, joints, -1).permute(0, 3, 1, 2)
+        y = self.bn1(self.spatial(gathered)).relu_()
+        y = self.dropout(self.bn2(self.temporal(y)))
+        if self.shortcut is not None:
+            y = y + self.shortcut(x)
+        return torch.relu_(y)
+
+
+class StGcn(nn.Module):
+    """ST-GCN over the present persons of every clip.
+
+    Absent persons are left out before the first layer: they touch neither the batch
+    normalisation nor the mean over persons.
+
+    Args:
+        classes: Class names, C of them.
+        config: Shape of the network.
+        layout: Joints and bones, V joints.
+    """
+
+    def __init__(
+        self, classes: Sequence[str], config: GcnConfig, *, layout: Layout = BODY_25
+    ) -> None:
+        super().__init__()
+        self.classes, self.config, self.layout = tuple(classes), config, layout
+        graph = torch.from_numpy(
+            adjacency(layout, alpha=config.alpha, normalisation=config.normalisation)
+        )
+        self.data_bn = nn.BatchNorm1d(len(layout.joints) * 3)
+        blocks, before = [], 3
+        for number, (channels, stride) in enumerate(
+            zip(config.channels, config.strides, strict=True)
+        ):
+            blocks.append(
+                Block(before, channels, stride, shortcut=number > 0, graph=graph, config=config)
+            )
+            before = channels
+        self.blocks = nn.ModuleList(blocks)
+        self.fc = nn.Linear(before, len(self.classes))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Classify N clips.
+
+        Args:
+            x: (N, M, T, V, 3) prepared key points.
+            present: (N, M) bool; at least one person per clip.
+
+        Returns:
+            (N, C) logits and the last block's feature (N, M, channels, T'', V) that eq. 4
+            reads; the feature of an absent person is 0.
+        """
+        bodies = x[present]
+        count, frames, joints, axes = bodies.shape
+        y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
+        y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1)
+        y = y.contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            y = block(y)
+        pooled = _spread(y.float().mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
+        return self.fc(pooled), _spread(y.float(), present)
+
+
+def _spread(values: Tensor, present: Tensor) -> Tensor:
+    """(B, ...) of the present persons to (N, M, ...), 0 for the absent ones."""
+    spread = values.new_zeros((*present.shape, *values.shape[1:]))
+    spread[present] = values
+    return spread

@@ -1,0 +1,114 @@
+"""Training the RGB branch in the three modes of Tables I and II (Algorithm 1, step 5)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stroi.cache.files import sha256_file
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.weights import Weights
+from stroi.trainer.batches import MosaicBatch, epoch_batches, mosaic_batches
+from stroi.trainer.config import Mode, ResNetConfig, Schedule
+from stroi.trainer.fused import FusedNet
+from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest, run_key
+from stroi.trainer.loop import OnEpoch, fit
+from stroi.trainer.resnet import load_backbone
+from stroi.trainer.rows import cells_of, companions
+from stroi.trainer.runtime import deterministic, pick_device
+from stroi.trainer.skeletons import ClipSource
+from stroi.trainer.steps import training_step
+from stroi.trainer.stgcn import StGcn
+
+
+def train_resnet(
+    mode: Mode,
+    mosaics: MosaicCache,
+    labels: Mapping[str, int],
+    classes: tuple[str, ...],
+    *,
+    weights: Weights | None = None,
+    gcn: StGcn | None = None,
+    clips: ClipSource | None = None,
+    pretrained: Path | None = None,
+    config: ResNetConfig,
+    schedule: Schedule,
+    seed: int,
+    device: str = "auto",
+    threads: int = 1,
+    state: Path | None = None,
+    save_every: int = 5,
+    on_epoch: OnEpoch | None = None,
+) -> FusedNet:
+    """Train ResNet18 on the mosaics that `labels` names.
+
+    In ``fixed`` mode the weights come from a file and no graph network takes part. In ``joint``
+    mode a copy of `gcn` is trained along: its features weigh the rows (eq. 4, 5) with gradients,
+    and its own classification is the first term of eq. 6; accuracy counts the RGB branch.
+
+    Args:
+        mode: ``plain``, ``fixed`` or ``joint``.
+        mosaics: The mosaics; others than those of `labels` are not touched.
+        labels: Class number of every training sample.
+        classes: Class names.
+        weights: Row weights, fixed mode.
+        gcn: Trained graph network to start from, joint mode; left as it is.
+        clips: Skeletons by sample id, joint mode.
+        pretrained: Local safetensors file of torchvision's ResNet18 to start from, or None.
+        config: Loss, place of the weights, augmentation, precision.
+        schedule: Optimiser and rates.
+        seed: Seed of initial weights, order and augmentation, from 0.
+        device: See `stroi.trainer.runtime.pick_device`.
+        threads: CPU threads.
+        state: Folder for resuming; it may be deleted at any time.
+        save_every: Epochs between two saves.
+        on_epoch: Told about every epoch.
+
+    Returns:
+        The trained network in evaluation mode.
+
+    Raises:
+        ParamsError: ``MODE_INPUTS`` if what the mode needs is not given, ``DEVICE``.
+        StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``CLIP_EMPTY``.
+        RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
+    """
+    where = pick_device(device)
+    ids = tuple(sorted(labels))
+    truth = label_array(labels, ids, classes)
+    targets = torch.from_numpy(truth)
+    frames = gcn.config.frames if gcn is not None else None
+    beside = companions(mode, mosaics, ids, weights=weights, clips=clips, frames=frames)
+    with deterministic(seed, threads):
+        own = copy.deepcopy(gcn) if mode == "joint" else None
+        model = FusedNet(classes, cells_of(mosaics), config, mode=mode, gcn=own)
+    if pretrained is not None:
+        load_backbone(model.resnet, pretrained)
+    model.to(where)
+
+    def feed(epoch: int) -> Generator[MosaicBatch, None, None]:
+        parts = epoch_batches(len(ids), schedule.batch_size, seed=seed, epoch=epoch)
+        return mosaic_batches(mosaics, ids, parts, device=where)
+
+    def step(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
+        return training_step(model, batch, beside, targets)
+
+    inputs = beside.digests | {
+        "labels": array_digest(truth),
+        "mosaics": mosaic_digest(mosaics, ids),
+        "pretrained": "" if pretrained is None else sha256_file(pretrained),
+        "gcn": "" if own is None else model_digest(own),
+    }
+    key = run_key(
+        mode, config, schedule, seed=seed, threads=threads, device=where, classes=classes,
+        inputs=inputs,
+    )  # fmt: skip
+    fit(
+        model, feed, step, schedule=schedule,
+        seed=seed, key=key, threads=threads, state=state, save_every=save_every,
+        on_epoch=on_epoch,
+    )  # fmt: skip
+    return model.eval()
