@@ -12,10 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.scores import Scores, join
 
-
-def accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+def accuracy(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """Share of samples whose largest logit is their label's, 0 to 1.
 
     Args:
@@ -25,7 +23,7 @@ def accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     return float((logits.argmax(1) == labels).mean())
 
 
-def confusion(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def confusion(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """How often each class was taken for which.
 
     Args:
@@ -42,7 +40,7 @@ def confusion(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray
 
 
 def per_class_accuracy(
-    logits: NDArray[np.float32], labels: NDArray[np.int64]
+    logits: NDArray[np.floating], labels: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Accuracy within each class (Fig. 6).
 
@@ -58,7 +56,28 @@ def per_class_accuracy(
     return np.where(totals > 0, counts.diagonal() / np.maximum(totals, 1), np.nan)
 
 
-def wilson(hits: int, count: int, *, z: float = 1.959964) -> tuple[float, float]:
+def two_way_accuracy(
+    scores: NDArray[np.floating], labels: NDArray[np.int64], first: int, second: int
+) -> float:
+    """Accuracy on the samples of two classes when only these two may be answered.
+
+    Args:
+        scores: (N, C).
+        labels: (N,).
+        first: One class number.
+        second: The other; a tie counts as `first`.
+
+    Returns:
+        Share in [0, 1]; NaN without samples of the two.
+    """
+    inside = (labels == first) | (labels == second)
+    if not inside.any():
+        return math.nan
+    answered = np.where(scores[inside, second] > scores[inside, first], second, first)
+    return float((answered == labels[inside]).mean())
+
+
+def wilson_interval(hits: int, count: int, *, z: float = 1.959964) -> tuple[float, float]:
     """Wilson's confidence interval of a share.
 
     Args:
@@ -78,35 +97,35 @@ def wilson(hits: int, count: int, *, z: float = 1.959964) -> tuple[float, float]
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Class probabilities of (N, C) logits."""
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    shares: NDArray[np.float32] = powers / powers.sum(1, keepdims=True)
-    return shares
+    powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True), np.float64)
 
 
 def ensemble(
-    streams: Sequence[Scores],
+    streams: Sequence[NDArray[np.floating]],
     *,
-    on: Literal["logits", "softmax"] = "logits",
+    kind: Literal["logits", "softmax"] = "logits",
     weights: Sequence[float] | None = None,
-) -> Scores:
-    """Weighted sum of several models' scores, joined by id (Algorithm 1, step 6).
+) -> NDArray[np.float64]:
+    """Weighted sum of several models' scores (Algorithm 1, step 6).
+
+    Rows pair by position: join the streams by id first, with `stroi.cache.scores.join`.
 
     Args:
-        streams: Scores of the same samples, each in any order.
-        on: What is added up.
+        streams: (N, C) logits of each model, the samples in one order.
+        kind: Whether logits or class probabilities are added up.
         weights: One factor per stream; 1 each if None.
 
     Returns:
-        The sums as scores, sorted by id.
+        (N, C) sums.
 
     Raises:
-        RefusedInput: ``ENSEMBLE_IDS``, ``ENSEMBLE_CLASSES`` or ``ENSEMBLE_EMPTY``.
         ValueError: If there are not as many weights as streams.
     """
-    ids, logits = join(streams)
     factors = [1.0] * len(streams) if weights is None else list(weights)
-    parts = logits if on == "logits" else [softmax(part) for part in logits]
-    total = sum(np.float32(factor) * part for factor, part in zip(factors, parts, strict=True))
-    return Scores(ids, np.asarray(total, np.float32), streams[0].classes)
+    total = np.zeros(streams[0].shape, np.float64)
+    for factor, logits in zip(factors, streams, strict=True):
+        total += factor * (logits if kind == "logits" else softmax(logits))
+    return total

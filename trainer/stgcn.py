@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from stroi.cache.errors import ParamsError
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.graph import adjacency
@@ -114,12 +115,21 @@ class StGcn(nn.Module):
         classes: Class names, C of them.
         config: Shape of the network.
         layout: Joints and bones, V joints.
+
+    Raises:
+        ParamsError: ``GCN_KERNEL`` if the temporal kernel is even: it would have no middle.
     """
 
     def __init__(
         self, classes: Sequence[str], config: GcnConfig, *, layout: Layout = BODY_25
     ) -> None:
         super().__init__()
+        if config.temporal_kernel % 2 == 0:
+            raise ParamsError(
+                "GCN_KERNEL",
+                f"a temporal kernel of {config.temporal_kernel} frames has no middle",
+                remedy="use an odd number, such as 9",
+            )
         self.classes, self.config, self.layout = tuple(classes), config, layout
         graph = torch.from_numpy(
             adjacency(layout, alpha=config.alpha, normalisation=config.normalisation)
