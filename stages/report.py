@@ -1,0 +1,41 @@
+"""Stage ``report``: one self-contained HTML page that shows a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stroi.cache.files import write_atomic
+from stroi.cache.locks import lock
+from stroi.pipeline.options import in_project, say
+from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.report_page.content import gather
+from stroi.stages.report_page.inputs import read_inputs
+from stroi.stages.report_page.page import render
+
+
+def build_report(workspace: Workspace, run: RunParams) -> Path:
+    """Write ``runs/RUN/report.html``; equal bytes for equal inputs.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        RefusedInput: If what a stage wrote is missing, damaged, or does not belong together.
+    """
+    path = workspace.run(run.name, "report.html")
+    write_atomic(path, render(gather(read_inputs(workspace, run))).encode())
+    return path
+
+
+@click.command(help="Write runs/RUN/report.html: results, mosaics, weights and losses of RUN.")
+@click.argument("run")
+@in_project
+def command(workspace: Workspace, run: str) -> None:
+    """Write the page of one run."""
+    params = load_run(workspace.root, run)
+    with lock(workspace.lock("report", run)):
+        path = build_report(workspace, params)
+    say(f"{run}: {path}")

@@ -1,0 +1,91 @@
+"""The whole content of the page, computed: nothing is left to the template but layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stroi.pipeline.profile import Profile
+from stroi.stages.report_page import accuracy, attention, origin
+from stroi.stages.report_page.inputs import Curve, Inputs
+from stroi.stages.report_page.results import Table
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the page shows, section by section.
+
+    Attributes:
+        run: Name of the run.
+        dataset: Name of its data set.
+        split: Its split, in words.
+        profile: The params.
+        clips: Clips that were listed, and those of them that have a mosaic.
+        table: The seven rows.
+        verdict: Whether the best ensemble beats both single branches, in words.
+        pairs: Two-way accuracies; empty if the profile names no pairs.
+        classes: Accuracy per class.
+        confusions: Most confused pairs by row.
+        matrices: Confusion matrices.
+        cards: Mosaics with their weights.
+        top_weight: Right end of their weight bars.
+        means: Mean weights: all test clips first, then class by class.
+        losses: What became of the clips.
+        curves: Training curves by stage, one per seed.
+        params: Params by group.
+        producers: What made each folder.
+    """
+
+    run: str
+    dataset: str
+    split: str
+    profile: Profile
+    clips: tuple[int, int]
+    table: Table
+    verdict: str
+    pairs: tuple[accuracy.PairLine, ...]
+    classes: tuple[accuracy.ClassLine, ...]
+    confusions: tuple[accuracy.Confused, ...]
+    matrices: tuple[accuracy.Matrix, ...]
+    cards: tuple[attention.Card, ...]
+    top_weight: float
+    means: tuple[attention.MeanWeights, ...]
+    losses: origin.Losses
+    curves: Mapping[str, tuple[Curve, ...]]
+    params: tuple[origin.Group, ...]
+    producers: tuple[origin.Group, ...]
+
+
+def gather(inputs: Inputs) -> Content:
+    """Compute the page's content.
+
+    Raises:
+        RefusedInput: If a test clip has no mosaic.
+    """
+    run, table = inputs.run, inputs.table
+    shown = (inputs.predictions, table.classes, inputs.mosaics, inputs.weights)
+    cards = attention.cards(*shown)
+    return Content(
+        run=run.name,
+        dataset=run.run.dataset,
+        split=origin.split_rule(run.run.split, run.profile.splits[run.run.split]),
+        profile=run.profile,
+        clips=(len(inputs.ledgers["index"].outcomes), len(inputs.mosaics)),
+        table=table,
+        verdict=accuracy.verdict(table),
+        pairs=accuracy.pair_lines(table, run.profile.ensemble.pairs),
+        classes=accuracy.class_lines(table, inputs.class_sizes),
+        confusions=accuracy.confusions(table, inputs.predictions),
+        matrices=accuracy.matrices(table, inputs.predictions),
+        cards=cards,
+        top_weight=attention.top_weight(cards),
+        means=attention.mean_weights(*shown),
+        losses=origin.losses(inputs.ledgers, inputs.mosaics),
+        curves=inputs.curves,
+        params=origin.params_groups(
+            run.profile,
+            {each.kind: each.params for each in inputs.manifests.values()
+             if each.kind in ("skeletons", "mosaics")},
+        ),
+        producers=origin.producers(inputs.manifests),
+    )  # fmt: skip

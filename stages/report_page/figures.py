@@ -1,0 +1,186 @@
+"""Drawings of the page as small pure functions: numbers in, escaped HTML or inline SVG out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from stroi.cache.layouts import BODY_25, ROI_ROWS
+
+STANDING: Mapping[str, tuple[float, float]] = {
+    "nose": (50, 22), "neck": (50, 42), "mid_hip": (50, 98),
+    "right_shoulder": (34, 44), "right_elbow": (27, 70), "right_wrist": (22, 95),
+    "left_shoulder": (66, 44), "left_elbow": (73, 70), "left_wrist": (78, 95),
+    "right_hip": (41, 99), "right_knee": (39, 137), "right_ankle": (38, 174),
+    "left_hip": (59, 99), "left_knee": (61, 137), "left_ankle": (62, 174),
+    "right_eye": (45, 17), "left_eye": (55, 17), "right_ear": (40, 20), "left_ear": (60, 20),
+    "right_big_toe": (30, 187), "right_small_toe": (24, 184), "right_heel": (42, 183),
+    "left_big_toe": (70, 187), "left_small_toe": (76, 184), "left_heel": (58, 183),
+}  # fmt: skip
+"""A person who stands and faces us: x, y of each BODY_25 joint in a field of 100 x 200."""
+
+JOINT_RADIUS = 4.0
+"""Radius of a joint of weight 1 in the field of `STANDING`."""
+
+_WIDTH, _HEIGHT = 280, 130
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 12, 10, 20
+
+
+def percent(value: float) -> str:
+    """`value` in percent with one decimal: ``91.5``."""
+    return f"{value:.1f}"
+
+
+def accuracy_bar(
+    value: float,
+    colour: str,
+    *,
+    line: float | None = None,
+    interval: tuple[float, float] | None = None,
+) -> Markup:
+    """A horizontal bar from 0 to 100 %.
+
+    Args:
+        value: Its length in percent; what lies beyond 0..100 is cut off.
+        colour: Name of the CSS colour variable: ``skeleton``, ``rgb``, ``soft`` or ``both``.
+        line: Where to draw the line of chance, in percent.
+        interval: Ends of the whisker, in percent.
+    """
+    parts = [Markup('<i class="fill" style="width:{}%;background:var(--{})"></i>').format(
+        _place(value), colour
+    )]  # fmt: skip
+    if interval is not None:
+        low, high = map(_clip, interval)
+        parts.append(
+            Markup('<i class="whisker" style="left:{}%;width:{}%"></i>').format(
+                _place(low), _place(high - low)
+            )
+        )
+    if line is not None:
+        parts.append(Markup('<i class="chance" style="left:{}%"></i>').format(_place(line)))
+    return Markup('<span class="bar" role="img" aria-label="{} %">{}</span>').format(
+        percent(value), Markup("").join(parts)
+    )
+
+
+def weight_bar(value: float, top: float) -> Markup:
+    """A bar for one row's weight, with a line at weight 1.
+
+    Args:
+        value: The weight, from 0.
+        top: Weight at the right end, at least 1.
+    """
+    return Markup(
+        '<span class="bar weight" role="img" aria-label="weight {}">'
+        '<i class="fill" style="width:{}%;background:var(--skeleton)"></i>'
+        '<i class="chance" style="left:{}%"></i></span>'
+    ).format(f"{value:.2f}", _place(100 * value / top), _place(100 / top))
+
+
+def shade(value: float, low: float, high: float) -> Markup:
+    """Attributes of a table cell shaded by `value`: clear at `low`, full at `high`."""
+    share = 0.0 if high <= low else min(1.0, max(0.0, (value - low) / (high - low)))
+    if not share:
+        return Markup("")
+    return Markup('{} style="--a:{}"').format(
+        Markup(' class="strong"') if share > 0.55 else "", f"{0.85 * share:.2f}"
+    )
+
+
+def skeleton(weights: Sequence[float], label: str) -> Markup:
+    """BODY_25, standing; each joint's circle has an area in proportion to its weight.
+
+    Args:
+        weights: Weight of each of the 25 joints, from 0, relative to a mean of 1.
+        label: What the figure shows, for readers who do not see it.
+
+    Raises:
+        ValueError: If there are not 25 weights.
+    """
+    shown = set(ROI_ROWS.values())
+    bones = Markup("").join(
+        Markup('<line x1="{}" y1="{}" x2="{}" y2="{}"/>').format(*STANDING[a], *STANDING[b])
+        for a, b in BODY_25.bones
+    )
+    joints = Markup("").join(
+        Markup('<circle{} cx="{}" cy="{}" r="{}"><title>{} {}</title></circle>').format(
+            Markup(' class="roi"') if joint in shown else "",
+            *STANDING[joint],
+            f"{JOINT_RADIUS * math.sqrt(weight):.2f}",
+            joint.replace("_", " "),
+            f"{weight:.2f}",
+        )
+        for joint, weight in zip(BODY_25.joints, weights, strict=True)
+    )
+    return Markup(
+        '<svg class="skeleton" viewBox="0 0 100 200" role="img" aria-label="{}">'
+        '<g class="bones">{}</g>{}</svg>'
+    ).format(label, bones, joints)
+
+
+def line_chart(
+    lines: Sequence[Sequence[float]], label: str, *, high: float | None = None, decimals: int = 2
+) -> Markup:
+    """Curves over epochs, one line per seed, from 0 up.
+
+    Args:
+        lines: Value of each epoch, from the first on; NaN and infinity interrupt the line.
+        label: What is drawn, such as ``loss``.
+        high: Upper end of the axis; the largest finite value if None.
+        decimals: Of the axis' numbers.
+    """
+    finite = [value for line in lines for value in line if math.isfinite(value)]
+    top = (max(finite, default=1.0) if high is None else high) or 1.0
+    epochs = max((len(line) for line in lines), default=0)
+    paths = Markup("").join(
+        Markup('<path class="curve" d="{}"/>').format(_path(line, epochs, top)) for line in lines
+    )
+    grid = Markup("").join(
+        Markup('<line x1="{}" y1="{}" x2="{}" y2="{}"/><text x="{}" y="{}">{}</text>').format(
+            _LEFT, _y(share * top, top), _WIDTH - _RIGHT, _y(share * top, top),
+            _LEFT - 5, f"{float(_y(share * top, top)) + 3:.1f}", f"{share * top:.{decimals}f}",
+        )
+        for share in (0.0, 0.5, 1.0)
+    )  # fmt: skip
+    ticks = Markup("").join(
+        Markup('<text class="tick" x="{}" y="{}">{}</text>').format(
+            _x(epoch, epochs), _HEIGHT - 5, epoch
+        )
+        for epoch in sorted({1, epochs} - {0})
+    )
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<g class="grid">{}{}</g>{}</svg>'
+    ).format(_WIDTH, _HEIGHT, label, grid, ticks, paths)
+
+
+def _path(line: Sequence[float], epochs: int, top: float) -> str:
+    steps = []
+    pen = "M"
+    for epoch, value in enumerate(line, 1):
+        if not math.isfinite(value):
+            pen = "M"
+            continue
+        # A curve that leaves the axis runs along its end.
+        steps.append(f"{pen}{_x(epoch, epochs)} {_y(min(max(value, 0.0), top), top)}")
+        pen = "L"
+    return "".join(steps)
+
+
+def _x(epoch: int, epochs: int) -> str:
+    share = (epoch - 1) / (epochs - 1) if epochs > 1 else 0.0
+    return f"{_LEFT + share * (_WIDTH - _LEFT - _RIGHT):.1f}"
+
+
+def _y(value: float, top: float) -> str:
+    return f"{_TOP + (1 - value / top) * (_HEIGHT - _TOP - _BOTTOM):.1f}"
+
+
+def _clip(value: float) -> float:
+    return min(100.0, max(0.0, value))
+
+
+def _place(value: float) -> str:
+    return f"{_clip(value):.2f}"

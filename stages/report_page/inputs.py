@@ -1,0 +1,168 @@
+"""Everything that the page is made from, read and checked to belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.layouts import BODY_25, ROI_ROWS
+from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.weights import Weights, read_weights
+from stroi.pipeline.index import Index, read_csv, read_index
+from stroi.pipeline.ledger import Ledger, read_ledger
+from stroi.pipeline.params import RunParams
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.report_page.results import (
+    Predictions,
+    Table,
+    read_class_sizes,
+    read_predictions,
+    read_table,
+)
+
+TRAININGS = ("gcn", "resnet-plain", "resnet-joint", "resnet-fixed")
+"""Stages that train, in the order of their rows in the table."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training: mean loss and accuracy (0 to 1) on the training clips, of each epoch."""
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the page is made from.
+
+    Attributes:
+        run: The run and its params.
+        index: The data set's clips.
+        ledgers: By stage: ``index``, ``skeletons``, ``mosaics``.
+        table: The seven rows.
+        class_sizes: Test clips of each class.
+        predictions: What each row says about each test clip.
+        mosaics: The mosaics.
+        weights: Joint weights of the first seed's GCN; every test clip is among them.
+        curves: By training stage, one curve per seed.
+        manifests: What made the caches, scores and weights, by folder below the project.
+    """
+
+    run: RunParams
+    index: Index
+    ledgers: Mapping[str, Ledger]
+    table: Table
+    class_sizes: tuple[int, ...]
+    predictions: Predictions
+    mosaics: MosaicCache
+    weights: Weights
+    curves: Mapping[str, tuple[Curve, ...]]
+    manifests: Mapping[str, Manifest]
+
+
+def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
+    """Read everything that the page of `run` shows.
+
+    Raises:
+        RefusedInput: If a file is missing, damaged, or of another index than the others.
+    """
+    dataset, seeds = run.run.dataset, run.profile.seeds
+    ensemble = workspace.run(run.name, "ensemble")
+    index = read_index(workspace.index(dataset))
+    table = read_table(ensemble)
+    _check_params(ensemble / "table.json", table, index, run)
+    predictions = read_predictions(ensemble, table)
+    weights_folder = workspace.run(run.name, "weights") / f"seed-{seeds[0]}"
+    weights = read_weights(weights_folder)
+    _check_weights(weights_folder, weights, predictions.ids)
+    folders = {
+        "index": workspace.index(dataset),
+        "skeletons": workspace.skeletons(dataset),
+        "mosaics": workspace.mosaics(dataset),
+    }
+    return Inputs(
+        run=run,
+        index=index,
+        ledgers={stage: read_ledger(folder) for stage, folder in folders.items()},
+        table=table,
+        class_sizes=read_class_sizes(ensemble, table.classes),
+        predictions=predictions,
+        mosaics=MosaicCache(folders["mosaics"]),
+        weights=weights,
+        curves={
+            stage: tuple(
+                read_curve(workspace.run(run.name, stage) / f"seed-{seed}" / "curve.csv")
+                for seed in seeds
+            )
+            for stage in TRAININGS
+        },
+        manifests=_manifests(workspace, run),
+    )
+
+
+def read_curve(path: Path) -> Curve:
+    """Read a training curve.
+
+    Raises:
+        RefusedInput: If it is missing or a loss or accuracy is no number.
+    """
+    rows = read_csv(path, required=("epoch", "loss", "accuracy"))
+    try:
+        return Curve(
+            tuple(float(row["loss"]) for _, row in rows),
+            tuple(float(row["accuracy"]) for _, row in rows),
+        )
+    except ValueError as error:
+        raise RefusedInput("CURVE", f"{path}: {error}", remedy="train this stage again") from None
+
+
+def _check_params(path: Path, table: Table, index: Index, run: RunParams) -> None:
+    """Refuse a table that was made of other classes, seeds or pairs than we know."""
+    profile = run.profile
+    problems = {
+        "its classes are not the index's": table.classes != index.classes,
+        f"it has not the profile's {len(profile.seeds)} seeds": any(
+            len(each.seeds) != len(profile.seeds) for each in table.rows
+        ),
+        "it has not the profile's pairs": any(
+            each.pairs.keys() != profile.ensemble.pairs.keys() for each in table.rows
+        ),
+    }
+    for problem, wrong in problems.items():
+        if wrong:
+            raise RefusedInput(
+                "TABLE", f"{path}: {problem}", remedy="run `stroi ensemble` again, or `dvc repro`"
+            )
+
+
+def _check_weights(folder: Path, weights: Weights, wanted: Iterable[str]) -> None:
+    lacking = sorted(set(wanted) - set(weights.ids))
+    if lacking:
+        raise RefusedInput(
+            "ID_UNKNOWN",
+            f"{folder} lacks {len(lacking)} test clips, first {lacking[0]}",
+            remedy="run `stroi weights` again, or `dvc repro`",
+        )
+    shape = (weights.joint.shape[2], weights.row.shape[2])
+    if shape != (len(BODY_25.joints), len(ROI_ROWS)):
+        raise RefusedInput(
+            "SCHEMA",
+            f"{folder}: {shape[0]} joints and {shape[1]} rows, the page draws "
+            f"{len(BODY_25.joints)} and {len(ROI_ROWS)}",
+            remedy="run `stroi weights` again, or `dvc repro`",
+        )
+
+
+def _manifests(workspace: Workspace, run: RunParams) -> dict[str, Manifest]:
+    dataset = run.run.dataset
+    folders = [workspace.skeletons(dataset), workspace.mosaics(dataset)]
+    for stage in (*TRAININGS, "weights"):
+        found = workspace.run(run.name, stage).rglob(MANIFEST_NAME)
+        folders += sorted(path.parent for path in found)
+    return {
+        folder.relative_to(workspace.root).as_posix(): read_manifest(folder) for folder in folders
+    }

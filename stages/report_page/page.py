@@ -1,0 +1,37 @@
+"""From content to HTML: one file, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from stroi.stages.report_page import accuracy, attention, figures
+from stroi.stages.report_page.content import Content
+
+
+def environment() -> Environment:
+    """The templates: everything that is text is escaped, a misspelt name is an error."""
+    env = Environment(
+        loader=PackageLoader("stroi.stages.report_page", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters["percent"] = figures.percent
+    env.globals.update(
+        accuracy_bar=figures.accuracy_bar,
+        weight_bar=figures.weight_bar,
+        shade=figures.shade,
+        skeleton=figures.skeleton,
+        line_chart=figures.line_chart,
+        colour=accuracy.COLOUR,
+        pair_rows=accuracy.PAIR_ROWS,
+        class_rows=accuracy.CLASS_ROWS,
+        row_names=attention.ROW_NAMES,
+    )
+    return env
+
+
+def render(content: Content) -> str:
+    """The page as HTML; equal text for equal content."""
+    return environment().get_template("page.html").render(page=content)

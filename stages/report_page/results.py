@@ -1,0 +1,145 @@
+"""Reading what stage ``ensemble`` wrote: the seven rows, per-class figures, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.ids import check_ids
+from stroi.pipeline.index import read_csv
+
+NUMBERS = (1, 2, 3, 4, 5, 6, 7)
+"""Of the rows of the paper's Tables I and II."""
+
+REMEDY = "run `stroi ensemble` again, or `dvc repro`"
+
+Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+
+class RowName(_Read):
+    """What a row is: number, method and what happens to each branch."""
+
+    number: int
+    method: str
+    skeleton: str
+    rgb: str
+
+
+class TableRow(_Read):
+    """One of the seven rows; accuracies in percent, means over `seeds`, `interval` of the first."""
+
+    row: RowName
+    accuracy: Percent
+    spread: Annotated[float, Field(ge=0.0)] | None
+    interval: tuple[Percent, Percent]
+    seeds: Annotated[tuple[Percent, ...], Field(min_length=1)]
+    pairs: dict[str, Percent]
+    per_class: tuple[Percent | None, ...]
+
+
+class Table(_Read):
+    """``table.json``: the seven rows and what they were measured on; `chance` in percent."""
+
+    test_clips: Annotated[int, Field(ge=1)]
+    classes: tuple[str, ...]
+    chance: Percent
+    rows: tuple[TableRow, ...]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Table:
+        if tuple(each.row.number for each in self.rows) != NUMBERS:
+            raise ValueError("the rows are not 1 to 7")
+        if any(len(each.per_class) != len(self.classes) for each in self.rows):
+            raise ValueError("a row has not one accuracy per class")
+        return self
+
+    def row(self, number: int) -> TableRow:
+        """The row that the paper numbers `number`, from 1."""
+        return self.rows[number - 1]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What each row says about each test clip, with the first seed.
+
+    Attributes:
+        ids: Test clips, sorted, N.
+        actual: (N,) int64 labels.
+        predicted: (N,) int64 predicted labels by the row's number.
+    """
+
+    ids: tuple[str, ...]
+    actual: NDArray[np.int64]
+    predicted: Mapping[int, NDArray[np.int64]]
+
+
+def read_table(folder: Path) -> Table:
+    """Read ``table.json``.
+
+    Raises:
+        RefusedInput: If it is missing or not what stage ``ensemble`` writes.
+    """
+    path = folder / "table.json"
+    try:
+        return Table.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise RefusedInput("TABLE_MISSING", f"{path} does not exist", remedy=REMEDY) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise RefusedInput("TABLE", f"{path}: {place}: {first['msg']}", remedy=REMEDY) from None
+
+
+def read_class_sizes(folder: Path, classes: tuple[str, ...]) -> tuple[int, ...]:
+    """Number of test clips of each class, from ``per_class.csv``.
+
+    Raises:
+        RefusedInput: If it is missing, malformed or of other classes.
+    """
+    path = folder / "per_class.csv"
+    rows = read_csv(path, required=("class", "test_clips"))
+    if tuple(row["class"] for _, row in rows) != classes:
+        raise _stale(path, "its classes are not those of table.json")
+    for line, row in rows:
+        if not (row["test_clips"].isascii() and row["test_clips"].isdigit()):
+            raise _stale(path, f"line {line}: {row['test_clips']!a} is no number of clips")
+    return tuple(int(row["test_clips"]) for _, row in rows)
+
+
+def read_predictions(folder: Path, table: Table) -> Predictions:
+    """Read ``predictions.csv``.
+
+    Raises:
+        RefusedInput: If it is missing, malformed or does not belong to `table`.
+    """
+    path = folder / "predictions.csv"
+    columns = ["actual", *(f"row{number}" for number in NUMBERS)]
+    rows = sorted(read_csv(path, required=("id", *columns)), key=lambda row: row[1]["id"])
+    number = {name: at for at, name in enumerate(table.classes)}
+    for line, row in rows:
+        for column in columns:
+            if row[column] not in number:
+                raise _stale(path, f"line {line}: {row[column]!a} is no class of table.json")
+    if len(rows) != table.test_clips:
+        raise _stale(path, f"{len(rows)} clips, table.json has {table.test_clips}")
+    ids = tuple(row["id"] for _, row in rows)
+    check_ids(ids)
+    actual, *predicted = (
+        np.array([number[row[column]] for _, row in rows], np.int64) for column in columns
+    )
+    return Predictions(ids, actual, dict(zip(NUMBERS, predicted, strict=True)))
+
+
+def _stale(path: Path, problem: str) -> RefusedInput:
+    return RefusedInput("TABLE", f"{path}: {problem}", remedy=REMEDY)
