@@ -1,0 +1,19 @@
+"""Shared by the tests of the trainer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_inputs import mosaic_cache
+
+from stroi.cache.mosaics import MosaicCache
+
+
+@pytest.fixture(scope="session")
+def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
+    """Eight small mosaics of two classes."""
+    return mosaic_cache(tmp_path_factory.mktemp("mosaics"))
