@@ -62,6 +62,18 @@ def with_workers(function: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def with_threads(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--threads``, passed on as an int."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        default=lambda: len(os.sched_getaffinity(0)),
+        show_default="number of cores",
+        envvar="STROI_THREADS",
+        help="CPU threads of the network; the same number gives the same bits.",
+    )(function)
+
+
 def say(line: str) -> None:
     """Print a line of result to stdout."""
     click.echo(line)

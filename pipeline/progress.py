@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -16,24 +16,35 @@ _EVERY = 15.0  # seconds between plain lines
 class Progress(Protocol):
     """What long work reports to."""
 
-    def update(self, count: int) -> None:
-        """`count` more units are finished."""
+    def update(self, count: int, note: str = "") -> None:
+        """`count` more units are finished; `note` is shown beside the rate."""
+
+
+class _Bar:
+    def __init__(self, bar: tqdm[Any]) -> None:
+        self.bar = bar
+
+    def update(self, count: int, note: str = "") -> None:
+        self.bar.set_postfix_str(note, refresh=False)
+        self.bar.update(count)
 
 
 class _Lines:
     def __init__(self, total: int, label: str, unit: str) -> None:
         self.total, self.label, self.unit = total, label, unit
-        self.count = 0
+        self.count, self.note = 0, ""
         self.start = self.last = time.monotonic()
 
-    def update(self, count: int) -> None:
+    def update(self, count: int, note: str = "") -> None:
         self.count += count
+        self.note = note
         now = time.monotonic()
         if now - self.last >= _EVERY and self.count:
             self.last = now
             rate = self.count / (now - self.start)
             left = (self.total - self.count) / rate
-            self.say(f"{self.count}/{self.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left")
+            text = f"{self.count}/{self.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left"
+            self.say(f"{text}, {note}" if note else text)
 
     def say(self, text: str) -> None:
         sys.stderr.write(f"{self.label}: {text}\n")
@@ -51,9 +62,10 @@ def progress(total: int, *, label: str, unit: str = "clips") -> Iterator[Progres
     """
     if sys.stderr.isatty():
         with tqdm(total=total, desc=label, unit=f" {unit}", dynamic_ncols=True) as bar:
-            yield bar
+            yield _Bar(bar)
         return
     lines = _Lines(total, label, unit)
     yield lines
     spent = time.monotonic() - lines.start
-    lines.say(f"{lines.count}/{total} {unit} in {spent:.1f} s")
+    text = f"{lines.count}/{total} {unit} in {spent:.1f} s"
+    lines.say(f"{text}, {lines.note}" if lines.note else text)

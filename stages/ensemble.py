@@ -21,9 +21,9 @@ from stroi.pipeline.ledger import read_ledger
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.profile import EnsembleParams
-from stroi.pipeline.splits import divide
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.rows import ROWS, STREAMS, Result, Truth, evaluate, format_table, row_scores
+from stroi.stages.training import TEST, parts_of, scores_folder
 
 GROUPS = ("seeds", "ensemble", "splits")
 
@@ -123,12 +123,12 @@ def build_table(workspace: Workspace, run: RunParams) -> str:
     ledgers = (workspace.skeletons(dataset), workspace.mosaics(dataset))
     excused = {lost.id for folder in ledgers for lost in read_ledger(folder).quarantined}
     everyone = [sample.id for sample in index.samples]
-    parts = divide(index.samples, run.profile.splits[run.run.split], usable=everyone)
+    parts = parts_of(index, run, everyone)
     truth = held_out(index, parts.test, excused)
     by_seed = [
         {
             name: without(
-                read_scores(workspace.run(run.name, name) / f"scores-seed{seed}.h5"), excused
+                read_scores(scores_folder(workspace.run(run.name, name), seed), TEST), excused
             )
             for name in STREAMS
         }

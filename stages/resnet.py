@@ -1,0 +1,114 @@
+"""Stage ``resnet``: train ResNet18 on the mosaics, plain or weighted (rows 2, 3 and 4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stroi.cache.digests import sha256_file
+from stroi.cache.locks import lock
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.scores import write_scores
+from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.weights import read_weights
+from stroi.pipeline.index import read_index
+from stroi.pipeline.options import in_project, say, with_threads
+from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.training import (
+    TEST,
+    checkpoint,
+    drop_other_seeds,
+    epochs,
+    parts_of,
+    resnet_config,
+    schedule_of,
+    scores_folder,
+    seed_folder,
+    write_curve,
+)
+from stroi.trainer.config import Mode
+from stroi.trainer.infer_resnet import score_resnet
+from stroi.trainer.models_io import load_gcn, save_resnet
+from stroi.trainer.state import EpochRecord
+from stroi.trainer.train_resnet import train_resnet
+
+GROUPS = ("seeds", "gcn", "weights", "resnet", "splits")
+
+
+def side_inputs(
+    workspace: Workspace, run: RunParams, mode: Mode, seed: int
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the mode needs beside the mosaics, and the digest of where it comes from."""
+    if mode == "fixed":
+        folder = seed_folder(workspace.run(run.name, "weights"), seed)
+        return {"weights": read_weights(folder)}, {"weights": sha256_file(folder / "weights.h5")}
+    if mode == "joint":
+        path = checkpoint(workspace.run(run.name, "gcn"), seed)
+        clips = SkeletonCache(workspace.skeletons(run.run.dataset))
+        return {"gcn": load_gcn(path), "clips": clips}, {"gcn": sha256_file(path)}
+    return {}, {}
+
+
+def train_seed(workspace: Workspace, run: RunParams, mode: Mode, seed: int, threads: int) -> None:
+    """Train, keep and score the network of one seed.
+
+    Raises:
+        RefusedInput: If the mosaics, weights or checkpoint are damaged.
+        StroiError: If the training cannot be carried through.
+    """
+    dataset, params = run.run.dataset, run.profile.resnet
+    mosaics = MosaicCache(workspace.mosaics(dataset))
+    index = read_index(workspace.index(dataset))
+    parts = parts_of(index, run, mosaics.ids)
+    schedule = schedule_of(params.schedule)
+    beside, origin = side_inputs(workspace, run, mode, seed)
+    records: list[EpochRecord] = []
+    with epochs(schedule, f"resnet {mode}, seed {seed}", records) as tell:
+        model = train_resnet(
+            mode,
+            mosaics,
+            index.labels(parts.train),
+            index.classes,
+            **beside,
+            pretrained=Path(params.start) if params.start else None,
+            config=resnet_config(params, run.profile.weights.bodies),
+            schedule=schedule,
+            seed=seed,
+            device=params.device,
+            threads=threads,
+            state=workspace.store / "training",
+            on_epoch=tell,
+        )
+    out = workspace.run(run.name, f"resnet-{mode}")
+    save_resnet(checkpoint(out, seed), model)
+    write_curve(seed_folder(out, seed), records)
+    beside.pop("gcn", None)
+    write_scores(
+        scores_folder(out, seed),
+        TEST,
+        score_resnet(model, mosaics, parts.test, **beside, threads=threads),
+        params=params.model_dump(mode="json"),
+        producer={"checkpoint": sha256_file(checkpoint(out, seed)), "seed": seed, **origin},
+    )
+
+
+@click.command(
+    help="Train ResNet18 of RUN into runs/RUN/resnet-MODE, once per seed. MODE: plain mosaics "
+    "(row 2), weights with the graph network fixed (row 4) or trained jointly (row 3)."
+)
+@click.argument("run")
+@click.argument("mode", type=click.Choice(["plain", "fixed", "joint"]))
+@in_project
+@with_threads
+def command(workspace: Workspace, run: str, mode: Mode, threads: int) -> None:
+    """Train ResNet18 of one run in one mode."""
+    params = load_run(workspace.root, run)
+    seeds = params.profile.seeds
+    with lock(workspace.lock(f"resnet-{mode}", run)):
+        drop_other_seeds(workspace.run(run, f"resnet-{mode}"), seeds)
+        for seed in seeds:
+            train_seed(workspace, params, mode, seed, threads)
+    say(f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

@@ -1,0 +1,97 @@
+"""What the training stages share: a folder per seed, progress by epoch, the parts of the split."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from stroi.cache.files import write_atomic
+from stroi.pipeline.index import Index, csv_bytes
+from stroi.pipeline.params import RunParams
+from stroi.pipeline.profile import GcnParams, ResnetParams, ScheduleParams
+from stroi.pipeline.progress import progress
+from stroi.pipeline.splits import Parts, divide
+from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
+from stroi.trainer.state import EpochRecord
+
+TEST = "test"
+"""Name of the score file of the test clips."""
+
+
+def seed_folder(out: Path, seed: int) -> Path:
+    """Where one seed's files lie in a training stage's out."""
+    return out / f"seed-{seed}"
+
+
+def checkpoint(out: Path, seed: int) -> Path:
+    """Network of one seed."""
+    return seed_folder(out, seed) / "checkpoint.safetensors"
+
+
+def scores_folder(out: Path, seed: int) -> Path:
+    """Scores of one seed."""
+    return seed_folder(out, seed) / "scores"
+
+
+def drop_other_seeds(out: Path, seeds: Sequence[int]) -> None:
+    """Remove what an earlier run with other seeds left in `out`."""
+    wanted = {seed_folder(out, seed) for seed in seeds}
+    for folder in out.glob("seed-*"):
+        if folder not in wanted:
+            shutil.rmtree(folder)
+
+
+def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
+    """The run's training and test clips among the usable ones."""
+    return divide(index.samples, run.profile.splits[run.run.split], usable=usable)
+
+
+def schedule_of(params: ScheduleParams) -> Schedule:
+    """The trainer's form of a schedule."""
+    return Schedule(**params.model_dump())
+
+
+def gcn_config(params: GcnParams) -> GcnConfig:
+    """The trainer's form of the skeleton branch's params."""
+    return GcnConfig(**params.model_dump(exclude={"schedule"}))
+
+
+def resnet_config(params: ResnetParams, bodies: str) -> ResNetConfig:
+    """The trainer's form of the RGB branch's params."""
+    values = params.model_dump(exclude={"schedule", "device", "start"})
+    return ResNetConfig(bodies=bodies, **values)
+
+
+@contextmanager
+def epochs(
+    schedule: Schedule, label: str, records: list[EpochRecord]
+) -> Iterator[Callable[[EpochRecord], None]]:
+    """A progress display by epochs; yields what the trainer tells each epoch to.
+
+    Args:
+        schedule: How many epochs there are.
+        label: What the display calls the training.
+        records: Gets every epoch's record.
+    """
+    with progress(schedule.epochs, label=label, unit="epochs") as bar:
+
+        def tell(record: EpochRecord) -> None:
+            records.append(record)
+            bar.update(
+                1,
+                f"loss {record.loss:.3f}, training accuracy {record.accuracy:.1%}, "
+                f"{record.samples_per_second:.0f} clips/s",
+            )
+
+        yield tell
+
+
+def write_curve(folder: Path, records: Sequence[EpochRecord]) -> None:
+    """Write ``curve.csv``: what every epoch gave. Times stay out: they are never the same twice."""
+    rows = (
+        (record.epoch, f"{record.loss:.6g}", f"{record.accuracy:.6g}", f"{record.lr:.6g}")
+        for record in records
+    )
+    write_atomic(folder / "curve.csv", csv_bytes(("epoch", "loss", "accuracy", "lr"), rows))

@@ -1,0 +1,53 @@
+"""Stage ``weights``: dump the joint weights of eq. 4 for every clip."""
+
+from __future__ import annotations
+
+import click
+
+from stroi.cache.digests import sha256_file
+from stroi.cache.locks import lock
+from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.weights import write_weights
+from stroi.pipeline.options import in_project, say, with_threads
+from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.training import checkpoint, drop_other_seeds, seed_folder
+from stroi.trainer.infer_gcn import dump_weights
+from stroi.trainer.models_io import load_gcn
+
+GROUPS = ("seeds", "weights")
+
+
+def dump_seed(workspace: Workspace, run: RunParams, seed: int, threads: int) -> int:
+    """Write the weights of one seed's network.
+
+    Returns:
+        Number of clips.
+
+    Raises:
+        RefusedInput: If the checkpoint or the skeletons are damaged.
+    """
+    params = run.profile.weights
+    clips = SkeletonCache(workspace.skeletons(run.run.dataset))
+    path = checkpoint(workspace.run(run.name, "gcn"), seed)
+    weights = dump_weights(load_gcn(path), clips, clips.ids, bodies=params.bodies, threads=threads)
+    write_weights(
+        seed_folder(workspace.run(run.name, "weights"), seed),
+        weights,
+        params=params.model_dump(mode="json"),
+        producer={"checkpoint": sha256_file(path), "seed": seed},
+    )
+    return len(weights.ids)
+
+
+@click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")
+@click.argument("run")
+@in_project
+@with_threads
+def command(workspace: Workspace, run: str, threads: int) -> None:
+    """Dump the joint weights of one run."""
+    params = load_run(workspace.root, run)
+    with lock(workspace.lock("weights", run)):
+        drop_other_seeds(workspace.run(run, "weights"), params.profile.seeds)
+        counts = [dump_seed(workspace, params, seed, threads) for seed in params.profile.seeds]
+    say(f"weights {run}: {counts[0]} clips, {len(counts)} files")
