@@ -59,8 +59,10 @@ def encode(fmt: Format, arrays: Arrays) -> bytes:
         file.attrs.create("kind", np.bytes_(fmt.kind))
         file.attrs.create("schema", np.bytes_(SCHEMA))
         for field in fmt.fields:
-            dtype = stored_dtype(field)
-            file.create_dataset(field.name, data=arrays[field.name].astype(dtype), dtype=dtype)
+            array = np.ascontiguousarray(arrays[field.name])
+            dataset = file.create_dataset(field.name, array.shape, stored_dtype(field)).id
+            # The type is named, or numpy's bytes would count as ASCII; and nothing is copied.
+            dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, array, dataset.get_type())
         file.flush()
         image: bytes = file.id.get_file_image()
     return image

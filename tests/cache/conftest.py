@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from stroi.cache.formats import SCORES
+from stroi.cache.hdf5 import encode
 from stroi.cache.mosaics import Mosaics
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_caches import make_mosaics, write_cache
+from small_caches import make_mosaics, score_arrays, write_cache
 
 
 @pytest.fixture
@@ -45,3 +47,10 @@ def child() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def scores_file(tmp_path: Path) -> Path:
+    """A good file of scores."""
+    (tmp_path / "good.h5").write_bytes(encode(SCORES, score_arrays()))
+    return tmp_path / "good.h5"

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
+from stroi.cache.formats import SCORES
+from stroi.cache.hdf5 import decode
+from stroi.cache.ids import ids_to_array
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.schema import Array
 from stroi.cache.scores import Scores
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
 from stroi.cache.weights import Weights
@@ -73,3 +79,22 @@ def write_cache(folder: Path, shards: list[Mosaics]) -> Path:
         entries.append(file_entry(name, data, shard.ids, sample_digests(shard)))
     write_manifest(folder, Manifest("mosaics", {"frames": 3}, {"by": "test"}, tuple(entries)))
     return folder
+
+
+def score_arrays() -> dict[str, Array]:
+    """Arrays of a good file of scores: 2 samples, 3 classes."""
+    return {
+        "sample_id": ids_to_array(["a", "b"]),
+        "logits": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "class_name": np.array([b"x", b"y", "zé".encode()], "S256"),
+    }
+
+
+def refusal_of_scores(path: Path) -> str:
+    """How a file of scores is refused, its path cut out; fails if it is not."""
+    with pytest.raises(RefusedInput) as caught:
+        decode(SCORES, path)
+    assert caught.value.exit_status == 3
+    assert str(path) in caught.value.message
+    assert str(caught.value).isprintable()
+    return str(caught.value).replace(f"{path}", "FILE")

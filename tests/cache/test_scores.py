@@ -44,13 +44,17 @@ def test_a_rerun_replaces_its_file(tmp_path: Path) -> None:
     equal(read_scores(tmp_path, "test"), again)
 
 
-def test_files_of_other_params_are_not_mixed(tmp_path: Path) -> None:
+def test_files_of_other_params_or_producers_are_not_mixed(tmp_path: Path) -> None:
     write(tmp_path, "validation", make_scores(("c",)), epochs=1)
     write(tmp_path, "test", make_scores(("a", "b")), epochs=2)
     assert [entry.name for entry in read_manifest(tmp_path).files] == ["test.h5"]
     assert verify(tmp_path) == ["'validation.h5': not in the manifest"]
     write(tmp_path, "validation", make_scores(("c",)), epochs=2)
     assert verify(tmp_path) == []
+    write_scores(
+        tmp_path, "test", make_scores(("a",)), params={"epochs": 2}, producer={"model": "y"}
+    )
+    assert verify(tmp_path) == ["'validation.h5': not in the manifest"]
 
 
 def test_unknown_name_lists_the_known(tmp_path: Path) -> None:
