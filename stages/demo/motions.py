@@ -59,7 +59,9 @@ Motion = Callable[[Nuisance, Points, Points], Scene]
 STANCE = 0.072
 OBJECT_RADIUS = 0.105
 """Half the size of everything held in one hand, metres."""
-BOARD = (0.165, 0.125)
+WEIGHT_RADIUS = 0.125
+"""Half the length of a dumbbell, metres."""
+BOARD = (0.165, 0.120)
 """Half width and half height of everything held in both hands, metres."""
 APART = 0.56
 """Half the distance of two people, metres."""
@@ -126,7 +128,7 @@ def _reaching(rig: Rig, side: str, target: Points, pole: Points, hand: Points) -
 
 def _grip(arm: Arm, away: Points) -> Points:
     """(T, 3) centre of an object in the hand: on the palm, `away` metres off it."""
-    return arm[1] + 0.65 * (arm[2] - arm[1]) + away
+    return arm[1] + 0.72 * (arm[2] - arm[1]) + away
 
 
 def _still(rig: Rig) -> dict[str, Points]:
@@ -160,11 +162,11 @@ def sip(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
     height, frames = body.height, len(frame)
     rig = _rig(nuisance, frame, body)
     raised = ease(0.5 - 0.62 * nuisance.reach * np.cos(phase))
-    low = spread(frames, -0.125 * height, (NECK - 0.165) * height, 0.150 * height)
-    high = spread(frames, -0.112 * height, (NECK + 0.035) * height, 0.100 * height)
+    low = spread(frames, -0.150 * height, (NECK - 0.185) * height, 0.130 * height)
+    high = spread(frames, -0.118 * height, (NECK + 0.030) * height, 0.085 * height)
     target = low + (high - low) * raised[:, None]
     hand = spread(frames, 0.25, 1.0, 0.35)
-    arm = _reaching(rig, "right", target, spread(frames, -0.6, -1.0, 0.1), hand)
+    arm = _reaching(rig, "right", target, spread(frames, -1.1, -1.0, -0.1), hand)
     face = head(rig, 0.05 - 0.06 * raised, -0.08 * raised)
     pose = assemble(rig, {"right": arm, "left": _hang(rig, "left")}, _still(rig), face)
     centre = _grip(arm, spread(frames, 0.02, 0.01, 0.05))
@@ -178,14 +180,14 @@ def browse(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
     height, frames = body.height, len(frame)
     rig = _rig(nuisance, frame, body)
     swing = 0.022 * nuisance.reach * body.vigour * height * np.sin(phase)
-    middle = spread(frames, 0, 0.665 * height + swing, 0.215 * height + 0.3 * swing)
+    middle = spread(frames, 0, 0.700 * height + swing, 0.205 * height + 0.3 * swing)
     angle = 0.10 * np.sin(phase + 1.0)
     right, up = _flat(angle, 1.0)
     up = unit(up + spread(frames, 0, 0, 0.35))
     arms = {}
     for side, sign in SIDES.items():
-        wrist = middle + right * (sign * (BOARD[0] + 0.035)) - up * 0.055
-        hand = up * 0.5 - right * (sign * 0.55) + spread(frames, 0, 0, 0.1)
+        wrist = middle + right * (sign * 0.62 * BOARD[0]) - up * (BOARD[1] + 0.045)
+        hand = up + right * (sign * 0.15) + spread(frames, 0, 0, 0.25)
         pole = spread(frames, sign * 0.8, -1, -0.2)
         arms[side] = _reaching(rig, side, wrist, pole, hand)
     face = head(rig, 0.24 + 0.05 * np.sin(phase), 0.06 * np.cos(phase))
@@ -263,8 +265,8 @@ def lift(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
         upper = spread(frames, sign * 0.28, -1.0, 0.05)
         fore = spread(frames, sign * 0.22, -np.cos(bend), np.sin(bend))
         arms[side] = _angled(rig, side, upper, fore)
-        right = spread(frames, 1.0, 0.0, -0.1 * sign) * OBJECT_RADIUS
-        up = unit(np.cross(unit(fore), right)) * OBJECT_RADIUS
+        right = spread(frames, 1.0, 0.0, -0.1 * sign) * WEIGHT_RADIUS
+        up = unit(np.cross(unit(fore), right)) * WEIGHT_RADIUS
         held.append(_carried(nuisance, _grip(arms[side], spread(frames, 0, 0, 0)), right, up, side))
     pose = assemble(rig, arms, _still(rig), head(rig, 0.02, 0.0))
     return (_solo(nuisance, pose),), tuple(held)
@@ -281,7 +283,7 @@ def step(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
         raised[side] = 0.145 * body.height * force * ease(0.62 * wave_ + 0.38)
         forward = -0.45 * force * wave_
         upper = spread(frames, sign * 0.22, -1.0, forward)
-        fore = spread(frames, sign * 0.02, -0.55 + 0.5 * forward, 0.75 + 0.4 * forward)
+        fore = spread(frames, -sign * 0.12, 0.15 + 1.1 * forward, 0.9)
         arms[side] = _angled(rig, side, upper, fore)
     pose = assemble(rig, arms, legs(rig, raised, 0.058), head(rig, 0.0, 0.0))
     return (_solo(nuisance, pose),), ()
