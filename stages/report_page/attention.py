@@ -48,7 +48,7 @@ class Card:
         unit = "cells" if len(self.weights[0]) == 1 else "half cells"
         if not self.missing:
             return f"all {self.cells} {unit} filled"
-        return f"{self.missing} of {self.cells} {unit} black: joint not found"
+        return f"{self.missing} of {self.cells} {unit} black: joint not found or out of frame"
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,10 @@ STANDING: Mapping[str, tuple[float, float]] = {
 JOINT_RADIUS = 4.0
 """Radius of a joint of weight 1 in the field of `STANDING`."""
 
-_WIDTH, _HEIGHT = 280, 130
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 12, 10, 20
+_WIDTH, _HEIGHT = 230, 125
+_LEFT, _RIGHT, _TOP, _BOTTOM = 36, 8, 10, 20
+_AXIS_ENDS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_STRONG = 0.72
 
 
 def percent(value: float) -> str:
@@ -80,12 +82,15 @@ def weight_bar(value: float, top: float) -> Markup:
 
 
 def shade(value: float, low: float, high: float) -> Markup:
-    """Attributes of a table cell shaded by `value`: clear at `low`, full at `high`."""
+    """Attributes of a table cell shaded by `value`: clear at `low`, full at `high`.
+
+    Cells from `_STRONG` on get the class ``strong``, for text in the page's colour.
+    """
     share = 0.0 if high <= low else min(1.0, max(0.0, (value - low) / (high - low)))
     if not share:
         return Markup("")
     return Markup('{} style="--a:{}"').format(
-        Markup(' class="strong"') if share > 0.55 else "", f"{0.85 * share:.2f}"
+        Markup(' class="strong"') if share >= _STRONG else "", f"{share:.2f}"
     )
 
 
@@ -128,11 +133,11 @@ def line_chart(
     Args:
         lines: Value of each epoch, from the first on; NaN and infinity interrupt the line.
         label: What is drawn, such as ``loss``.
-        high: Upper end of the axis; the largest finite value if None.
+        high: Upper end of the axis; a round number above all finite values if None.
         decimals: Of the axis' numbers.
     """
     finite = [value for line in lines for value in line if math.isfinite(value)]
-    top = (max(finite, default=1.0) if high is None else high) or 1.0
+    top = axis_end(max(finite, default=1.0)) if high is None else high
     epochs = max((len(line) for line in lines), default=0)
     paths = Markup("").join(
         Markup('<path class="curve" d="{}"/>').format(_path(line, epochs, top)) for line in lines
@@ -154,6 +159,14 @@ def line_chart(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">'
         '<g class="grid">{}{}</g>{}</svg>'
     ).format(_WIDTH, _HEIGHT, label, grid, ticks, paths)
+
+
+def axis_end(value: float) -> float:
+    """The next round number from `value` on; 1 for nothing to show."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next((end * power for end in _AXIS_ENDS if end * power >= value), 10 * power)
 
 
 def _path(line: Sequence[float], epochs: int, top: float) -> str:

@@ -92,7 +92,7 @@ def test_mosaics_weights_and_losses_stand_on_the_page(html: str) -> None:
     assert len(pictures) == 8
     assert all((each["src"] or "").startswith("data:image/png;base64,") for each in pictures)
     assert {(each["width"], each["height"]) for each in pictures} == {("100", "100")}
-    assert "k0_s3 · 2 of 25 cells black: joint not found" in words
+    assert "k0_s3 · 2 of 25 cells black: joint not found or out of frame" in words
     assert "k2_s3 · all 50 half cells filled" in words
     assert "give ✗ taken for <script>" in words
     assert "index 17 17 0 skeletons 17 16 1 mosaics 16 16 0" in words

@@ -1,0 +1,102 @@
+"""The verdict, confusions and gains against a plain reading of the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stroi.stages.report_page.accuracy import (
+    class_lines,
+    confusion_matrix,
+    most_confused,
+    verdict,
+)
+from stroi.stages.report_page.results import RowName, Table, TableRow
+
+
+def table(accuracies: tuple[float, ...], per_class: tuple[float | None, ...] = ()) -> Table:
+    """Seven rows with these accuracies in percent."""
+    rows = tuple(
+        TableRow(
+            row=RowName(number=number, method="m", skeleton="-", rgb="-"),
+            accuracy=accuracy,
+            spread=None,
+            interval=(0.0, 100.0),
+            seeds=(accuracy,),
+            pairs={},
+            per_class=tuple(
+                None if value is None else min(100.0, value * number) for value in per_class
+            ),
+        )
+        for number, accuracy in enumerate(accuracies, 1)
+    )
+    classes = tuple(f"c{at}" for at in range(len(per_class)))
+    return Table(test_clips=10, classes=classes, chance=10.0, rows=rows)
+
+
+def test_verdict_names_the_best_ensemble_and_both_gains() -> None:
+    assert verdict(table((81.4, 76.4, 86.8, 82.8, 90.1, 90.2, 91.5))) == (
+        "The best ensemble (row 7, 91.5 %) beats both single branches: it is 10.1 points above "
+        "the skeleton branch (row 1, 81.4 %) and 4.7 points above the best RGB branch "
+        "(row 3, 86.8 %)."
+    )
+
+
+def test_verdict_is_no_when_one_branch_is_better() -> None:
+    assert verdict(table((95.0, 50.0, 50.0, 60.0, 90.0, 80.0, 90.0))) == (
+        "The best ensemble (row 5, 90.0 %) does not beat both single branches: it is 5.0 points "
+        "below the skeleton branch (row 1, 95.0 %) and 30.0 points above the best RGB branch "
+        "(row 4, 60.0 %)."
+    )
+
+
+def test_verdict_is_no_when_a_branch_is_level() -> None:
+    text = verdict(table((70.0, 90.0, 50.0, 60.0, 90.0, 80.0, 85.0)))
+    assert "does not beat both" in text
+    assert "level with the best RGB branch (row 2, 90.0 %)" in text
+
+
+@given(st.tuples(*[st.integers(0, 100)] * 7))
+def test_verdict_says_yes_exactly_if_some_ensemble_beats_every_branch(
+    values: tuple[int, ...],
+) -> None:
+    said = "beats both" in verdict(table(tuple(map(float, values))))
+    assert said == (max(values[4:]) > max(values[:4]))
+
+
+def test_gain_is_row_4_less_row_2() -> None:
+    first, second = class_lines(table((0.0,) * 7, (10.0, None)), (3, 0))
+    assert first.accuracy == {2: 20.0, 4: 40.0, 7: 70.0}
+    assert first.gain == pytest.approx(20.0)
+    assert first.clips == 3
+    assert second.gain is None
+    assert second.accuracy == {2: None, 4: None, 7: None}
+
+
+labelled = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60)
+
+
+@given(labelled)
+def test_confusions_are_counted_clip_by_clip(clips: list[tuple[int, int]]) -> None:
+    actual, predicted = (np.array(column, np.int64) for column in zip(*clips, strict=True))
+    counts = confusion_matrix(actual, predicted, 5)
+    assert counts.tolist() == [[clips.count((a, b)) for b in range(5)] for a in range(5)]
+    found = most_confused(counts, "abcde")
+    for each in found:
+        a, b = ("abcde".index(name) for name in each.classes)
+        assert each.taken == (clips.count((a, b)), clips.count((b, a)))
+        assert each.clips == tuple(sum(x == of for x, _ in clips) for of in (a, b))
+    totals = [sum(each.taken) for each in found]
+    assert totals == sorted(totals, reverse=True)
+    every = sorted(
+        (
+            clips.count((a, b)) + clips.count((b, a))
+            for a in range(5)
+            for b in range(a + 1, 5)
+            if (a, b) in clips or (b, a) in clips
+        ),
+        reverse=True,
+    )
+    assert totals == every[:6]
