@@ -10,10 +10,14 @@ from stroi.cache.files import write_atomic
 from stroi.cache.locks import lock
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.profile import Profile
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page.content import gather
 from stroi.stages.report_page.inputs import read_inputs
 from stroi.stages.report_page.page import render
+
+GROUPS = tuple(Profile.model_fields)
+"""The page shows all params."""
 
 
 def build_report(workspace: Workspace, run: RunParams) -> Path:

@@ -66,7 +66,7 @@ def test_order_of_a_score_file_means_nothing() -> None:
 def test_missing_and_extra_clips_are_refused_by_name() -> None:
     streams = _streams()
     short = without(streams["gcn"], {"clip03"})
-    with pytest.raises(RefusedInput, match="ENSEMBLE_IDS.*clip03"):
+    with pytest.raises(RefusedInput, match=r"ENSEMBLE_IDS.*clip03"):
         row_scores(ROWS[6], {**streams, "gcn": short}, TRUTH, EnsembleParams())
     with pytest.raises(
         RefusedInput, match="row 1: 1 clips differ from the test part, first clip03"

@@ -1,0 +1,105 @@
+"""Small projects for tests: real rendered videos, the real pipeline, tiny networks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from stroi.pipeline.cli import run
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ("index", "skeletons", "mosaics")
+PROFILE = """
+seeds: [0]
+sample: {{subjects: {subjects}, views: 1, frames: [12, 14]}}
+index: {{adapter: table, max_quarantined: {limit}}}
+skeletons: {{clips_per_shard: 4, max_quarantined: {limit}}}
+mosaics: {{cell: 48, size: 60, clips_per_shard: 4, max_quarantined: {limit}}}
+splits:
+  xsub: {{by: subject, test: [s02]}}
+gcn:
+  frames: 12
+  channels: [8, 8]
+  strides: [1, 2]
+  schedule: {{epochs: 2, batch_size: 8, lr: 0.05, milestones: [1]}}
+weights: {{}}
+resnet:
+  schedule: {{epochs: 2, batch_size: 8, lr: 0.02, milestones: [1]}}
+ensemble: {{pairs: {{cup or phone: [drink, phone]}}}}
+"""
+PARAMS = """
+rendered: [demo]
+datasets: [demo]
+runs:
+  demo-xsub: {dataset: demo, split: xsub}
+show: demo-xsub
+"""
+
+
+def new_project(folder: Path, *, subjects: int = 2, limit: float = 0.0) -> Path:
+    """A project without data: params and the profile of the demo."""
+    (folder / "profiles").mkdir(parents=True)
+    (folder / "profiles" / "demo.yaml").write_text(PROFILE.format(subjects=subjects, limit=limit))
+    (folder / "params.yaml").write_text(PARAMS)
+    return folder
+
+
+def new_repository(folder: Path, **options: float) -> Path:
+    """A project that `dvc repro` can run in: git, DVC, and the code that the stages depend on."""
+    new_project(folder, **options)  # type: ignore[arg-type]
+    for name in ("cache", "pipeline", "stages", "trainer", ".dvc"):
+        private = ("tmp", "cache", "config.local") if name == ".dvc" else ()
+        ignored = shutil.ignore_patterns("__pycache__", *private)
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """The environment in which DVC finds this interpreter's `stroi`."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+
+def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run DVC as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+
+
+def stage(project: Path, *arguments: str) -> int:
+    """Run one stage in this process; its exit status."""
+    one_job = ("--jobs", "1") if arguments[0] in ("sample", *STAGES) else ()
+    threads = ("--threads", "1") if arguments[0] in ("gcn", "weights", "resnet") else ()
+    return run([*arguments, "--root", str(project), *one_job, *threads])
+
+
+def run_all(project: Path) -> None:
+    """Run every stage after ``sample`` in this process."""
+    for name in STAGES:
+        assert stage(project, name, "demo") == 0
+    assert stage(project, "gcn", "demo-xsub") == 0
+    assert stage(project, "weights", "demo-xsub") == 0
+    for mode in ("plain", "fixed", "joint"):
+        assert stage(project, "resnet", "demo-xsub", mode) == 0
+    assert stage(project, "ensemble", "demo-xsub") == 0
+    assert stage(project, "report", "demo-xsub") == 0
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Bytes of every file below `folder`."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
