@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
@@ -12,6 +13,7 @@ from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index import Index, read_csv, read_index
+from stroi.pipeline.ledger import FILE as LEDGER_FILE
 from stroi.pipeline.ledger import Ledger, read_ledger
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.workspace import Workspace
@@ -84,10 +86,12 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
         "skeletons": workspace.skeletons(dataset),
         "mosaics": workspace.mosaics(dataset),
     }
+    ledgers = {stage: read_ledger(folder) for stage, folder in folders.items()}
+    _check_flow(ledgers, folders)
     return Inputs(
         run=run,
         index=index,
-        ledgers={stage: read_ledger(folder) for stage, folder in folders.items()},
+        ledgers=ledgers,
         table=table,
         class_sizes=read_class_sizes(ensemble, table.classes),
         predictions=predictions,
@@ -136,6 +140,20 @@ def _check_params(path: Path, table: Table, index: Index, run: RunParams) -> Non
         if wrong:
             raise RefusedInput(
                 "TABLE", f"{path}: {problem}", remedy="run `stroi ensemble` again, or `dvc repro`"
+            )
+
+
+def _check_flow(ledgers: Mapping[str, Ledger], folders: Mapping[str, Path]) -> None:
+    """Refuse ledgers of which one does not go on with what the one before let through."""
+    for before, after in pairwise(ledgers):
+        known = {outcome.id for outcome in ledgers[after].outcomes}
+        odd = sorted(known ^ set(ledgers[before].done))
+        if odd:
+            raise RefusedInput(
+                "LEDGER",
+                f"{folders[after] / LEDGER_FILE}: {len(odd)} clips differ from what stage "
+                f"{before} let through, first {odd[0]!a}",
+                remedy=f"run `stroi {after}` again, or `dvc repro`",
             )
 
 

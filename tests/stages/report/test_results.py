@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.weights import Weights, write_weights
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page.inputs import read_curve, read_inputs
 from stroi.stages.report_page.results import read_class_sizes, read_predictions, read_table
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_run import CLASSES, TEST, label_of
+from small_run import CLASSES, TEST, label_of, weights
 
 
 @pytest.fixture
@@ -138,4 +139,31 @@ def test_table_of_another_index_is_refused(workspace: Workspace, run: RunParams)
     path = workspace.index("small") / "classes.txt"
     path.write_text(path.read_text() + "zoo\n")
     with pytest.raises(RefusedInput, match="not the index's"):
+        read_inputs(workspace, run)
+
+
+def test_ledgers_that_do_not_follow_each_other_are_refused(
+    workspace: Workspace, run: RunParams
+) -> None:
+    path = workspace.mosaics("small") / "ledger.csv"
+    path.write_text(path.read_text() + "zz_s9,done,,\n")
+    with pytest.raises(RefusedInput, match=r"1 clips differ .* stage skeletons .* 'zz_s9'"):
+        read_inputs(workspace, run)
+
+
+def test_weights_that_lack_a_test_clip_are_refused(workspace: Workspace, run: RunParams) -> None:
+    whole = weights(0)
+    folder = workspace.run("small-xsub", "weights") / "seed-0"
+    part = Weights(whole.ids[:-1], whole.joint[:-1], whole.row[:-1])
+    write_weights(folder, part, params={}, producer={})
+    with pytest.raises(RefusedInput, match=f"lacks 1 test clips, first {TEST[-1]}"):
+        read_inputs(workspace, run)
+
+
+def test_weights_of_another_skeleton_are_refused(workspace: Workspace, run: RunParams) -> None:
+    whole = weights(0)
+    folder = workspace.run("small-xsub", "weights") / "seed-0"
+    coco = Weights(whole.ids, whole.joint[:, :, :17], whole.row)
+    write_weights(folder, coco, params={}, producer={})
+    with pytest.raises(RefusedInput, match="17 joints and 5 rows"):
         read_inputs(workspace, run)
