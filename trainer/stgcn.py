@@ -167,8 +167,9 @@ class StGcn(nn.Module):
         y = y.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             y = block(y)
-        pooled = _spread(y.float().mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
-        return self.fc(pooled), _spread(y.float(), present)
+        y = y.to(self.fc.weight.dtype)
+        pooled = _spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
+        return self.fc(pooled), _spread(y, present)
 
 
 def _spread(values: Tensor, present: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ CELL = 8
 
 def person(random: np.random.Generator, frames: int, left: float) -> np.ndarray:
     """One person (T, 25, 3) in px, standing at `left`, torso 60 px long."""
-    body = random.normal(0, 40, (25, 2)) + (left, 200)
+    body = random.normal(0, 40, (25, 2)) + np.array([left, 200])
     body[1], body[8] = (left, 170), (left, 230)
     motion = random.normal(0, 1, (frames, 25, 2)).cumsum(0)
     motion[:, [1, 8]] = 0

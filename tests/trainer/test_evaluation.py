@@ -56,7 +56,9 @@ def test_wilson_holds_the_share(hits: int, misses: int) -> None:
 
 
 def test_softmax_survives_large_logits() -> None:
-    np.testing.assert_allclose(softmax(np.float32([[1000, 1000], [0, -1000]])), [[0.5, 0.5], [1, 0]])
+    np.testing.assert_allclose(
+        softmax(np.float32([[1000, 1000], [0, -1000]])), [[0.5, 0.5], [1, 0]]
+    )
 
 
 def test_ensemble_of_logits_and_of_shares() -> None:

@@ -60,7 +60,9 @@ def test_eq3_to_the_letter_lifts_what_comes_from_a_leaf() -> None:
     wrist, elbow = BODY_25.index("left_wrist"), BODY_25.index("left_elbow")
     literal = adjacency(BODY_25)[2, elbow, wrist]
     assert literal == pytest.approx(1 / np.sqrt(1.001 * 0.001), rel=1e-6)
-    assert adjacency(BODY_25, normalisation="two_sided")[2, elbow, wrist] == pytest.approx(1 / 1.001)
+    assert adjacency(BODY_25, normalisation="two_sided")[2, elbow, wrist] == pytest.approx(
+        1 / 1.001
+    )
 
 
 def test_two_sided_equals_eq3_where_the_subset_is_symmetric() -> None:

@@ -119,5 +119,7 @@ def test_set_is_sorted_and_knows_who_is_there() -> None:
 
 def test_a_clip_of_nobody_is_named() -> None:
     empty = Clip(np.zeros((5, 2, 25, 3), np.float32), 1, 320, 240, 25.0)
-    with pytest.raises(StroiError, match="CLIP_EMPTY: clip a2: no person has a single joint; leave"):
+    with pytest.raises(
+        StroiError, match="CLIP_EMPTY: clip a2: no person has a single joint; leave"
+    ):
         prepare_all({"a1": clip(0), "a2": empty}, ["a1", "a2"], frames=8)

@@ -1,0 +1,146 @@
+"""A checkpoint that is not exactly right is refused, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from stroi.cache.errors import RefusedInput
+from stroi.trainer.checkpoint import MAX_HEADER, read_meta, read_tensors, write_tensors
+
+LIKE = {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor(7), "b": torch.zeros(0)}
+META = {"classes": ["wave", "tür"], "epoch": 3}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "net.safetensors"
+    write_tensors(path, LIKE, META)
+    return path
+
+
+def _with_header(path: Path, change: Callable[[str], str]) -> None:
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = change(data[8 : 8 + length].decode()).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :])
+
+
+def test_there_and_back(path: Path) -> None:
+    tensors, meta = read_tensors(path, LIKE)
+    assert meta == META == read_meta(path)
+    assert tensors.keys() == LIKE.keys()
+    assert all(torch.equal(tensors[name], LIKE[name]) for name in LIKE)
+
+
+def test_bytes_do_not_depend_on_order_or_strides(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    turned = LIKE["a"].t().contiguous().t()
+    write_tensors(
+        other, {"n": LIKE["n"], "b": LIKE["b"], "a": turned}, dict(reversed(META.items()))
+    )
+    assert other.read_bytes() == path.read_bytes()
+
+
+def test_the_library_reads_it_too(path: Path) -> None:
+    assert torch.equal(safetensors.torch.load_file(path)["a"], LIKE["a"])
+
+
+def test_a_foreign_file_has_no_meta(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    safetensors.torch.save_file({"a": LIKE["a"]}, path, metadata={"format": "pt"})
+    assert read_tensors(path, {"a": LIKE["a"]})[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("like", "problem"),
+    [
+        ({"a": LIKE["a"], "n": LIKE["n"]}, r"PTH_NAMES.*1 names differ; 'b' does not belong here"),
+        (LIKE | {"c": torch.zeros(1)}, r"PTH_NAMES.*1 names differ; 'c' is missing"),
+        (LIKE | {"a": torch.zeros(3, 2)}, r"PTH_SHAPE.*'a' is \(2, 3\), want \(3, 2\)"),
+        (LIKE | {"n": torch.tensor(7.0)}, r"PTH_TENSOR.*'n' is I64, want F32"),
+    ],
+)
+def test_another_network_is_refused(
+    path: Path, like: dict[str, torch.Tensor], problem: str
+) -> None:
+    with pytest.raises(RefusedInput, match=problem):
+        read_tensors(path, like)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "net.safetensors"
+    write_tensors(path, {"w": torch.tensor([1.0, value])}, {})
+    with pytest.raises(RefusedInput, match=r"PTH_NONFINITE.*'w' holds NaN or infinity; fetch"):
+        read_tensors(path)
+
+
+def _entries(change: Callable[[dict[str, dict[str, object]]], None]) -> Callable[[str], str]:
+    def edit(text: str) -> str:
+        header = json.loads(text)
+        change(header)
+        return json.dumps(header)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda text: text.replace('"n":', '"a":'), "JSON_DUPLICATE_KEY.*'a' twice"),
+        (lambda text: text.replace("[", "[" * 99), "JSON_DEPTH"),
+        (lambda text: text[:-3], "JSON"),
+        (lambda text: "[]", "ST_HEADER.*not an object"),
+        (_entries(lambda h: h["a"].update(data_offsets=[12, 36])), "ST_OFFSETS.*hole or overlap"),
+        (_entries(lambda h: h["a"].update(data_offsets=[0, 24])), "ST_OFFSETS.*hole or overlap"),
+        (_entries(lambda h: h["a"].update(shape=[2, 4])), "ST_OFFSETS.*'a' does not fill"),
+        (_entries(lambda h: h["a"].update(shape=[-2, -3])), "PTH_TENSOR.*bad shape"),
+        (_entries(lambda h: h["a"].update(shape=[2.0, 3])), "PTH_TENSOR.*bad shape"),
+        (_entries(lambda h: h["a"].update(shape=[True, 6])), "PTH_TENSOR.*bad shape"),
+        (_entries(lambda h: h["a"].update(dtype="F64")), "PTH_TENSOR.*type 'F64'"),
+        (_entries(lambda h: h["a"].update(dtype=["F32"])), "PTH_TENSOR"),
+        (_entries(lambda h: h["a"].pop("shape")), "ST_HEADER.*'a' is no tensor entry"),
+        (_entries(lambda h: h.pop("n")), "ST_OFFSETS"),
+        (_entries(lambda h: h.update({"__metadata__": 3})), "ST_HEADER.*metadata"),
+        (_entries(lambda h: h.update({"__metadata__": {"stroi": "[1]"}})), "ST_HEADER.*metadata"),
+    ],
+)  # fmt: skip
+def test_damaged_headers_are_refused(
+    path: Path, change: Callable[[str], str], problem: str
+) -> None:
+    _with_header(path, change)
+    with pytest.raises(RefusedInput, match=problem):
+        read_tensors(path)
+
+
+def test_every_truncation_is_refused(path: Path) -> None:
+    data = path.read_bytes()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        with pytest.raises(RefusedInput):
+            read_tensors(path)
+
+
+def test_trailing_bytes_are_refused(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(RefusedInput, match=r"ST_OFFSETS.*tensors end at byte 32 of 33"):
+        read_tensors(path)
+
+
+def test_a_giant_header_is_refused_unread(path: Path) -> None:
+    path.write_bytes((MAX_HEADER + 1).to_bytes(8, "little") + b"{}")
+    with pytest.raises(RefusedInput, match=r"ST_HEADER.*8388609 bytes in 10"):
+        read_tensors(path)
+
+
+def test_pickles_folders_and_nothing_are_refused(tmp_path: Path) -> None:
+    torch.save({"a": LIKE["a"]}, tmp_path / "net.pth")
+    for name, code in (("net.pth", "ST_HEADER"), ("", "PTH_SIZE"), ("absent", "PTH_READ")):
+        with pytest.raises(RefusedInput, match=code):
+            read_tensors(tmp_path / name)

@@ -1,0 +1,181 @@
+"""The training loop: rates, resuming to the bit, divergence told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stroi.cache.errors import RefusedInput, StroiError
+from stroi.trainer.batches import Batch, epoch_batches
+from stroi.trainer.config import Schedule
+from stroi.trainer.loop import fit, learning_rate
+from stroi.trainer.state import EpochRecord, state_path
+
+SCHEDULE = Schedule(epochs=6, batch_size=4, lr=0.1, milestones=(2, 4), warmup=1)
+KEY = "k" * 64
+
+
+def _net(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+
+def _task(net: nn.Module, *, count: int = 11, poison: float = 1.0) -> tuple[Callable, Callable]:
+    random = np.random.default_rng(0)
+    x = torch.from_numpy(random.normal(0, 1, (count, 5)).astype(np.float32)) * poison
+    y = torch.from_numpy(random.integers(0, 3, count))
+
+    def feed(epoch: int) -> Generator[Batch, None, None]:
+        for rows in epoch_batches(count, 4, seed=0, epoch=epoch):
+            yield Batch(rows)
+
+    def step(batch: Batch) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(batch.rows)
+        logits = net(x[rows])
+        loss = nn.functional.cross_entropy(logits, y[rows])
+        return loss, (logits.argmax(1) == y[rows]).sum()
+
+    return feed, step
+
+
+def _train(state: Path | None, *, stop_after: int | None = None, save_every: int = 1) -> tuple[
+    dict[str, Tensor], list[EpochRecord]
+]:  # fmt: skip
+    net = _net()
+    told: list[EpochRecord] = []
+
+    class Interrupted(Exception):
+        pass
+
+    def tell(record: EpochRecord) -> None:
+        told.append(record)
+        if len(told) == stop_after:
+            raise Interrupted
+
+    with suppress(Interrupted):
+        fit(
+            net, *_task(net), schedule=SCHEDULE, seed=0, key=KEY, threads=1, state=state,
+            save_every=save_every, on_epoch=tell,
+        )  # fmt: skip
+    return {name: value.clone() for name, value in net.state_dict().items()}, told
+
+
+def _same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_rates_follow_warmup_and_milestones() -> None:
+    rates = [learning_rate(SCHEDULE, epoch) for epoch in range(6)]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    slow = Schedule(lr=0.4, warmup=4, milestones=(6,))
+    np.testing.assert_allclose(
+        [learning_rate(slow, epoch) for epoch in range(7)], [0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.04]
+    )
+
+
+def test_papers_schedule_is_the_default() -> None:
+    rates = [learning_rate(Schedule(), epoch) for epoch in (0, 44, 45, 54, 55, 64)]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    assert (Schedule().epochs, Schedule().batch_size) == (65, 64)
+
+
+def test_same_seed_same_bits() -> None:
+    assert _same(_train(None)[0], _train(None)[0])
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
+def test_resumed_equals_uninterrupted_to_the_bit(tmp_path: Path, stop_after: int) -> None:
+    whole, records = _train(None)
+    stopped, _ = _train(tmp_path, stop_after=stop_after, save_every=2 if stop_after > 3 else 1)
+    assert not _same(stopped, whole)
+    resumed, told = _train(tmp_path)
+    assert _same(resumed, whole)
+    assert [(r.epoch, r.loss, r.accuracy, r.lr) for r in told] == [
+        (r.epoch, r.loss, r.accuracy, r.lr) for r in records
+    ]
+
+
+def test_a_finished_run_is_loaded_and_not_redone(tmp_path: Path) -> None:
+    whole, _ = _train(tmp_path)
+    net = _net(seed=9)
+
+    def feed(epoch: int) -> Generator[Batch, None, None]:
+        raise AssertionError("nothing is left to train")
+        yield
+
+    told: list[EpochRecord] = []
+    fit(
+        net, feed, _task(net)[1], schedule=SCHEDULE, seed=0, key=KEY, threads=1, state=tmp_path,
+        on_epoch=told.append,
+    )  # fmt: skip
+    assert _same(dict(net.state_dict()), whole)
+    assert [record.epoch for record in told] == list(range(6))
+
+
+def test_another_key_starts_afresh(tmp_path: Path) -> None:
+    whole, _ = _train(tmp_path)
+    net = _net()
+    records = fit(
+        net, *_task(net), schedule=SCHEDULE, seed=1, key="other", threads=1, state=tmp_path
+    )
+    assert len(records) == 6
+    assert not _same(dict(net.state_dict()), whole)
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
+    _train(tmp_path)
+    path = state_path(tmp_path, KEY)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(RefusedInput, match="ST_OFFSETS"):
+        _train(tmp_path)
+
+
+def test_divergence_names_epoch_batch_and_rate(tmp_path: Path) -> None:
+    net = _net()
+    with pytest.raises(StroiError) as caught:
+        fit(
+            net, *_task(net, poison=float("nan")), schedule=SCHEDULE, seed=0, key=KEY, threads=1,
+            state=tmp_path,
+        )  # fmt: skip
+    assert str(caught.value) == (
+        "LOSS_NOT_FINITE: the loss is nan in epoch 0, batch 0, at learning rate 0.1; "
+        "lower the learning rate or add warm-up epochs; look for damaged input"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_global_is_left_changed() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    threads = torch.get_num_threads()
+    _train_again = _net(3)
+    torch.manual_seed(5)
+    fit(_train_again, *_task(_train_again), schedule=SCHEDULE, seed=0, key=KEY, threads=1)
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.get_num_threads() == threads
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_records_are_means_over_clips() -> None:
+    net = _net()
+    feed, step = _task(net)
+    seen: list[tuple[float, int, int]] = []
+
+    def noted(batch: Batch) -> tuple[Tensor, Tensor]:
+        loss, hits = step(batch)
+        seen.append((float(loss.detach()), int(hits), len(batch.rows)))
+        return loss, hits
+
+    schedule = Schedule(epochs=1, batch_size=4)
+    (record,) = fit(net, feed, noted, schedule=schedule, seed=0, key=KEY, threads=1)
+    assert sum(size for _, _, size in seen) == 11
+    assert record.loss == pytest.approx(sum(loss * size for loss, _, size in seen) / 11)
+    assert record.accuracy == pytest.approx(sum(hits for _, hits, _ in seen) / 11)
+    assert record.samples_per_second == pytest.approx(11 / record.seconds)

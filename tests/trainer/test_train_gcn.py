@@ -1,0 +1,206 @@
+"""The skeleton branch as a whole: learns, repeats, resumes, weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clip, clips
+
+from stroi.cache.errors import ParamsError, RefusedInput, StroiError
+from stroi.cache.skeletons import Clip
+from stroi.cache.weights import read_weights, write_weights
+from stroi.trainer import infer_gcn
+from stroi.trainer.config import Schedule
+from stroi.trainer.evaluation import accuracy
+from stroi.trainer.infer_gcn import dump_weights, score_gcn
+from stroi.trainer.keys import model_digest
+from stroi.trainer.models_io import load_gcn, save_gcn
+from stroi.trainer.state import EpochRecord
+from stroi.trainer.stgcn import StGcn
+from stroi.trainer.train_gcn import train_gcn
+
+
+def _train(
+    state: Path | None = None,
+    schedule: Schedule = QUICK,
+    seed: int = 0,
+    labels: Mapping[str, int] = LABELS,
+    **settings: object,
+) -> StGcn:
+    config = replace(SMALL_GCN, **settings)
+    return train_gcn(
+        clips(), labels, CLASSES, config=config, schedule=schedule, seed=seed, state=state,
+        save_every=1,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def net() -> StGcn:
+    return _train()
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_learns_eight_clips_by_heart(loss: str) -> None:
+    schedule = Schedule(epochs=30, batch_size=8, lr=0.1, milestones=(25,))
+    net = _train(schedule=schedule, loss=loss, dropout=0.0, normalisation="stgcn")
+    scores = score_gcn(net, clips(), IDS)
+    assert accuracy(scores.logits, np.array([LABELS[name] for name in scores.ids])) == 1
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_same_seed_same_bits_other_seed_other_bits(precision: str) -> None:
+    first = model_digest(_train(precision=precision))
+    assert first == model_digest(_train(precision=precision))
+    assert first != model_digest(_train(precision=precision, seed=1))
+
+
+def test_order_of_the_labels_does_not_matter(net: StGcn) -> None:
+    turned = _train(labels=dict(reversed(LABELS.items())))
+    assert model_digest(turned) == model_digest(net)
+
+
+def test_resumed_across_a_milestone_equals_uninterrupted(tmp_path: Path, net: StGcn) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(record: EpochRecord) -> None:
+        if record.epoch == 0:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_gcn(
+            clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0, state=tmp_path,
+            save_every=1, on_epoch=stop,
+        )  # fmt: skip
+    assert len(list(tmp_path.iterdir())) == 1
+    assert model_digest(_train(tmp_path)) == model_digest(net)
+
+
+def test_other_input_or_settings_are_another_training(tmp_path: Path) -> None:
+    _train(tmp_path)
+    _train(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    _train(tmp_path, dropout=0.25)
+    _train(tmp_path, labels={**LABELS, "clip0": 1})
+    _train(tmp_path, labels={name: LABELS[name] for name in IDS[:6]})
+    _train(tmp_path, schedule=replace(QUICK, lr=0.01))
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_only_the_clips_of_the_labels_are_touched() -> None:
+    given = {name: clips()[name] for name in IDS[:4]}
+    labels = {name: LABELS[name] for name in IDS[:4]}
+    train_gcn(given, labels, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
+
+
+def test_labels_out_of_range_are_named() -> None:
+    with pytest.raises(RefusedInput, match="LABEL_RANGE: sample 'clip1' has label 2, there are 2"):
+        _train(labels={**LABELS, "clip1": 2})
+
+
+def test_a_clip_of_nobody_is_named() -> None:
+    empty = Clip(np.zeros((5, 2, 25, 3), np.float32), 1, 320, 240, 25.0)
+    with pytest.raises(StroiError, match="CLIP_EMPTY: clip clip3"):
+        train_gcn(
+            {**clips(), "clip3": empty}, LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0
+        )
+
+
+def test_unknown_device_is_named() -> None:
+    for device in ("tpu", "cuda:99", "cuda:x"):
+        with pytest.raises(ParamsError, match=f"DEVICE: there is no device '{device}'"):
+            train_gcn(
+                clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0, device=device
+            )
+
+
+def test_scoring_and_weighing_leave_the_network_as_it_was(net: StGcn) -> None:
+    net.train()
+    before = model_digest(net)
+    score_gcn(net, clips(), IDS)
+    dump_weights(net, clips(), IDS)
+    assert model_digest(net) == before
+    assert net.training
+    net.eval()
+
+
+def test_scores_are_sorted_and_independent_of_order(net: StGcn) -> None:
+    scores = score_gcn(net, clips(), IDS[::-1])
+    assert scores.ids == IDS
+    assert scores.classes == CLASSES
+    np.testing.assert_array_equal(scores.logits, score_gcn(net, clips(), IDS).logits)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(IDS), size=st.integers(1, 8))
+def test_weights_do_not_depend_on_batch_mates_or_order(
+    net: StGcn, order: list[str], size: int
+) -> None:
+    whole = dump_weights(net, clips(), IDS)
+    part = dump_weights(net, clips(), order[:size])
+    chosen = [whole.ids.index(name) for name in part.ids]
+    np.testing.assert_allclose(part.joint, whole.joint[chosen], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(part.row, whole.row[chosen], rtol=1e-6, atol=1e-6)
+
+
+def test_weights_do_not_depend_on_the_batch_size(
+    net: StGcn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = dump_weights(net, clips(), IDS)
+    monkeypatch.setattr(infer_gcn, "BATCH", 3)
+    part = dump_weights(net, clips(), IDS)
+    np.testing.assert_allclose(part.row, whole.row, rtol=1e-6, atol=1e-6)
+
+
+def test_weights_file_has_one_for_the_absent_and_mean_one_for_all(
+    net: StGcn, tmp_path: Path
+) -> None:
+    weights = dump_weights(net, clips(), IDS)
+    alone = np.array([clips()[name].person_count == 1 for name in IDS])
+    assert (weights.row[alone, 1] == 1).all()
+    assert (weights.joint[alone, 1] == 0).all()
+    assert (weights.joint[:, 0] > 0).any()
+    np.testing.assert_allclose(weights.row.mean(2), 1, rtol=1e-5)
+    np.testing.assert_array_equal(weights.row[~alone, 0], weights.row[~alone, 1])
+    write_weights(tmp_path, weights, params={}, producer={})
+    np.testing.assert_array_equal(read_weights(tmp_path).row, weights.row)
+
+
+def test_weights_against_the_feature_in_numpy(net: StGcn) -> None:
+    from stroi.trainer.skeletons import prepare_all
+
+    weights = dump_weights(net, clips(), IDS)
+    data = prepare_all(clips(), IDS, frames=12)
+    with torch.no_grad():
+        _, feature = net.eval()(torch.from_numpy(data.x), torch.from_numpy(data.present))
+    joint = np.sqrt(np.square(feature.numpy())).mean((2, 3))
+    np.testing.assert_allclose(weights.joint, joint, rtol=1e-5, atol=1e-6)
+    for n in range(len(IDS)):
+        strongest = max((0, 1), key=lambda m: joint[n, m].mean())
+        rows = joint[n, strongest, [0, 4, 7, 11, 14]]
+        np.testing.assert_allclose(weights.row[n, 0], rows / rows.mean(), rtol=1e-4)
+
+
+def test_one_frame_is_a_clip(net: StGcn) -> None:
+    weights = dump_weights(net, {"a": clip(0, frames=1)}, ["a"])
+    assert np.isfinite(weights.row).all()
+
+
+def test_checkpoint_brings_the_same_network_back(net: StGcn, tmp_path: Path) -> None:
+    path, again = tmp_path / "gcn.safetensors", tmp_path / "again.safetensors"
+    save_gcn(path, net, extra={"seed": 0})
+    loaded = load_gcn(path)
+    assert (loaded.classes, loaded.config, loaded.layout) == (net.classes, net.config, net.layout)
+    assert model_digest(loaded) == model_digest(net)
+    np.testing.assert_array_equal(
+        score_gcn(loaded, clips(), IDS).logits, score_gcn(net, clips(), IDS).logits
+    )
+    save_gcn(again, loaded, extra={"seed": 0})
+    assert again.read_bytes() == path.read_bytes()
