@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
+from stroi.stages.demo.acting import Held
 from stroi.stages.demo.body import HEAD_RADII, SIDES, Points, Pose
 from stroi.stages.demo.camera import Camera
-from stroi.stages.demo.motions import Held
 from stroi.stages.demo.paint import (
     Image,
     Light,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from stroi.cache.files import write_atomic
 from stroi.cache.layouts import BODY_25
 from stroi.cache.skeletons import Clip
+from stroi.stages.demo.acting import Held, phases
 from stroi.stages.demo.avi import avi, encode_jpeg
 from stroi.stages.demo.body import Points
 from stroi.stages.demo.camera import Camera, camera, shake
@@ -24,7 +25,7 @@ from stroi.stages.demo.figure import (
     person_parts,
     thumb_parts,
 )
-from stroi.stages.demo.motions import MOTIONS, Held, phases
+from stroi.stages.demo.motions import MOTIONS
 from stroi.stages.demo.nuisance import Nuisance, draw_nuisance
 from stroi.stages.demo.paint import Image
 from stroi.stages.demo.plan import MOTION_PAIRS, PAIRS, PERSONS, DemoClip
