@@ -55,8 +55,9 @@ class _Stage:
 def render_clip(clip: DemoClip, path: Path, *, size: tuple[int, int] = (320, 240)) -> Clip:
     """Render one clip to a motion-JPEG AVI file, complete or absent.
 
-    The bytes depend on the arguments and on the versions of numpy and OpenCV, not on the process,
-    the order of rendering or the number of threads (OpenCV is set to one).
+    The bytes depend on the arguments, the versions of numpy and OpenCV and the kind of processor
+    (its vector units round sines differently), not on the process, the order of rendering or the
+    number of threads (OpenCV is set to one).
 
     Args:
         clip: Which clip.

@@ -66,6 +66,18 @@ def test_motion_twins_are_the_same_picture_at_the_sampled_frames(pair: str) -> N
     assert not np.array_equal(slow[half], fast[half])
 
 
+def test_motion_twins_are_the_same_picture_in_the_video_too(tmp_path: Path) -> None:
+    read = []
+    for clip in twins("lift", "s03", "c2"):
+        path = tmp_path / f"{clip.sample_id}.avi"
+        count = len(render_clip(clip, path).keypoints)
+        reader = cv2.VideoCapture(str(path))
+        read.append(np.array([reader.read()[1] for _ in range(count)]))
+    sampled = np.arange(1, 6) * (count // 6)
+    assert np.array_equal(read[0][sampled], read[1][sampled])
+    assert not np.array_equal(read[0][sampled + 2], read[1][sampled + 2])
+
+
 @pytest.mark.parametrize("pair", MOTION_PAIRS)
 def test_motion_twins_have_the_same_pose_at_the_sampled_frames_only(pair: str) -> None:
     for subject in ("s01", "s06", "s11"):
