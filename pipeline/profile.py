@@ -30,7 +30,7 @@ class SampleParams(Group):
     views: Annotated[int, Field(ge=1, le=2)] = 2
     repeats: Positive = 1
     """Clips per class, subject and view."""
-    frames: tuple[Annotated[int, Field(ge=12)], Annotated[int, Field(ge=12)]] = (32, 60)
+    frames: tuple[Annotated[int, Field(ge=30)], Annotated[int, Field(ge=30)]] = (32, 60)
     """Fewest and most frames of a clip."""
 
 

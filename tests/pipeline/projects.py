@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("index", "skeletons", "mosaics")
 PROFILE = """
 seeds: [0]
-sample: {{subjects: {subjects}, views: 1, frames: [12, 14]}}
+sample: {{subjects: {subjects}, views: 1, frames: [30, 31]}}
 index: {{adapter: table, max_quarantined: {limit}}}
 skeletons: {{clips_per_shard: 4, max_quarantined: {limit}}}
 mosaics: {{cell: 48, size: 60, clips_per_shard: 4, max_quarantined: {limit}}}
