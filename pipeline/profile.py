@@ -27,7 +27,7 @@ class SampleParams(Group):
 
     seed: int = 0
     subjects: Annotated[int, Field(ge=2, le=99)] = 12
-    views: Annotated[int, Field(ge=1, le=2)] = 2
+    views: Annotated[int, Field(ge=1, le=9)] = 2
     repeats: Positive = 1
     """Clips per class, subject and view."""
     frames: tuple[Annotated[int, Field(ge=30)], Annotated[int, Field(ge=30)]] = (32, 60)
