@@ -8,7 +8,7 @@ from typing import Literal
 Precision = Literal["fp32", "bf16"]
 Loss = Literal["cross_entropy", "mse"]
 Bodies = Literal["strongest", "mean", "per_half"]
-Normalisation = Literal["eq3", "two_sided", "stgcn"]
+Normalisation = Literal["two_sided", "eq3", "stgcn"]
 Place = Literal["after", "before"]
 Mode = Literal["plain", "fixed", "joint"]
 
@@ -54,8 +54,9 @@ class GcnConfig:
         temporal_kernel: Gamma, frames seen by a temporal convolution; odd.
         dropout: Share of activations dropped at the end of each block.
         alpha: Added to the diagonal of Lambda so that no row is empty (eq. 3).
-        normalisation: ``eq3`` (Lambda^-1/2 A Lambda^-1/2 with row sums on both sides, literally),
-            ``two_sided`` (row sums on the left, column sums on the right) or ``stgcn`` (A D^-1).
+        normalisation: Of the adjacency (eq. 3): ``two_sided`` (row sums on the left, column sums
+            on the right), ``eq3`` (row sums on both sides, to the letter) or ``stgcn``; see
+            `stroi.trainer.graph.adjacency`.
         loss: Loss of the skeleton branch.
         precision: ``bf16`` runs convolutions and products of training in bfloat16.
     """
@@ -66,7 +67,7 @@ class GcnConfig:
     temporal_kernel: int = 9
     dropout: float = 0.5
     alpha: float = 0.001
-    normalisation: Normalisation = "eq3"
+    normalisation: Normalisation = "two_sided"
     loss: Loss = "cross_entropy"
     precision: Precision = "fp32"
 

@@ -58,20 +58,22 @@ def subsets(layout: Layout = BODY_25) -> NDArray[np.float64]:
 
 
 def adjacency(
-    layout: Layout = BODY_25, *, alpha: float = 0.001, normalisation: Normalisation = "eq3"
+    layout: Layout = BODY_25, *, alpha: float = 0.001, normalisation: Normalisation = "two_sided"
 ) -> NDArray[np.float32]:
-    """Normalised adjacency of the three subsets (eq. 3).
+    """Normalised adjacency of the three subsets, Lambda^-1/2 A Lambda^-1/2 (eq. 3).
 
-    The literal ``eq3`` uses the row sums on both sides; a vertex whose row in a subset is empty
-    (a leaf has no centrifugal neighbour) has Lambda = alpha, so what its neighbour receives from
-    it is multiplied by alpha^-1/2 = 31.6. ``two_sided`` takes the column sums on the right,
-    which is the same for a symmetric subset and leaves no such edge.
+    Eq. 3 is written for a symmetric A, but the centripetal and the centrifugal subset are not.
+    Its Lambda, the row sums plus alpha, is alpha alone where a row is empty (a leaf has no
+    centrifugal neighbour), so ``eq3`` to the letter multiplies whatever comes from a leaf by
+    alpha^-1/2 = 31.6, which drowns the rest. ``two_sided`` is the usual extension to such
+    matrices: row sums on the left, column sums on the right. It is the same wherever the subset
+    is symmetric, and alpha only guards the empty rows, as the paper wants it to.
 
     Args:
         layout: Joints, bones and centre, V joints.
         alpha: Added to every sum.
-        normalisation: ``eq3``, ``two_sided`` or ``stgcn`` (ST-GCN's A D^-1: the mean over a vertex
-            and its neighbours, cut into subsets afterwards; no alpha).
+        normalisation: ``two_sided``, ``eq3`` or ``stgcn`` (ST-GCN's A D^-1: the mean over a
+            vertex and its neighbours, cut into subsets afterwards; no alpha).
 
     Returns:
         (3, V, V); row i of subset k says what vertex i receives from every vertex.

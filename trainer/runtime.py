@@ -41,7 +41,9 @@ def pick_device(name: str) -> torch.device:
 
 @contextmanager
 def deterministic(seed: int, threads: int) -> Iterator[None]:
-    """Same seed, threads, versions and device: same bits. Everything global is put back after.
+    """Same seed, threads, versions and device: same bits.
+
+    Everything global is put back afterwards but glibc's settings for large buffers.
 
     Args:
         seed: Seed of torch's generators.

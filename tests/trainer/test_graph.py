@@ -53,22 +53,31 @@ def test_eq3_against_loops(alpha: float) -> None:
         lam = np.array([sum(parts[k, i, j] for j in range(25)) + alpha for i in range(25)])
         root = np.linalg.inv(np.sqrt(np.diag(lam)))
         expected[k] = root @ parts[k] @ root
+    got = adjacency(BODY_25, alpha=alpha, normalisation="eq3")
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.001, 0.5])
+def test_two_sided_eq3_against_loops(alpha: float) -> None:
+    parts = subsets(BODY_25)
+    expected = np.zeros_like(parts)
+    for k, i, j in np.argwhere(parts):
+        row = sum(parts[k, i, v] for v in range(25)) + alpha
+        column = sum(parts[k, v, j] for v in range(25)) + alpha
+        expected[k, i, j] = 1 / np.sqrt(row * column)
     np.testing.assert_allclose(adjacency(BODY_25, alpha=alpha), expected, rtol=1e-6)
+    assert expected.max() < 1
 
 
 def test_eq3_to_the_letter_lifts_what_comes_from_a_leaf() -> None:
     wrist, elbow = BODY_25.index("left_wrist"), BODY_25.index("left_elbow")
-    literal = adjacency(BODY_25)[2, elbow, wrist]
+    literal = adjacency(BODY_25, normalisation="eq3")[2, elbow, wrist]
     assert literal == pytest.approx(1 / np.sqrt(1.001 * 0.001), rel=1e-6)
-    assert adjacency(BODY_25, normalisation="two_sided")[2, elbow, wrist] == pytest.approx(
-        1 / 1.001
-    )
+    assert adjacency(BODY_25)[2, elbow, wrist] == pytest.approx(1 / 1.001)
 
 
 def test_two_sided_equals_eq3_where_the_subset_is_symmetric() -> None:
-    np.testing.assert_array_equal(
-        adjacency(BODY_25)[0], adjacency(BODY_25, normalisation="two_sided")[0]
-    )
+    np.testing.assert_array_equal(adjacency(BODY_25, normalisation="eq3")[0], adjacency(BODY_25)[0])
 
 
 def test_stgcn_normalisation_takes_the_mean_over_the_neighbourhood() -> None:

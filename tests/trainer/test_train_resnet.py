@@ -33,7 +33,7 @@ from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet
 
 TRUTH = np.array([LABELS[name] for name in IDS])
-SHORT = Schedule(epochs=3, batch_size=4, lr=0.05, milestones=(1,))
+SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
 MODES: tuple[Mode, ...] = ("plain", "fixed", "joint")
 
 
@@ -71,7 +71,7 @@ def test_learns_eight_mosaics_by_heart(
     mode: Mode, mosaics: MosaicCache, gcn: StGcn, weights: Weights
 ) -> None:
     inputs = _inputs(mode, gcn, weights)
-    schedule = Schedule(epochs=40, batch_size=8, lr=0.01, milestones=(30,))
+    schedule = Schedule(epochs=30, batch_size=8, lr=0.01, milestones=(24,))
     net = _train(mode, mosaics, inputs, schedule=schedule)
     scores = score_resnet(net, mosaics, IDS, **_score_inputs(inputs))
     assert accuracy(scores.logits, TRUTH) == 1
