@@ -113,8 +113,8 @@ class GcnParams(Group):
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     alpha: Annotated[float, Field(gt=0.0)] = 0.001
     """Of eq. 3: keeps empty rows of the adjacency invertible."""
-    normalisation: Literal["eq3", "two_sided", "stgcn"] = "eq3"
-    """Of the adjacency: eq. 3 to the letter, row and column sums, or ST-GCN's A D^-1."""
+    normalisation: Literal["two_sided", "eq3", "stgcn"] = "two_sided"
+    """Of the adjacency: eq. 3 with row and column sums, to the letter, or ST-GCN's A D^-1."""
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     precision: Literal["fp32", "bf16"] = "fp32"
     schedule: ScheduleParams = ScheduleParams()

@@ -186,9 +186,14 @@ def _find(shelf: Path, key: str) -> Shard | None:
     """The finished shard of that key, if it is there and its bytes are what was written."""
     try:
         note = json.loads((shelf / f"{key}.json").read_bytes())
-        outcomes = tuple(Outcome(**outcome) for outcome in note.pop("outcomes"))
-        lists = {name: tuple(note.pop(name)) for name in ("ids", "sample_sha256")}
-        shard = Shard(outcomes=outcomes, **lists, **note)
+        shard = Shard(
+            key=note["key"],
+            sha256=note["sha256"],
+            bytes=note["bytes"],
+            ids=tuple(note["ids"]),
+            sample_sha256=tuple(note["sample_sha256"]),
+            outcomes=tuple(Outcome(**outcome) for outcome in note["outcomes"]),
+        )
         intact = not shard.sha256 or sha256_file(shelf / f"{key}.h5") == shard.sha256
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -13,7 +13,7 @@ from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import GcnParams, ResnetParams, ScheduleParams
 from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, divide
-from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
+from stroi.trainer.config import Bodies, GcnConfig, ResNetConfig, Schedule
 from stroi.trainer.state import EpochRecord
 
 TEST = "test"
@@ -58,7 +58,7 @@ def gcn_config(params: GcnParams) -> GcnConfig:
     return GcnConfig(**params.model_dump(exclude={"schedule"}))
 
 
-def resnet_config(params: ResnetParams, bodies: str) -> ResNetConfig:
+def resnet_config(params: ResnetParams, bodies: Bodies) -> ResNetConfig:
     """The trainer's form of the RGB branch's params."""
     values = params.model_dump(exclude={"schedule", "device", "start"})
     return ResNetConfig(bodies=bodies, **values)
