@@ -14,7 +14,8 @@ help: ## Show this help
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: Python 3.11 or newer is needed; try make PYTHON=python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "error: no virtual environment could be made; on Debian: apt install python3-venv" >&2; exit 1; }
 
 $(VENV)/.installed: $(VENV)/bin/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet -e .
@@ -37,7 +38,7 @@ repro: $(VENV)/.installed ## Run the whole pipeline: from the demo's videos to t
 
 .PHONY: test
 test: $(VENV)/.installed-test ## Run all tests, linters and type checks included
-	python -m pytest -n 2
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.installed-test ## Run the linters and type checks alone

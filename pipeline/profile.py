@@ -66,24 +66,16 @@ class MosaicParams(Group):
     columns: Annotated[int, Field(ge=1, le=64)] = 5
     """L, frames per mosaic."""
     sampling: Literal["interior", "centre", "paper"] = "interior"
-    cell: Annotated[int, Field(ge=8, le=1024)] = 96
-    """Side of a crop in px of the video frame."""
-    size: Annotated[int, Field(ge=40, le=2048)] = 225
-    """Side of the stored mosaic in px; a multiple of the rows (5) and of the columns."""
+    cell: Annotated[int, Field(ge=8, le=1024, multiple_of=2)] = 96
+    """Side of a crop in px of the video frame; even, for two people share a cell."""
+    size: Annotated[int, Field(ge=40, le=2048, multiple_of=5)] = 225
+    """Height of the stored mosaic in px, a multiple of its 5 rows; cells are square."""
     min_confidence: Share = 0.2
     """Joints below it are missing."""
     border: Literal["black", "edge", "reflect"] = "black"
     missing: Literal["black", "nearest"] = "black"
     clips_per_shard: Positive = 512
     max_quarantined: Share = 0.05
-
-    @model_validator(mode="after")
-    def _cells_are_whole(self) -> MosaicParams:
-        if self.size % 5 or self.size % self.columns:
-            raise ValueError(
-                f"size {self.size} is no multiple of 5 rows and {self.columns} columns"
-            )
-        return self
 
 
 class ScheduleParams(Group):

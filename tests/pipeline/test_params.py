@@ -58,7 +58,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("profile", "expected"),
     [
-        ("mosaics: {size: 224}\n", "size 224 is no multiple of 5 rows and 5 columns"),
+        ("mosaics: {size: 224}\n", "mosaics.size: Input should be a multiple of 5, got 224"),
         ("gcn: {channels: [8]}\n", "1 channels, 10 strides: one each per block"),
         ("splits: {s: {by: subject}}\n", "name the values of train, of test, or of both"),
         ("splits: {s: {by: camera, train: ['1'], test: ['1']}}\n", "on both sides: 1"),
