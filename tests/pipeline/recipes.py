@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stroi.cache.digests import sha256_bytes
 from stroi.cache.errors import ClipRejected
+from stroi.pipeline.fanout import Tick
 from stroi.pipeline.shards import Encoded, Job, Recipe
 
 
@@ -47,3 +48,14 @@ def jobs(folder: Path) -> list[Job[tuple[str, str]]]:
         Job(path.stem, {"text": sha256_bytes(path.read_bytes())}, (str(path), log))
         for path in sorted(folder.glob("*.txt"))
     ]
+
+
+def square(number: int, tick: Tick) -> int:
+    """The square, reported as one unit."""
+    tick()
+    return number * number
+
+
+def refuse(number: int, tick: Tick) -> int:
+    """Never anything."""
+    raise ClipRejected("CODE", f"number {number}", remedy="take another")

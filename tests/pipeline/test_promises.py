@@ -165,6 +165,27 @@ def test_random_kills_of_a_parallel_run(rendered: Path, undisturbed: Path, tmp_p
     assert tree(project / out) == tree(undisturbed / out)
 
 
+def test_a_dask_cluster_writes_the_same_bytes(
+    rendered: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    from distributed import LocalCluster
+
+    project = _project(tmp_path, rendered)
+    assert stage(project, "index", "demo") == 0
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=tmp_path
+    ) as cluster:
+        for name in ("skeletons", "mosaics"):
+            done = subprocess.run(
+                [sys.executable, "-c", "from stroi.pipeline.cli import main; main()", name, "demo",
+                 "--jobs", "2", "--backend", "dask", "--scheduler", cluster.scheduler_address],
+                cwd=project, env=environment(), capture_output=True, text=True,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            out = f"data/demo/{name}"
+            assert tree(project / out) == tree(undisturbed / out)
+
+
 def _bad_videos(raw: Path) -> Rows:
     """A broken, an empty and a person-less video, beside the good ones."""
     good = next(path for path in sorted((raw / "videos").iterdir()))
