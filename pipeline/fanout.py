@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -105,7 +105,8 @@ def _call(function: Callable[[Task, Tick], Result], task: Task, folder: Path) ->
     counter = folder / f"{os.uname().nodename}-{os.getpid()}"
 
     def tick() -> None:
-        with counter.open("ab") as file:
+        # A call that the parent gave up must not fail because its display is gone.
+        with suppress(FileNotFoundError), counter.open("ab") as file:
             file.write(b".")
 
     return function(task, tick)

@@ -30,7 +30,8 @@ def in_project(
     )
     @wraps(function)
     def wrapped(root: Path, *args: Any, **kwargs: Any) -> None:
-        function(Workspace(root), *args, **kwargs)
+        # Absolute, because workers of a cluster run in folders of their own.
+        function(Workspace(root.resolve()), *args, **kwargs)
 
     return wrapped
 

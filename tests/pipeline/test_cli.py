@@ -77,7 +77,8 @@ def test_missing_data_set_exits_3_in_one_line(tmp_path: Path) -> None:
     done = _stroi("index", "x", cwd=tmp_path)
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
-        "error: DATASET_MISSING: data/x/raw is no folder; put the data set, or a link to it, there"
+        f"error: DATASET_MISSING: {tmp_path}/data/x/raw is no folder; "
+        "put the data set, or a link to it, there"
     ]
 
 

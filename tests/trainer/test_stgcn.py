@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -216,3 +218,21 @@ def test_bf16_stays_close_to_fp32() -> None:
             rough, feature = net(x, present)
     assert feature.dtype == torch.float32
     torch.testing.assert_close(rough.float(), exact, rtol=0.05, atol=0.05)
+
+
+def test_narrow_strided_blocks_train_on_several_threads() -> None:
+    """Widths at which torch's own strided 1x1 convolution destroys the heap, in a child process."""
+    script = (
+        "import torch\n"
+        "from stroi.trainer.config import GcnConfig\n"
+        "from stroi.trainer.stgcn import StGcn\n"
+        "torch.set_num_threads(2)\n"
+        "for width in (8, 12):\n"
+        "    config = GcnConfig(frames=12, channels=(width, width), strides=(1, 2))\n"
+        "    net = StGcn(('a', 'b'), config)\n"
+        "    for _ in range(20):\n"
+        "        x, present = torch.randn(11, 2, 12, 25, 3), torch.ones(11, 2, dtype=torch.bool)\n"
+        "        net(x, present)[0].sum().backward()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
