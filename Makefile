@@ -47,5 +47,7 @@ lint: $(VENV)/.installed-test ## Run the linters and type checks alone
 	MYPYPATH=typings mypy -p stroi
 
 .PHONY: bench
-bench: $(VENV)/.installed-test ## Run the benchmarks; results go to benchmarks/results
-	for script in benchmarks/*.py; do python $$script || exit 1; done
+bench: $(VENV)/.installed-test ## Run the benchmarks after `make repro`; results go to benchmarks/results
+	python benchmarks/demo_pose.py
+	python benchmarks/result_table.py demo-xsub
+	python benchmarks/make_repro.py
