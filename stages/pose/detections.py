@@ -68,8 +68,8 @@ def save_detections(path: Path, detections: Detections) -> None:
 def load_detections(path: Path) -> Detections | None:
     """What `save_detections` kept, or None if there is nothing whole."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
             width, height, fps = data["size"]
             return Detections(data["people"], data["counts"], int(width), int(height), float(fps))
-    except (OSError, ValueError, KeyError, BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
         return None
