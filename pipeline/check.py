@@ -19,7 +19,9 @@ from stroi.pipeline.workspace import Workspace
 def command(workspace: Workspace) -> None:
     """Validate the whole project."""
     plan = check_project(workspace.root)
-    say(f"{len(plan.datasets)} data sets and {len(plan.runs)} runs: all params are valid")
+    say(
+        f"data sets: {', '.join(plan.datasets)}; runs: {', '.join(plan.runs)}; all params are valid"
+    )
 
 
 @click.command(help="Print a profile with every param, its default and its meaning.")

@@ -26,8 +26,11 @@ class SampleParams(Group):
     """The rendered demo data set (stage ``sample``)."""
 
     seed: int = 0
+    """All randomness of the pictures comes from it."""
     subjects: Annotated[int, Field(ge=2, le=99)] = 12
+    """People who act."""
     views: Annotated[int, Field(ge=1, le=9)] = 2
+    """Cameras."""
     repeats: Positive = 1
     """Clips per class, subject and view."""
     frames: tuple[Annotated[int, Field(ge=30)], Annotated[int, Field(ge=30)]] = (32, 60)
@@ -38,6 +41,7 @@ class IndexParams(Group):
     """Where the clips of a data set are listed (stage ``index``)."""
 
     adapter: Literal["demo", "table"] = "table"
+    """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too."""
     max_quarantined: Share = 0.05
     """Largest share of listed clips that may be missing before the stage fails."""
 
@@ -46,6 +50,7 @@ class SkeletonParams(Group):
     """Pose estimation and tracking (stage ``skeletons``)."""
 
     source: Literal["movenet"] = "movenet"
+    """The pose estimator: the embedded MoveNet MultiPose."""
     side: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
     """Larger side of the estimator's input in px."""
     subjects: Literal["auto", 1, 2] = "auto"
@@ -57,7 +62,9 @@ class SkeletonParams(Group):
     fill_gap: Annotated[int, Field(ge=0)] = 3
     """Frames over which a missing joint is interpolated; longer gaps stay absent."""
     clips_per_shard: Positive = 64
+    """Clips per file; a changed clip redoes its file."""
     max_quarantined: Share = 0.05
+    """Largest share of clips that may be quarantined before the stage fails."""
 
 
 class MosaicParams(Group):
@@ -66,6 +73,7 @@ class MosaicParams(Group):
     columns: Annotated[int, Field(ge=1, le=64)] = 5
     """L, frames per mosaic."""
     sampling: Literal["interior", "centre", "paper"] = "interior"
+    """Which frames: s, 2s, ..., Ls with s = T // (L + 1); middles of L parts; i T / L."""
     cell: Annotated[int, Field(ge=8, le=1024, multiple_of=2)] = 96
     """Side of a crop in px of the video frame; even, for two people share a cell."""
     size: Annotated[int, Field(ge=40, le=2048, multiple_of=5)] = 225
@@ -73,9 +81,13 @@ class MosaicParams(Group):
     min_confidence: Share = 0.2
     """Joints below it are missing."""
     border: Literal["black", "edge", "reflect"] = "black"
+    """What a crop shows outside the frame."""
     missing: Literal["black", "nearest"] = "black"
+    """What a missing joint's cell shows: black, or its place in the nearest frame that has it."""
     clips_per_shard: Positive = 512
+    """Clips per file; a kill costs one file per worker."""
     max_quarantined: Share = 0.05
+    """Largest share of clips that may be quarantined before the stage fails."""
 
 
 class ScheduleParams(Group):
@@ -100,8 +112,11 @@ class GcnParams(Group):
     frames: Annotated[int, Field(ge=4)] = 64
     """Frames a clip is resampled to."""
     channels: tuple[Positive, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+    """Output channels of each block."""
     strides: tuple[Annotated[int, Field(ge=1, le=4)], ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+    """Temporal stride of each block."""
     temporal_kernel: Annotated[int, Field(ge=1)] = 9
+    """Frames seen by a temporal convolution; odd."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     alpha: Annotated[float, Field(gt=0.0)] = 0.001
     """Of eq. 3: keeps empty rows of the adjacency invertible."""
@@ -131,7 +146,9 @@ class ResnetParams(Group):
     """The RGB branch: ResNet18 on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16`` is faster on GPUs and on CPUs with bfloat16 instructions."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes a GPU if there is one."""
     place: Literal["after", "before"] = "after"
     """Weights multiply after or before the colours are normalised."""
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
@@ -149,6 +166,7 @@ class EnsembleParams(Group):
     """Summing the two branches' scores (stage ``ensemble``)."""
 
     scores: Literal["logits", "softmax"] = "logits"
+    """What is summed."""
     alpha: Annotated[float, Field(ge=0.0)] = 1.0
     """Weight of the RGB branch; the skeleton branch has 1."""
     pairs: dict[str, tuple[str, str]] = {}
