@@ -127,7 +127,9 @@ class GcnParams(Group):
     schedule: ScheduleParams = ScheduleParams()
 
     @model_validator(mode="after")
-    def _one_stride_per_block(self) -> GcnParams:
+    def _blocks_can_be_built(self) -> GcnParams:
+        if self.temporal_kernel % 2 == 0:
+            raise ValueError(f"a temporal_kernel of {self.temporal_kernel} frames has no middle")
         if len(self.channels) != len(self.strides):
             raise ValueError(
                 f"{len(self.channels)} channels, {len(self.strides)} strides: one each per block"
