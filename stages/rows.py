@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores, join
 from stroi.pipeline.profile import EnsembleParams
-from stroi.trainer.evaluation import accuracy, ensemble, two_way_accuracy, wilson_interval
+from stroi.trainer.evaluation import (
+    accuracy,
+    ensemble,
+    per_class_accuracy,
+    two_way_accuracy,
+    wilson_interval,
+)
 
 
 @dataclass(frozen=True)
@@ -117,11 +123,8 @@ def evaluate(
         ]))
         for name, (first, second) in params.pairs.items()
     }  # fmt: skip
-    hits = np.mean([each.argmax(axis=1) == truth.labels for each in scores], axis=0)
-    per_class = tuple(
-        100 * float(hits[truth.labels == label].mean()) if (truth.labels == label).any() else None
-        for label in range(len(truth.classes))
-    )
+    shares = np.mean([per_class_accuracy(each, truth.labels) for each in scores], axis=0)
+    per_class = tuple(None if np.isnan(share) else 100 * float(share) for share in shares)
     low, high = wilson_interval(round(values[0] / 100 * len(truth.ids)), len(truth.ids))
     return Result(
         row=row,
