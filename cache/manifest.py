@@ -98,6 +98,15 @@ class Manifest:
         """Every sample id of the folder, sorted."""
         return tuple(sorted(name for entry in self.files for name in entry.ids))
 
+    @property
+    def content_by_id(self) -> dict[str, str]:
+        """Digest of every sample's content; its file's digest where the samples have none."""
+        return {
+            name: entry.sample_sha256[row] if entry.sample_sha256 else entry.sha256
+            for entry in self.files
+            for row, name in enumerate(entry.ids)
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The manifest as JSON values."""
         return {

@@ -8,7 +8,7 @@ from stroi.cache.digests import sha256_file
 from stroi.cache.locks import lock
 from stroi.cache.scores import write_scores
 from stroi.cache.skeletons import SkeletonCache
-from stroi.pipeline.index import read_index
+from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
@@ -32,15 +32,20 @@ from stroi.trainer.train_gcn import train_gcn
 GROUPS = ("seeds", "gcn", "splits")
 
 
-def train_seed(workspace: Workspace, run: RunParams, seed: int, threads: int) -> None:
+def train_seed(
+    workspace: Workspace,
+    run: RunParams,
+    clips: SkeletonCache,
+    index: Index,
+    seed: int,
+    threads: int,
+) -> None:
     """Train, keep and score the network of one seed.
 
     Raises:
         StroiError: If the training cannot be carried through.
     """
-    dataset, params = run.run.dataset, run.profile.gcn
-    clips = SkeletonCache(workspace.skeletons(dataset))
-    index = read_index(workspace.index(dataset))
+    params = run.profile.gcn
     parts = parts_of(index, run, clips.ids)
     schedule = schedule_of(params.schedule)
     records: list[EpochRecord] = []
@@ -78,6 +83,8 @@ def command(workspace: Workspace, run: str, threads: int) -> None:
     seeds = params.profile.seeds
     with lock(workspace.lock("gcn", run)):
         drop_other_seeds(workspace.run(run, "gcn"), seeds)
+        clips = SkeletonCache(workspace.skeletons(params.run.dataset))
+        index = read_index(workspace.index(params.run.dataset))
         for seed in seeds:
-            train_seed(workspace, params, seed, threads)
+            train_seed(workspace, params, clips, index, seed, threads)
     say(f"gcn {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

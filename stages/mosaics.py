@@ -20,7 +20,7 @@ from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import MosaicParams
-from stroi.pipeline.shards import Encoded, Job, Recipe, build_shards
+from stroi.pipeline.shards import NOT_CONTENT, Encoded, Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.roi.mosaic import Cut, cut_mosaic
 from stroi.stages.roi.sampling import sample_frames
@@ -30,8 +30,6 @@ from stroi.stages.video import read_selected
 GROUPS = ("mosaics",)
 ALGORITHM = 1
 """Raise it when the same video, skeleton and params give other pixels."""
-
-_NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
 
 
 @dataclass(frozen=True)
@@ -108,15 +106,11 @@ def build_mosaics(
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
     cache = SkeletonCache(skeletons)
-    poses = {
-        name: sha
-        for entry in cache.manifest.files
-        for name, sha in zip(entry.ids, entry.sample_sha256, strict=True)
-    }
+    poses = cache.manifest.content_by_id
     recipe = Recipe(
         kind="mosaics",
         algorithm=ALGORITHM,
-        params=params.model_dump(exclude=_NOT_CONTENT),
+        params=params.model_dump(exclude=NOT_CONTENT),
         producer={"opencv": cv2.__version__, "skeletons": dict(cache.manifest.producer)},
         make=partial(make_mosaic, params=params),
         encode=encode,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import write_scores
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.weights import read_weights
-from stroi.pipeline.index import read_index
+from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
@@ -38,8 +39,35 @@ from stroi.trainer.train_resnet import train_resnet
 GROUPS = ("seeds", "gcn", "weights", "resnet", "splits")
 
 
+@dataclass(frozen=True)
+class Data:
+    """What all seeds share, opened and checked once.
+
+    Attributes:
+        index: The data set's index.
+        mosaics: Its mosaics.
+        clips: Its skeletons, in joint mode only.
+    """
+
+    index: Index
+    mosaics: MosaicCache
+    clips: SkeletonCache | None
+
+
+def open_data(workspace: Workspace, dataset: str, mode: Mode) -> Data:
+    """Open what the mode needs of a data set.
+
+    Raises:
+        RefusedInput: If the index, the mosaics or the skeletons are damaged.
+    """
+    clips = SkeletonCache(workspace.skeletons(dataset)) if mode == "joint" else None
+    return Data(
+        read_index(workspace.index(dataset)), MosaicCache(workspace.mosaics(dataset)), clips
+    )
+
+
 def side_inputs(
-    workspace: Workspace, run: RunParams, mode: Mode, seed: int
+    workspace: Workspace, run: RunParams, data: Data, mode: Mode, seed: int
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What the mode needs beside the mosaics, and the digest of where it comes from."""
     if mode == "fixed":
@@ -47,24 +75,23 @@ def side_inputs(
         return {"weights": read_weights(folder)}, {"weights": sha256_file(folder / "weights.h5")}
     if mode == "joint":
         path = checkpoint(workspace.run(run.name, "gcn"), seed)
-        clips = SkeletonCache(workspace.skeletons(run.run.dataset))
-        return {"gcn": load_gcn(path), "clips": clips}, {"gcn": sha256_file(path)}
+        return {"gcn": load_gcn(path), "clips": data.clips}, {"gcn": sha256_file(path)}
     return {}, {}
 
 
-def train_seed(workspace: Workspace, run: RunParams, mode: Mode, seed: int, threads: int) -> None:
+def train_seed(
+    workspace: Workspace, run: RunParams, data: Data, mode: Mode, seed: int, threads: int
+) -> None:
     """Train, keep and score the network of one seed.
 
     Raises:
-        RefusedInput: If the mosaics, weights or checkpoint are damaged.
+        RefusedInput: If the weights or the checkpoint are damaged.
         StroiError: If the training cannot be carried through.
     """
-    dataset, params = run.run.dataset, run.profile.resnet
-    mosaics = MosaicCache(workspace.mosaics(dataset))
-    index = read_index(workspace.index(dataset))
+    params, mosaics, index = run.profile.resnet, data.mosaics, data.index
     parts = parts_of(index, run, mosaics.ids)
     schedule = schedule_of(params.schedule)
-    beside, origin = side_inputs(workspace, run, mode, seed)
+    beside, origin = side_inputs(workspace, run, data, mode, seed)
     records: list[EpochRecord] = []
     with epochs(schedule, f"resnet {mode}, seed {seed}", records) as tell:
         model = train_resnet(
@@ -109,6 +136,7 @@ def command(workspace: Workspace, run: str, mode: Mode, threads: int) -> None:
     seeds = params.profile.seeds
     with lock(workspace.lock(f"resnet-{mode}", run)):
         drop_other_seeds(workspace.run(run, f"resnet-{mode}"), seeds)
+        data = open_data(workspace, params.run.dataset, mode)
         for seed in seeds:
-            train_seed(workspace, params, mode, seed, threads)
+            train_seed(workspace, params, data, mode, seed, threads)
     say(f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

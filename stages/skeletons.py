@@ -23,7 +23,7 @@ from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import SkeletonParams
-from stroi.pipeline.shards import Encoded, Job, Recipe, build_shards
+from stroi.pipeline.shards import NOT_CONTENT, Encoded, Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detections import Detections, detect, load_detections, save_detections
 from stroi.stages.pose.movenet import Estimator, load_estimator
@@ -34,8 +34,6 @@ from stroi.stages.source import check_unchanged
 GROUPS = ("skeletons",)
 ALGORITHM = 1
 """Raise it when the same video and params give other skeletons."""
-
-_NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def build_skeletons(
     """
     producer = {
         "estimator": params.source,
-        "model": load_estimator(params.source, side=params.side).digest,
+        "model": _estimator(params.source, params.side).digest,
         "opencv": cv2.__version__,
         "onnxruntime": onnxruntime.__version__,
         "scipy": scipy.__version__,
@@ -120,7 +118,7 @@ def build_skeletons(
     recipe = Recipe(
         kind="skeletons",
         algorithm=ALGORITHM,
-        params=params.model_dump(exclude=_NOT_CONTENT),
+        params=params.model_dump(exclude=NOT_CONTENT),
         producer=producer,
         make=partial(make_clip, params=params, producer=producer, kept=kept),
         encode=encode,

@@ -18,17 +18,15 @@ from stroi.trainer.models_io import load_gcn
 GROUPS = ("seeds", "weights")
 
 
-def dump_seed(workspace: Workspace, run: RunParams, seed: int, threads: int) -> int:
+def dump_seed(
+    workspace: Workspace, run: RunParams, clips: SkeletonCache, seed: int, threads: int
+) -> None:
     """Write the weights of one seed's network.
 
-    Returns:
-        Number of clips.
-
     Raises:
-        RefusedInput: If the checkpoint or the skeletons are damaged.
+        RefusedInput: If the checkpoint is damaged.
     """
     params = run.profile.weights
-    clips = SkeletonCache(workspace.skeletons(run.run.dataset))
     path = checkpoint(workspace.run(run.name, "gcn"), seed)
     weights = dump_weights(load_gcn(path), clips, clips.ids, bodies=params.bodies, threads=threads)
     write_weights(
@@ -37,7 +35,6 @@ def dump_seed(workspace: Workspace, run: RunParams, seed: int, threads: int) -> 
         params=params.model_dump(mode="json"),
         producer={"checkpoint": sha256_file(path), "seed": seed},
     )
-    return len(weights.ids)
 
 
 @click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")
@@ -47,7 +44,10 @@ def dump_seed(workspace: Workspace, run: RunParams, seed: int, threads: int) -> 
 def command(workspace: Workspace, run: str, threads: int) -> None:
     """Dump the joint weights of one run."""
     params = load_run(workspace.root, run)
+    seeds = params.profile.seeds
     with lock(workspace.lock("weights", run)):
-        drop_other_seeds(workspace.run(run, "weights"), params.profile.seeds)
-        counts = [dump_seed(workspace, params, seed, threads) for seed in params.profile.seeds]
-    say(f"weights {run}: {counts[0]} clips, {len(counts)} files")
+        drop_other_seeds(workspace.run(run, "weights"), seeds)
+        clips = SkeletonCache(workspace.skeletons(params.run.dataset))
+        for seed in seeds:
+            dump_seed(workspace, params, clips, seed, threads)
+    say(f"weights {run}: {len(clips.ids)} clips, {len(seeds)} files")

@@ -85,11 +85,7 @@ def mosaic_digest(mosaics: MosaicCache, ids: Sequence[str]) -> str:
     Raises:
         RefusedInput: ``ID_UNKNOWN``.
     """
-    known = {
-        sample: entry.sample_sha256[row] if entry.sample_sha256 else entry.sha256
-        for entry in mosaics.manifest.files
-        for row, sample in enumerate(entry.ids)
-    }
+    known = mosaics.manifest.content_by_id
     for sample in ids:
         mosaics.find(sample)
     return digest({sample: known[sample] for sample in ids})

@@ -10,7 +10,6 @@ from stroi.pipeline.datasets.listing import Listed
 from stroi.pipeline.index import read_csv
 
 REQUIRED = ("sample_id", "video", "label", "subject", "camera")
-OPTIONAL = ("split", "skeleton")
 
 
 def list_table(root: Path) -> tuple[Listed, ...]:

@@ -16,8 +16,6 @@ Vector = tuple[float, float]
 Light = tuple[float, float, float]
 
 AMBIENT, DIFFUSE = 0.44, 0.68
-TEXELS_PER_METRE = 110.0
-"""Fineness of cloth pictures: about one texel per pixel."""
 
 
 def _box(image: Image, low: Vector, high: Vector) -> tuple[Image, Image, Image] | None:
