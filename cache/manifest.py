@@ -39,6 +39,8 @@ class FileEntry:
         sha256: Digest of its bytes.
         ids: The samples it holds, sorted; empty for a file that holds none.
         sample_sha256: Digest of each sample (see `schema.sample_digests`), or empty.
+        inputs: What each sample was made from: digests in the order of `ids` by what they are
+            of, such as ``video``; empty if that is not known (since schema 1.1).
     """
 
     name: str
@@ -46,6 +48,7 @@ class FileEntry:
     sha256: str
     ids: tuple[str, ...] = ()
     sample_sha256: tuple[str, ...] = ()
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def file_entry(
@@ -124,6 +127,7 @@ class Manifest:
                     "sha256": entry.sha256,
                     "ids": list(entry.ids),
                     "sample_sha256": list(entry.sample_sha256),
+                    "inputs": {what: list(made) for what, made in entry.inputs.items()},
                 }
                 for entry in self.files
             ],
@@ -233,13 +237,18 @@ def _check_whole(manifest: Manifest, params_digest: str, where: str) -> None:
         raise RefusedInput("MANIFEST", f"{where}: the files are not sorted or occur twice")
     for entry in manifest.files:
         check_sorted(entry.ids, where=f"{where}: {entry.name}")
-        if entry.sample_sha256 and len(entry.sample_sha256) != len(entry.ids):
+        _check_lengths(entry, where)
+    check_ids([name for entry in manifest.files for name in entry.ids], where=where)
+
+
+def _check_lengths(entry: FileEntry, where: str) -> None:
+    digests = {"sample": entry.sample_sha256, **entry.inputs}
+    for what, made in digests.items():
+        if made and len(made) != len(entry.ids):
             raise RefusedInput(
                 "MANIFEST",
-                f"{where}: {entry.name} has {len(entry.ids)} ids"
-                f" and {len(entry.sample_sha256)} sample digests",
+                f"{where}: {entry.name} has {len(entry.ids)} ids and {len(made)} {what} digests",
             )
-    check_ids([name for entry in manifest.files for name in entry.ids], where=where)
 
 
 def _is_file_name(name: str) -> bool:
@@ -261,4 +270,16 @@ def _entry(node: JsonNode) -> FileEntry:
         sha256=node.text("sha256", _HEX),
         ids=node.texts("ids"),
         sample_sha256=node.texts("sample_sha256", _HEX),
+        inputs=_inputs(node),
     )
+
+
+def _inputs(node: JsonNode) -> dict[str, tuple[str, ...]]:
+    if isinstance(node.value, dict) and "inputs" not in node.value:
+        return {}  # schema 1.0
+    inputs = node.mapping("inputs")
+    for what in inputs:
+        if _KIND.fullmatch(what) is None:
+            raise node.wrong("inputs", f"has a malformed key: {what[:80]!a}")
+    digests = JsonNode(inputs, f"{node.where}: inputs")
+    return {what: digests.texts(what, _HEX) for what in sorted(inputs)}

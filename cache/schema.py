@@ -18,8 +18,12 @@ from stroi.cache.ids import ID_BYTES, check_ids, check_sorted, ids_from_array
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
-SCHEMA = "1.0"
-"""Version of every format: a reader refuses another major, and takes any minor of its own."""
+SCHEMA = "1.1"
+"""Version of every format: a reader refuses a newer major, and takes any minor of its own.
+
+1.0: mosaics, skeletons, weights, scores. 1.1: the compact form of mosaics; the manifest says what
+each sample was made from, and lists the ledger.
+"""
 
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 

@@ -14,8 +14,8 @@ from stroi.cache.ids import ids_from_array
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
 from stroi.cache.schema import ID_FIELD, Format, check_contents, sample_digests
 
-UNLISTED = frozenset({MANIFEST_NAME, "ledger.csv"})
-"""Files that may lie in a folder without standing in its manifest."""
+_LEDGER_UNLISTED = "1.0"
+"""The schema whose manifests did not list the ledger."""
 
 _SHOWN = 5
 
@@ -65,8 +65,11 @@ def _problems(folder: Path, manifest: Manifest) -> list[str]:
         for entry in manifest.files
         if (problem := _file_problem(folder / entry.name, entry, manifest.kind))
     ]
+    listed.add(MANIFEST_NAME)
+    if manifest.schema == _LEDGER_UNLISTED:
+        listed.add("ledger.csv")
     for name in sorted(path.name for path in folder.iterdir()):
-        if name not in listed | UNLISTED:
+        if name not in listed:
             what = "left by a killed writer" if is_temporary(name) else "not in the manifest"
             problems.append(f"{name!a}: {what}")
     return problems

@@ -20,7 +20,8 @@ from stroi.cache.digests import digest, sha256_bytes, sha256_file
 from stroi.cache.errors import ClipRejected
 from stroi.cache.faults import fault_point
 from stroi.cache.files import link_or_copy, sweep_temporaries, write_atomic
-from stroi.cache.manifest import FileEntry, Manifest, write_manifest
+from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
+from stroi.cache.schema import SCHEMA
 from stroi.pipeline.fanout import Tick, Workers, fan_out
 from stroi.pipeline.ledger import FILE as LEDGER
 from stroi.pipeline.ledger import Ledger, Outcome, write_ledger
@@ -38,12 +39,12 @@ class Job(Generic[Source]):
 
     Attributes:
         id: Sample id.
-        inputs: Digests of everything the result depends on besides params; JSON values.
+        inputs: SHA-256 of everything the result depends on besides params, by what it is of.
         source: What `Recipe.make` needs to find the inputs; picklable.
     """
 
     id: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, str]
     source: Source
 
 
@@ -81,6 +82,7 @@ class Recipe(Generic[Source, Made]):
         """Content key of the shard that `jobs` become."""
         return digest(
             {
+                "schema": SCHEMA,
                 "kind": self.kind,
                 "algorithm": self.algorithm,
                 "params": dict(self.params),
@@ -140,7 +142,7 @@ def build_shards(
         label=recipe.kind,
         scratch=store,
     )
-    return _publish(out, recipe, shards, shelf)
+    return _publish(out, recipe, shards, shelf, {job.id: job.inputs for job in ordered})
 
 
 def _ready_shard(
@@ -204,7 +206,11 @@ def _find(shelf: Path, key: str) -> Shard | None:
 
 
 def _publish(
-    out: Path, recipe: Recipe[Source, Made], shards: Sequence[Shard], shelf: Path
+    out: Path,
+    recipe: Recipe[Source, Made],
+    shards: Sequence[Shard],
+    shelf: Path,
+    inputs: Mapping[str, Mapping[str, str]],
 ) -> Ledger:
     out.mkdir(parents=True, exist_ok=True)
     # Without its manifest a half-updated folder is no cache at all.
@@ -215,19 +221,20 @@ def _publish(
         if shard.sha256:
             name = f"{recipe.kind}-{number:05d}.h5"
             link_or_copy(shelf / f"{shard.key}.h5", out / name)
-            files.append(FileEntry(name, shard.bytes, shard.sha256, shard.ids, shard.sample_sha256))
+            files.append(_entry(name, shard, inputs))
     wanted = {entry.name for entry in files}
     for stale in out.glob(f"{recipe.kind}-*.h5"):
         if stale.name not in wanted:
             stale.unlink()
     ledger = write_ledger(out, [outcome for shard in shards for outcome in shard.outcomes])
+    files.append(file_entry(LEDGER, (out / LEDGER).read_bytes()))
     write_manifest(
         out,
         Manifest(
             kind=recipe.kind,
             params=dict(recipe.params),
             producer={**recipe.producer, "algorithm": recipe.algorithm},
-            files=tuple(files),
+            files=tuple(sorted(files, key=lambda entry: entry.name)),
             extra={
                 "clips": len(ledger.outcomes),
                 "quarantined": len(ledger.quarantined),
@@ -236,3 +243,9 @@ def _publish(
         ),
     )
     return ledger
+
+
+def _entry(name: str, shard: Shard, inputs: Mapping[str, Mapping[str, str]]) -> FileEntry:
+    names = sorted({what for sample_id in shard.ids for what in inputs[sample_id]})
+    made_from = {what: tuple(inputs[sample_id][what] for sample_id in shard.ids) for what in names}
+    return FileEntry(name, shard.bytes, shard.sha256, shard.ids, shard.sample_sha256, made_from)

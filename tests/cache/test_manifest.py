@@ -21,7 +21,10 @@ from stroi.cache.manifest import (
     write_manifest,
 )
 
-ONE = file_entry("a.h5", b"bytes", ("a", "b"), ("1" * 64, "2" * 64))
+ONE = replace(
+    file_entry("a.h5", b"bytes", ("a", "b"), ("1" * 64, "2" * 64)),
+    inputs={"skeleton": ("5" * 64, "6" * 64), "video": ("3" * 64, "4" * 64)},
+)
 TWO = file_entry("b.h5", b"other", ("c",))
 GOOD = Manifest("mosaics", {"size": 225, "alpha": 1e-3}, {"model": "ü"}, (ONE, TWO), {"x": [None]})
 
@@ -53,7 +56,8 @@ def test_what_it_says() -> None:
     assert GOOD.ids == ("a", "b", "c")
     assert GOOD.params_digest == digest({"alpha": 0.001, "size": 225})
     assert GOOD.stroi_version == stroi_version()
-    assert FileEntry("a.h5", 5, sha256_bytes(b"bytes"), ("a", "b"), ONE.sample_sha256) == ONE
+    digests = (ONE.sample_sha256, ONE.inputs)
+    assert FileEntry("a.h5", 5, sha256_bytes(b"bytes"), ("a", "b"), *digests) == ONE
 
 
 def test_text_of_another_writer_is_read(tmp_path: Path) -> None:
@@ -81,7 +85,7 @@ def test_edited_manifest_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"schema": "2.0"}, "SCHEMA: manifest.json: schema 2.0 is newer than 1.0"),
+        ({"schema": "2.0"}, "SCHEMA: manifest.json: schema 2.0 is newer than 1.1"),
         ({"schema": "1"}, "SCHEMA: manifest.json: schema '1' is not a version"),
         ({"schema": 1}, "MANIFEST: manifest.json: schema is not text"),
         ({"kind": "../x"}, "MANIFEST: manifest.json: kind is malformed: '../x'"),
@@ -119,6 +123,10 @@ def test_malformed_manifest_is_refused(tmp_path: Path, change: dict[str, Any], t
         ({"ids": ["a", "\ud800"]}, r"ID_BAD: manifest.json: sample 1 has the id '\ud800'"),
         ({"ids": ["a"]}, "a.h5 has 1 ids and 2 sample digests"),
         ({"sample_sha256": ["x", "y"]}, "files[0]: sample_sha256[0] is malformed: 'x'"),
+        ({"inputs": []}, "files[0]: inputs is not an object"),
+        ({"inputs": {"../x": []}}, "files[0]: inputs has a malformed key: '../x'"),
+        ({"inputs": {"video": ["1" * 64]}}, "a.h5 has 2 ids and 1 video digests"),
+        ({"inputs": {"video": ["1" * 64, "2"]}}, "files[0]: inputs: video[1] is malformed: '2'"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -144,7 +152,7 @@ def test_newer_minor_version_is_read(tmp_path: Path) -> None:
 def test_newer_major_version_is_refused_even_if_it_is_sealed_otherwise(tmp_path: Path) -> None:
     text = refusal(tmp_path, b'{"schema": "2.0"}')
     assert text == (
-        "SCHEMA: manifest.json: schema 2.0 is newer than 1.0, which this stroi reads;"
+        "SCHEMA: manifest.json: schema 2.0 is newer than 1.1, which this stroi reads;"
         " install a newer stroi"
     )
 

@@ -22,7 +22,6 @@ Child = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_good_folders_have_no_problem(folder: Path, tmp_path: Path) -> None:
-    (folder / "ledger.csv").write_text("id\n")
     assert verify(folder) == verify(folder, "mosaics") == []
     assert require_verified(folder, "mosaics") == read_manifest(folder)
     assert verify(write_skeletons(tmp_path / "skeletons", {"a": make_clip(2)}), "skeletons") == []

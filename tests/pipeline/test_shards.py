@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stroi.cache.digests import sha256_file
 from stroi.cache.errors import StroiError
+from stroi.cache.manifest import read_manifest
 from stroi.cache.verify import verify
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.ledger import Ledger, check_share, read_ledger
@@ -63,6 +65,18 @@ def test_shards_verify_and_hold_every_clip(texts: Path) -> None:
         "texts-00002.h5",
     ]
     assert b"clip6=text 6text 6" in (out / "texts-00002.h5").read_bytes()
+
+
+def test_manifest_says_what_each_sample_was_made_from(texts: Path) -> None:
+    _build(texts)
+    ledger, *shards = read_manifest(texts.parent / "out").files
+    assert ledger.name == "ledger.csv"
+    made_from = {
+        sample_id: digest
+        for entry in shards
+        for sample_id, digest in zip(entry.ids, entry.inputs["text"], strict=True)
+    }
+    assert made_from == {path.stem: sha256_file(path) for path in texts.iterdir()}
 
 
 def test_bytes_do_not_depend_on_the_number_of_processes(texts: Path) -> None:
