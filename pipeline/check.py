@@ -1,13 +1,9 @@
-"""Commands that only look: are the params right, is a cache what it says it is."""
+"""Commands that only look at params: are they right, and which are there."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from stroi.cache.errors import RefusedInput
-from stroi.cache.verify import verify
 from stroi.pipeline.knobs import describe_profile
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params import check_project
@@ -28,18 +24,3 @@ def command(workspace: Workspace) -> None:
 def params_command() -> None:
     """Print all params."""
     say(describe_profile().rstrip())
-
-
-@click.command(help="Check every file of a cache FOLDER against its manifest.")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def verify_command(folder: Path) -> None:
-    """Verify one folder of shards, weights or scores."""
-    problems = verify(folder)
-    if problems:
-        raise RefusedInput(
-            "DIGEST",
-            f"{folder}: {problems[0]}",
-            remedy="rerun the stage that made it, or fetch it again",
-            details=tuple(problems[1:]),
-        )
-    say(f"{folder}: complete and untouched")

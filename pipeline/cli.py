@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
@@ -14,8 +13,9 @@ from typing import NoReturn
 import click
 
 from stroi.cache.errors import StroiError
+from stroi.pipeline.lazy import LazyGroup, Table
 
-COMMANDS: dict[str, tuple[str, str]] = {
+COMMANDS: Table = {
     "sample": ("stroi.stages.sample:command", "Render the demo data set."),
     "table": ("stroi.stages.table:command", "Write the CSV table of a public data set."),
     "index": ("stroi.stages.index:command", "List and digest the clips of a data set."),
@@ -28,29 +28,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
     "check": ("stroi.pipeline.check:command", "Validate params.yaml and all profiles."),
     "params": ("stroi.pipeline.check:params_command", "Print every param with its default."),
-    "verify": ("stroi.pipeline.check:verify_command", "Verify a folder of shards."),
+    "cache": ("stroi.pipeline.cache_commands:command", "Verify, compare, pack and share caches."),
 }
-"""Subcommand to where it is defined and its one-line help."""
 
 
-class _LazyGroup(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # The inherited listing would import every stage for its help line.
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="stroi")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def stroi(debug: bool) -> None:
