@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,32 +12,14 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.layouts import COCO_17
+from stroi.stages.pose.estimator import Estimator as Estimator
+from stroi.stages.pose.estimator import onnx_session, read_model
 from stroi.stages.pose.layouts import to_body25
 
 MODEL = Path(__file__).parent / "models" / "movenet_multipose.onnx"
 MODEL_SHA256 = "1a8545b29700dfa8d5df0745ef9fb909e6cc0a5aacde94d88690b72828330b71"
 STRIDE = 32
 """The network takes images whose sides are multiples of this, in px."""
-
-
-class Estimator(Protocol):
-    """Anything that finds people in a frame.
-
-    Attributes:
-        name: Name of the estimator, part of what a skeleton cache records.
-        digest: sha256 of its model, hexadecimal.
-    """
-
-    @property
-    def name(self) -> str:
-        """Name of the estimator."""
-
-    @property
-    def digest(self) -> str:
-        """Sha256 of the model, hexadecimal."""
-
-    def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """People in a frame (H, W, 3) BGR: (P, 25, 3) float32 BODY_25 in px, P >= 0."""
 
 
 class MoveNet:
@@ -75,11 +56,26 @@ class MoveNet:
         self.side = side
         self.min_person_score = min_person_score
         self.min_joint_score = min_joint_score
-        content = _read_model(model)
-        self.digest = MODEL_SHA256
-        self._session = onnxruntime.InferenceSession(
-            content, _options(), providers=["CPUExecutionProvider"]
+        content, self.digest = read_model(
+            model, "install stroi again: the model is part of the package"
         )
+        if self.digest != MODEL_SHA256:
+            raise RefusedInput(
+                "MODEL_DIGEST",
+                f"{model}: sha256 {self.digest[:12]}... is not the pose model's "
+                f"{MODEL_SHA256[:12]}...",
+                remedy="install stroi again: the file is damaged or another one",
+            )
+        self._session = onnx_session(content)
+
+    def info(self) -> dict[str, Any]:
+        """Version of the runtime, and the params of this estimator."""
+        return {
+            "onnxruntime": onnxruntime.__version__,
+            "side": self.side,
+            "min_person_score": self.min_person_score,
+            "min_joint_score": self.min_joint_score,
+        }
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Find the people in a frame.
@@ -168,34 +164,3 @@ def load_estimator(name: str, *, side: int = 256) -> Estimator:
     raise ParamsError(
         "ESTIMATOR_NAME", f"no estimator is called {name!r}", remedy=f"use {MoveNet.name}"
     )
-
-
-def _read_model(model: Path) -> bytes:
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise RefusedInput(
-            "MODEL_MISSING",
-            f"{model}: the pose model cannot be read ({error.strerror})",
-            remedy="install stroi again: the model is part of the package",
-        ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != MODEL_SHA256:
-        raise RefusedInput(
-            "MODEL_DIGEST",
-            f"{model}: sha256 {found[:12]}... is not the pose model's {MODEL_SHA256[:12]}...",
-            remedy="install stroi again: the file is damaged or another one",
-        )
-    return content
-
-
-def _options() -> onnxruntime.SessionOptions:
-    """One thread and no spinning: clips are spread over processes, not frames over threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return options
