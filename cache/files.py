@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import re
 import secrets
-import socket
 from contextlib import suppress
 from pathlib import Path
 
 from stroi.cache.digests import digest, sha256_bytes, sha256_file
-from stroi.cache.errors import StroiError
+from stroi.cache.disk import writing
 from stroi.cache.faults import fault_point
 from stroi.cache.locks import lock
+from stroi.cache.processes import PATTERN, is_gone, this_process
 
 __all__ = [
     "digest",
@@ -27,9 +25,7 @@ __all__ = [
     "write_atomic",
 ]
 
-_TEMPORARY = re.compile(r".+\.tmp-([0-9]{1,9})-([0-9a-f]{8})-[0-9a-f]{8}")
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_TEMPORARY = re.compile(rf".+\.tmp-({PATTERN})-[0-9a-f]{{8}}")
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:
@@ -46,17 +42,16 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
         StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED``.
     """
     view = memoryview(data).cast("B")
-    temporary = _temporary(path)
-    try:
-        fault_point("before_write")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_synced(temporary, view)
-        _rename(temporary, path)
-    except OSError as error:
-        raise _failure(path, len(view), error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    temporary = temporary_beside(path)
+    with writing(path, len(view)):
+        try:
+            fault_point("before_write")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_synced(temporary, view)
+            _rename(temporary, path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -72,23 +67,35 @@ def link_or_copy(source: Path, target: Path) -> None:
         StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED``.
         FileNotFoundError: If there is no `source`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(target)
-    try:
-        os.link(source, temporary)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        write_atomic(target, source.read_bytes())
-        return
-    try:
-        _rename(temporary, target)
-    except OSError as error:
-        raise _failure(target, 0, error) from error
-    finally:
-        # A rename onto another link of the same file leaves both names.
-        with suppress(OSError):
-            temporary.unlink()
+    size = source.stat().st_size
+    temporary = temporary_beside(target)
+    with writing(target, size):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            fault_point("before_link")
+            os.link(source, temporary)
+        except OSError:
+            write_atomic(target, source.read_bytes())
+            return
+        try:
+            _rename(temporary, target)
+        finally:
+            # A rename onto another link of the same file leaves both names.
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure that `folder` is there and that files can be made in it, before any work.
+
+    Raises:
+        StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED``.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = temporary_beside(folder / "probe")
+        os.close(_create(probe))
+        probe.unlink()
 
 
 def sweep_temporaries(folder: Path) -> None:
@@ -103,10 +110,7 @@ def sweep_temporaries(folder: Path) -> None:
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        match = _TEMPORARY.fullmatch(path.name)
-        if match is None or match[2] != _host() or _alive(int(match[1])):
-            continue
-        if path.lstat().st_uid == os.getuid():
+        if is_left_over(path.name) and path.lstat().st_uid == os.getuid():
             path.unlink(missing_ok=True)
 
 
@@ -115,9 +119,24 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def _write_synced(path: Path, view: memoryview) -> None:
+def is_left_over(name: str) -> bool:
+    """Whether a file of this name is a temporary whose writer, of this host, has ended."""
+    match = _TEMPORARY.fullmatch(name)
+    return match is not None and is_gone(match[1])
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name for what shall become `path`, of this process and never given twice."""
+    return path.with_name(f"{path.name}.tmp-{this_process()}-{secrets.token_hex(4)}")
+
+
+def _create(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(path, flags, 0o666)
+    return os.open(path, flags, 0o666)
+
+
+def _write_synced(path: Path, view: memoryview) -> None:
+    fd = _create(path)
     try:
         half = len(view) // 2
         _write_all(fd, view[:half])
@@ -143,42 +162,3 @@ def _rename(temporary: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f"{path.name}.tmp-{os.getpid()}-{_host()}-{secrets.token_hex(4)}")
-
-
-def _host() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _failure(path: Path, size: int, error: OSError) -> StroiError:
-    if error.errno in _DISK_FULL:
-        need = max(1, -(-size // 1_000_000))
-        return StroiError(
-            "DISK_FULL",
-            f"no space left writing {path} (needs {need} MB)",
-            remedy="free some space and run again; finished files are kept",
-        )
-    if error.errno in _READ_ONLY:
-        return StroiError(
-            "OUTPUT_READ_ONLY",
-            f"{path} cannot be written: {error.strerror}",
-            remedy="choose a folder that you may write to",
-        )
-    return StroiError(
-        "WRITE_FAILED",
-        f"{path} cannot be written: {error.strerror}",
-        remedy="check the disk and run again; finished files are kept",
-    )

@@ -13,7 +13,14 @@ import pytest
 
 from stroi.cache import files
 from stroi.cache.errors import StroiError
-from stroi.cache.files import is_temporary, link_or_copy, sweep_temporaries, write_atomic
+from stroi.cache.files import (
+    check_writable,
+    is_temporary,
+    link_or_copy,
+    sweep_temporaries,
+    write_atomic,
+)
+from stroi.cache.processes import this_process
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -145,6 +152,28 @@ def test_copy_where_no_link_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not (tmp_path / "source").samefile(tmp_path / "target")
 
 
+@pytest.mark.parametrize("action", ["enospc", "eio"])
+def test_copy_where_the_link_fails(tmp_path: Path, child: Child, action: str) -> None:
+    (tmp_path / "source").write_bytes(NEW)
+    script = "import sys; from pathlib import Path; from stroi.cache.files import link_or_copy\n"
+    script += "folder = Path(sys.argv[1]); link_or_copy(folder / 'source', folder / 'target')"
+    assert child(script, tmp_path, STROI_FAULT=f"before_link:1:{action}").returncode == 0
+    assert (tmp_path / "target").read_bytes() == NEW
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
+
+
+def test_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    for _ in range(2):
+        check_writable(tmp_path / "a" / "b")
+        assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_folder_that_is_a_file_is_told_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(StroiError, match=r"^WRITE_FAILED: .*/file cannot be written: File exists"):
+        check_writable(tmp_path / "file")
+
+
 def test_no_source_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         link_or_copy(tmp_path / "source", tmp_path / "target")
@@ -153,7 +182,7 @@ def test_no_source_is_an_error(tmp_path: Path) -> None:
 def test_sweeps_only_what_a_dead_process_of_this_host_left(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = files._host()
+    host = this_process().split("-")[1]
     swept = f"a.h5.tmp-{dead.pid}-{host}-00000000"
     kept = [
         f"a.h5.tmp-{os.getpid()}-{host}-00000000",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stroi.cache.errors import OutputInUse
+from stroi.cache.errors import OutputInUse, StroiError
 from stroi.cache.locks import lock
 
 Child = Callable[..., subprocess.CompletedProcess[str]]
@@ -71,3 +71,27 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         holder.wait()
     with lock(path):
         pass
+
+
+def test_shared_lock_is_shared_and_keeps_the_exclusive_one_out(
+    tmp_path: Path, child: Child
+) -> None:
+    path = tmp_path / "lock"
+    shared = SECOND.replace("sys.argv[1])", "sys.argv[1]), shared=True")
+    with lock(path, shared=True):
+        assert child(shared, path).stdout == "got it\n"
+        assert child(SECOND, path).returncode == 4
+    with lock(path):
+        assert child(shared, path).returncode == 4
+
+
+def test_lock_where_none_can_be_is_a_plain_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    match = r"^WRITE_FAILED: .*/file/lock cannot be written: File exists"
+    with pytest.raises(StroiError, match=match), lock(tmp_path / "file" / "lock"):
+        pass
+
+
+def test_lock_is_held_on_a_full_disk(tmp_path: Path, child: Child) -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n" + SECOND
+    assert child(limited, tmp_path / "lock").stdout == "got it\n"
