@@ -5,13 +5,50 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.layouts import BODY_25, Layout
+from stroi.cache.layouts import BODY_25, COCO_17, Layout
 
 MEANS: dict[str, tuple[str, str]] = {
     "neck": ("left_shoulder", "right_shoulder"),
     "mid_hip": ("left_hip", "right_hip"),
 }
 """BODY_25 joints that stand half-way between two others where a layout lacks them."""
+
+_FEET = (
+    "left_big_toe", "left_small_toe", "left_heel",
+    "right_big_toe", "right_small_toe", "right_heel",
+)  # fmt: skip
+
+
+def _only_to_convert(name: str, joints: tuple[str, ...]) -> Layout:
+    """A layout in which files come but no skeleton is kept: it needs no bones."""
+    return Layout(name=name, joints=joints, bones=(), centre="nose")
+
+
+COCO_18 = _only_to_convert(
+    "coco18",
+    (
+        "nose", "neck",
+        "right_shoulder", "right_elbow", "right_wrist",
+        "left_shoulder", "left_elbow", "left_wrist",
+        "right_hip", "right_knee", "right_ankle",
+        "left_hip", "left_knee", "left_ankle",
+        "right_eye", "left_eye", "right_ear", "left_ear",
+    ),
+)  # fmt: skip
+"""OpenPose's COCO model; its neck is the middle of the shoulders."""
+
+BODY_25B = _only_to_convert("body25b", (*COCO_17.joints, "upper_neck", "head_top", *_FEET))
+"""OpenPose's experimental model: as many joints as BODY_25, in another order."""
+
+HALPE_26 = _only_to_convert(
+    "halpe26",
+    (
+        *COCO_17.joints, "head_top", "upper_neck", "pelvis",
+        "left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe",
+        "left_heel", "right_heel",
+    ),
+)  # fmt: skip
+"""Body with feet, as RTMPose's 26-joint networks have it."""
 
 
 def to_body25(joints: NDArray[np.float32], source: Layout) -> NDArray[np.float32]:

@@ -5,14 +5,37 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stroi.cache.layouts import BODY_25, COCO_17, ROI_ROWS
-from stroi.stages.pose.layouts import to_body25
+from stroi.cache.layouts import BODY_25, COCO_17, ROI_ROWS, Layout
+from stroi.stages.pose.layouts import BODY_25B, COCO_18, HALPE_26, to_body25
 
 NUMBERS = {
     0: 0, 15: 2, 16: 1, 17: 4, 18: 3, 2: 6, 5: 5, 3: 8, 6: 7, 4: 10, 7: 9,
     9: 12, 12: 11, 10: 14, 13: 13, 11: 16, 14: 15,
 }  # fmt: skip
 """BODY_25 index to COCO-17 index, written down by hand from both lists."""
+
+BY_NUMBER: dict[str, tuple[Layout, dict[int, int]]] = {
+    "coco18": (
+        COCO_18,
+        {
+            0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7, 9: 8, 10: 9, 11: 10, 12: 11, 13: 12,
+            14: 13, 15: 14, 16: 15, 17: 16, 18: 17,
+        },
+    ),
+    "body25b": (
+        BODY_25B,
+        {
+            **NUMBERS, 19: 19, 20: 20, 21: 21, 22: 22, 23: 23, 24: 24,
+        },
+    ),
+    "halpe26": (
+        HALPE_26,
+        {
+            **NUMBERS, 19: 20, 20: 22, 21: 24, 22: 21, 23: 23, 24: 25,
+        },
+    ),
+}  # fmt: skip
+"""The same for the other layouts: layout, BODY_25 index to its index."""
 
 
 def everyone() -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
@@ -35,6 +58,26 @@ def test_joints_stand_at_the_numbers_of_both_formats() -> None:
     for target, origin in NUMBERS.items():
         np.testing.assert_array_equal(people[:, target], source[:, origin])
     assert not people[:, 19:].any()
+
+
+@pytest.mark.parametrize("name", BY_NUMBER)
+def test_other_layouts_stand_at_their_numbers(name: str) -> None:
+    layout, numbers = BY_NUMBER[name]
+    assert layout.name == name
+    source = np.random.default_rng(1).uniform(0.2, 1, (3, len(layout.joints), 3))
+    people = to_body25(source.astype(np.float32), layout)
+    for target, origin in numbers.items():
+        np.testing.assert_array_equal(people[:, target], source[:, origin].astype(np.float32))
+    made = {1, 8} - set(numbers)
+    assert all(people[:, joint].any() for joint in made)
+    assert not people[:, sorted(set(range(25)) - set(numbers) - made)].any()
+
+
+def test_middles_use_shoulders_and_hips_not_another_neck() -> None:
+    source = np.zeros((1, 25, 3), np.float32)
+    source[0, [5, 6, 11, 12, 17]] = [(4, 0, 1), (2, 0, 1), (4, 8, 1), (2, 8, 0.5), (9, 9, 1)]
+    people = to_body25(source, BODY_25B)
+    np.testing.assert_allclose(people[0, [1, 8]], [(3, 0, 1), (3, 8, 0.5)])
 
 
 def test_neck_and_mid_hip_are_half_way_with_the_smaller_confidence() -> None:
