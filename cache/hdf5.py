@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import mmap
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import h5py
 import numpy as np
 
 from stroi.cache.headers import read_headers, stored_dtype
+from stroi.cache.regular import open_regular
 from stroi.cache.schema import (
     SCHEMA,
     Array,
@@ -90,38 +90,43 @@ def map_arrays(fmt: Format, path: Path) -> dict[str, Array]:
         Array of each declared field, as on disk. The views keep the mapping alive.
 
     Raises:
-        RefusedInput: ``H5_OPEN``, ``H5_EOF``, ``H5_SUPERBLOCK``, ``H5_NOT_CLOSED``,
-            ``H5_DAMAGED``, ``H5_LINK``, ``H5_EXTERNAL_STORAGE``, ``H5_VIRTUAL``, ``H5_FILTER``,
-            ``H5_LAYOUT``, ``H5_SHAPE_BOMB``, ``H5_HOLE``, ``H5_OVERLAP``, ``H5_LENGTHS``,
-            ``H5_EMPTY`` or ``SCHEMA``.
+        RefusedInput: ``H5_OPEN``, and as `map_open`.
     """
-    with _open_regular(path) as (fd, size):
-        check_superblock(os.pread(fd, HEADER_BYTES, 0), size, str(path))
-        offsets, shapes = _read_headers(fmt, fd, size, str(path))
-        mapped = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
-    return {
+    with open_regular(path, "H5_OPEN") as (fd, size):
+        return map_open(fmt, fd, size, str(path))[0]
+
+
+def map_open(
+    fmt: Format, fd: int, size: int, where: str
+) -> tuple[dict[str, Array], Callable[[], None]]:
+    """The same as `map_arrays` of a file that is open already.
+
+    Args:
+        fmt: The declaration that the file has to follow.
+        fd: Descriptor of a regular file; it may be closed afterwards.
+        size: The file's size in bytes.
+        where: The file, for messages.
+
+    Returns:
+        Array of each declared field, as on disk, and a function that gives the memory of what
+        was read so far back to the system; reading it again costs time, nothing else.
+
+    Raises:
+        RefusedInput: ``H5_EOF``, ``H5_SUPERBLOCK``, ``H5_NOT_CLOSED``, ``H5_DAMAGED``,
+            ``H5_LINK``, ``H5_EXTERNAL_STORAGE``, ``H5_VIRTUAL``, ``H5_FILTER``, ``H5_LAYOUT``,
+            ``H5_SHAPE_BOMB``, ``H5_HOLE``, ``H5_OVERLAP``, ``H5_LENGTHS``, ``H5_EMPTY`` or
+            ``SCHEMA``.
+    """
+    check_superblock(os.pread(fd, HEADER_BYTES, 0), size, where)
+    offsets, shapes = _read_headers(fmt, fd, size, where)
+    mapped = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+    arrays = {
         field.name: np.frombuffer(
             mapped, field.numpy, prod(shapes[field.name]), offsets[field.name]
         ).reshape(shapes[field.name])
         for field in fmt.fields
     }
-
-
-@contextmanager
-def _open_regular(path: Path) -> Iterator[tuple[int, int]]:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise refused(
-            "H5_OPEN", f"{path} cannot be opened: {error.strerror}", "give a regular file"
-        ) from error
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise refused("H5_OPEN", f"{path} is not a regular file")
-        yield fd, status.st_size
-    finally:
-        os.close(fd)
+    return arrays, partial(mapped.madvise, mmap.MADV_DONTNEED)
 
 
 def _read_headers(

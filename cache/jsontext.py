@@ -12,42 +12,54 @@ from typing import Any, NoReturn
 from stroi.cache.errors import RefusedInput
 
 MAX_DEPTH = 64
+MAX_DIGITS = 100
+MAX_MEMORY = 170_000_000
+"""Largest size in bytes that the parsed text may have, estimated from above before parsing."""
+
 _REMEDY = "fetch the file again or rebuild the folder"
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+_SHOWN = 80
 
 
-def parse_json(data: bytes, where: str) -> object:
-    """Parse UTF-8 JSON; no double keys, no NaN or infinity, no deep nesting.
+def parse_json(data: bytes | str, where: str) -> object:
+    """Parse UTF-8 JSON; no double keys, no NaN or infinity, no deep nesting, no memory bomb.
 
     Args:
         data: The text.
         where: The file, for messages.
 
     Raises:
-        RefusedInput: ``JSON``, ``JSON_DUPLICATE_KEY`` or ``JSON_DEPTH``.
+        RefusedInput: ``JSON``, ``JSON_DUPLICATE_KEY``, ``JSON_DEPTH`` or ``JSON_SIZE``.
     """
-    _check_depth(data, where)
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) != len(items):
             [(double, _)] = Counter(key for key, _ in items).most_common(1)
-            raise _refused("JSON_DUPLICATE_KEY", f"{where} has the key {double!a} twice")
+            raise _refused("JSON_DUPLICATE_KEY", f"{where} has the key {double[:_SHOWN]!a} twice")
         return found
 
     def constant(text: str) -> NoReturn:
-        raise _refused("JSON", f"{where} holds {text}, which is not JSON")
+        raise _refused("JSON", f"{where} holds {text[:_SHOWN]}, which is not JSON")
 
-    def number(text: str) -> float:
+    def real(text: str) -> float:
         value = float(text)
         return value if math.isfinite(value) else constant(text)
 
+    def whole(text: str) -> int:
+        if len(text) > MAX_DIGITS:
+            raise _refused("JSON", f"{where} holds a number of {len(text)} digits")
+        return int(text)
+
     try:
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        _check_size(text, where)
         parsed: object = json.loads(
-            data.decode("utf-8"),
+            text,
             object_pairs_hook=pairs,
             parse_constant=constant,
-            parse_float=number,
+            parse_float=real,
+            parse_int=whole,
         )
     except ValueError as error:
         raise _refused("JSON", f"{where} is not JSON: {error}") from error
@@ -124,12 +136,23 @@ class JsonNode:
         return value
 
 
-def _check_depth(data: bytes, where: str) -> None:
-    depth = 0
-    for match in _TOKEN.finditer(data):
-        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
+def _check_size(text: str, where: str) -> None:
+    """Refuse a text that nests deeply, or becomes much larger than it is by being parsed."""
+    # What a number in a list and an entry of an object cost at most; 60 and 250 likewise.
+    depth, memory = 0, 32 * text.count(",") + 200 * text.count(":")
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token[0] == '"':
+            # One escape can make a text of four bytes a character.
+            memory += 60 + len(token) * (4 if "\\" in token else 1)
+        elif token in "[{":
+            depth, memory = depth + 1, memory + 250
+        else:
+            depth -= 1
         if depth > MAX_DEPTH:
             raise _refused("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}")
+        if memory > MAX_MEMORY:
+            raise _refused("JSON_SIZE", f"{where} needs more than {MAX_MEMORY} bytes of memory")
 
 
 def _refused(code: str, message: str) -> RefusedInput:

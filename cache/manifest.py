@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +18,20 @@ from stroi.cache.faults import fault_point
 from stroi.cache.files import write_atomic
 from stroi.cache.ids import check_ids, check_sorted
 from stroi.cache.jsontext import JsonNode, parse_json
+from stroi.cache.regular import read_regular
 from stroi.cache.schema import SCHEMA, check_version
 
 MANIFEST_NAME = "manifest.json"
-MAX_MANIFEST_BYTES = 1 << 28
+MAX_MANIFEST_BYTES = 1 << 26
+"""Enough for 250,000 clips; a larger one could not be refused within 300 MB of memory."""
+
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,64}")
 _UNSEALED = "0" * 64
+_PIECE = 1 << 20
 _NAME_REMEDY = "use letters, digits, '_', '.' and '-'"
 _REMEDY = "fetch the manifest again or rebuild the folder"
 
@@ -155,7 +162,7 @@ class Manifest:
             files=tuple(_entry(node) for node in top.nodes("files")),
             extra=top.mapping("extra"),
             schema=schema,
-            stroi_version=top.text("stroi_version"),
+            stroi_version=top.text("stroi_version", _VERSION),
         )
         _check_whole(manifest, top.text("params_digest", _HEX), where)
         return manifest
@@ -193,10 +200,12 @@ def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
             it was changed after it was written, ``SCHEMA`` for a newer version or another kind.
     """
     path = folder / MANIFEST_NAME
-    data = _read(path)
-    document = parse_json(data, str(path))
+    text = _read(path)
+    document = parse_json(text, str(path))
     check_version(JsonNode(document, str(path)).text("schema"), str(path))
-    _check_seal(document, data, str(path))
+    _check_seal(document, text, str(path))
+    # The text is as large as what it says; checking the whole needs the memory.
+    del text
     manifest = Manifest.from_dict(document, str(path))
     if kind is not None and manifest.kind != kind:
         raise RefusedInput(
@@ -210,22 +219,29 @@ def _render(document: Mapping[str, Any]) -> bytes:
     return text.encode("ascii") + b"\n"
 
 
-def _read(path: Path) -> bytes:
-    if path.is_symlink() or not path.is_file():
+def _read(path: Path) -> str:
+    if not os.path.lexists(path):
         raise RefusedInput(
             "MANIFEST_MISSING",
             f"{path} is missing: the folder is incomplete or not a cache",
             remedy="finish or repeat the run that writes it",
         )
-    if path.stat().st_size > MAX_MANIFEST_BYTES:
-        raise RefusedInput("MANIFEST", f"{path} is larger than {MAX_MANIFEST_BYTES} bytes")
-    return path.read_bytes()
+    data = read_regular(path, "MANIFEST", MAX_MANIFEST_BYTES, remedy=_REMEDY)
+    if not data.isascii():
+        raise RefusedInput("MANIFEST", f"{path} is not ASCII text", remedy=_REMEDY)
+    return data.decode("ascii")
 
 
-def _check_seal(document: object, data: bytes, where: str) -> None:
+def _check_seal(document: object, text: str, where: str) -> None:
     seal = JsonNode(document, where).text("digest", _HEX)
-    unsealed = data.replace(f'"digest": "{seal}"'.encode(), f'"digest": "{_UNSEALED}"'.encode(), 1)
-    if sha256_bytes(unsealed) != seal:
+    start = text.find(f'"digest": "{seal}"') + len('"digest": "')
+    sha = hashlib.sha256()
+    for first in range(0, start, _PIECE):
+        sha.update(text[first : min(first + _PIECE, start)].encode())
+    sha.update(_UNSEALED.encode())
+    for first in range(start + len(seal), len(text), _PIECE):
+        sha.update(text[first : first + _PIECE].encode())
+    if sha.hexdigest() != seal:
         raise RefusedInput("DIGEST", f"{where} was changed after it was written", remedy=_REMEDY)
 
 

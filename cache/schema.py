@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,6 +24,9 @@ SCHEMA = "1.1"
 1.0: mosaics, skeletons, weights, scores. 1.1: the compact form of mosaics; the manifest says what
 each sample was made from, and lists the ledger.
 """
+
+_BLOCK = 1 << 20
+"""Values checked at a time."""
 
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
@@ -77,6 +80,10 @@ class Format:
     fields: tuple[Field, ...]
     lengths: str = ""
     multiples: tuple[tuple[str, str], ...] = ()
+
+
+def _keep() -> None:
+    """Give back nothing."""
 
 
 def refused(code: str, message: str, remedy: str = "fetch or rebuild the file") -> RefusedInput:
@@ -164,8 +171,16 @@ def check_shapes(fmt: Format, shapes: Mapping[str, tuple[int, ...]], where: str)
             )
 
 
-def check_contents(fmt: Format, arrays: Arrays, where: str) -> None:
+def check_contents(
+    fmt: Format, arrays: Arrays, where: str, release: Callable[[], None] = _keep
+) -> None:
     """Refuse bad ids, values that are not finite or out of range, and lengths that do not add up.
+
+    Args:
+        fmt: The declaration.
+        arrays: Array of each field, as on disk.
+        where: The file, for messages.
+        release: Called after each block of values, to give back the memory of mapped arrays.
 
     Raises:
         RefusedInput: ``ID_BAD``, ``ID_DUPLICATE``, ``ID_ORDER``, ``NONFINITE``, ``RANGE`` or
@@ -176,7 +191,7 @@ def check_contents(fmt: Format, arrays: Arrays, where: str) -> None:
     check_sorted(ids, where=where)
     _check_ragged(fmt, arrays, where)
     for field in fmt.fields:
-        _check_values(fmt, field, arrays, ids, where)
+        _check_values(fmt, field, arrays, where, release)
 
 
 def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
@@ -189,19 +204,20 @@ def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
     Returns:
         N texts of 64 hexadecimal digits, in the order of the ids.
     """
-    samples = [field for field in fmt.fields if field.dims[0] == "N" and field is not ID_FIELD]
-    count = arrays[samples[0].name].shape[0]
-    hashes = [hashlib.sha256() for _ in range(count)]
-    edges = {"N": np.arange(count + 1), "F": np.zeros(count + 1, np.int64)}
-    if fmt.lengths:
-        np.cumsum(arrays[fmt.lengths], out=edges["F"][1:])
-    for field in fmt.fields:
-        if field.dims[0] not in edges or field is ID_FIELD:
-            continue
-        pairs = itertools.pairwise(edges[str(field.dims[0])].tolist())
-        for sha, (start, stop) in zip(hashes, pairs, strict=True):
+    return tuple(iterate_digests(fmt, arrays))
+
+
+def iterate_digests(fmt: Format, arrays: Arrays) -> Iterator[str]:
+    """The same as `sample_digests`, one sample after the other."""
+    fields = [field for field in fmt.fields if field.dims[0] in ("N", "F") and field != ID_FIELD]
+    count = next(len(arrays[field.name]) for field in fields if field.dims[0] == "N")
+    ends = np.cumsum(arrays[fmt.lengths], dtype=np.int64).tolist() if fmt.lengths else []
+    for row, rows in enumerate(itertools.pairwise([0, *ends] if ends else [0] * (count + 1))):
+        sha = hashlib.sha256()
+        for field in fields:
+            start, stop = rows if field.dims[0] == "F" else (row, row + 1)
             sha.update(arrays[field.name][start:stop].tobytes())
-    return tuple(sha.hexdigest() for sha in hashes)
+        yield sha.hexdigest()
 
 
 def _check_ragged(fmt: Format, arrays: Arrays, where: str) -> None:
@@ -218,33 +234,36 @@ def _check_ragged(fmt: Format, arrays: Arrays, where: str) -> None:
 
 
 def _check_values(
-    fmt: Format, field: Field, arrays: Arrays, ids: tuple[str, ...], where: str
+    fmt: Format, field: Field, arrays: Arrays, where: str, release: Callable[[], None]
 ) -> None:
-    array = arrays[field.name]
-    if array.dtype.kind == "f":
-        finite = np.isfinite(cast("NDArray[np.float64]", array))
-        if not finite.all():
-            owner = _owner(fmt, field, arrays, ids, ~finite)
+    flat = arrays[field.name].reshape(-1)
+    if flat.dtype.kind != "f" and field.low is None:
+        return
+    for start in range(0, len(flat), _BLOCK):
+        block = cast("NDArray[np.float64]", flat[start : start + _BLOCK])
+        if flat.dtype.kind == "f" and not (finite := np.isfinite(block)).all():
+            owner = _owner(fmt, field, arrays, start + int(np.argmin(finite)))
             raise refused("NONFINITE", f"{where}: {field.name} of {owner} holds NaN or infinity")
-    outside = _outside(field, cast("NDArray[np.float64]", array))
-    if outside is not None and outside.any():
-        owner = _owner(fmt, field, arrays, ids, outside)
-        above = "" if field.high is None else f" or above {field.high:g}"
-        raise refused("RANGE", f"{where}: {field.name} of {owner} is below {field.low:g}{above}")
+        if (outside := _outside(field, block)).any():
+            owner = _owner(fmt, field, arrays, start + int(np.argmax(outside)))
+            above = "" if field.high is None else f" or above {field.high:g}"
+            raise refused(
+                "RANGE", f"{where}: {field.name} of {owner} is below {field.low:g}{above}"
+            )
+        release()
 
 
-def _outside(field: Field, array: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+def _outside(field: Field, block: NDArray[np.float64]) -> NDArray[np.bool_]:
     if field.low is None:
-        return None
-    below = array < field.low
-    return below if field.high is None else below | (array > field.high)
+        return np.zeros(1, np.bool_)
+    below = block < field.low
+    return below if field.high is None else below | (block > field.high)
 
 
-def _owner(
-    fmt: Format, field: Field, arrays: Arrays, ids: tuple[str, ...], bad: NDArray[np.bool_]
-) -> str:
-    row = int(np.argmax(bad.reshape(len(bad), -1).any(axis=1)))
+def _owner(fmt: Format, field: Field, arrays: Arrays, element: int) -> str:
+    array = arrays[field.name]
+    row = element // (array.size // len(array))
     if field.dims[0] == "F":
         ends = np.cumsum(arrays[fmt.lengths], dtype=np.int64)
         row = int(np.searchsorted(ends, row, side="right"))
-    return ascii(ids[row])
+    return ascii(ids_from_array(arrays[ID_FIELD.name][row : row + 1])[0])

@@ -30,17 +30,28 @@ def test_ordinary_json_is_parsed(value: object) -> None:
         (b'{"a": 1', "JSON", "file is not JSON"),
         (b"\xff", "JSON", "file is not JSON"),
         (b"", "JSON", "file is not JSON"),
-        (b"1" * 5000, "JSON", "file is not JSON"),
+        (b"1" * 5000, "JSON", "file holds a number of 5000 digits"),
+        (b"[-1" + b"0" * 100 + b"]", "JSON", "file holds a number of 102 digits"),
+        (b"1" * 5000 + b".5", "JSON", "which is not JSON"),
+        (
+            b'{"' + b"a" * 999 + b'": 1, "' + b"a" * 999 + b'": 1}',
+            "JSON_DUPLICATE_KEY",
+            "aa' twice",
+        ),
+        (b"[" + b"[]," * 1_000_000 + b"0]", "JSON_SIZE", "file needs more than 170000000 bytes"),
+        (b"[" + b"0," * 6_000_000 + b"0]", "JSON_SIZE", "needs more than"),
+        (b'["' + b"a" * 45_000_000 + b'\\ud83d\\ude00"]', "JSON_SIZE", "needs more than"),
         (b"[" * 200_000, "JSON_DEPTH", "file nests deeper than 64"),
         (b'{"a":' * 100 + b"1" + b"}" * 100, "JSON_DEPTH", "nests deeper than 64"),
     ],
-    ids=range(11),
+    ids=range(17),
 )
 def test_bad_json_is_refused(data: bytes, code: str, text: str) -> None:
     with pytest.raises(RefusedInput) as caught:
         parse_json(data, "file")
     assert caught.value.code == code
     assert text in caught.value.message
+    assert len(str(caught.value)) < 300
     assert caught.value.remedy
 
 

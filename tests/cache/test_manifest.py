@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,7 @@ def test_edited_manifest_is_refused(tmp_path: Path) -> None:
         ({"extra": None}, "MANIFEST: manifest.json: extra is not an object"),
         ({"producer": "me"}, "MANIFEST: manifest.json: producer is not an object"),
         ({"stroi_version": None}, "MANIFEST: manifest.json: stroi_version is not text"),
+        ({"stroi_version": "\x1b[2J"}, "MANIFEST: manifest.json: stroi_version is malformed"),
         ({"files": {}}, "MANIFEST: manifest.json: files is not a list"),
         ({"files": ["a.h5"]}, "MANIFEST: manifest.json: files[0] is not an object"),
     ],
@@ -163,6 +165,7 @@ def test_newer_major_version_is_refused_even_if_it_is_sealed_otherwise(tmp_path:
         (b'{"schema": "1.0", "schema": "1.0"}', "JSON_DUPLICATE_KEY"),
         (b'{"schema": NaN}', "JSON"),
         (b"[]", "MANIFEST"),
+        ('{"schema": "1.0", "kind": "é"}'.encode(), "MANIFEST"),
         (b"", "JSON"),
     ],
 )
@@ -180,7 +183,19 @@ def test_missing_manifest_says_so(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match=r"^MANIFEST_MISSING: .*manifest.json is missing"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").symlink_to(tmp_path / "elsewhere.json")
-    with pytest.raises(RefusedInput, match="MANIFEST_MISSING"):
+    with pytest.raises(RefusedInput, match=r"^MANIFEST: .*json cannot be opened: Too many levels"):
+        read_manifest(tmp_path)
+
+
+def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    os.mkfifo(path)
+    with pytest.raises(RefusedInput, match=r"^MANIFEST: .*json is not a regular file"):
+        read_manifest(tmp_path)
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(300_000_000)
+    with pytest.raises(RefusedInput, match="has 300000000 bytes, allowed are 67108864"):
         read_manifest(tmp_path)
 
 
