@@ -79,11 +79,12 @@ def write_archive(path: Path, top: str, pieces: Sequence[Piece]) -> None:
         write_all(fd, _END)
 
 
-def read_members(fd: int, where: str) -> tuple[str, tuple[Member, ...]]:
+def read_members(fd: int, total: int, where: str) -> tuple[str, tuple[Member, ...]]:
     """Name of the top folder, and every member, of an archive; only its headers are read.
 
     Args:
         fd: Descriptor of the archive, a regular file.
+        total: Its size in bytes.
         where: The archive, for messages.
 
     Raises:
@@ -91,7 +92,6 @@ def read_members(fd: int, where: str) -> tuple[str, tuple[Member, ...]]:
             ``ARCHIVE_NAME``, ``ARCHIVE_DUPLICATE``, ``ARCHIVE_SIZE``, ``ARCHIVE_COUNT`` or
             ``ARCHIVE_END``.
     """
-    total = os.fstat(fd).st_size
     members: dict[str, Member] = {}
     top, at = "", 0
     while (block := _read_block(fd, at, where)) != bytes(_BLOCK):

@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import glob
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from stroi.cache.errors import ParamsError, StroiError
+from stroi.cache.disk import writing
+from stroi.cache.errors import ParamsError
 from stroi.cache.faults import fault_point
-
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from stroi.cache.files import is_left_over, temporary_beside
 
 
 @contextmanager
-def private_folder(target: Path) -> Iterator[Path]:
+def private_folder(target: Path, size: int = 0) -> Iterator[Path]:
     """A new folder beside `target` that only this user may enter; it is gone after the block.
 
     What killed processes left beside the same target is removed first.
 
     Args:
         target: The name that `place` will give to what is made; folders above it are created.
+        size: Bytes that will be written; named when the disk is full.
 
     Raises:
-        StroiError: ``DISK_FULL`` or ``WRITE_FAILED`` for every OSError within the block too.
+        StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED``, for every OSError
+            within the block too.
     """
-    folder = None
-    with _telling(target):
+    folder = temporary_beside(target)
+    with writing(target, size):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             _sweep(target)
-            folder = target.with_name(f".{target.name}.part-{secrets.token_hex(4)}")
             folder.mkdir(mode=0o700)
-            with _held(folder):
-                yield folder
+            yield folder
         finally:
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def refuse_existing(target: Path) -> None:
@@ -102,50 +96,16 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
     fault_point("mid_write")
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold the lock that says that the owner of a private folder lives."""
-    fd = os.open(folder, _DIRECTORY)
-    try:
-        # Without locks nobody sweeps, see `_sweep`.
-        with suppress(OSError):
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(fd)
-
-
 def _sweep(target: Path) -> None:
-    for left in target.parent.glob(f".{glob.escape(target.name)}.part-????????"):
-        with suppress(OSError):
-            fd = os.open(left, _DIRECTORY)
-            try:
-                if os.fstat(fd).st_uid == os.getuid():
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(left)
-            finally:
-                os.close(fd)
+    for left in target.parent.iterdir():
+        ours = left.name.startswith(f"{target.name}.tmp-") and is_left_over(left.name)
+        if ours and left.lstat().st_uid == os.getuid():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:
-    fd = os.open(folder, _DIRECTORY & ~os.O_NOFOLLOW)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _telling(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK_FULL:
-            raise StroiError(
-                "DISK_FULL", f"no space left writing {target}", remedy="free some and run again"
-            ) from error
-        raise StroiError(
-            "WRITE_FAILED",
-            f"{target} cannot be written: {error.strerror}",
-            remedy="choose a folder that you may write to, or check the disk",
-        ) from error

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.private import write_all
+from stroi.cache.regular import open_regular
 
 _CHUNK = 1 << 20
 
@@ -33,37 +31,6 @@ class Piece:
     source: Path | bytes
 
 
-@contextmanager
-def open_regular(path: Path, code: str, *, folder: int | None = None) -> Iterator[int]:
-    """Descriptor of a regular file of a stranger, read-only; links, FIFOs and devices are refused.
-
-    Args:
-        path: The file.
-        code: Code of the refusal.
-        folder: Descriptor of the folder that `path` is relative to.
-
-    Raises:
-        RefusedInput: If it is anything else or cannot be opened.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        fd = os.open(path, flags, dir_fd=folder)
-    except OSError as error:
-        raise RefusedInput(
-            code,
-            f"{str(path)!a} cannot be opened: {error.strerror}",
-            remedy="give regular files, no links",
-        ) from error
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise RefusedInput(
-                code, f"{str(path)!a} is not a regular file", remedy="give regular files, no links"
-            )
-        yield fd
-    finally:
-        os.close(fd)
-
-
 def pour(piece: Piece, out: int) -> None:
     """Write the bytes of `piece` to the descriptor `out`.
 
@@ -75,7 +42,7 @@ def pour(piece: Piece, out: int) -> None:
         write_all(out, piece.source)
         found = sha256(piece.source).hexdigest()
     else:
-        with open_regular(piece.source, "SOURCE") as fd:
+        with open_regular(piece.source, "SOURCE") as (fd, _):
             found = copy_range(fd, 0, piece.size, out, str(piece.source))
     if found != piece.sha256:
         raise RefusedInput(

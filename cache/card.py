@@ -1,0 +1,180 @@
+"""The data card of a published cache: for people (README.md) and for programs (card.json)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stroi.cache.errors import ParamsError
+from stroi.cache.info import Info
+from stroi.cache.jsontext import JsonNode, parse_json
+from stroi.cache.manifest import stroi_version
+from stroi.cache.regular import read_regular
+
+CARD_NAME = "card.json"
+README_NAME = "README.md"
+SHEET_NAME = "contact-sheet.jpg"
+INDEX_NAMES = ("classes.txt", "samples.csv")
+PUBLISHED = frozenset({CARD_NAME, README_NAME, SHEET_NAME, *INDEX_NAMES})
+"""Files that `export` adds to a cache."""
+
+NOT_STATED = "not stated"
+_MAX_BYTES = 1 << 20
+_MAX_TEXT = 2000
+
+
+@dataclass(frozen=True)
+class About:
+    """What only the publisher can say about a cache; one line of text each.
+
+    Attributes:
+        title: What it is called.
+        dataset: Which data set it was made from.
+        licence: An SPDX name or a sentence; ``not stated`` if the publisher does not say.
+        citation: What to cite.
+        contact: Whom to ask.
+    """
+
+    title: str = NOT_STATED
+    dataset: str = NOT_STATED
+    licence: str = NOT_STATED
+    citation: str = NOT_STATED
+    contact: str = NOT_STATED
+
+    def __post_init__(self) -> None:
+        for name, text in asdict(self).items():
+            if not text.isprintable() or not 1 <= len(text) <= _MAX_TEXT:
+                raise ParamsError(
+                    "CARD",
+                    f"the {name} {text[:80]!a} is no line of 1 to {_MAX_TEXT} characters",
+                    remedy="write it in one line",
+                )
+
+
+def make_card(about: About, info: Info, *, labels: int) -> dict[str, Any]:
+    """The card of a cache, as JSON values.
+
+    Args:
+        about: What the publisher says.
+        info: What the cache says, before it was published.
+        labels: Number of classes in the index that goes with it; 0 if none does.
+    """
+    return {
+        **asdict(about),
+        "card": "1.0",
+        "cache": info.to_dict(),
+        "estimator": find_estimator(info.producer),
+        "exported_by": stroi_version(),
+        "labels": labels,
+    }
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """The card of a published cache; None if it has none.
+
+    Its values are whatever the publisher wrote: print them with `ascii`.
+
+    Raises:
+        RefusedInput: If it is no JSON object of at most 1 MiB.
+    """
+    path = folder / CARD_NAME
+    if not path.exists():
+        return None
+    document = parse_json(read_regular(path, "CARD", _MAX_BYTES), str(path))
+    return JsonNode({"card": document}, str(path)).mapping("card")
+
+
+def card_bytes(card: Mapping[str, Any]) -> bytes:
+    """``card.json``; equal bytes for equal cards."""
+    return json.dumps(card, sort_keys=True, indent=1, allow_nan=False).encode("ascii") + b"\n"
+
+
+def find_estimator(producer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Name and model digest of the pose estimator, wherever the producer's chain names it."""
+    if isinstance(producer.get("estimator"), str):
+        return {key: producer.get(key) for key in ("estimator", "model")}
+    for value in producer.values():
+        found = find_estimator(value) if isinstance(value, dict) else None
+        if found:
+            return found
+    return None
+
+
+def readme_bytes(card: Mapping[str, Any], info: Info, files: Mapping[str, int]) -> bytes:
+    """``README.md``: the card for people.
+
+    Args:
+        card: As `make_card` made it.
+        info: What the cache says.
+        files: Size in bytes of every other file that is published, by name.
+    """
+    lines = [f"# {card['title'] if card['title'] != NOT_STATED else _what(info)}", ""]
+    lines += [f"{_what(info)}, made by stroi {info.stroi_version}.", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {_cell(text)} |" for name, text in _facts(card, info)]
+    lines += ["", "## Params", "", f"SHA-256 of all: `{info.params_digest}`", ""]
+    lines += [f"- `{key}`: {_cell(text)}" for key, text in flat(info.params)]
+    lines += ["", "## Made by", ""]
+    lines += [f"- `{key}`: {_cell(text)}" for key, text in flat(info.producer)]
+    lines += ["", "## Files", "", "| file | bytes |", "|---|---|"]
+    lines += [f"| {name} | {size} |" for name, size in sorted(files.items())]
+    return "\n".join([*lines, "", _USE.format(origin=info.manifest_sha256), ""]).encode()
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of nested JSON objects as a dotted key and its JSON text."""
+    for key, value in sorted(tree.items()):
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", json.dumps(value, sort_keys=True)
+
+
+def _what(info: Info) -> str:
+    form = f", {info.form} form" if info.form else ""
+    return f"A cache of {info.kind.removesuffix('_compact')}{form}"
+
+
+def _facts(card: Mapping[str, Any], info: Info) -> Iterator[tuple[str, str]]:
+    estimator = card["estimator"] or {"estimator": "not recorded", "model": None}
+    model = f", model {estimator['model']}" if estimator["model"] else ""
+    yield "data set", card["dataset"]
+    yield "licence", card["licence"]
+    yield "cite", card["citation"]
+    yield "contact", card["contact"]
+    yield "pose estimator", f"{estimator['estimator']}{model}"
+    yield "samples", f"{info.samples} in {info.shards} files"
+    if info.persons:
+        yield "persons shown", ", ".join(f"{n} in {k}" for n, k in info.persons.items())
+    if info.height:
+        yield "mosaic", f"{info.height} x {info.width} px, {info.rows} rows, {info.columns} columns"
+        yield "black cells", f"{info.black_cells:.2%} (their joint is missing)"
+    if info.frames:
+        yield "frames", str(info.frames)
+    codes = ", ".join(f"{code} {count}" for code, count in info.quarantined.items())
+    yield "clips left out", f"{sum(info.quarantined.values())}" + (f": {codes}" if codes else "")
+    if info.packed:
+        yield "packed", ", ".join(f"{key} {text}" for key, text in flat(info.packed))
+    labels = card["labels"]
+    yield "labels", f"yes, {labels} classes: samples.csv, classes.txt" if labels else "none"
+    yield "exported by", f"stroi {card['exported_by']}, schema {info.schema}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+_USE = """## Check and use
+
+    stroi cache verify FOLDER
+    stroi cache import THIS data/NAME/mosaics
+
+`verify` tells whether every byte is as published; the publisher's word about the SHA-256 of
+`manifest.json` tells whether it is this publication: `stroi cache import --expect SHA256`. Before
+it was published, the cache's manifest had the SHA-256 `{origin}`.
+
+    from stroi.cache.mosaics import MosaicCache
+    cache = MosaicCache("FOLDER")  # needs numpy and h5py
+"""
