@@ -188,12 +188,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     fault_point("after_manifest")
 
 
-def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
+def read_manifest(folder: Path, kind: str | Sequence[str] | None = None) -> Manifest:
     """Read the manifest of `folder`; the files it names are not looked at.
 
     Args:
         folder: A folder that stroi wrote.
-        kind: The kind it must be; None takes any.
+        kind: The kind it must be, or several that it may be; None takes any.
 
     Raises:
         RefusedInput: ``MANIFEST_MISSING``, ``MANIFEST``, ``JSON_DUPLICATE_KEY``, ``DIGEST`` if
@@ -207,9 +207,11 @@ def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
     # The text is as large as what it says; checking the whole needs the memory.
     del text
     manifest = Manifest.from_dict(document, str(path))
-    if kind is not None and manifest.kind != kind:
+    kinds = (kind,) if isinstance(kind, str) else kind
+    if kinds is not None and manifest.kind not in kinds:
+        wanted = " or ".join(kinds)
         raise RefusedInput(
-            "SCHEMA", f"{path} describes {manifest.kind}, want {kind}", remedy="check the path"
+            "SCHEMA", f"{path} describes {manifest.kind}, want {wanted}", remedy="check the path"
         )
     return manifest
 

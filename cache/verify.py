@@ -3,124 +3,187 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from stroi.cache.digests import sha256_file
+from stroi.cache.confined import MAX_FILE_BYTES, Answer, Request, ask
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import is_temporary
-from stroi.cache.formats import FORMATS
-from stroi.cache.hdf5 import map_arrays
-from stroi.cache.ids import ids_from_array
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
-from stroi.cache.schema import ID_FIELD, Format, check_contents, sample_digests
+from stroi.cache.schema import refused
 
+OnFile = Callable[[FileEntry, str], None]
+
+_LEDGER = "ledger.csv"
 _LEDGER_UNLISTED = "1.0"
 """The schema whose manifests did not list the ledger."""
 
-_SHOWN = 5
+_PARAM_AXES = {"columns": "C"}
+"""Params that, where a manifest has them, say how long an axis of its files is."""
 
 
-def verify(folder: Path, kind: str | None = None) -> list[str]:
+def verify(
+    folder: Path,
+    kind: str | None = None,
+    *,
+    jobs: int = 1,
+    confined: bool = True,
+    on_file: OnFile | None = None,
+) -> list[str]:
     """Every problem of a folder: manifest, set of files, digests, structure, ids, values.
 
     Args:
         folder: A folder with a manifest.
         kind: The kind it must be; None takes any.
+        jobs: Files that are checked at a time, each by a process of its own.
+        confined: Whether to check files in child processes with limits (see
+            `stroi.cache.confined`); leave it so for files that others made.
+        on_file: Called with each file in turn and its problem, or an empty text.
 
     Returns:
-        One line for each problem, naming the file and, where one is hit, the sample; empty if
-        the folder is good.
+        One line ``CODE: what is wrong; remedy`` for each problem, naming the file and, where
+        one is hit, the sample; empty if the folder is complete and untouched: all its manifest
+        says of params, versions and inputs then holds for every byte.
     """
     try:
         manifest = read_manifest(folder, kind)
     except RefusedInput as error:
         return [str(error)]
-    return _problems(folder, manifest)
+    return [str(problem) for problem in find_problems(folder, manifest, jobs, confined, on_file)]
 
 
-def require_verified(folder: Path, kind: str) -> Manifest:
+def require_verified(folder: Path, kind: str | Sequence[str], *, jobs: int = 1) -> Manifest:
     """The manifest of a folder that has no problem.
 
     Args:
         folder: A folder with a manifest.
-        kind: The kind it must be.
+        kind: The kind it must be, or several that it may be.
+        jobs: As for `verify`.
 
     Raises:
-        RefusedInput: As `read_manifest`; ``DIGEST`` with the first problem of `verify`.
+        RefusedInput: As `read_manifest`; the first problem of `verify`, the others as details.
     """
     manifest = read_manifest(folder, kind)
-    problems = _problems(folder, manifest)
+    problems = list(find_problems(folder, manifest, jobs))
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        first, *others = problems
+        more = f" (and {len(others)} more)" if others else ""
         raise RefusedInput(
-            "DIGEST", f"{folder}: {problems[0]}{more}", remedy="fetch or rebuild what is named"
+            first.code,
+            first.message + more,
+            remedy=first.remedy,
+            details=tuple(map(str, others)),
         )
     return manifest
 
 
-def _problems(folder: Path, manifest: Manifest) -> list[str]:
-    listed = {entry.name for entry in manifest.files}
-    problems = [
-        problem
-        for entry in manifest.files
-        if (problem := _file_problem(folder / entry.name, entry, manifest.kind))
-    ]
-    listed.add(MANIFEST_NAME)
+def find_problems(
+    folder: Path,
+    manifest: Manifest,
+    jobs: int = 1,
+    confined: bool = True,
+    on_file: OnFile | None = None,
+) -> Iterator[RefusedInput]:
+    """The same as `verify`, for a manifest that was read, one problem after the other.
+
+    Args:
+        folder: The manifest's folder.
+        manifest: What it must hold.
+        jobs: As for `verify`.
+        confined: As for `verify`.
+        on_file: As for `verify`.
+
+    Yields:
+        The refusal of each problem.
+    """
+    axes: dict[str, tuple[int, str]] = {
+        axis: (manifest.params[name], "the manifest")
+        for name, axis in _PARAM_AXES.items()
+        if isinstance(manifest.params.get(name), int)
+    }
+    for entry, answer in _answers(folder, manifest, jobs, confined):
+        problem = _refusal(answer) or _other_axes(folder / entry.name, answer.axes, axes)
+        if on_file is not None:
+            on_file(entry, str(problem or ""))
+        if problem:
+            yield problem
+    listed = {MANIFEST_NAME, *(entry.name for entry in manifest.files)}
     if manifest.schema == _LEDGER_UNLISTED:
-        listed.add("ledger.csv")
-    for name in sorted(path.name for path in folder.iterdir()):
-        if name not in listed:
-            what = "left by a killed writer" if is_temporary(name) else "not in the manifest"
-            problems.append(f"{name!a}: {what}")
-    return problems
+        listed.add(_LEDGER)
+    for name in sorted(path.name for path in folder.iterdir() if path.name not in listed):
+        what = "was left by a killed writer" if is_temporary(name) else "is not in the manifest"
+        yield refused("FILE_EXTRA", f"{folder}: {name!a} {what}", "move it elsewhere")
 
 
-def _file_problem(path: Path, entry: FileEntry, kind: str) -> str:
+def _answers(
+    folder: Path, manifest: Manifest, jobs: int, confined: bool
+) -> Iterator[tuple[FileEntry, Answer]]:
+    def answer(entry: FileEntry) -> Answer:
+        request = _request(folder, manifest, entry)
+        refusal = _refuse_unopened(folder / entry.name, entry)
+        if refusal is not None:
+            return refusal
+        return ask(request) if confined else _check_here(request)
+
+    if jobs <= 1:
+        yield from ((entry, answer(entry)) for entry in manifest.files)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from zip(manifest.files, pool.map(answer, manifest.files), strict=True)
+
+
+def _request(folder: Path, manifest: Manifest, entry: FileEntry) -> Request:
+    path = folder / entry.name
+    return Request(
+        path=str(path.absolute()),
+        where=str(path),
+        kind=manifest.kind,
+        bytes=entry.bytes,
+        sha256=entry.sha256,
+        ids="\n".join(manifest.ids if entry.name == _LEDGER else entry.ids),
+        sample_sha256="".join(entry.sample_sha256),
+    )
+
+
+def _check_here(request: Request) -> Answer:
+    # The caller of a confined check never needs the HDF5 library.
+    from stroi.cache.checking import check
+
+    return check(request)
+
+
+def _refuse_unopened(path: Path, entry: FileEntry) -> Answer | None:
     try:
         status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            return f"{entry.name}: not a regular file"
-        if status.st_size != entry.bytes:
-            return f"{entry.name}: {status.st_size} bytes, the manifest says {entry.bytes}"
-        same = sha256_file(path) == entry.sha256
     except FileNotFoundError:
-        return f"{entry.name}: missing"
+        return Answer("FILE_MISSING", f"{path} is missing", "fetch or rebuild it")
     except OSError as error:
-        return f"{entry.name}: cannot be read: {error.strerror}"
-    fmt = FORMATS.get(kind) if path.suffix == ".h5" else None
-    if same:
-        return _content_problem(path, entry, fmt) if fmt else ""
-    found = f"{entry.name}: its SHA-256 is not the manifest's"
-    return f"{found}; {_damage(path, entry, fmt)}" if fmt else found
+        return Answer("FILE_READ", f"{path} cannot be read: {error.strerror}", "check the disk")
+    if not stat.S_ISREG(status.st_mode):
+        return Answer("FILE_TYPE", f"{path} is not a regular file", "fetch or rebuild it")
+    if status.st_size != entry.bytes:
+        text = f"{path} has {status.st_size} bytes, the manifest says {entry.bytes}"
+        return Answer("FILE_SIZE", text, "fetch or rebuild it")
+    if status.st_size > MAX_FILE_BYTES and path.suffix == ".h5":
+        text = f"{path} has {status.st_size} bytes, allowed are {MAX_FILE_BYTES}"
+        return Answer("FILE_SIZE", text, "rebuild it with fewer clips in a file")
+    return None
 
 
-def _content_problem(path: Path, entry: FileEntry, fmt: Format) -> str:
-    try:
-        arrays = map_arrays(fmt, path)
-        check_contents(fmt, arrays, path.name)
-    except RefusedInput as error:
-        return f"{entry.name}: {error}"
-    if ids_from_array(arrays[ID_FIELD.name]) != entry.ids:
-        return f"{entry.name}: it holds other samples than the manifest says"
-    return ""
+def _refusal(answer: Answer) -> RefusedInput | None:
+    return refused(answer.code, answer.message, answer.remedy) if answer.code else None
 
 
-def _damage(path: Path, entry: FileEntry, fmt: Format) -> str:
-    """Say which samples of a changed file are hit."""
-    try:
-        arrays = map_arrays(fmt, path)
-    except RefusedInput as error:
-        return f"no sample can be read: {error}"
-    found = ids_from_array(arrays[ID_FIELD.name])
-    if len(found) != len(entry.ids):
-        return f"it holds {len(found)} samples instead of {len(entry.ids)}"
-    digests = sample_digests(fmt, arrays)
-    hit = [
-        name
-        for row, name in enumerate(entry.ids)
-        if found[row] != name or digests[row : row + 1] != entry.sample_sha256[row : row + 1]
-    ]
-    if not hit:
-        return "no sample is hit, but the headers or the gaps between the arrays are"
-    more = f" and {len(hit) - _SHOWN} more" if len(hit) > _SHOWN else ""
-    return f"damaged: {', '.join(hit[:_SHOWN])}{more} of {len(entry.ids)} samples"
+def _other_axes(
+    path: Path, found: dict[str, int], axes: dict[str, tuple[int, str]]
+) -> RefusedInput | None:
+    for axis, length in found.items():
+        known, other = axes.setdefault(axis, (length, path.name))
+        if known != length:
+            return refused(
+                "SCHEMA",
+                f"{path} was made with {axis} = {length}, {other} with {known}",
+                "rebuild the folder with one set of params",
+            )
+    return None

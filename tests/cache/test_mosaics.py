@@ -180,8 +180,8 @@ def test_damage_is_refused_on_opening_unless_told_not_to_look(folder: Path) -> N
     with pytest.raises(RefusedInput) as caught:
         MosaicCache(folder)
     assert str(caught.value) == (
-        f"DIGEST: {folder}: mosaics-00001.h5: its SHA-256 is not the manifest's;"
-        " damaged: b-3 of 4 samples; fetch or rebuild what is named"
+        f"DIGEST: {folder}/mosaics-00001.h5: its SHA-256 is not the manifest's;"
+        " damaged: b-3 of 4 samples; fetch or rebuild the file"
     )
     assert len(MosaicCache(folder, verify=False)) == 7
 
@@ -195,7 +195,10 @@ def test_swapped_shards_are_refused_even_unverified(folder: Path) -> None:
 
 def test_shards_of_other_sizes_are_not_mixed(tmp_path: Path) -> None:
     mixed = [make_mosaics(("a",), cell=4), make_mosaics(("b",), cell=5)]
-    cache = MosaicCache(write_cache(tmp_path, mixed))
+    folder = write_cache(tmp_path, mixed)
+    with pytest.raises(RefusedInput, match=r"SCHEMA: .*made with H = 25, mosaics-00000.h5 with 20"):
+        MosaicCache(folder)
+    cache = MosaicCache(folder, verify=False)
     with pytest.raises(RefusedInput, match=r"SCHEMA: .*mosaic of a clip is \(25, 15, 3\), other"):
         cache.batch(["a", "b"])
 

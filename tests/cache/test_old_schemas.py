@@ -51,4 +51,5 @@ def test_ledger_has_to_be_listed_since_1_1(tmp_path: Path, folder: Path) -> None
     (old / "ledger.csv").write_text("anything")
     assert verify(old) == []
     (folder / "ledger.csv").write_text("anything")
-    assert verify(folder) == ["'ledger.csv': not in the manifest"]
+    (problem,) = verify(folder)
+    assert problem.startswith(f"FILE_EXTRA: {folder}: 'ledger.csv' is not in the manifest")

@@ -48,13 +48,15 @@ def test_files_of_other_params_or_producers_are_not_mixed(tmp_path: Path) -> Non
     write(tmp_path, "validation", make_scores(("c",)), epochs=1)
     write(tmp_path, "test", make_scores(("a", "b")), epochs=2)
     assert [entry.name for entry in read_manifest(tmp_path).files] == ["test.h5"]
-    assert verify(tmp_path) == ["'validation.h5': not in the manifest"]
+    (problem,) = verify(tmp_path)
+    assert problem.startswith(f"FILE_EXTRA: {tmp_path}: 'validation.h5' is not in the manifest")
     write(tmp_path, "validation", make_scores(("c",)), epochs=2)
     assert verify(tmp_path) == []
     write_scores(
         tmp_path, "test", make_scores(("a",)), params={"epochs": 2}, producer={"model": "y"}
     )
-    assert verify(tmp_path) == ["'validation.h5': not in the manifest"]
+    (problem,) = verify(tmp_path)
+    assert problem.startswith(f"FILE_EXTRA: {tmp_path}: 'validation.h5' is not in the manifest")
 
 
 def test_unknown_name_lists_the_known(tmp_path: Path) -> None:
