@@ -2,25 +2,47 @@
 
 Legend: N clips, F frames of all clips one after the other, H and W mosaic height and width in
 pixels, K rows (ROI joints), C columns (sampled frames), V joints, L classes. A mosaic shows 2
-persons at most; a skeleton file holds 2 bodies of 25 joints (BODY_25) with x, y, confidence.
+persons at most; a skeleton file holds 2 bodies of 25 joints (BODY_25) with x, y, confidence. In a
+compact file F counts the bytes of all blobs. docs/cache-format.md says what each field means.
 """
 
 from __future__ import annotations
 
 from stroi.cache.schema import ID_FIELD, Field, Format
 
+MAX_SIDE = 4096
+"""Longest side in px of a picture in a blob."""
+
+MAX_BLOB_BYTES = 2 * 3 * MAX_SIDE**2
+"""Longest blob."""
+
+ABOUT_MOSAICS = (
+    ID_FIELD,
+    Field("person_count", "|i1", ("N",), low=1, high=2),
+    Field("frame_index", "<i4", ("N", "C"), low=0),
+    Field("box", "<f4", ("N", 2, "C", "K", 4)),
+    Field("confidence", "<f4", ("N", 2, "C", "K"), low=0),
+    Field("valid", "|u1", ("N", 2, "C", "K"), low=0, high=1),
+)
+"""What both forms of mosaics hold beside the pixels."""
+
 MOSAICS = Format(
     "mosaics",
-    (
-        ID_FIELD,
-        Field("person_count", "|i1", ("N",), low=1, high=2),
-        Field("frame_index", "<i4", ("N", "C"), low=0),
-        Field("box", "<f4", ("N", 2, "C", "K", 4)),
-        Field("confidence", "<f4", ("N", 2, "C", "K"), low=0),
-        Field("valid", "|u1", ("N", 2, "C", "K"), low=0, high=1),
-        Field("mosaic", "|u1", ("N", "H", "W", 3)),
-    ),
+    (*ABOUT_MOSAICS, Field("mosaic", "|u1", ("N", "H", "W", 3))),
     multiples=(("H", "K"), ("W", "C")),
+)
+
+MOSAICS_COMPACT = Format(
+    "mosaics_compact",
+    (
+        *ABOUT_MOSAICS,
+        Field("height", "<i4", ("N",), low=1, high=MAX_SIDE),
+        Field("width", "<i4", ("N",), low=1, high=MAX_SIDE),
+        Field("origin_sha256", "S64", ("N",)),
+        Field("blob_bytes", "<i4", ("N",), low=1, high=MAX_BLOB_BYTES),
+        Field("blob", "|u1", ("F",)),
+    ),
+    lengths="blob_bytes",
 )
 
 SKELETONS = Format(
@@ -55,5 +77,7 @@ SCORES = Format(
     ),
 )
 
-FORMATS: dict[str, Format] = {fmt.kind: fmt for fmt in (MOSAICS, SKELETONS, WEIGHTS, SCORES)}
+FORMATS: dict[str, Format] = {
+    fmt.kind: fmt for fmt in (MOSAICS, MOSAICS_COMPACT, SKELETONS, WEIGHTS, SCORES)
+}
 """Format of the ``.h5`` files of each kind of folder."""

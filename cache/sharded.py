@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.hdf5 import map_arrays
 from stroi.cache.ids import ids_from_array
-from stroi.cache.manifest import read_manifest
-from stroi.cache.schema import ID_FIELD, Array, Format, check_contents
+from stroi.cache.manifest import MANIFEST_NAME, FileEntry, read_manifest
+from stroi.cache.schema import ID_FIELD, Array, Format, check_contents, refused
 from stroi.cache.verify import require_verified
 
 
@@ -20,23 +21,25 @@ class ShardedCache:
 
     Args:
         folder: Folder with a manifest.
-        fmt: Format of its shards.
+        formats: What its shards may be; its manifest says which they are.
         verify: Whether to check every digest now; skip it only for a folder that was checked.
 
     Attributes:
         folder: The folder.
         manifest: Its manifest.
+        format: Format of its shards.
         ids: Every sample id, sorted.
 
     Raises:
         RefusedInput: As `stroi.cache.verify.require_verified`.
     """
 
-    def __init__(self, folder: Path | str, fmt: Format, *, verify: bool = True) -> None:
+    def __init__(self, folder: Path | str, *formats: Format, verify: bool = True) -> None:
         self.folder = Path(folder)
-        self._format = fmt
-        read = require_verified if verify else read_manifest
-        self.manifest = read(self.folder, fmt.kind)
+        self.manifest = read_manifest(self.folder)
+        self.format = _choose(formats, self.manifest.kind, self.folder)
+        if verify:
+            self.manifest = require_verified(self.folder, self.format.kind)
         self.ids = self.manifest.ids
         self._place = {
             name: (entry.name, row)
@@ -72,14 +75,33 @@ class ShardedCache:
         return self._shards[name], row
 
     def _open(self, name: str) -> dict[str, Array]:
-        path = self.folder / name
-        arrays = map_arrays(self._format, path)
-        check_contents(self._format, arrays, str(path))
         [entry] = [entry for entry in self.manifest.files if entry.name == name]
-        if ids_from_array(arrays[ID_FIELD.name]) != entry.ids:
-            raise RefusedInput(
-                "DIGEST",
-                f"{path} holds other samples than the manifest says",
-                remedy="fetch or rebuild it",
-            )
-        return arrays
+        return map_shard(self.folder / name, self.format, entry)
+
+
+def map_shard(path: Path, fmt: Format, entry: FileEntry) -> dict[str, Array]:
+    """Every array of a shard as a view of the mapped file, all checked.
+
+    Raises:
+        RefusedInput: As `stroi.cache.hdf5.map_arrays` and `stroi.cache.schema.check_contents`;
+            ``DIGEST`` if it holds other samples than `entry` says.
+    """
+    arrays = map_arrays(fmt, path)
+    check_contents(fmt, arrays, str(path))
+    if ids_from_array(arrays[ID_FIELD.name]) != entry.ids:
+        raise RefusedInput(
+            "DIGEST",
+            f"{path} holds other samples than the manifest says",
+            remedy="fetch or rebuild it",
+        )
+    return arrays
+
+
+def _choose(formats: Sequence[Format], kind: str, folder: Path) -> Format:
+    for fmt in formats:
+        if fmt.kind == kind:
+            return fmt
+    wanted = " or ".join(fmt.kind for fmt in formats)
+    raise refused(
+        "SCHEMA", f"{folder / MANIFEST_NAME} describes {kind}, want {wanted}", "check the path"
+    )
