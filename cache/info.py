@@ -79,6 +79,11 @@ class Info:
         return {**asdict(self), "inputs": list(self.inputs)}
 
 
+def form_of(kind: str) -> str:
+    """``training`` or ``compact`` for the kinds of mosaics, empty for others."""
+    return dict(zip(MOSAIC_KINDS, ("training", "compact"), strict=True)).get(kind, "")
+
+
 def manifest_sha256(folder: Path) -> str:
     """SHA-256 of a cache's ``manifest.json``: it names the cache and all its bytes.
 
@@ -99,10 +104,9 @@ def describe(folder: Path) -> Info:
     """
     manifest = read_manifest(folder)
     shards = [entry for entry in manifest.files if entry.ids]
-    forms = dict(zip(MOSAIC_KINDS, ("training", "compact"), strict=True))
     return Info(
         kind=manifest.kind,
-        form=forms.get(manifest.kind, ""),
+        form=form_of(manifest.kind),
         schema=manifest.schema,
         stroi_version=manifest.stroi_version,
         manifest_sha256=manifest_sha256(folder),

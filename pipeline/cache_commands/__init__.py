@@ -6,8 +6,16 @@ import click
 
 from stroi.pipeline.lazy import LazyGroup, Table
 
+_HERE = __name__
+
 COMMANDS: Table = {
-    "verify": ("stroi.pipeline.cache_commands.verify:command", "Check every file of a cache."),
+    "verify": (f"{_HERE}.verify:command", "Check every file: complete, untouched, made how."),
+    "info": (f"{_HERE}.info:command", "Say what a cache is, at a glance."),
+    "diff": (f"{_HERE}.diff:command", "Say which samples of two caches differ, and how much."),
+    "pack": (f"{_HERE}.packing:pack_command", "Make mosaics small to share."),
+    "unpack": (f"{_HERE}.packing:unpack_command", "Make packed mosaics fast to read again."),
+    "export": (f"{_HERE}.export:command", "Publish a cache with a card."),
+    "import": (f"{_HERE}.receive:command", "Check a received cache and place it."),
 }
 
 

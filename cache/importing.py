@@ -1,0 +1,224 @@
+"""Take in a cache that somebody else published: copied first, checked there, placed last.
+
+Nothing of the source is trusted or read twice: the copy, which nobody else can enter, is what is
+checked and what gets the target's name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stroi.cache.archive import MAX_MEMBERS, Member, read_members
+from stroi.cache.card import PUBLISHED, read_card
+from stroi.cache.disk import writing
+from stroi.cache.errors import RefusedInput
+from stroi.cache.info import manifest_sha256
+from stroi.cache.ledgers import LEDGER_NAME
+from stroi.cache.manifest import (
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    read_manifest,
+)
+from stroi.cache.packing import unpack
+from stroi.cache.private import new_file, place, private_folder, refuse_existing
+from stroi.cache.problems import raise_first
+from stroi.cache.regular import open_regular
+from stroi.cache.transfer import copy_range
+from stroi.cache.verify import OnFile, find_problems
+
+_SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}\.h5")
+_KNOWN = PUBLISHED | {MANIFEST_NAME, LEDGER_NAME}
+_REMEDY = "ask the sender for a cache that `stroi cache export` wrote"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What `import_cache` did.
+
+    Attributes:
+        manifest: Manifest of the cache that was received.
+        manifest_sha256: SHA-256 of its ``manifest.json``.
+        card: Its card, as the sender wrote it; None if it has none.
+        placed: Whether the target is new; otherwise the same cache was there already.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    card: dict[str, Any] | None
+    placed: bool
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A received folder or archive: its files, and how to copy one to a descriptor."""
+
+    where: Path
+    members: dict[str, Member]
+    copy: Callable[[Member, int], str]
+
+
+def _silently(manifest: Manifest) -> AbstractContextManager[OnFile | None]:
+    return nullcontext()
+
+
+def import_cache(
+    source: Path,
+    target: Path,
+    *,
+    expect: str = "",
+    unpacked: bool = False,
+    jobs: int = 1,
+    check: Callable[[Path, Manifest], None] = lambda folder, manifest: None,
+    watch: Callable[[Manifest], AbstractContextManager[OnFile | None]] = _silently,
+    on_sample: Callable[[int], None] = lambda count: None,
+) -> Imported:
+    """Check a received cache and place it under `target`, whole or not at all.
+
+    Args:
+        source: A folder, or an archive that `stroi.cache.publish.export_cache` wrote.
+        target: Where to place it. It may be there already if it is the same cache.
+        expect: SHA-256 that its ``manifest.json`` must have; empty takes any.
+        unpacked: Whether a compact cache shall be placed in the training form.
+        jobs: How many processes check.
+        check: Called with the checked copy before anything is placed; may refuse.
+        watch: Given the manifest that is checked, a context of what `stroi.cache.verify.verify`
+            shall call with each file.
+        on_sample: Called with the number of samples that were unpacked since the last call.
+
+    Raises:
+        ParamsError: ``TARGET_EXISTS`` if something else is there.
+        RefusedInput: ``EXPECT``, ``IMPORT_OPEN``, ``IMPORT_FILE``, ``MANIFEST_MISSING``,
+            ``ARCHIVE_*``, ``CARD``, the first problem that `verify` finds, or as `check`.
+        StroiError: If the disk is full or read-only.
+    """
+    with _opened(source) as found, private_folder(target, _size(found)) as private:
+        folder = private / "received"
+        folder.mkdir()
+        manifest = _take_manifest(found, folder, expect)
+        sha256 = manifest_sha256(folder)
+        if os.path.lexists(target) and not unpacked:
+            _refuse_other(target, sha256, jobs)
+            check(target, manifest)
+            return Imported(manifest, sha256, read_card(target), placed=False)
+        _take_rest(found, manifest, folder, target)
+        with watch(manifest) as on_file:
+            problems = list(find_problems(folder, manifest, jobs, on_file=on_file))
+        raise_first([_told_of(problem, folder, source) for problem in problems])
+        check(folder, manifest)
+        card = read_card(folder)
+        if unpacked and manifest.kind == "mosaics_compact":
+            unpack(folder, private / "unpacked", on_sample=on_sample)
+            folder = private / "unpacked"
+        if os.path.lexists(target):
+            _refuse_other(target, manifest_sha256(folder), jobs)
+            return Imported(manifest, sha256, card, placed=False)
+        place(folder, target)
+    return Imported(manifest, sha256, card, placed=True)
+
+
+def _size(found: _Source) -> int:
+    return sum(member.size for member in found.members.values())
+
+
+def _refuse_other(target: Path, sha256: str, jobs: int) -> None:
+    """Refuse a target that is there unless it is the cache with that manifest, undamaged."""
+    try:
+        same = manifest_sha256(target) == sha256
+    except RefusedInput:
+        same = False
+    if not same:
+        refuse_existing(target)
+    raise_first(list(find_problems(target, read_manifest(target), jobs)))
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[_Source]:
+    if source.is_symlink() or not source.is_dir():
+        with open_regular(source, "IMPORT_OPEN", remedy=_REMEDY) as (fd, size):
+            _, members = read_members(fd, size, str(source))
+
+            def cut(member: Member, out: int) -> str:
+                return copy_range(fd, member.offset, member.size, out, member.name)
+
+            yield _Source(source, {member.name: member for member in members}, cut)
+        return
+
+    def copy(member: Member, out: int) -> str:
+        with open_regular(source / member.name, "IMPORT_FILE", remedy=_REMEDY) as (fd, _):
+            return copy_range(fd, 0, member.size, out, member.name)
+
+    yield _Source(source, _list_folder(source), copy)
+
+
+def _list_folder(source: Path) -> dict[str, Member]:
+    members: dict[str, Member] = {}
+    with os.scandir(source) as entries:
+        for entry in entries:
+            if len(members) == MAX_MEMBERS:
+                raise _refused(f"{source} has more than {MAX_MEMBERS} files")
+            if not entry.is_file(follow_symlinks=False):
+                raise _refused(f"{source}: {entry.name!a} is not a regular file")
+            size = entry.stat(follow_symlinks=False).st_size
+            members[entry.name] = Member(entry.name, 0, size)
+    return members
+
+
+def _take_manifest(found: _Source, folder: Path, expect: str) -> Manifest:
+    for name in found.members:
+        if name not in _KNOWN and not _SHARD.fullmatch(name):
+            raise _refused(f"{found.where}: {name!a} does not belong in a cache")
+    if MANIFEST_NAME not in found.members:
+        raise RefusedInput(
+            "MANIFEST_MISSING", f"{found.where} has no {MANIFEST_NAME}", remedy=_REMEDY
+        )
+    member = found.members[MANIFEST_NAME]
+    if member.size > MAX_MANIFEST_BYTES:
+        raise RefusedInput("MANIFEST", f"{found.where}: its manifest has {member.size} bytes")
+    with new_file(folder / MANIFEST_NAME) as out:
+        sha256 = found.copy(member, out)
+    if expect and sha256 != expect:
+        raise RefusedInput(
+            "EXPECT",
+            f"{found.where}: the SHA-256 of its manifest is {sha256}, want {expect}",
+            remedy="this is another cache or another version of it: ask the sender",
+        )
+    try:
+        return read_manifest(folder)
+    except RefusedInput as error:
+        raise _told_of(error, folder, found.where) from None
+
+
+def _take_rest(found: _Source, manifest: Manifest, folder: Path, target: Path) -> None:
+    """Copy what the manifest lists; its sizes come first, so that nothing large comes for free."""
+    sizes = {entry.name: entry.bytes for entry in manifest.files}
+    for name, member in found.members.items():
+        # Manifests of schema 1.0 do not list the ledger; `verify` judges all of them.
+        listed = sizes.get(name, min(member.size, MAX_MANIFEST_BYTES))
+        if name != MANIFEST_NAME and member.size != listed:
+            raise _refused(f"{found.where}: {name} has {member.size} bytes, not {listed}")
+    if _size(found) > shutil.disk_usage(folder).free:
+        with writing(target, _size(found)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for name, member in found.members.items():
+        if name != MANIFEST_NAME:
+            with new_file(folder / name) as out:
+                found.copy(member, out)
+
+
+def _told_of(error: RefusedInput, copy: Path, source: Path) -> RefusedInput:
+    """The same refusal with the source's name instead of its copy's."""
+    message = error.message.replace(str(copy), str(source))
+    return RefusedInput(error.code, message, remedy=error.remedy)
+
+
+def _refused(message: str) -> RefusedInput:
+    return RefusedInput("IMPORT_FILE", message, remedy=_REMEDY)

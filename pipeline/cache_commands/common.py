@@ -1,0 +1,92 @@
+"""What the commands for caches share: arguments, sizes, progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.manifest import FileEntry, Manifest
+from stroi.cache.verify import OnFile, find_problems
+from stroi.pipeline.progress import progress
+
+Command = Callable[..., Any]
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ANY = click.Path(path_type=Path)
+
+
+def with_jobs(function: Command) -> Command:
+    """Give a command ``--jobs``, passed on as an int."""
+    return click.option(
+        "--jobs",
+        "-j",
+        type=click.IntRange(min=1),
+        default=lambda: len(os.sched_getaffinity(0)),
+        show_default="number of cores",
+        envvar="STROI_JOBS",
+        help="Files checked at a time.",
+    )(function)
+
+
+def with_json(function: Command) -> Command:
+    """Give a command ``--json``, passed on as the flag `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def example(text: str) -> str:
+    """The last paragraph of a command's help: one line as a user types it."""
+    return f"\b\nExample:\n  {text}"
+
+
+def size(count: int) -> str:
+    """A number of bytes for people, in decimal units."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def many(count: int, noun: str) -> str:
+    """A count with its noun, such as "1 file" or "2 files"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def check_files(
+    folder: Path, manifest: Manifest, jobs: int, on_file: OnFile = lambda entry, problem: None
+) -> list[RefusedInput]:
+    """Every problem of a cache, with a progress display."""
+    with counting_files(len(manifest.files), on_file) as told:
+        return list(find_problems(folder, manifest, jobs, on_file=told))
+
+
+@contextmanager
+def counting_files(total: int, on_file: OnFile = lambda entry, problem: None) -> Iterator[OnFile]:
+    """A progress display of `total` files to be verified."""
+    with progress(total, label="verify", unit="files") as bar:
+
+        def told(entry: FileEntry, problem: str) -> None:
+            on_file(entry, problem)
+            bar.update(1)
+
+        yield told
+
+
+@contextmanager
+def counting_samples(total: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A progress display of `total` samples."""
+    with progress(total, label=label, unit="samples") as bar:
+        yield bar.update
+
+
+def first_few(names: Sequence[str], limit: int = 5) -> str:
+    """The first of a list and how many more there are."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,134 @@
+"""Was a cache made with this project's params, from this project's videos and skeletons?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stroi.cache.card import flat
+from stroi.cache.errors import RefusedInput
+from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
+from stroi.pipeline.cache_commands.common import first_few, many
+from stroi.pipeline.index import read_index
+from stroi.pipeline.params import load_profile
+from stroi.pipeline.profile import Profile
+from stroi.pipeline.shards import NOT_CONTENT
+from stroi.pipeline.workspace import Workspace
+
+_GROUPS = {
+    "mosaics": ("mosaics",),
+    "mosaics_compact": ("mosaics",),
+    "skeletons": ("skeletons",),
+    "weights": ("weights",),
+    "scores": ("gcn", "resnet"),
+}
+"""Kind of cache to the params groups that it may depend on."""
+
+
+def compare(
+    folder: Path, manifest: Manifest, workspace: Workspace, dataset: str
+) -> tuple[list[str], list[RefusedInput]]:
+    """What a verified cache has to do with a project.
+
+    Args:
+        folder: The cache.
+        manifest: Its manifest.
+        workspace: The project.
+        dataset: Name of a data set in it.
+
+    Returns:
+        Lines to print, and what does not agree.
+
+    Raises:
+        ParamsError: If the data set's profile is not valid.
+        RefusedInput: If the project's index or skeletons are not in order.
+    """
+    profile = load_profile(workspace.root, dataset)
+    notes: list[str] = []
+    problems = _params(folder, manifest, profile, f"profiles/{dataset}.yaml", notes)
+    index = {sample.id: sample.sha256 for sample in read_index(workspace.index(dataset)).samples}
+    strangers = sorted(set(manifest.ids) - set(index))
+    if strangers:
+        problems.append(
+            RefusedInput(
+                "OTHER_SAMPLES",
+                f"{folder}: {many(len(strangers), 'sample')} not in the index of {dataset}:"
+                f" {first_few(strangers)}",
+                remedy="name the data set that it was made from, or rerun its stage",
+            )
+        )
+    known: dict[str, Mapping[str, str]] = {"video": index}
+    skeletons = workspace.skeletons(dataset)
+    if (skeletons / MANIFEST_NAME).exists():
+        known["skeleton"] = read_manifest(skeletons, "skeletons").content_by_id
+    return notes, problems + _inputs(folder, manifest, known, notes)
+
+
+def _params(
+    folder: Path, manifest: Manifest, profile: Profile, where: str, notes: list[str]
+) -> list[RefusedInput]:
+    groups = [
+        getattr(profile, name).model_dump(mode="json", exclude=NOT_CONTENT)
+        for name in _GROUPS.get(manifest.kind, ())
+    ]
+    if not groups:
+        notes.append(f"params: not compared: {where} has none for {manifest.kind}")
+        return []
+    differing = min((_differing(manifest.params, group) for group in groups), key=len)
+    if not differing:
+        notes.append(f"params: those of {where}")
+        return []
+    return [
+        RefusedInput(
+            "OTHER_PARAMS",
+            f"{folder}: {many(len(differing), 'param')} not as in {where}: {first_few(differing)}",
+            remedy="rerun the stage, or set the params to the cache's",
+        )
+    ]
+
+
+def _differing(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    ours, theirs = dict(flat(made)), dict(flat(wanted))
+    return [
+        f"{key!a} is {ours.get(key, 'missing')}, not {theirs.get(key, 'there')}"
+        for key in sorted({*ours, *theirs})
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def _inputs(
+    folder: Path, manifest: Manifest, known: Mapping[str, Mapping[str, str]], notes: list[str]
+) -> list[RefusedInput]:
+    problems = []
+    for what, made in _recorded(manifest).items():
+        if what not in known:
+            notes.append(f"{what}: not compared, this project has none")
+            continue
+        differing = [
+            name for name in sorted(made) if known[what].get(name, made[name]) != made[name]
+        ]
+        # Samples without a video here are told of already: they are not in the index.
+        missing = [name for name in sorted(made) if name not in known[what] and what != "video"]
+        if not (differing or missing):
+            notes.append(f"{what}: that of this project for {many(len(made), 'sample')}")
+        for names, told in ((differing, "another"), (missing, "none")):
+            if names:
+                problems.append(
+                    RefusedInput(
+                        "OTHER_INPUT",
+                        f"{folder}: of {many(len(names), 'sample')} this project has {told}"
+                        f" {what}: {first_few(names)}",
+                        remedy="rerun the stage",
+                    )
+                )
+    return problems
+
+
+def _recorded(manifest: Manifest) -> dict[str, dict[str, str]]:
+    """Digest of each sample's input, by what it is of."""
+    found: dict[str, dict[str, str]] = {}
+    for entry in manifest.files:
+        for what, made in entry.inputs.items():
+            found.setdefault(what, {}).update(zip(entry.ids, made, strict=True))
+    return found

@@ -1,0 +1,91 @@
+"""``stroi cache export``: a cache for strangers, with a card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stroi.cache.card import NOT_STATED, About
+from stroi.cache.manifest import read_manifest
+from stroi.cache.private import refuse_existing
+from stroi.cache.problems import raise_first
+from stroi.cache.publish import AS_IT_IS, FORMS, export_cache
+from stroi.pipeline.cache_commands.common import (
+    ANY,
+    FOLDER,
+    check_files,
+    counting_samples,
+    example,
+    many,
+    size,
+    with_jobs,
+)
+from stroi.pipeline.cache_commands.labels import index_of
+from stroi.pipeline.options import say
+
+
+@click.command(
+    help="Publish the cache FOLDER as TARGET: a folder, or an archive if it ends in .tar. It is "
+    "verified first; a card (card.json, README.md, a contact sheet) goes with it, and nothing "
+    "that names this machine or its user.\n\n"
+    + example("stroi cache export data/demo/mosaics demo.tar --licence CC-BY-4.0 --codec jpeg")
+)
+@click.argument("folder", type=FOLDER)
+@click.argument("target", type=ANY)
+@click.option("--title", default=NOT_STATED, help="What the publication is called.")
+@click.option("--dataset-name", default=NOT_STATED, help="Data set that it was made from.")
+@click.option("--licence", default=NOT_STATED, help="SPDX name or one sentence; no default.")
+@click.option("--citation", default=NOT_STATED, help="What to cite.")
+@click.option("--contact", default=NOT_STATED, help="Whom to ask.")
+@click.option(
+    "--codec",
+    type=click.Choice(FORMS),
+    default=AS_IT_IS,
+    show_default=True,
+    help="Form of published mosaics: plain pixels, or packed.",
+)
+@click.option("--quality", type=click.IntRange(1, 100), help="Of jpeg.")
+@click.option("--index", type=FOLDER, help="Publish the labels in this index too.")
+@click.option("--no-sheet", is_flag=True, help="Leave out the contact sheet.")
+@with_jobs
+def command(
+    folder: Path,
+    target: Path,
+    codec: str,
+    quality: int | None,
+    index: Path | None,
+    no_sheet: bool,
+    jobs: int,
+    title: str,
+    dataset_name: str,
+    licence: str,
+    citation: str,
+    contact: str,
+) -> None:
+    """Publish one cache."""
+    about = About(title, dataset_name, licence, citation, contact)
+    refuse_existing(target)
+    manifest = read_manifest(folder)
+    raise_first(check_files(folder, manifest, jobs))
+    labels = index_of(index, manifest.ids) if index is not None else None
+    with counting_samples(len(manifest.ids), "export") as tell:
+        done = export_cache(
+            folder,
+            target,
+            about,
+            form=codec,
+            quality=quality,
+            index=labels,
+            sheet=not no_sheet,
+            on_sample=tell,
+        )
+    if licence == NOT_STATED:
+        click.echo("warning: no licence is stated: nobody may use this; see --licence", err=True)
+    with_labels = "with labels" if labels else "without labels"
+    counts = f"{many(done.info.samples, 'sample')} {with_labels}, {many(done.files, 'file')}"
+    say(f"{target}: {counts}, {size(done.bytes)}")
+    say(f"SHA-256 of its manifest: {done.manifest_sha256}")
+    if done.archive_sha256:
+        say(f"SHA-256 of the archive: {done.archive_sha256}")
+    say("publish the manifest's SHA-256 beside it: with it a receiver can tell that it is yours")

@@ -1,0 +1,61 @@
+"""``stroi cache info``: what a cache is, at a glance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from stroi.cache.card import find_estimator, flat
+from stroi.cache.info import Info, describe
+from stroi.pipeline.cache_commands.common import FOLDER, example, many, size, with_json
+from stroi.pipeline.options import say
+
+
+def lines(info: Info) -> Iterator[tuple[str, str]]:
+    """What there is to say, as names and texts; texts of a stranger are escaped."""
+    yield "kind", f"{info.kind.removesuffix('_compact')}{f', {info.form} form' * bool(info.form)}"
+    yield "made by", f"stroi {info.stroi_version!a}, schema {info.schema}"
+    estimator = find_estimator(info.producer)
+    if estimator:
+        yield "estimator", f"{estimator['estimator']!a}, model {estimator['model']!a}"
+    yield "samples", f"{info.samples} in {many(info.shards, 'shard')}"
+    if info.persons:
+        yield "persons", ", ".join(f"{count} of {who}" for who, count in info.persons.items())
+    if info.frames:
+        yield "frames", str(info.frames)
+    if info.height:
+        yield "mosaic", f"{info.height} x {info.width} px, {info.rows} rows, {info.columns} columns"
+        yield "black cells", f"{info.black_cells:.2%}"
+    codes = ", ".join(f"{code!a} {count}" for code, count in info.quarantined.items())
+    yield "quarantined", f"{sum(info.quarantined.values())}{f': {codes}' * bool(codes)}"
+    for key, text in flat(info.packed or {}):
+        yield f"packed {key!a}", text
+    yield "size", f"{size(info.bytes)} in {many(info.files, 'file')}"
+    yield "inputs", ", ".join(info.inputs) or "not recorded"
+    yield "params", info.params_digest
+    for key, text in flat(info.params):
+        yield f"  {key!a}", text
+    yield "producer", ""
+    for key, text in flat(info.producer):
+        yield f"  {key!a}", text
+    yield "manifest", f"SHA-256 {info.manifest_sha256}"
+
+
+@click.command(
+    help="Say what the cache FOLDER is: kind, version, params, estimator, counts, sizes. Digests "
+    "are not checked; `stroi cache verify` does that.\n\n"
+    + example("stroi cache info data/demo/mosaics")
+)
+@click.argument("folder", type=FOLDER)
+@with_json
+def command(folder: Path, as_json: bool) -> None:
+    """Describe one cache."""
+    info = describe(folder)
+    if as_json:
+        say(json.dumps(info.to_dict(), indent=1, sort_keys=True))
+        return
+    for name, text in lines(info):
+        say(f"{name:<12} {text}".rstrip())

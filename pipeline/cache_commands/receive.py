@@ -1,0 +1,97 @@
+"""``stroi cache import``: a stranger's cache, checked before it is placed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stroi.cache.card import INDEX_NAMES, NOT_STATED
+from stroi.cache.importing import Imported, import_cache
+from stroi.cache.info import form_of
+from stroi.cache.manifest import Manifest
+from stroi.pipeline.cache_commands.common import (
+    ANY,
+    counting_files,
+    example,
+    many,
+    with_jobs,
+)
+from stroi.pipeline.cache_commands.labels import check_index, place_index, refuse_other_index
+from stroi.pipeline.options import say
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _check_sha256(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    if text and not _SHA256.fullmatch(text):
+        raise click.BadParameter("want 64 hexadecimal digits in lower case")
+    return text
+
+
+@click.command(
+    help="Check the received cache SOURCE, a folder or an archive of `stroi cache export`, and "
+    "place it as TARGET, whole or not at all. A copy is checked, in processes with limits, and "
+    "that copy is placed.\n\n"
+    + example("stroi cache import demo.tar data/demo/mosaics --index data/demo/index")
+)
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=ANY)
+@click.option("--index", type=ANY, help="Place the labels that came with it in this folder.")
+@click.option(
+    "--expect",
+    metavar="SHA256",
+    default="",
+    callback=_check_sha256,
+    help="What the publisher says the SHA-256 of manifest.json is; another one is refused.",
+)
+@click.option("--unpack", "unpacked", is_flag=True, help="Place compact mosaics as plain pixels.")
+@with_jobs
+def command(
+    source: Path, target: Path, index: Path | None, expect: str, unpacked: bool, jobs: int
+) -> None:
+    """Take in one cache."""
+    labels: dict[str, bytes] = {}
+
+    def check(folder: Path, manifest: Manifest) -> None:
+        if index is not None:
+            check_index(folder, manifest.ids)
+            labels.update({name: (folder / name).read_bytes() for name in INDEX_NAMES})
+            refuse_other_index(index, labels)
+
+    done = import_cache(
+        source,
+        target,
+        expect=expect,
+        unpacked=unpacked,
+        jobs=jobs,
+        check=check,
+        watch=lambda manifest: counting_files(len(manifest.files)),
+    )
+    if index is not None:
+        place_index(index, labels)
+    _tell(target, index, done)
+
+
+def _tell(target: Path, index: Path | None, done: Imported) -> None:
+    manifest, card = done.manifest, done.card
+    form = f", {form_of(manifest.kind)} form" if form_of(manifest.kind) else ""
+    kind = manifest.kind.removesuffix("_compact")
+    say(f"{target}: {'checked and placed' if done.placed else 'already there, and undamaged'}")
+    say(f"  {kind}{form}, {many(len(manifest.ids), 'sample')}, stroi {manifest.stroi_version!a}")
+    if card is None:
+        say("  it has no card: ask its sender what it is and what you may do with it")
+    else:
+        for name in ("title", "dataset", "licence", "citation", "contact"):
+            say(f"  {name}: {_shown(card.get(name, NOT_STATED))}")
+    say(f"  SHA-256 of the manifest: {done.manifest_sha256}")
+    if index is not None:
+        say(f"  labels: {index}")
+    say(f"next: stroi cache info {target}")
+
+
+def _shown(value: Any) -> str:
+    """A stranger's value as harmless text."""
+    return ascii(value)[:300]
