@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stroi.cache.errors import RefusedInput
+import torch
+
+from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.layouts import BODY_25, COCO_17, Layout
 from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
 from stroi.trainer.config import GcnConfig, ResNetConfig
@@ -17,7 +19,10 @@ from stroi.trainer.stgcn import StGcn
 
 SCHEMA = "1.0"
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (BODY_25, COCO_17)}
-_T = TypeVar("_T")
+MAX_BLOCKS = 100
+"""Most blocks that a received graph network may have; ST-GCN has ten."""
+
+_Network = TypeVar("_Network", StGcn, FusedNet)
 
 
 def save_gcn(path: Path, model: StGcn, *, extra: dict[str, Any] | None = None) -> None:
@@ -38,10 +43,7 @@ def load_gcn(path: Path) -> StGcn:
         RefusedInput: If the file is damaged or is no graph network; see
             `stroi.trainer.checkpoint.read_tensors`, and ``PTH_META``.
     """
-    model = _built(path, "stgcn", _gcn_of)
-    tensors, _ = read_tensors(path, model.state_dict())
-    model.load_state_dict(tensors)
-    return model.eval()
+    return _loaded(path, "stgcn", _gcn_of)
 
 
 def save_resnet(path: Path, model: FusedNet, *, extra: dict[str, Any] | None = None) -> None:
@@ -71,10 +73,7 @@ def load_resnet(path: Path) -> FusedNet:
     Raises:
         RefusedInput: If the file is damaged or is no RGB branch; see `load_gcn`.
     """
-    model = _built(path, "fused", _fused_of)
-    tensors, _ = read_tensors(path, model.state_dict())
-    model.load_state_dict(tensors)
-    return model.eval()
+    return _loaded(path, "fused", _fused_of)
 
 
 def _gcn_meta(model: StGcn) -> dict[str, Any]:
@@ -90,12 +89,21 @@ def _gcn_meta(model: StGcn) -> dict[str, Any]:
 def _gcn_of(meta: dict[str, Any]) -> StGcn:
     values = dict(meta["config"])
     values["channels"], values["strides"] = tuple(values["channels"]), tuple(values["strides"])
-    return StGcn(meta["classes"], GcnConfig(**values), layout=LAYOUTS[meta["layout"]])
+    if len(values["channels"]) > MAX_BLOCKS:
+        raise ValueError(f"{len(values['channels'])} blocks, at most {MAX_BLOCKS} are built")
+    return StGcn(_classes(meta), GcnConfig(**values), layout=LAYOUTS[meta["layout"]])
+
+
+def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
+    names = meta["classes"]
+    if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
+        raise TypeError("its classes are no list of names")
+    return tuple(names)
 
 
 def _fused_of(meta: dict[str, Any]) -> FusedNet:
     return FusedNet(
-        meta["classes"],
+        _classes(meta),
         Cells(**meta["cells"]),
         ResNetConfig(**meta["config"]),
         mode=meta["mode"],
@@ -103,20 +111,26 @@ def _fused_of(meta: dict[str, Any]) -> FusedNet:
     )
 
 
-def _built(path: Path, kind: str, build: Callable[[dict[str, Any]], _T]) -> _T:
-    """The untrained network that a header describes."""
+def _loaded(path: Path, kind: str, build: Callable[[dict[str, Any]], _Network]) -> _Network:
+    """The network that a file describes, with its weights."""
     meta = read_meta(path)
     if meta.get("model") != kind or str(meta.get("schema")).split(".")[0] != "1":
         raise RefusedInput(
             "PTH_META",
-            f"{path} is no {kind} checkpoint of schema {SCHEMA}",
+            f"{str(path)!a} is no {kind} checkpoint of schema {SCHEMA}",
             remedy="give the file that the stage of that name wrote",
         )
     try:
-        return build(meta)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        # A description may ask for any size. It gets no memory before the file has the tensors.
+        with torch.device("meta"):
+            described = build(meta)
+        tensors, _ = read_tensors(path, described.state_dict())
+        model = build(meta)
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ParamsError) as error:
         raise RefusedInput(
             "PTH_META",
-            f"{path}: no network fits its description ({error})",
+            f"{str(path)!a}: no network fits its description ({str(error)[:100]!a})",
             remedy="train anew",
         ) from error
+    model.load_state_dict(tensors)
+    return model.eval()

@@ -77,9 +77,9 @@ class ResNet18(nn.Module):
 def load_backbone(net: ResNet18, path: Path) -> None:
     """Start `net` from a local weights file of torchvision's ResNet18; ``fc`` stays as it is.
 
-    The file must be safetensors with torchvision's names (convert a ``.pth`` once, on a machine
-    that trusts it, with ``safetensors.torch.save_file(torch.load(p, weights_only=True), q)``):
-    a pickle is never opened here.
+    The file must have torchvision's names, as safetensors or in torch's own zip format (``.pth``).
+    No pickle is unpickled: see `stroi.trainer.legacy_pth`. The counters of the batch
+    normalisation, which old files lack, may be missing: nothing reads them.
 
     Args:
         net: Network whose entries other than ``fc`` are overwritten.
@@ -89,7 +89,9 @@ def load_backbone(net: ResNet18, path: Path) -> None:
         RefusedInput: If the file is damaged or its names and shapes are not ResNet18's.
     """
     own = {name: value for name, value in net.state_dict().items() if not name.startswith("fc.")}
-    loaded, _ = read_tensors(path, own, ignore=("fc.weight", "fc.bias"))
+    loaded, _ = read_tensors(
+        path, own, ignore=("fc.weight", "fc.bias"), optional=".num_batches_tracked", pth=True
+    )
     with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(loaded[name])
+        for name, value in loaded.items():
+            own[name].copy_(value)

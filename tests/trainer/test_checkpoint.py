@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import safetensors.torch
 import torch
 
 from stroi.cache.errors import RefusedInput
-from stroi.trainer.checkpoint import MAX_HEADER, read_meta, read_tensors, write_tensors
+from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
+from stroi.trainer.safetensors_header import MAX_HEADER
+from stroi.trainer.tensor_files import MAX_FILE
 
 LIKE = {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor(7), "b": torch.zeros(0)}
 META = {"classes": ["wave", "tür"], "epoch": 3}
@@ -129,18 +132,45 @@ def test_every_truncation_is_refused(path: Path) -> None:
 
 def test_trailing_bytes_are_refused(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(RefusedInput, match=r"ST_OFFSETS.*tensors end at byte 32 of 33"):
+    size = path.stat().st_size
+    with pytest.raises(RefusedInput, match=rf"ST_OFFSETS.*end at byte {size - 1} of {size}"):
         read_tensors(path)
 
 
 def test_a_giant_header_is_refused_unread(path: Path) -> None:
     path.write_bytes((MAX_HEADER + 1).to_bytes(8, "little") + b"{}")
-    with pytest.raises(RefusedInput, match=r"ST_HEADER.*8388609 bytes in 10"):
+    with pytest.raises(RefusedInput, match=r"ST_HEADER.*8388609 bytes in a file of 10"):
         read_tensors(path)
 
 
-def test_pickles_folders_and_nothing_are_refused(tmp_path: Path) -> None:
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     torch.save({"a": LIKE["a"]}, tmp_path / "net.pth")
-    for name, code in (("net.pth", "ST_HEADER"), ("", "PTH_SIZE"), ("absent", "PTH_READ")):
-        with pytest.raises(RefusedInput, match=code):
+    os.mkfifo(tmp_path / "pipe")
+    for name, problem in (
+        ("net.pth", "ST_HEADER"),
+        ("pipe", "PTH_READ.*not a regular file"),
+        ("", "PTH_READ.*not a regular file"),
+        ("absent", "PTH_READ.*No such file"),
+    ):
+        with pytest.raises(RefusedInput, match=problem):
             read_tensors(tmp_path / name)
+
+
+def test_a_giant_is_refused_unread(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(MAX_FILE + 1)
+    with pytest.raises(RefusedInput, match=r"PTH_SIZE.*4294967297 bytes, at most 4294967296"):
+        read_tensors(path)
+
+
+def test_a_shape_of_many_axes_is_refused(path: Path) -> None:
+    _with_header(path, _entries(lambda h: h["a"].update(shape=[4096] * 100_000)))
+    with pytest.raises(RefusedInput, match=r"PTH_TENSOR.*bad shape \(4096, .*4096, \.\.\.\)"):
+        read_tensors(path)
+
+
+def test_counters_may_be_missing_where_the_caller_says_so(path: Path) -> None:
+    like = LIKE | {"bn.num_batches_tracked": torch.tensor(0)}
+    assert read_tensors(path, like, optional=".num_batches_tracked")[0].keys() == LIKE.keys()
+    with pytest.raises(RefusedInput, match=r"'bn.num_batches_tracked' is missing"):
+        read_tensors(path, like)

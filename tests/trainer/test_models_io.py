@@ -1,0 +1,85 @@
+"""What a checkpoint says of its network is checked before the network gets any memory."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from stroi.cache.errors import RefusedInput
+from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
+from stroi.trainer.config import GcnConfig, ResNetConfig
+from stroi.trainer.fused import FusedNet
+from stroi.trainer.models_io import load_gcn, load_resnet, save_gcn, save_resnet
+from stroi.trainer.mosaic_ops import Cells
+from stroi.trainer.stgcn import StGcn
+
+SMALL = GcnConfig(frames=8, channels=(8, 8), strides=(1, 2))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "net.safetensors"
+    save_gcn(path, StGcn(("wave", "drink"), SMALL))
+    return path
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    """Give the file another description of the same tensors."""
+    tensors, meta = read_tensors(path)
+    config = meta["config"] | {key: changes.pop(key) for key in list(changes) if key in vars(SMALL)}
+    write_tensors(path, tensors, meta | {"config": config} | changes)
+
+
+def test_there_and_back(path: Path) -> None:
+    gcn = load_gcn(path)
+    assert (gcn.classes, gcn.config, gcn.training) == (("wave", "drink"), SMALL, False)
+    fused = FusedNet(("a", "b", "c"), Cells(5, 2, 16, 16), ResNetConfig(), mode="joint", gcn=gcn)
+    save_resnet(path.with_name("fused"), fused)
+    loaded = load_resnet(path.with_name("fused")).state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in fused.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"channels": [10**7, 10**7]}, "PTH_SHAPE.*want"),
+        ({"channels": [10**18, 10**18]}, "PTH_META.*no network fits"),
+        ({"channels": [8] * 101, "strides": [1] * 101}, "PTH_META.*101 blocks, at most 100"),
+        ({"channels": [8]}, "PTH_META"),
+        ({"channels": ["8", "8"]}, "PTH_META"),
+        ({"temporal_kernel": 4}, "PTH_META.*no middle"),
+        ({"temporal_kernel": 10**9 + 1}, "PTH_SHAPE"),
+        ({"classes": ["a", "b", "c"]}, r"PTH_SHAPE.*'fc.bias' is \(2,\), want \(3,\)"),
+        ({"classes": "wave"}, "PTH_META.*no list of names"),
+        ({"classes": []}, "PTH_META.*no list of names"),
+        ({"classes": [1, 2]}, "PTH_META.*no list of names"),
+        ({"layout": "\x1b[31m"}, r"PTH_META.*x1b\[31m"),
+        ({"layout": "coco17"}, "PTH_SHAPE"),
+        ({"model": "other"}, "PTH_META.*is no stgcn checkpoint"),
+        ({"schema": "2.0"}, "PTH_META.*is no stgcn checkpoint of schema 1"),
+        ({"config": 7}, "PTH_META"),
+    ],
+)  # fmt: skip
+def test_wrong_descriptions_are_refused(path: Path, changes: dict[str, Any], problem: str) -> None:
+    rewrite(path, **changes)
+    with pytest.raises(RefusedInput, match=problem) as caught:
+        load_gcn(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_giant_description_takes_no_memory(path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rewrite(path, channels=[50_000, 50_000])
+    with pytest.raises(RefusedInput, match="PTH_SHAPE"):
+        load_gcn(path)
+    # One layer of it would take 90 GB.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_meta_can_be_read_alone(path: Path) -> None:
+    assert read_meta(path)["classes"] == ["wave", "drink"]
