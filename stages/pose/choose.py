@@ -77,7 +77,7 @@ def choose(source: str, settings: Settings) -> Choice:
     except ParamsError:
         raise
     except StroiError as error:
-        told = f"movenet, the embedded estimator, because OpenPose is not here ({error})"
+        told = f"movenet, the embedded estimator ({error.code}: {error.message})"
         return Choice("movenet", f"auto: {error.code}", told)
     told = f"openpose, because its module loads and its network {found.digest[:12]} is whole"
     return Choice("openpose", "auto: OpenPose is here", told)

@@ -32,7 +32,7 @@ def test_auto_takes_openpose_if_it_is_whole(tmp_path: Path) -> None:
 def test_auto_takes_the_embedded_one_otherwise(tmp_path: Path) -> None:
     choice = choose("auto", Settings())
     assert (choice.source, choice.why) == ("movenet", "auto: OPENPOSE_MISSING")
-    assert "no Python module of OpenPose is found; name the folder" in choice.told
+    assert "no Python module of OpenPose is found)" in choice.told
     root = fake_build(tmp_path, "master")
     next(root.rglob("*.caffemodel")).write_bytes(b"cut off")
     choice = choose("auto", Settings(openpose_root=root))
