@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +51,19 @@ class Member:
     size: int
 
 
-def write_archive(path: Path, top: str, pieces: Sequence[Piece]) -> None:
+def write_archive(
+    path: Path,
+    top: str,
+    pieces: Sequence[Piece],
+    on_piece: Callable[[Piece], None] = lambda piece: None,
+) -> None:
     """Write a new archive; equal pieces give equal bytes.
 
     Args:
         path: The new file.
         top: Name of the folder that the members lie in.
         pieces: The members, in the order in which they are written.
+        on_piece: Called with each member when it is written.
 
     Raises:
         ParamsError: ``ARCHIVE_NAME`` or ``ARCHIVE_SIZE`` if USTAR cannot tell one.
@@ -76,6 +82,7 @@ def write_archive(path: Path, top: str, pieces: Sequence[Piece]) -> None:
             write_all(fd, header(f"{top}/{piece.name}", piece.size))
             pour(piece, fd)
             write_all(fd, bytes(-piece.size % _BLOCK))
+            on_piece(piece)
         write_all(fd, _END)
 
 

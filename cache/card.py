@@ -111,8 +111,11 @@ def readme_bytes(card: Mapping[str, Any], info: Info, files: Mapping[str, int]) 
         info: What the cache says.
         files: Size in bytes of every other file that is published, by name.
     """
-    lines = [f"# {card['title'] if card['title'] != NOT_STATED else _what(info)}", ""]
-    lines += [f"{_what(info)}, made by stroi {info.stroi_version}.", "", "| | |", "|---|---|"]
+    kind = info.kind.removesuffix("_compact")
+    form = f", {info.form} form" if info.form else ""
+    title = f"A cache of {kind}" if card["title"] == NOT_STATED else card["title"]
+    lines = [f"# {title}", "", f"Made by stroi {info.stroi_version}: {kind}{form}.", ""]
+    lines += ["| | |", "|---|---|"]
     lines += [f"| {name} | {_cell(text)} |" for name, text in _facts(card, info)]
     lines += ["", "## Params", "", f"SHA-256 of all: `{info.params_digest}`", ""]
     lines += [f"- `{key}`: {_cell(text)}" for key, text in flat(info.params)]
@@ -130,11 +133,6 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", json.dumps(value, sort_keys=True)
-
-
-def _what(info: Info) -> str:
-    form = f", {info.form} form" if info.form else ""
-    return f"A cache of {info.kind.removesuffix('_compact')}{form}"
 
 
 def _facts(card: Mapping[str, Any], info: Info) -> Iterator[tuple[str, str]]:
@@ -171,9 +169,10 @@ _USE = """## Check and use
     stroi cache verify FOLDER
     stroi cache import THIS data/NAME/mosaics
 
-`verify` tells whether every byte is as published; the publisher's word about the SHA-256 of
-`manifest.json` tells whether it is this publication: `stroi cache import --expect SHA256`. Before
-it was published, the cache's manifest had the SHA-256 `{origin}`.
+`verify` tells whether every byte is what the manifest says. Whether the manifest is the
+publisher's is told by its SHA-256, if the publisher made that known:
+`stroi cache import --expect SHA256`. The manifest of the cache that this was exported from has
+`{origin}`.
 
     from stroi.cache.mosaics import MosaicCache
     cache = MosaicCache("FOLDER")  # needs numpy and h5py

@@ -91,7 +91,7 @@ def export_cache(
         index: Bytes of ``samples.csv`` and ``classes.txt``, for the samples of the cache; None
             publishes no label.
         sheet: Whether mosaics get a contact sheet.
-        on_sample: Called with the number of samples that were packed since the last call.
+        on_sample: Called with the number of samples done since it was called last.
 
     Raises:
         ParamsError: ``TARGET_EXISTS``; ``EXPORT_FORM`` if the cache has no such form.
@@ -102,24 +102,30 @@ def export_cache(
     refuse_existing(target)
     manifest = read_manifest(folder)
     with private_folder(target, sum(entry.bytes for entry in manifest.files)) as private:
+        counts = {entry.name: len(entry.ids) for entry in manifest.files}
         if _converts(manifest, form):
             folder = _convert(folder, private / "converted", form, quality, on_sample)
+            counts = {}
+
+        def written(piece: Piece) -> None:
+            on_sample(counts.get(piece.name, 0))
+
         info = describe(folder)
         pieces = _pieces(folder, info, about, dict(index or {}), sheet, private / "manifest")
         made = private / "made"
         if target.suffix == ".tar":
             top = target.stem if _TOP.fullmatch(target.stem) else info.kind
-            write_archive(made, top, pieces)
+            write_archive(made, top, pieces, written)
         else:
-            write_folder(made, pieces)
+            write_folder(made, pieces, written)
         archive = sha256_file(made) if made.is_file() else ""
         place(made, target)
     sizes = [piece.size for piece in pieces]
     return Published(info, pieces[-1].sha256, archive, len(pieces), sum(sizes))
 
 
-def write_folder(folder: Path, pieces: Sequence[Piece]) -> None:
-    """Write a new folder of new files.
+def write_folder(folder: Path, pieces: Sequence[Piece], on_piece: Callable[[Piece], None]) -> None:
+    """Write a new folder of new files, calling `on_piece` after each.
 
     Raises:
         RefusedInput: ``DIGEST`` or ``SOURCE`` if a file is not what its piece says.
@@ -129,6 +135,7 @@ def write_folder(folder: Path, pieces: Sequence[Piece]) -> None:
     for piece in pieces:
         with new_file(folder / piece.name) as fd:
             pour(piece, fd)
+        on_piece(piece)
 
 
 def find_private(tree: object, at: str = "") -> Iterator[str]:

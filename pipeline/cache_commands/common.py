@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stroi.cache.card import flat
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import FileEntry, Manifest
 from stroi.cache.verify import OnFile, find_problems
 from stroi.pipeline.progress import progress
 
 Command = Callable[..., Any]
+
+_MOST_FACTS = 100
+_LONGEST = 200
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY = click.Path(path_type=Path)
@@ -84,6 +88,15 @@ def counting_samples(total: int, label: str) -> Iterator[Callable[[int], None]]:
     """A progress display of `total` samples."""
     with progress(total, label=label, unit="samples") as bar:
         yield bar.update
+
+
+def facts(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Leaves of a stranger's JSON as harmless text, cut where there is too much of it."""
+    leaves = list(flat(tree))
+    for key, text in leaves[:_MOST_FACTS]:
+        yield ascii(key)[1:-1][:_LONGEST], text[:_LONGEST]
+    if len(leaves) > _MOST_FACTS:
+        yield "...", f"and {len(leaves) - _MOST_FACTS} more"
 
 
 def first_few(names: Sequence[str], limit: int = 5) -> str:

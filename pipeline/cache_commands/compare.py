@@ -91,7 +91,7 @@ def _params(
 def _differing(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     ours, theirs = dict(flat(made)), dict(flat(wanted))
     return [
-        f"{key!a} is {ours.get(key, 'missing')}, not {theirs.get(key, 'there')}"
+        f"{ascii(key)[1:-1]} is {ours.get(key, 'missing')}, not {theirs.get(key, 'there')}"
         for key in sorted({*ours, *theirs})
         if ours.get(key) != theirs.get(key)
     ]

@@ -33,7 +33,8 @@ def lines(found: Difference, limit: int) -> Iterator[str]:
             yield f"{many(len(names), 'sample')} {what}: {first_few(names, limit)}"
     for group, changes in (("params", found.params), ("producer", found.producer)):
         for one in changes:
-            yield f"{group} {one.key!a}: {one.a or 'missing'} in A, {one.b or 'missing'} in B"
+            key, a, b = (ascii(text)[1:-1][:200] for text in (one.key, one.a, one.b))
+            yield f"{group} {key}: {a or 'missing'} in A, {b or 'missing'} in B"
     for name, field in found.fields.items():
         told = f"largest difference {field.largest:g}, mean {field.mean:.4g}"
         shapes = f", another shape in {field.reshaped}" if field.reshaped else ""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.card import find_estimator, flat
+from stroi.cache.card import find_estimator
 from stroi.cache.info import Info, describe
-from stroi.pipeline.cache_commands.common import FOLDER, example, many, size, with_json
+from stroi.pipeline.cache_commands.common import FOLDER, example, facts, many, size, with_json
 from stroi.pipeline.options import say
 
 
@@ -31,16 +31,16 @@ def lines(info: Info) -> Iterator[tuple[str, str]]:
         yield "black cells", f"{info.black_cells:.2%}"
     codes = ", ".join(f"{code!a} {count}" for code, count in info.quarantined.items())
     yield "quarantined", f"{sum(info.quarantined.values())}{f': {codes}' * bool(codes)}"
-    for key, text in flat(info.packed or {}):
-        yield f"packed {key!a}", text
+    for key, text in facts(info.packed or {}):
+        yield f"packed {key}", text
     yield "size", f"{size(info.bytes)} in {many(info.files, 'file')}"
     yield "inputs", ", ".join(info.inputs) or "not recorded"
     yield "params", info.params_digest
-    for key, text in flat(info.params):
-        yield f"  {key!a}", text
+    for key, text in facts(info.params):
+        yield f"  {key}", text
     yield "producer", ""
-    for key, text in flat(info.producer):
-        yield f"  {key!a}", text
+    for key, text in facts(info.producer):
+        yield f"  {key}", text
     yield "manifest", f"SHA-256 {info.manifest_sha256}"
 
 
@@ -58,4 +58,4 @@ def command(folder: Path, as_json: bool) -> None:
         say(json.dumps(info.to_dict(), indent=1, sort_keys=True))
         return
     for name, text in lines(info):
-        say(f"{name:<12} {text}".rstrip())
+        say(f"{name:<24} {text}".rstrip())

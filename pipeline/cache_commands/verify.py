@@ -6,12 +6,19 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.card import flat
 from stroi.cache.errors import RefusedInput
 from stroi.cache.info import form_of
 from stroi.cache.manifest import FileEntry, Manifest, read_manifest
 from stroi.cache.problems import raise_first
-from stroi.pipeline.cache_commands.common import FOLDER, check_files, example, many, size, with_jobs
+from stroi.pipeline.cache_commands.common import (
+    FOLDER,
+    check_files,
+    example,
+    facts,
+    many,
+    size,
+    with_jobs,
+)
 from stroi.pipeline.cache_commands.compare import compare
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.workspace import Workspace
@@ -25,11 +32,11 @@ def tell_maker(folder: Path, manifest: Manifest) -> None:
     say(f"{folder}: {manifest.kind.removesuffix('_compact')}{form}, schema {manifest.schema}")
     say(f"  made by stroi {manifest.stroi_version!a}{version}")
     say(f"  params {manifest.params_digest}")
-    for key, text in flat(manifest.params):
-        say(f"    {key!a}: {text}")
+    for key, text in facts(manifest.params):
+        say(f"    {key}: {text}")
     say("  producer")
-    for key, text in flat(manifest.producer):
-        say(f"    {key!a}: {text}")
+    for key, text in facts(manifest.producer):
+        say(f"    {key}: {text}")
     inputs = sorted({what for entry in manifest.files for what in entry.inputs})
     say(f"  inputs: {', '.join(f'{what} of every sample' for what in inputs) or 'not recorded'}")
 
