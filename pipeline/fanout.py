@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from stroi.cache.disk import writing
 from stroi.cache.errors import ParamsError, StroiError
+from stroi.cache.files import is_left_over, temporary_beside
+from stroi.cache.processes import this_process
 from stroi.pipeline.progress import Progress, progress
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Tick = Callable[[], None]
+Call = Callable[[], tuple[int, Result]]
+
+_PATIENCE = 30  # seconds until a cluster has to answer
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Workers:
     """Who does the work. It never changes a byte of what is written.
 
     Attributes:
-        jobs: Processes at a time; 1 works in this process.
+        jobs: Processes at a time; 1 works in this process. A cluster decides by itself.
         backend: ``loky`` (this machine) or ``dask`` (a cluster).
         scheduler: Address of the dask scheduler, such as ``tcp://host:8786``.
     """
@@ -35,6 +41,10 @@ class Workers:
     jobs: int = 1
     backend: str = "loky"
     scheduler: str | None = None
+
+
+class WorkerKilled(StroiError):
+    """A worker process ended without a word; what others finished before is not lost."""
 
 
 def fan_out(
@@ -60,56 +70,124 @@ def fan_out(
         Results in the order of `tasks`.
 
     Raises:
-        StroiError: If a worker process was killed.
+        WorkerKilled: If a worker process was killed.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    with (
-        TemporaryDirectory(dir=scratch, prefix="progress-") as folder,
-        progress(total, label=label) as bar,
-    ):
+    stream = fan_out_as_finished(
+        function, tasks, workers=workers, total=total, label=label, scratch=scratch
+    )
+    return [result for _, result in sorted(stream, key=lambda numbered: numbered[0])]
+
+
+def fan_out_as_finished(
+    function: Callable[[Task, Tick], Result],
+    tasks: Sequence[Task],
+    *,
+    workers: Workers,
+    total: int,
+    label: str,
+    scratch: Path,
+) -> Iterator[tuple[int, Result]]:
+    """As `fan_out`, but every result as soon as it is there, with the number of its task.
+
+    Raises:
+        WorkerKilled: If a worker process was killed; results given before stay good.
+    """
+    with _counters(scratch) as folder, progress(total, label=label) as bar:
         if workers.jobs == 1 and workers.backend == "loky":
-            return [function(task, lambda: bar.update(1)) for task in tasks]
-        with _watch(Path(folder), bar):
-            return _parallel(function, tasks, workers, Path(folder))
+            for number, task in enumerate(tasks):
+                yield number, function(task, lambda: bar.update(1))
+            return
+        calls = [
+            partial(_call, function, folder, number, task) for number, task in enumerate(tasks)
+        ]
+        on = _on_this_machine if workers.backend == "loky" else _on_a_cluster
+        with _watch(folder, bar):
+            yield from on(calls, workers)
 
 
-def _parallel(
-    function: Callable[[Task, Tick], Result], tasks: Sequence[Task], workers: Workers, folder: Path
-) -> list[Result]:
-    calls = [delayed(_call)(function, task, folder) for task in tasks]
-    options: dict[str, Any] = {"backend": workers.backend, "n_jobs": workers.jobs}
-    if workers.backend == "loky":
-        options["inner_max_num_threads"] = 1
-    elif workers.scheduler is None:
-        raise ParamsError(
-            "SCHEDULER",
-            "the dask backend needs a scheduler",
-            remedy="add --scheduler tcp://HOST:PORT",
-        )
-    else:
-        options["scheduler_host"] = workers.scheduler
+def _on_this_machine(
+    calls: Sequence[Call[Result]], workers: Workers
+) -> Iterator[tuple[int, Result]]:
     try:
-        with parallel_config(**options):
-            return list(Parallel(batch_size=1)(calls))
+        with parallel_config(backend="loky", n_jobs=workers.jobs, inner_max_num_threads=1):
+            yield from Parallel(batch_size=1, return_as="generator")(
+                delayed(_run)(call) for call in calls
+            )
     except TerminatedWorkerError:
-        raise StroiError(
-            "WORKER_KILLED",
-            "a worker process was killed, by want of memory or by a crash in a decoder",
-            remedy="run the same command again: it goes on where it stopped; use fewer --jobs",
-        ) from None
+        raise _killed() from None
 
 
-def _call(function: Callable[[Task, Tick], Result], task: Task, folder: Path) -> Result:
+def _on_a_cluster(calls: Sequence[Call[Result]], workers: Workers) -> Iterator[tuple[int, Result]]:
+    # Not by joblib's dask backend: it waits for ever for a task whose worker was killed.
+    from distributed import Client, KilledWorker, as_completed
+
+    if workers.scheduler is None:
+        raise _scheduler("the dask backend needs a scheduler")
+    try:
+        client = Client(  # type: ignore[no-untyped-call]
+            workers.scheduler, timeout=_PATIENCE, set_as_default=False
+        )
+    except OSError:
+        raise _scheduler(f"no dask scheduler answers at {workers.scheduler}") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+            futures = client.map(_run, calls, pure=False)
+            finished = as_completed(futures, loop=client.loop)  # type: ignore[no-untyped-call]
+            for future in finished:
+                yield future.result()
+        except TimeoutError:
+            raise _scheduler(f"the cluster at {workers.scheduler} has no workers") from None
+        except KilledWorker:
+            raise _killed() from None
+
+
+def _scheduler(what: str) -> ParamsError:
+    return ParamsError("SCHEDULER", what, remedy="add --scheduler tcp://HOST:PORT of a cluster")
+
+
+def _killed() -> WorkerKilled:
+    return WorkerKilled(
+        "WORKER_KILLED",
+        "a worker process was killed, by want of memory or by a crash in a decoder",
+        remedy="run the same command again: it goes on where it stopped; use fewer --jobs "
+        "or fewer clips_per_shard",
+    )
+
+
+def _run(call: Call[Result]) -> tuple[int, Result]:
+    return call()
+
+
+def _call(
+    function: Callable[[Task, Tick], Result], folder: Path, number: int, task: Task
+) -> tuple[int, Result]:
     # Processes may be on other machines: a file per process that grows by a byte per unit is the
     # one channel that needs nothing but the shared folder.
-    counter = folder / f"{os.uname().nodename}-{os.getpid()}"
+    counter = folder / this_process()
 
     def tick() -> None:
-        # A call that the parent gave up must not fail because its display is gone.
-        with suppress(FileNotFoundError), counter.open("ab") as file:
+        # No work may fail for its display: not by a full disk, nor because the parent is gone.
+        with suppress(OSError), counter.open("ab") as file:
             file.write(b".")
 
-    return function(task, tick)
+    return number, function(task, tick)
+
+
+@contextmanager
+def _counters(scratch: Path) -> Iterator[Path]:
+    """A folder for the counters of this run; those of killed runs are removed."""
+    with writing(scratch):
+        scratch.mkdir(parents=True, exist_ok=True)
+        for left in scratch.glob("progress.tmp-*"):
+            if is_left_over(left.name):
+                shutil.rmtree(left, ignore_errors=True)
+        folder = temporary_beside(scratch / "progress")
+        folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

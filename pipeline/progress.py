@@ -47,8 +47,13 @@ class _Lines:
             self.say(f"{text}, {note}" if note else text)
 
     def say(self, text: str) -> None:
-        sys.stderr.write(f"{self.label}: {text}\n")
-        sys.stderr.flush()
+        announce(self.label, text)
+
+
+def announce(label: str, text: str) -> None:
+    """Tell the user on stderr what happened beside the expected."""
+    sys.stderr.write(f"{label}: {text}\n")
+    sys.stderr.flush()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,10 +15,11 @@ import onnxruntime
 import scipy
 
 from stroi.cache.digests import digest
+from stroi.cache.files import check_writable, sweep_temporaries
 from stroi.cache.locks import lock
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
 from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, read_index
+from stroi.pipeline.index import Index, Sample, read_index
 from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
@@ -33,15 +34,20 @@ from stroi.stages.source import check_unchanged
 
 GROUPS = ("skeletons",)
 ALGORITHM = 1
-"""Raise it when the same video and params give other skeletons."""
+"""Raise it when the same people found give other skeletons: tracking and choice."""
+DETECTION = 1
+"""Raise it when the same video gives other people found: then all is estimated anew."""
+DETECTIONS = "detections"
+"""Folder of the store: everybody found in a clip, per clip."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the index knows of a clip; no label."""
+    """What the index knows of a clip, and where everybody found in it is kept; no label."""
 
     video: Path
     sha256: str
+    kept: Path
 
 
 @lru_cache(maxsize=1)
@@ -49,33 +55,38 @@ def _estimator(name: str, side: int) -> Estimator:
     return load_estimator(name, side=side)
 
 
-def estimate(
-    source: Source, *, params: SkeletonParams, producer: dict[str, Any], kept: Path
-) -> Detections:
-    """Everybody found in every frame; from `kept` if these bytes were estimated before.
+def detections_key(sha256: str, params: SkeletonParams, estimator: Mapping[str, Any]) -> str:
+    """Content key of everybody found in a video; nothing of tracking and choice is in it.
+
+    Args:
+        sha256: Digest of the video.
+        params: The stage's params.
+        estimator: The part of the producer that shapes what is found.
+    """
+    return digest([sha256, params.source, params.side, dict(estimator), DETECTION])
+
+
+def estimate(source: Source, *, params: SkeletonParams) -> Detections:
+    """Everybody found in every frame; as kept if these bytes were estimated before.
 
     Raises:
         ClipRejected: If the video changed since it was indexed, or cannot be decoded.
     """
-    key = digest([source.sha256, params.source, params.side, producer, ALGORITHM])
-    path = kept / f"{key}.npz"
-    detections = load_detections(path)
+    detections = load_detections(source.kept)
     if detections is None:
         check_unchanged(source.video, source.sha256)
         detections = detect(source.video, _estimator(params.source, params.side))
-        save_detections(path, detections)
+        save_detections(source.kept, detections)
     return detections
 
 
-def make_clip(
-    source: Source, *, params: SkeletonParams, producer: dict[str, Any], kept: Path
-) -> Clip:
+def make_clip(source: Source, *, params: SkeletonParams) -> Clip:
     """The tracked skeleton of one clip.
 
     Raises:
         ClipRejected: If the video cannot be used or shows nobody.
     """
-    found = estimate(source, params=params, producer=producer, kept=kept)
+    found = estimate(source, params=params)
     keypoints, person_count = main_persons(
         track(found.by_frame()),
         subjects=params.subjects,
@@ -98,6 +109,14 @@ def describe(clip: Clip) -> str:
     return f"{clip.person_count} of at most 2 people in {len(shown)} frames, seen in {seen}"
 
 
+def _job(
+    raw: Path, store: Path, sample: Sample, params: SkeletonParams, estimator: Mapping[str, Any]
+) -> Job[Source]:
+    kept = f"{DETECTIONS}/{detections_key(sample.sha256, params, estimator)}.npz"
+    source = Source(raw / sample.video, sample.sha256, store / kept)
+    return Job(sample.id, {"video": sample.sha256}, source, kept)
+
+
 def build_skeletons(
     raw: Path, index: Index, out: Path, params: SkeletonParams, workers: Workers, store: Path
 ) -> Ledger:
@@ -106,28 +125,24 @@ def build_skeletons(
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
-    producer = {
+    estimator = {
         "estimator": params.source,
         "model": _estimator(params.source, params.side).digest,
         "opencv": cv2.__version__,
         "onnxruntime": onnxruntime.__version__,
-        "scipy": scipy.__version__,
     }
-    kept = store / "detections"
-    kept.mkdir(parents=True, exist_ok=True)
+    check_writable(store / DETECTIONS)
+    sweep_temporaries(store / DETECTIONS)
     recipe = Recipe(
         kind="skeletons",
         algorithm=ALGORITHM,
         params=params.model_dump(exclude=NOT_CONTENT),
-        producer=producer,
-        make=partial(make_clip, params=params, producer=producer, kept=kept),
+        producer={**estimator, "detection": DETECTION, "scipy": scipy.__version__},
+        make=partial(make_clip, params=params),
         encode=encode,
         detail=describe,
     )
-    jobs = [
-        Job(sample.id, {"video": sample.sha256}, Source(raw / sample.video, sample.sha256))
-        for sample in index.samples
-    ]
+    jobs = [_job(raw, store, sample, params, estimator) for sample in index.samples]
     ledger = build_shards(
         out, recipe, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,11 +24,22 @@ def double(source: tuple[str, str]) -> str:
         raise ClipRejected("BAD_TEXT", f"{Path(path).name} starts with bad")
     if text.startswith("crash"):
         os.kill(os.getpid(), 9)
+    if text.startswith("segv"):
+        ctypes.string_at(0)
+    if text.startswith("exit"):
+        os._exit(3)
+    if text.startswith("once") and not Path(f"{log}.once").exists():
+        Path(f"{log}.once").touch()
+        os.kill(os.getpid(), 9)
+    if text.startswith("lost"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
     return text * 2
 
 
 def encode(ids: Sequence[str], texts: Sequence[str]) -> Encoded:
     """All texts in one file."""
+    if any(text.startswith("too much") for text in texts):
+        os.kill(os.getpid(), 9)
     data = "\n".join(f"{name}={text}" for name, text in zip(ids, texts, strict=True)).encode()
     return Encoded(data, tuple(sha256_bytes(text.encode()) for text in texts))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from stroi.cache.errors import ClipRejected, ParamsError
+from stroi.cache.processes import this_process
 from stroi.pipeline.fanout import Workers, fan_out
 from stroi.pipeline.progress import progress
 
@@ -35,9 +37,37 @@ def test_an_error_of_a_task_arrives_whole(tmp_path: Path, jobs: int) -> None:
     assert (caught.value.code, caught.value.remedy) == ("CODE", "take another")
 
 
-def test_dask_needs_a_scheduler(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="add --scheduler tcp://HOST:PORT"):
-        fan_out(square, [1], workers=Workers(2, "dask"), total=1, label="x", scratch=tmp_path)
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [(None, "the dask backend needs a scheduler"), ("tcp://127.0.0.1:9", "no dask scheduler ans")],
+)
+def test_dask_needs_a_scheduler(
+    tmp_path: Path, address: str | None, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stroi.pipeline.fanout._PATIENCE", 1)
+    workers = Workers(2, "dask", address)
+    with pytest.raises(ParamsError, match=f"{text}.*add --scheduler tcp://HOST:PORT"):
+        fan_out(square, [1], workers=workers, total=1, label="x", scratch=tmp_path)
+
+
+def test_dask_needs_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import LocalCluster
+
+    monkeypatch.setattr("stroi.pipeline.fanout._PATIENCE", 1)
+    with LocalCluster(n_workers=0, dashboard_address=None, local_directory=tmp_path) as cluster:
+        workers = Workers(2, "dask", cluster.scheduler_address)
+        with pytest.raises(ParamsError, match="has no workers"):
+            fan_out(square, [1], workers=workers, total=1, label="x", scratch=tmp_path)
+
+
+def test_folders_of_killed_runs_are_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f"progress.tmp-{dead.pid}-{this_process().split('-')[1]}-00000000"
+    left.mkdir()
+    (left / "1").write_bytes(b".")
+    fan_out(square, [1], workers=Workers(), total=1, label="x", scratch=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 class _Terminal(io.StringIO):

@@ -1,0 +1,149 @@
+"""Clips that crash the process which makes them: found, tried alone, and set aside.
+
+A broken video can crash its decoder, and with it the worker. Before a worker turns to a clip it
+leaves a mark in the store, and takes it away when the clip is made. The marks of dead processes
+name the suspects. Each is made once more in a process of its own; one that ends it again and
+again has crashed, and the store remembers that under the clip's own content key. Nobody else is
+blamed: a worker may have died by want of memory, or because somebody killed it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from threading import get_ident
+from typing import Any, TypeVar
+
+from stroi.cache.files import write_atomic
+from stroi.cache.processes import is_gone, is_of_this_host, this_process
+from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.progress import announce
+from stroi.pipeline.recipe import Job, Recipe
+
+Source = TypeVar("Source")
+Made = TypeVar("Made")
+
+MARKS = "marks"
+"""Folder of the store: per process, and thread, a file that names the clip in its hands."""
+CRASHED = "crashed"
+"""Folder of the store: per crashed clip a file under its content key. Delete one to try again."""
+ATTEMPTS = 2
+"""So many times a suspect may end a process of its own."""
+
+
+@contextmanager
+def marked(store: Path, key: str) -> Iterator[None]:
+    """Leave word that this process has the clip of that content key in its hands."""
+    # A worker of a cluster may make clips in several threads.
+    mark = store / MARKS / f"{this_process()}.{get_ident():x}"
+    # A mark that cannot be written, on a full disk, must not end the work.
+    with suppress(OSError):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(key)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            mark.unlink()
+
+
+def find_crashed(
+    store: Path, recipe: Recipe[Source, Made], jobs: Sequence[Job[Source]], *, one_death: bool
+) -> dict[str, Outcome]:
+    """Clips that must not be made again, by id, with what the ledger says about each.
+
+    Clips that dead processes had in their hands are tried first.
+
+    Args:
+        store: Folder of finished work.
+        recipe: How a clip is made.
+        jobs: The clips in question; nobody else's marks are touched.
+        one_death: Whether all marks are of one death that took the other workers along: then the
+            trials end with the first clip that crashed. One that is missed is met again.
+    """
+    marks = _stale_marks(store)
+    known = {path.stem for path in (store / CRASHED).glob("*.json")}
+    if not marks and not known:
+        return {}
+    by_key = {recipe.key([job]): job for job in jobs}
+    suspects = {key: marks_of_it for key, marks_of_it in marks.items() if key in by_key}
+    for key in sorted(suspects.keys() - known):
+        if _try(store, recipe, key, by_key[key]):
+            known.add(key)
+            if one_death:
+                break
+    for path in (path for paths in suspects.values() for path in paths):
+        path.unlink(missing_ok=True)
+    return {by_key[key].id: _outcome(store, key, by_key[key].id) for key in known & by_key.keys()}
+
+
+def _stale_marks(store: Path) -> dict[str, list[Path]]:
+    """Marks by the key in them; a living process of this host keeps its own."""
+    marks: dict[str, list[Path]] = {}
+    for path in sorted((store / MARKS).glob("*")):
+        maker = path.name.partition(".")[0]
+        if is_of_this_host(maker) and not is_gone(maker):
+            continue
+        with suppress(OSError, UnicodeDecodeError):
+            marks.setdefault(path.read_text(), []).append(path)
+    return marks
+
+
+def _try(store: Path, recipe: Recipe[Source, Made], key: str, job: Job[Source]) -> bool:
+    """Make a clip in a process of its own; whether it ended every one of them."""
+    announce(recipe.kind, f"a process ended while it had {job.id}; trying that clip alone")
+    for _ in range(ATTEMPTS):
+        end = _end_of(recipe.make, job.source)
+        if not end:
+            return False
+    announce(recipe.kind, f"{job.id} crashed the process ({end}); going on without it")
+    write_atomic(store / CRASHED / f"{key}.json", json.dumps({"end": end}).encode())
+    return True
+
+
+def _outcome(store: Path, key: str, sample_id: str) -> Outcome:
+    try:
+        note: Mapping[str, Any] = json.loads((store / CRASHED / f"{key}.json").read_bytes())
+        end = str(note["end"])
+    except (OSError, ValueError, KeyError, TypeError):
+        end = "unknown"
+    return Outcome(sample_id, "CRASHED", f"its decoder or estimator crashed the process ({end})")
+
+
+def _end_of(make: Callable[[Source], Made], source: Source) -> str:
+    """How the process that made one clip ended: empty if as it should, else such as SIGSEGV."""
+    here, there = get_context("spawn").Pipe(duplex=False)
+    process = get_context("spawn").Process(target=_alone, args=(make, source, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        said = []
+        with suppress(EOFError):
+            while True:
+                said.append(here.recv_bytes())
+        process.join()
+    finally:
+        process.kill()
+        here.close()
+    # One that never began was not ended by the clip.
+    return _name(process.exitcode or 0) if said == [b"began"] else ""
+
+
+def _alone(make: Callable[[Source], Made], source: Source, there: Connection) -> None:
+    there.send_bytes(b"began")
+    # What is wrong with a clip in other ways is found, and told, by the worker that gets it.
+    with suppress(Exception):
+        make(source)
+    there.send_bytes(b"ended")
+
+
+def _name(exit_code: int) -> str:
+    if exit_code < 0:
+        with suppress(ValueError):
+            return signal.Signals(-exit_code).name
+    return f"exit status {exit_code}"
