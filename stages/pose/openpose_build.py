@@ -27,7 +27,10 @@ REMEDY = (
 )
 _MODULES = ("openpose.pyopenpose", "pyopenpose", "openpose.openpose")
 _MARK = "stroi-openpose:"
-_PROBE = "import sys; from stroi.stages.pose.openpose_build import report; report(sys.argv[1:])"
+_PROBE = (
+    # OpenCV first, as in the stages: two of them in one process is what breaks builds most often.
+    "import sys, cv2; from stroi.stages.pose.openpose_build import report; report(sys.argv[1:])"
+)
 _PATIENCE = 120.0
 """Seconds that loading the module may take: CUDA is slow to start on some machines."""
 

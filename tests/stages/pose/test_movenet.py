@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -48,6 +49,17 @@ def frame_of(path: Path) -> NDArray[np.uint8]:
 def test_names_itself_and_its_model(movenet: MoveNet) -> None:
     assert (movenet.name, movenet.digest) == ("movenet", MODEL_SHA256)
     assert load_estimator("movenet", side=192).digest == MODEL_SHA256
+
+
+def test_tells_what_shapes_its_output(movenet: MoveNet) -> None:
+    info = MoveNet(side=192, min_joint_score=0.3).info()
+    assert info == {
+        "onnxruntime": onnxruntime.__version__,
+        "side": 192,
+        "min_person_score": 0.2,
+        "min_joint_score": 0.3,
+    }
+    assert movenet.info() != info
 
 
 def test_another_model_is_refused(tmp_path: Path) -> None:
