@@ -123,7 +123,7 @@ def readme_bytes(card: Mapping[str, Any], info: Info, files: Mapping[str, int]) 
     lines += [f"- `{key}`: {_cell(text)}" for key, text in flat(info.producer)]
     lines += ["", "## Files", "", "| file | bytes |", "|---|---|"]
     lines += [f"| {name} | {size} |" for name, size in sorted(files.items())]
-    return "\n".join([*lines, "", _USE.format(origin=info.manifest_sha256), ""]).encode()
+    return "\n".join([*lines, "", _USE.format(origin=info.manifest_sha256)]).encode()
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

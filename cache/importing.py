@@ -100,8 +100,11 @@ def import_cache(
             ``ARCHIVE_*``, ``CARD``, the first problem that `verify` finds, or as `check`.
         StroiError: If the disk is full or read-only.
     """
-    with _opened(source) as found, private_folder(target, _size(found)) as private:
-        folder = private / "received"
+    with (
+        _opened(source) as found,
+        private_folder(target, _size(found)) as private,
+        _retold(private / "received", source) as folder,
+    ):
         folder.mkdir()
         manifest = _take_manifest(found, folder, expect)
         sha256 = manifest_sha256(folder)
@@ -111,17 +114,17 @@ def import_cache(
             return Imported(manifest, sha256, read_card(target), placed=False)
         _take_rest(found, manifest, folder, target)
         with watch(manifest) as on_file:
-            problems = list(find_problems(folder, manifest, jobs, on_file=on_file))
-        raise_first([_told_of(problem, folder, source) for problem in problems])
-        check(folder, manifest)
+            raise_first(list(find_problems(folder, manifest, jobs, on_file=on_file)))
         card = read_card(folder)
+        check(folder, manifest)
+        made = folder
         if unpacked and manifest.kind == "mosaics_compact":
-            unpack(folder, private / "unpacked", on_sample=on_sample)
-            folder = private / "unpacked"
+            made = private / "unpacked"
+            unpack(folder, made, on_sample=on_sample)
         if os.path.lexists(target):
-            _refuse_other(target, manifest_sha256(folder), jobs)
+            _refuse_other(target, manifest_sha256(made), jobs)
             return Imported(manifest, sha256, card, placed=False)
-        place(folder, target)
+        place(made, target)
     return Imported(manifest, sha256, card, placed=True)
 
 
@@ -191,10 +194,7 @@ def _take_manifest(found: _Source, folder: Path, expect: str) -> Manifest:
             f"{found.where}: the SHA-256 of its manifest is {sha256}, want {expect}",
             remedy="this is another cache or another version of it: ask the sender",
         )
-    try:
-        return read_manifest(folder)
-    except RefusedInput as error:
-        raise _told_of(error, folder, found.where) from None
+    return read_manifest(folder)
 
 
 def _take_rest(found: _Source, manifest: Manifest, folder: Path, target: Path) -> None:
@@ -214,10 +214,18 @@ def _take_rest(found: _Source, manifest: Manifest, folder: Path, target: Path) -
                 found.copy(member, out)
 
 
-def _told_of(error: RefusedInput, copy: Path, source: Path) -> RefusedInput:
-    """The same refusal with the source's name instead of its copy's."""
-    message = error.message.replace(str(copy), str(source))
-    return RefusedInput(error.code, message, remedy=error.remedy)
+@contextmanager
+def _retold(copy: Path, source: Path) -> Iterator[Path]:
+    """Give refusals within the block the source's name instead of its copy's."""
+    try:
+        yield copy
+    except RefusedInput as error:
+        message, *details = (
+            text.replace(str(copy), str(source)) for text in (error.message, *error.details)
+        )
+        raise RefusedInput(
+            error.code, message, remedy=error.remedy, details=tuple(details)
+        ) from error
 
 
 def _refused(message: str) -> RefusedInput:
