@@ -8,8 +8,8 @@ and stamp others out of order.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,18 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
+from stroi.stages.memory import memory_budget
+from stroi.stages.video_opening import open_video, shown
 
-MAX_SIDE = 4096
-"""Longest frame side that is read, in px; a header beyond it is taken for damage."""
-
-MIN_SIDE = 16
-"""Shortest frame side that is read, in px."""
-
-# Read by OpenCV whenever a video is opened, not when the module is imported.
-os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "protocol_whitelist;file"
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-cv2.setNumThreads(1)
+MAX_FRAMES = 500_000
+"""Most frames of a clip; four and a half hours at 30 frames per second."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +54,13 @@ class Frames(Iterator[NDArray[np.uint8]]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._fd, self._capture = _open(path)
+        self._fd, self._capture = open_video(path)
         self._count = 0
         self._shape: tuple[int, ...] = ()
         self._fps = max(0.0, float(self._capture.get(cv2.CAP_PROP_FPS)))
         declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self._declared = int(declared) if 0 < declared < 2**31 else 0
+        self._budget = _frame_budget(self._capture)
         self._open = True
 
     def __enter__(self) -> Self:
@@ -98,9 +92,10 @@ class Frames(Iterator[NDArray[np.uint8]]):
         """
         if not self._open:
             return False
-        if self._capture.grab():
-            self._count += 1
-            return True
+        with self._memory():
+            if self._capture.grab():
+                self._count += 1
+                return self._below_limit()
         self.close()
         _check_count(self._path, self._count, self._declared)
         return False
@@ -113,22 +108,46 @@ class Frames(Iterator[NDArray[np.uint8]]):
                 is out of range or differs from the earlier frames'.
         """
         index = self._count - 1
-        good, frame = self._capture.retrieve()
+        with self._memory():
+            good, frame = self._capture.retrieve()
         if not good or frame.dtype != np.uint8 or frame.ndim != 3:
             raise ClipRejected(
                 "VIDEO_FRAMES",
-                f"{_name(self._path)}: frame {index} cannot be decoded",
+                f"{shown(self._path)}: frame {index} cannot be decoded",
                 remedy="encode the video again or leave it out",
             )
         if frame.shape != (self._shape or frame.shape):
             raise ClipRejected(
                 "VIDEO_SIZE",
-                f"{_name(self._path)}: frame {index} is {frame.shape[1]} x {frame.shape[0]} px, "
+                f"{shown(self._path)}: frame {index} is {frame.shape[1]} x {frame.shape[0]} px, "
                 f"the frames before {self._shape[1]} x {self._shape[0]} px",
                 remedy="encode the video again with one frame size",
             )
         self._shape = frame.shape
         return np.asarray(frame, np.uint8)
+
+    @contextmanager
+    def _memory(self) -> Iterator[None]:
+        """A frame's memory: pictures far larger than the header says would take any amount."""
+        try:
+            with memory_budget(self._budget):
+                yield
+        except (cv2.error, MemoryError):
+            raise ClipRejected(
+                "VIDEO_MEMORY",
+                f"{shown(self._path)}: frame {self._count} needs more memory than frames of the"
+                " header's size do",
+                remedy="encode the video again or leave it out",
+            ) from None
+
+    def _below_limit(self) -> bool:
+        if self._count > MAX_FRAMES:
+            raise ClipRejected(
+                "VIDEO_FRAMES",
+                f"{shown(self._path)}: more than {MAX_FRAMES} frames",
+                remedy="cut it into clips",
+            )
+        return True
 
     @property
     def info(self) -> VideoInfo:
@@ -198,7 +217,7 @@ def read_selected(path: Path, wanted: Sequence[int]) -> dict[int, NDArray[np.uin
             if not frames.skip():
                 raise ClipRejected(
                     "VIDEO_FRAMES",
-                    f"{_name(path)}: frame {left[-1]} is wanted, but only {index} decode",
+                    f"{shown(path)}: frame {left[-1]} is wanted, but only {index} decode",
                     remedy="estimate the clip's skeleton again from this very file",
                 )
             if index in chosen:
@@ -206,108 +225,22 @@ def read_selected(path: Path, wanted: Sequence[int]) -> dict[int, NDArray[np.uin
     return found
 
 
-def _name(path: Path) -> str:
-    """Show the path as printable ASCII, fit for one line of a log."""
-    return ascii(str(path))
-
-
-def _open(path: Path) -> tuple[int, cv2.VideoCapture]:
-    """Open the file once, check it, and hand that very file to the decoder."""
-    fd = _open_plain_file(path)
-    try:
-        _check_magic(path, os.pread(fd, 16, 0))
-        capture = _capture(path, fd)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd, capture
-
-
-def _open_plain_file(path: Path) -> int:
-    """File descriptor of a non-empty regular file; O_NONBLOCK keeps a FIFO from hanging us."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ClipRejected(
-            "VIDEO_OPEN",
-            f"{_name(path)}: cannot be opened ({reason})",
-            remedy="check the path in the index and the file's permissions",
-        ) from error
-    status = os.fstat(fd)
-    if stat.S_ISREG(status.st_mode) and status.st_size > 0:
-        return fd
-    os.close(fd)
-    if stat.S_ISREG(status.st_mode):
-        raise ClipRejected(
-            "VIDEO_EMPTY", f"{_name(path)}: the file has 0 bytes", remedy="fetch the file again"
-        )
-    raise ClipRejected(
-        "VIDEO_OPEN", f"{_name(path)}: not a plain file", remedy="name a video file in the index"
-    )
-
-
-def _check_magic(path: Path, head: bytes) -> None:
-    """Refuse what is no AVI, MP4/MOV or Matroska: FFmpeg would follow a playlist to other files."""
-    avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
-    if not (avi or head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3"):
-        raise ClipRejected(
-            "VIDEO_MAGIC",
-            f"{_name(path)}: not an AVI, MP4 or Matroska file (it begins with {head[:8]!r})",
-            remedy="convert it to one of these, or leave it out",
-        )
-
-
-def _capture(path: Path, fd: int) -> cv2.VideoCapture:
-    """Open a decoder over an open file.
-
-    The descriptor stands in for the name, so that no name is taken for a pattern or a protocol.
-    """
-    name = f"/proc/self/fd/{fd}"
-    if not Path(name).exists():
-        name = f"file:{path.absolute()}"
-    capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    try:
-        if not capture.isOpened():
-            raise ClipRejected(
-                "VIDEO_OPEN",
-                f"{_name(path)}: no video stream that can be decoded (damaged or cut short?)",
-                remedy="fetch the file again, or encode it as H.264 in MP4",
-            )
-        _check_header(path, capture)
-    except BaseException:
-        capture.release()
-        raise
-    return capture
-
-
-def _check_header(path: Path, capture: cv2.VideoCapture) -> None:
-    turned = capture.get(cv2.CAP_PROP_ORIENTATION_META)
-    if turned:
-        raise ClipRejected(
-            "VIDEO_ROTATED",
-            f"{_name(path)}: the video carries a rotation of {turned:.0f} degrees",
-            remedy="encode it again upright, without rotation metadata",
-        )
+def _frame_budget(capture: cv2.VideoCapture) -> int:
+    """Bytes that one step of the decoder may take: some frames, at 16 bytes a pixel."""
     width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
     height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
-        raise ClipRejected(
-            "VIDEO_SIZE",
-            f"{_name(path)}: frames of {width:.0f} x {height:.0f} px",
-            remedy=f"encode it with sides from {MIN_SIDE} to {MAX_SIDE} px",
-        )
+    return 64 * 2**20 + 16 * int(width * height)
 
 
 def _check_count(path: Path, decoded: int, declared: int) -> None:
     """Few missing frames are normal (B-frames in AVI), many mean damage or a lying header."""
     if decoded == 0:
         raise ClipRejected(
-            "VIDEO_EMPTY", f"{_name(path)}: not one frame decodes", remedy="fetch the file again"
+            "VIDEO_EMPTY", f"{shown(path)}: not one frame decodes", remedy="fetch the file again"
         )
     if declared - decoded > max(3, 0.05 * declared):
         raise ClipRejected(
             "VIDEO_FRAMES",
-            f"{_name(path)}: {decoded} frames decode of {declared} declared",
+            f"{shown(path)}: {decoded} frames decode of {declared} declared",
             remedy="fetch the file again, or encode it again if this is all there is",
         )

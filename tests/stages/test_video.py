@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.video import VideoInfo, read_frames, read_selected
+
+sys.path.insert(0, str(Path(__file__).parent))
+import handmade_videos
+from handmade_videos import jpeg, mux, turned
 
 CONTAINERS = [("MJPG", "avi"), ("XVID", "avi"), ("mp4v", "mp4"), ("MJPG", "mkv")]
 Frame = NDArray[np.uint8]
@@ -33,35 +37,7 @@ def number_of(frame: Frame) -> int:
 
 
 def write(path: Path, fourcc: str = "MJPG", count: int = 40) -> Path:
-    code = cv2.VideoWriter.fourcc(*fourcc)
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 12.5, (96, 64))
-    assert writer.isOpened()
-    for index in range(count):
-        writer.write(numbered(index))
-    writer.release()
-    return path
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def mux(pictures: list[bytes], declared: int) -> bytes:
-    """An AVI of JPEG pictures written by hand, so that its header can say anything."""
-    size = (96, 64)
-    main = struct.pack("<14I", 80000, 0, 0, 0, declared, 0, 1, 0, *size, 0, 0, 0, 0)
-    stream = b"vidsMJPG" + struct.pack("<10I4H", 0, 0, 0, 2, 25, 0, declared, 0, 0, 0, 0, 0, *size)
-    form = struct.pack("<IiiHH4s5I", 40, *size, 1, 24, b"MJPG", 0, 0, 0, 0, 0)
-    lists = b"strl" + chunk(b"strh", stream) + chunk(b"strf", form)
-    header = b"hdrl" + chunk(b"avih", main) + chunk(b"LIST", lists)
-    movie = b"movi" + b"".join(chunk(b"00dc", picture) for picture in pictures)
-    return chunk(b"RIFF", b"AVI " + chunk(b"LIST", header) + chunk(b"LIST", movie))
-
-
-def jpeg(frame: Frame) -> bytes:
-    good, data = cv2.imencode(".jpg", frame)
-    assert good
-    return data.tobytes()
+    return handmade_videos.write(path, fourcc, [numbered(index) for index in range(count)])
 
 
 @pytest.fixture(autouse=True)
@@ -196,18 +172,11 @@ def header_only(path: Path) -> None:
 
 
 def rotated(path: Path) -> None:
-    data = bytearray(write(path.with_suffix(".mp4"), "mp4v").read_bytes())
-    matrix = data.index(b"tkhd") + 44
-    turn = (0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000)
-    data[matrix : matrix + 36] = struct.pack(">9i", *turn)
-    path.write_bytes(data)
+    path.write_bytes(turned(write(path.with_suffix(".mp4"), "mp4v").read_bytes()))
 
 
 def too_wide(path: Path) -> None:
-    code = cv2.VideoWriter.fourcc(*"MJPG")
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 10, (4112, 32))
-    writer.write(np.zeros((32, 4112, 3), np.uint8))
-    writer.release()
+    handmade_videos.write(path, "MJPG", [np.zeros((32, 4112, 3), np.uint8)])
 
 
 def playlist(path: Path) -> None:

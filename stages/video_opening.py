@@ -1,0 +1,131 @@
+"""Opening a video: what the file is gets judged before a decoder sees more than its name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import cv2
+
+from stroi.cache.errors import ClipRejected
+from stroi.stages.memory import memory_budget
+
+MAX_SIDE = 4096
+"""Longest frame side that is read, in px; a header beyond it is taken for damage."""
+
+MIN_SIDE = 16
+"""Shortest frame side that is read, in px."""
+
+OPENING_BYTES = 192 * 2**20
+"""Memory for finding out what is in a file; 20 MB are usual at 4096 x 4096 px."""
+
+# Read by OpenCV whenever a video is opened, not when the module is imported.
+os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
+    "protocol_whitelist;file|format_whitelist;avi,mov,matroska"
+)
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+cv2.setNumThreads(1)
+
+
+def shown(path: Path) -> str:
+    """Show the path as printable ASCII, fit for one line of a log."""
+    return ascii(str(path))
+
+
+def open_video(path: Path) -> tuple[int, cv2.VideoCapture]:
+    """Open the file once, check it, and hand that very file to the decoder.
+
+    Returns:
+        File descriptor, to be closed by the caller when the decoder is released, and decoder.
+
+    Raises:
+        ClipRejected: ``VIDEO_OPEN``, ``VIDEO_EMPTY``, ``VIDEO_MAGIC``, ``VIDEO_ROTATED`` or
+            ``VIDEO_SIZE``; see `stroi.stages.video.read_frames`.
+    """
+    fd = _open_plain_file(path)
+    try:
+        _check_magic(path, os.pread(fd, 16, 0))
+        capture = _capture(path, fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, capture
+
+
+def _open_plain_file(path: Path) -> int:
+    """File descriptor of a non-empty regular file; O_NONBLOCK keeps a FIFO from hanging us."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ClipRejected(
+            "VIDEO_OPEN",
+            f"{shown(path)}: cannot be opened ({reason})",
+            remedy="check the path in the index and the file's permissions",
+        ) from error
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode) and status.st_size > 0:
+        return fd
+    os.close(fd)
+    if stat.S_ISREG(status.st_mode):
+        raise ClipRejected(
+            "VIDEO_EMPTY", f"{shown(path)}: the file has 0 bytes", remedy="fetch the file again"
+        )
+    raise ClipRejected(
+        "VIDEO_OPEN", f"{shown(path)}: not a plain file", remedy="name a video file in the index"
+    )
+
+
+def _check_magic(path: Path, head: bytes) -> None:
+    """Refuse what is no AVI, MP4/MOV or Matroska: FFmpeg would follow a playlist to other files."""
+    avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    if not (avi or head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3"):
+        raise ClipRejected(
+            "VIDEO_MAGIC",
+            f"{shown(path)}: not an AVI, MP4 or Matroska file (it begins with {head[:8]!r})",
+            remedy="convert it to one of these, or leave it out",
+        )
+
+
+def _capture(path: Path, fd: int) -> cv2.VideoCapture:
+    """Open a decoder over an open file.
+
+    The descriptor stands in for the name, so that no name is taken for a pattern or a protocol.
+    """
+    name = f"/proc/self/fd/{fd}"
+    if not Path(name).exists():
+        name = f"file:{path.absolute()}"
+    with memory_budget(OPENING_BYTES):
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    try:
+        if not capture.isOpened():
+            raise ClipRejected(
+                "VIDEO_OPEN",
+                f"{shown(path)}: no video stream that can be decoded (damaged or cut short?)",
+                remedy="fetch the file again, or encode it as H.264 in MP4",
+            )
+        _check_header(path, capture)
+    except BaseException:
+        capture.release()
+        raise
+    return capture
+
+
+def _check_header(path: Path, capture: cv2.VideoCapture) -> None:
+    turned = capture.get(cv2.CAP_PROP_ORIENTATION_META)
+    if turned:
+        raise ClipRejected(
+            "VIDEO_ROTATED",
+            f"{shown(path)}: the video carries a rotation of {turned:.0f} degrees",
+            remedy="encode it again upright, without rotation metadata",
+        )
+    width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+    height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
+        raise ClipRejected(
+            "VIDEO_SIZE",
+            f"{shown(path)}: frames of {width:.0f} x {height:.0f} px",
+            remedy=f"encode it with sides from {MIN_SIDE} to {MAX_SIDE} px",
+        )
