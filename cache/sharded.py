@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.hdf5 import map_arrays
 from stroi.cache.ids import ids_from_array
-from stroi.cache.manifest import MANIFEST_NAME, FileEntry, read_manifest
-from stroi.cache.schema import ID_FIELD, Array, Format, check_contents, refused
+from stroi.cache.manifest import FileEntry, read_manifest
+from stroi.cache.schema import ID_FIELD, Array, Format, check_contents
 from stroi.cache.verify import require_verified
 
 
@@ -36,10 +35,10 @@ class ShardedCache:
 
     def __init__(self, folder: Path | str, *formats: Format, verify: bool = True) -> None:
         self.folder = Path(folder)
-        self.manifest = read_manifest(self.folder)
-        self.format = _choose(formats, self.manifest.kind, self.folder)
-        if verify:
-            self.manifest = require_verified(self.folder, self.format.kind)
+        by_kind = {each.kind: each for each in formats}
+        read = require_verified if verify else read_manifest
+        self.manifest = read(self.folder, tuple(by_kind))
+        self.format = by_kind[self.manifest.kind]
         self.ids = self.manifest.ids
         self._place = {
             name: (entry.name, row)
@@ -95,13 +94,3 @@ def map_shard(path: Path, fmt: Format, entry: FileEntry) -> dict[str, Array]:
             remedy="fetch or rebuild it",
         )
     return arrays
-
-
-def _choose(formats: Sequence[Format], kind: str, folder: Path) -> Format:
-    for fmt in formats:
-        if fmt.kind == kind:
-            return fmt
-    wanted = " or ".join(fmt.kind for fmt in formats)
-    raise refused(
-        "SCHEMA", f"{folder / MANIFEST_NAME} describes {kind}, want {wanted}", "check the path"
-    )

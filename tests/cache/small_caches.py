@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
-from stroi.cache.formats import SCORES
-from stroi.cache.hdf5 import decode
+from stroi.cache.formats import MOSAICS_COMPACT, SCORES
+from stroi.cache.hdf5 import decode, encode
 from stroi.cache.ids import ids_to_array
-from stroi.cache.manifest import Manifest, file_entry, write_manifest
+from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.schema import Array
+from stroi.cache.schema import sample_digests as schema_digests
 from stroi.cache.scores import Scores
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
 from stroi.cache.weights import Weights
@@ -81,6 +83,32 @@ def write_cache(folder: Path, shards: list[Mosaics]) -> Path:
     return folder
 
 
+def write_compact(folder: Path, blobs: list[bytes], **changes: Array) -> Path:
+    """A complete folder of one compact shard: clips a, b, ... with these blobs, 20 x 12 px."""
+    ids = tuple("abcdefgh"[: len(blobs)])
+    made = make_mosaics(ids)
+    arrays = {
+        "sample_id": ids_to_array(ids),
+        "person_count": made.person_count,
+        "frame_index": made.frame_index,
+        "box": np.nan_to_num(made.box, nan=0),
+        "confidence": made.confidence,
+        "valid": made.valid.astype(np.uint8),
+        "height": np.full(len(ids), 20, np.int32),
+        "width": np.full(len(ids), 12, np.int32),
+        "origin_sha256": np.array([text.encode() for text in sample_digests(made)], "S64"),
+        "blob_bytes": np.array([len(blob) for blob in blobs], np.int32),
+        "blob": np.frombuffer(b"".join(blobs), np.uint8),
+        **changes,
+    }
+    data = encode(MOSAICS_COMPACT, arrays)
+    write_atomic(folder / "mosaics-00000.h5", data)
+    digests = schema_digests(MOSAICS_COMPACT, arrays)
+    entry = file_entry("mosaics-00000.h5", data, ids, digests)
+    write_manifest(folder, Manifest("mosaics_compact", {}, {}, (entry,)))
+    return folder
+
+
 def score_arrays() -> dict[str, Array]:
     """Arrays of a good file of scores: 2 samples, 3 classes."""
     return {
@@ -98,3 +126,10 @@ def refusal_of_scores(path: Path) -> str:
     assert str(path) in caught.value.message
     assert str(caught.value).isprintable()
     return str(caught.value).replace(f"{path}", "FILE")
+
+
+def reseal(folder: Path, change: Callable[[Manifest], Manifest]) -> None:
+    """Write a folder's manifest anew, changed, as somebody who wants to deceive would."""
+    manifest = change(read_manifest(folder))
+    (folder / "manifest.json").unlink()
+    write_manifest(folder, manifest)

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blobs import good, hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_caches import make_mosaics, write_cache
+from small_caches import make_clip, make_mosaics, write_cache, write_compact, write_skeletons
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.files import write_atomic
+from stroi.cache.manifest import Manifest, write_manifest
 from stroi.cache.mosaics import (
     MosaicCache,
     Mosaics,
@@ -21,6 +24,7 @@ from stroi.cache.mosaics import (
     encode_mosaics,
     sample_digests,
 )
+from stroi.cache.packing import pack
 
 
 def equal(one: Mosaics, other: Mosaics) -> None:
@@ -227,3 +231,86 @@ def test_torch_reads_it(folder: Path, workers: int) -> None:
     assert tuple(read) == cache.ids
     for sample_id, mosaic in read.items():
         np.testing.assert_array_equal(mosaic, cache[sample_id])
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "webp"])
+def test_compact_form_reads_alike(folder: Path, tmp_path: Path, codec: str) -> None:
+    manifest = pack(folder, tmp_path / "compact", codec=codec)
+    one, other = MosaicCache(folder), MosaicCache(tmp_path / "compact")
+    assert (one.form, other.form) == ("training", "compact")
+    assert other.manifest == manifest
+    assert other.shape == (20, 12, 3)
+    chosen = list(np.random.default_rng(1).choice(one.ids, 12))
+    out = np.full((12, 20, 12, 3), 7, np.uint8)
+    batch = other.batch(chosen, out=out)
+    assert batch is out
+    np.testing.assert_array_equal(batch, np.stack([other[name] for name in chosen]))
+    distance = np.abs(batch.astype(int) - one.batch(chosen)).mean()
+    assert (distance == 0) == (codec == "webp")
+    np.testing.assert_array_equal(other.rows(chosen), one.rows(chosen), strict=True)
+    again = pickle.loads(pickle.dumps(other))  # noqa: S301
+    assert (again.form, again._shards) == ("compact", {})
+    np.testing.assert_array_equal(again.batch(chosen), batch)
+
+
+def test_torch_reads_the_compact_form(folder: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pack(folder, tmp_path / "compact", codec="webp")
+    cache = MosaicCache(tmp_path / "compact")
+    loader = torch.utils.data.DataLoader(
+        cache.torch_dataset(), batch_size=4, num_workers=1, multiprocessing_context="spawn"
+    )
+    read = torch.cat([mosaics for _, mosaics in loader])
+    np.testing.assert_array_equal(read.numpy(), MosaicCache(folder).batch(cache.ids))
+
+
+@pytest.mark.parametrize("name", hostile())
+def test_hostile_blob_is_refused_by_file_and_sample(tmp_path: Path, name: str) -> None:
+    blob, text = hostile()[name]
+    if not blob:
+        with pytest.raises(RefusedInput, match=r"RANGE: .*blob_bytes of 'b' is below 1"):
+            write_compact(tmp_path, [good()["jpeg"], blob])
+        return
+    folder = write_compact(tmp_path, [good()["jpeg"], blob, good()["webp"]])
+    cache = MosaicCache(folder, verify=False)
+    out = np.zeros((1, 20, 12, 3), np.uint8)
+    with pytest.raises(RefusedInput) as caught:
+        cache.batch(["b"], out=out)
+    assert not out.any()
+    assert caught.value.code == "IMAGE_HEADER"
+    assert caught.value.message.startswith(f"{tmp_path / 'mosaics-00000.h5'}: 'b'")
+    assert text in caught.value.message
+    assert cache["a"].any()
+    assert cache["c"].any()
+
+
+def test_compact_shards_of_other_sizes_are_not_mixed(tmp_path: Path) -> None:
+    target, files = tmp_path / "compact", []
+    for number, name in enumerate("ab"):
+        origin = write_cache(tmp_path / name, [make_mosaics((name,), cell=4 + number)])
+        [entry] = pack(origin, tmp_path / f"compact-{name}").files
+        files.append(replace(entry, name=f"mosaics-{number:05d}.h5"))
+        write_atomic(
+            target / files[-1].name, (tmp_path / f"compact-{name}" / entry.name).read_bytes()
+        )
+    write_manifest(target, Manifest("mosaics_compact", {}, {}, tuple(files)))
+    cache = MosaicCache(target)
+    assert cache["a"].shape == (20, 12, 3)
+    with pytest.raises(RefusedInput, match=r"SCHEMA: .*mosaic of a clip is \(25, 15, 3\), other"):
+        cache.batch(["a", "b"])
+
+
+def test_compact_shard_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    write_compact(tmp_path, [good()["jpeg"]], height=np.array([21], np.int32))
+    with pytest.raises(RefusedInput, match=r"SCHEMA: .*mosaics-00000.h5: 21 x 12 px are not 5 x 3"):
+        _ = MosaicCache(tmp_path, verify=False).shape
+
+
+def test_a_folder_of_anything_else_is_not_opened(folder: Path, tmp_path: Path) -> None:
+    write_skeletons(tmp_path / "skeletons", {"a": make_clip(3)})
+    with pytest.raises(RefusedInput) as caught:
+        MosaicCache(tmp_path / "skeletons")
+    path = tmp_path / "skeletons" / "manifest.json"
+    assert str(caught.value) == (
+        f"SCHEMA: {path} describes skeletons, want mosaics or mosaics_compact; check the path"
+    )
