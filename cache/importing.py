@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.archive import MAX_MEMBERS, Member, read_members
 from stroi.cache.card import PUBLISHED, read_card
 from stroi.cache.disk import writing
 from stroi.cache.errors import RefusedInput
@@ -31,13 +30,11 @@ from stroi.cache.manifest import (
 from stroi.cache.packing import unpack
 from stroi.cache.private import new_file, place, private_folder, refuse_existing
 from stroi.cache.problems import raise_first
-from stroi.cache.regular import open_regular
-from stroi.cache.transfer import copy_range
+from stroi.cache.sources import REMEDY, Source, open_source, refuse_file
 from stroi.cache.verify import OnFile, find_problems
 
 _SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}\.h5")
 _KNOWN = PUBLISHED | {MANIFEST_NAME, LEDGER_NAME}
-_REMEDY = "ask the sender for a cache that `stroi cache export` wrote"
 
 
 @dataclass(frozen=True)
@@ -55,15 +52,6 @@ class Imported:
     manifest_sha256: str
     card: dict[str, Any] | None
     placed: bool
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A received folder or archive: its files, and how to copy one to a descriptor."""
-
-    where: Path
-    members: dict[str, Member]
-    copy: Callable[[Member, int], str]
 
 
 def _silently(manifest: Manifest) -> AbstractContextManager[OnFile | None]:
@@ -101,8 +89,8 @@ def import_cache(
         StroiError: If the disk is full or read-only.
     """
     with (
-        _opened(source) as found,
-        private_folder(target, _size(found)) as private,
+        open_source(source) as found,
+        private_folder(target, found.size) as private,
         _retold(private / "received", source) as folder,
     ):
         folder.mkdir()
@@ -128,10 +116,6 @@ def import_cache(
     return Imported(manifest, sha256, card, placed=True)
 
 
-def _size(found: _Source) -> int:
-    return sum(member.size for member in found.members.values())
-
-
 def _refuse_other(target: Path, sha256: str, jobs: int) -> None:
     """Refuse a target that is there unless it is the cache with that manifest, undamaged."""
     try:
@@ -143,45 +127,13 @@ def _refuse_other(target: Path, sha256: str, jobs: int) -> None:
     raise_first(list(find_problems(target, read_manifest(target), jobs)))
 
 
-@contextmanager
-def _opened(source: Path) -> Iterator[_Source]:
-    if source.is_symlink() or not source.is_dir():
-        with open_regular(source, "IMPORT_OPEN", remedy=_REMEDY) as (fd, size):
-            _, members = read_members(fd, size, str(source))
-
-            def cut(member: Member, out: int) -> str:
-                return copy_range(fd, member.offset, member.size, out, member.name)
-
-            yield _Source(source, {member.name: member for member in members}, cut)
-        return
-
-    def copy(member: Member, out: int) -> str:
-        with open_regular(source / member.name, "IMPORT_FILE", remedy=_REMEDY) as (fd, _):
-            return copy_range(fd, 0, member.size, out, member.name)
-
-    yield _Source(source, _list_folder(source), copy)
-
-
-def _list_folder(source: Path) -> dict[str, Member]:
-    members: dict[str, Member] = {}
-    with os.scandir(source) as entries:
-        for entry in entries:
-            if len(members) == MAX_MEMBERS:
-                raise _refused(f"{source} has more than {MAX_MEMBERS} files")
-            if not entry.is_file(follow_symlinks=False):
-                raise _refused(f"{source}: {entry.name!a} is not a regular file")
-            size = entry.stat(follow_symlinks=False).st_size
-            members[entry.name] = Member(entry.name, 0, size)
-    return members
-
-
-def _take_manifest(found: _Source, folder: Path, expect: str) -> Manifest:
+def _take_manifest(found: Source, folder: Path, expect: str) -> Manifest:
     for name in found.members:
         if name not in _KNOWN and not _SHARD.fullmatch(name):
-            raise _refused(f"{found.where}: {name!a} does not belong in a cache")
+            raise refuse_file(f"{found.where}: {name!a} does not belong in a cache")
     if MANIFEST_NAME not in found.members:
         raise RefusedInput(
-            "MANIFEST_MISSING", f"{found.where} has no {MANIFEST_NAME}", remedy=_REMEDY
+            "MANIFEST_MISSING", f"{found.where} has no {MANIFEST_NAME}", remedy=REMEDY
         )
     member = found.members[MANIFEST_NAME]
     if member.size > MAX_MANIFEST_BYTES:
@@ -197,16 +149,16 @@ def _take_manifest(found: _Source, folder: Path, expect: str) -> Manifest:
     return read_manifest(folder)
 
 
-def _take_rest(found: _Source, manifest: Manifest, folder: Path, target: Path) -> None:
+def _take_rest(found: Source, manifest: Manifest, folder: Path, target: Path) -> None:
     """Copy what the manifest lists; its sizes come first, so that nothing large comes for free."""
     sizes = {entry.name: entry.bytes for entry in manifest.files}
     for name, member in found.members.items():
         # Manifests of schema 1.0 do not list the ledger; `verify` judges all of them.
         listed = sizes.get(name, min(member.size, MAX_MANIFEST_BYTES))
         if name != MANIFEST_NAME and member.size != listed:
-            raise _refused(f"{found.where}: {name} has {member.size} bytes, not {listed}")
-    if _size(found) > shutil.disk_usage(folder).free:
-        with writing(target, _size(found)):
+            raise refuse_file(f"{found.where}: {name} has {member.size} bytes, not {listed}")
+    if found.size > shutil.disk_usage(folder).free:
+        with writing(target, found.size):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     for name, member in found.members.items():
         if name != MANIFEST_NAME:
@@ -226,7 +178,3 @@ def _retold(copy: Path, source: Path) -> Iterator[Path]:
         raise RefusedInput(
             error.code, message, remedy=error.remedy, details=tuple(details)
         ) from error
-
-
-def _refused(message: str) -> RefusedInput:
-    return RefusedInput("IMPORT_FILE", message, remedy=_REMEDY)

@@ -25,9 +25,12 @@ def private_folder(target: Path, size: int = 0) -> Iterator[Path]:
         size: Bytes that will be written; named when the disk is full.
 
     Raises:
+        ParamsError: ``TARGET_EXISTS`` if it is ``.`` or ``/``.
         StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED``, for every OSError
             within the block too.
     """
+    if not target.name:
+        refuse_existing(target)
     folder = temporary_beside(target)
     with writing(target, size):
         try:

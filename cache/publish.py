@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from stroi.cache.card import (
     readme_bytes,
 )
 from stroi.cache.digests import sha256_bytes, sha256_file
-from stroi.cache.errors import ParamsError, RefusedInput
+from stroi.cache.errors import ParamsError
 from stroi.cache.info import MOSAIC_KINDS, Info, describe
 from stroi.cache.ledgers import LEDGER_NAME, read_rows, withhold_places
 from stroi.cache.manifest import (
@@ -34,6 +34,7 @@ from stroi.cache.manifest import (
 )
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.packing import pack, unpack
+from stroi.cache.privacy import refuse_private
 from stroi.cache.private import new_file, place, private_folder, refuse_existing
 from stroi.cache.schema import SCHEMA
 from stroi.cache.sheet import contact_sheet
@@ -43,8 +44,6 @@ AS_IT_IS = "as-is"
 FORMS = (AS_IT_IS, "training", "jpeg", "webp")
 
 _TOP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_PRIVATE = re.compile(r"(?:^|[\s'\"=:;(,\[])(?:/[^/\s]|~[/\w]|[A-Za-z]:[\\/]|\\\\)|file:")
-"""The beginning of an absolute path, wherever it stands in a text."""
 
 
 @dataclass(frozen=True)
@@ -138,19 +137,6 @@ def write_folder(folder: Path, pieces: Sequence[Piece], on_piece: Callable[[Piec
         on_piece(piece)
 
 
-def find_private(tree: object, at: str = "") -> Iterator[str]:
-    """Keys of nested JSON values whose text, or whose name, holds an absolute path."""
-    if isinstance(tree, str) and _PRIVATE.search(tree):
-        yield at
-    elif isinstance(tree, dict):
-        for key, value in sorted(tree.items()):
-            yield from [f"{at}.{key}"] if _PRIVATE.search(key) else []
-            yield from find_private(value, f"{at}.{key}")
-    elif isinstance(tree, list):
-        for number, value in enumerate(tree):
-            yield from find_private(value, f"{at}[{number}]")
-
-
 def _converts(manifest: Manifest, form: str) -> bool:
     """Whether the cache has to be packed or unpacked to be of that form."""
     if form == AS_IT_IS:
@@ -181,7 +167,7 @@ def _pieces(
 ) -> list[Piece]:
     """Every file of the publication, the manifest last."""
     manifest = read_manifest(folder)
-    _refuse_private(folder, manifest)
+    refuse_private(folder, manifest)
     kept = [entry for entry in manifest.files if entry.name not in (*PUBLISHED, LEDGER_NAME)]
     added = dict(index)
     if rows := read_rows(folder):
@@ -214,13 +200,3 @@ def _seal(manifest: Manifest, scratch: Path) -> bytes:
     """Bytes of ``manifest.json``."""
     write_manifest(scratch, manifest)
     return (scratch / MANIFEST_NAME).read_bytes()
-
-
-def _refuse_private(folder: Path, manifest: Manifest) -> None:
-    told = {"params": manifest.params, "producer": manifest.producer, "extra": manifest.extra}
-    for key in find_private(told):
-        raise RefusedInput(
-            "EXPORT_PRIVATE",
-            f"{folder}: {key[1:]!a} of its manifest names a place on this machine",
-            remedy="make the cache with paths relative to the project, and export that",
-        )

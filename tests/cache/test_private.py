@@ -46,6 +46,12 @@ def test_nothing_is_replaced(tmp_path: Path, kind: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
+@pytest.mark.parametrize("target", [".", "/"])
+def test_a_target_without_a_name_is_refused(target: str) -> None:
+    with pytest.raises(ParamsError, match="TARGET_EXISTS"), private_folder(Path(target)):
+        pass
+
+
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), private_folder(tmp_path / "cache") as folder:
         (folder / "made").write_bytes(b"x" * (1 // 0))

@@ -22,7 +22,8 @@ from stroi.cache.files import write_atomic
 from stroi.cache.manifest import file_entry, read_manifest, write_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.packing import pack
-from stroi.cache.publish import export_cache, find_private
+from stroi.cache.privacy import find_private
+from stroi.cache.publish import export_cache
 from stroi.cache.verify import verify
 from stroi.cache.weights import write_weights
 
