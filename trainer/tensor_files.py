@@ -80,13 +80,23 @@ def pieces(fd: int, start: int, size: int) -> Iterator[bytes]:
         yield piece
 
 
-def read_values(fd: int, stored: Stored) -> NDArray[np.generic]:
-    """One tensor as a writable array of its shape."""
-    values = np.empty(stored.bytes, np.uint8)
+def read_bytes(fd: int, start: int, size: int) -> NDArray[np.uint8]:
+    """`size` bytes of a file from `start` on, as a writable array (size,).
+
+    Raises:
+        OSError: As `pieces`.
+    """
+    values = np.empty(size, np.uint8)
     at = 0
-    for piece in pieces(fd, stored.start, stored.bytes):
+    for piece in pieces(fd, start, size):
         values[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
         at += len(piece)
+    return values
+
+
+def read_values(fd: int, stored: Stored) -> NDArray[np.generic]:
+    """One tensor as a writable array of its shape."""
+    values = read_bytes(fd, stored.start, stored.bytes)
     return values.view(ITEMS[stored.kind]).reshape(stored.shape)
 
 
