@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def _size_is(value: object) -> str:
+    return "native" if value == "native" else "px"
+
+
+MosaicSize = Annotated[
+    # Told apart first, so that a wrong value is one mistake and not one for each kind.
+    Annotated[Annotated[int, Field(ge=40, le=2048, multiple_of=5)], Tag("px")]
+    | Annotated[Literal["native"], Tag("native")],
+    Discriminator(_size_is),
+]
 
 
 class Group(BaseModel):
@@ -76,8 +88,9 @@ class MosaicParams(Group):
     """Which frames: s, 2s, ..., Ls with s = T // (L + 1); middles of L parts; i T / L."""
     cell: Annotated[int, Field(ge=8, le=1024, multiple_of=2)] = 96
     """Side of a crop in px of the video frame; even, for two people share a cell."""
-    size: Annotated[int, Field(ge=40, le=2048, multiple_of=5)] = 225
-    """Height of the stored mosaic in px, a multiple of its 5 rows; cells are square."""
+    size: MosaicSize = 225
+    """Height of the stored mosaic in px, a multiple of its 5 rows; cells are square.
+    ``native`` keeps the crops as they were cut: 5 times `cell` px."""
     min_confidence: Share = 0.2
     """Joints below it are missing."""
     border: Literal["black", "edge", "reflect"] = "black"

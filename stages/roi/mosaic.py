@@ -16,6 +16,7 @@ from stroi.cache.skeletons import Clip
 from stroi.stages.roi.crop import Border, crop, overlaps
 
 Missing = Literal["black", "nearest"]
+Size = int | Literal["native"]
 ROWS = roi_joints()
 PERSONS = 2
 
@@ -61,7 +62,7 @@ def cut_mosaic(
     frame_index: NDArray[np.int32],
     *,
     cell: int,
-    size: int,
+    size: Size,
     min_confidence: float,
     border: Border = "black",
     missing: Missing = "black",
@@ -78,7 +79,8 @@ def cut_mosaic(
         clip: The clip's skeletons.
         frame_index: (L,) frames to show, one per column.
         cell: Side of a crop in px of the frame, even (96 for NTU, 48 for N-UCLA).
-        size: Height of the mosaic in px, a multiple of K = 5; with L = 5 its width too.
+        size: Height of the mosaic in px, a multiple of K = 5; with L = 5 its width too. With
+            ``native`` no crop is resized: the height is K * cell.
         min_confidence: A joint below it is missing; one with confidence 0 always is.
         border: What a crop shows outside the frame.
         missing: A missing joint's cell is black, or, with ``nearest``, shows the same frame
@@ -89,11 +91,10 @@ def cut_mosaic(
         ClipRejected: ``VIDEO_SIZE`` if a frame is not of the size that the skeletons were
             estimated in, ``VIDEO_FRAMES`` if they do not reach that far.
     """
-    _check_sizes(cell, size)
-    side = size // len(ROWS)
+    side = _side(cell, size)
     columns = len(frame_index)
     cut = Cut(
-        mosaic=np.zeros((size, side * columns, 3), np.uint8),
+        mosaic=np.zeros((side * len(ROWS), side * columns, 3), np.uint8),
         frame_index=np.asarray(frame_index, np.int32),
         box=np.zeros((PERSONS, columns, len(ROWS), 4), np.float32),
         confidence=np.zeros((PERSONS, columns, len(ROWS)), np.float32),
@@ -113,17 +114,21 @@ def cut_mosaic(
     return cut
 
 
-def _check_sizes(cell: int, size: int) -> None:
+def _side(cell: int, size: Size) -> int:
+    """Side in px of a cell of the mosaic."""
     if cell < 2 or cell % 2:
         raise ParamsError(
             "MOSAIC_CELL", f"a crop of {cell} px has no two halves", remedy="use an even number"
         )
+    if size == "native":
+        return cell
     if size < 2 * len(ROWS) or size % len(ROWS):
         raise ParamsError(
             "MOSAIC_SIZE",
             f"a mosaic of {size} px does not hold {len(ROWS)} rows of equal height",
             remedy=f"use a multiple of {len(ROWS)} from {2 * len(ROWS)} on, such as 225",
         )
+    return size // len(ROWS)
 
 
 def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:

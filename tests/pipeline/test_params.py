@@ -31,6 +31,15 @@ def test_defaults_are_the_papers() -> None:
     assert profile.gcn.alpha == 0.001
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("native", "native"), ("'native'", "native"), ("480", 480)]
+)
+def test_mosaics_have_a_size_in_px_or_their_own(tmp_path: Path, text: str, size: int | str) -> None:
+    profile = load_profile(_project(tmp_path, f"mosaics: {{size: {text}}}\n"), "x")
+    assert profile.mosaics.size == size
+    assert profile.mosaics.model_dump()["size"] == size
+
+
 def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     root = _project(
         tmp_path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from stroi.cache.errors import ClipRejected, ParamsError
 from stroi.cache.layouts import BODY_25
 from stroi.cache.skeletons import Clip
-from stroi.stages.roi.mosaic import Cut, Missing, cut_mosaic
+from stroi.stages.roi.mosaic import Cut, Missing, Size, cut_mosaic
 from stroi.stages.roi.sampling import sample_frames
 from stroi.stages.video import read_selected
 
@@ -86,6 +87,18 @@ def test_mosaic_is_equation_1(seed: int, count: int, k: int) -> None:
     np.testing.assert_array_equal(found.frame_index, INDEX)
     assert found.person_count == count
     assert found.box.dtype == found.confidence.dtype == np.float32
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), count=st.sampled_from([1, 2]), cell=st.sampled_from([8, 24]))
+def test_native_cells_are_kept_as_they_were_cut(seed: int, count: int, cell: int) -> None:
+    frames, clip = scene(seed, count)
+    with patch.object(cv2, "resize", side_effect=AssertionError("a crop was resized")):
+        found = cut_mosaic(frames, clip, INDEX, cell=cell, size="native", min_confidence=0.4)
+    expected = by_hand(frames, clip, cell, cell, 0.4)
+    np.testing.assert_array_equal(found.mosaic, expected.mosaic)
+    np.testing.assert_array_equal(found.box, expected.box)
+    np.testing.assert_array_equal(found.valid, expected.valid)
 
 
 def test_sizes_of_the_paper() -> None:
@@ -198,11 +211,13 @@ def test_more_columns_than_five() -> None:
 def test_refusals() -> None:
     frames, clip = scene(3, 1)
 
-    def cut(cell: int = 48, size: int = 225, index: NDArray[np.int32] = INDEX) -> Cut:
+    def cut(cell: int = 48, size: Size = 225, index: NDArray[np.int32] = INDEX) -> Cut:
         return cut_mosaic(frames, clip, index, cell=cell, size=size, min_confidence=0.2)
 
     with pytest.raises(ParamsError, match="a crop of 45 px has no two halves; use an even"):
         cut(cell=45)
+    with pytest.raises(ParamsError, match="a crop of 45 px has no two halves; use an even"):
+        cut(cell=45, size="native")
     with pytest.raises(ParamsError, match="224 px does not hold 5 rows of equal height; use a m"):
         cut(size=224)
     frames[12] = frames[11]
