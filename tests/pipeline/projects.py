@@ -66,15 +66,33 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
-def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run DVC as a user does."""
+def dvc(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run DVC as a user does, with `variables` added to the environment."""
     return subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=folder,
-        env=environment(),
+        env={**environment(), **variables},
         capture_output=True,
         text=True,
     )
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git as somebody; what it prints."""
+    someone = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+    done = subprocess.run(
+        ["git", *someone, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def flip_bit(path: Path) -> None:
+    """Flip a bit of a file, which stays as read-only as it was; its other links keep theirs."""
+    data, mode = bytearray(path.read_bytes()), path.stat().st_mode
+    data[len(data) // 2] ^= 4
+    path.unlink()
+    path.write_bytes(data)
+    path.chmod(mode)
 
 
 def stage(project: Path, *arguments: str) -> int:

@@ -17,7 +17,7 @@ from stroi.pipeline.cli import run
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "hostile"))
 from measured import run_measured
-from projects import dvc
+from projects import dvc, flip_bit
 
 FILES = {"mosaics-00000.h5": b"one" * 500, "sub/manifest.json": b"{}"}
 
@@ -86,15 +86,6 @@ def audit(lab: Lab, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[in
 Audited = Callable[..., tuple[int, str]]
 
 
-def flip(path: Path) -> None:
-    """Flip one bit and leave the file as read-only as DVC did."""
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 4
-    path.unlink()
-    path.write_bytes(data)
-    path.chmod(0o444)
-
-
 def test_what_was_fetched_well_passes(lab: Lab, audit: Audited) -> None:
     lab.push_folder(FILES)
     lab.track(lab.put(b"alone"), "report.html")
@@ -158,7 +149,7 @@ def test_a_flipped_bit_that_dvc_takes_on_trust(lab: Lab, audit: Audited) -> None
     lab.dvc("fetch")
     good = hashlib.md5(FILES["mosaics-00000.h5"]).hexdigest()
     path = lab.object(good, lab.cache)
-    flip(path)
+    flip_bit(path)
     found = hashlib.md5(path.read_bytes()).hexdigest()
     lab.dvc("checkout")
     assert lab.dvc("status") == "Data and pipelines are up to date.\n"
@@ -173,11 +164,11 @@ def test_a_flipped_bit_that_dvc_takes_on_trust(lab: Lab, audit: Audited) -> None
 
 def test_a_flipped_bit_in_the_remote(lab: Lab, audit: Audited) -> None:
     name = lab.push_folder(FILES)
-    flip(lab.object(hashlib.md5(b"{}").hexdigest()))
+    flip_bit(lab.object(hashlib.md5(b"{}").hexdigest()))
     status, line = audit("--fetch")
     assert status == 3
     assert "(sub/manifest.json of data): its MD5 is " in line
-    flip(lab.object(name))
+    flip_bit(lab.object(name))
     for path in lab.cache.rglob("*.dir"):
         path.unlink()
     status, line = audit("--fetch")
@@ -189,7 +180,7 @@ def test_every_problem_is_told_and_counted(lab: Lab, audit: Audited) -> None:
     lab.push_folder({str(number): b"x" * (100 + number) for number in range(4)})
     lab.dvc("fetch")
     for number in range(3):
-        flip(lab.object(hashlib.md5(b"x" * (100 + number)).hexdigest(), lab.cache))
+        flip_bit(lab.object(hashlib.md5(b"x" * (100 + number)).hexdigest(), lab.cache))
     status, line = audit()
     assert status == 3
     assert line.count("DIGEST") == 1
@@ -259,7 +250,7 @@ def test_dvc_2_hashed_texts_without_carriage_returns(lab: Lab, audit: Audited) -
         (lab.root / f"{name}.dvc").write_text(f"outs:\n- md5: {name}\n  path: {name}\n")
     lab.dvc("checkout")
     assert audit()[0] == 0
-    flip(path)
+    flip_bit(path)
     assert audit()[0] == 3
 
 
@@ -275,7 +266,7 @@ def test_all_looks_at_what_others_share_as_well(lab: Lab, audit: Audited, tmp_pa
     assert audit("--all")[1].startswith(f"error: DVC_PATH: list {lab.object(hostile, shared)}: ")
     lab.object(hostile, shared).unlink()
     assert audit("--all")[0] == 0
-    flip(strange)
+    flip_bit(strange)
     assert audit()[0] == 0
     assert audit("--all")[1].startswith(f"error: DIGEST: object {strange}: its MD5 is ")
 
