@@ -17,7 +17,7 @@ from stroi.pipeline.options import say
 def lines(info: Info) -> Iterator[tuple[str, str]]:
     """What there is to say, as names and texts; texts of a stranger are escaped."""
     yield "kind", f"{info.kind.removesuffix('_compact')}{f', {info.form} form' * bool(info.form)}"
-    yield "made by", f"stroi {info.stroi_version!a}, schema {info.schema}"
+    yield "made by", f"stroi {info.stroi_version}, schema {info.schema}"
     estimator = find_estimator(info.producer)
     if estimator:
         yield "estimator", f"{estimator['estimator']!a}, model {estimator['model']!a}"

@@ -80,7 +80,7 @@ def _tell(target: Path, index: Path | None, done: Imported) -> None:
     form = f", {form_of(manifest.kind)} form" if form_of(manifest.kind) else ""
     kind = manifest.kind.removesuffix("_compact")
     say(f"{target}: {'checked and placed' if done.placed else 'already there, and undamaged'}")
-    say(f"  {kind}{form}, {many(len(manifest.ids), 'sample')}, stroi {manifest.stroi_version!a}")
+    say(f"  {kind}{form}, {many(len(manifest.ids), 'sample')}, stroi {manifest.stroi_version}")
     if card is None:
         say("  it has no card: ask its sender what it is and what you may do with it")
     else:

@@ -30,7 +30,7 @@ def tell_maker(folder: Path, manifest: Manifest) -> None:
     algorithm = manifest.producer.get("algorithm")
     version = f" with algorithm {algorithm}" if isinstance(algorithm, int) else ""
     say(f"{folder}: {manifest.kind.removesuffix('_compact')}{form}, schema {manifest.schema}")
-    say(f"  made by stroi {manifest.stroi_version!a}{version}")
+    say(f"  made by stroi {manifest.stroi_version}{version}")
     say(f"  params {manifest.params_digest}")
     for key, text in facts(manifest.params):
         say(f"    {key}: {text}")
