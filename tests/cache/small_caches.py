@@ -1,9 +1,16 @@
-"""Small caches to write, damage and read."""
+"""Small caches to write, damage and read.
+
+Run as a script it writes one folder of every kind, as kept in tests/cache/schemas for each schema:
+`python tests/cache/small_caches.py tests/cache/schemas/<version>`.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +22,12 @@ from stroi.cache.hdf5 import decode, encode
 from stroi.cache.ids import ids_to_array
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.packing import pack
 from stroi.cache.schema import Array
 from stroi.cache.schema import sample_digests as schema_digests
-from stroi.cache.scores import Scores
+from stroi.cache.scores import Scores, write_scores
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
-from stroi.cache.weights import Weights
+from stroi.cache.weights import Weights, write_weights
 
 
 def make_scores(ids: tuple[str, ...], *, seed: int = 0) -> Scores:
@@ -109,6 +117,36 @@ def write_compact(folder: Path, blobs: list[bytes], **changes: Array) -> Path:
     return folder
 
 
+def add_sources(folder: Path) -> Path:
+    """Make a cache of mosaics as its stage leaves it: with inputs, a ledger and a quarantined clip.
+
+    The digest of a clip's video is its first letter 64 times.
+    """
+    made = read_manifest(folder)
+    rows = ["id,status,code,detail", *(f"{name},done,," for name in made.ids)]
+    ledger = "\n".join([*rows, "z-1,quarantined,VIDEO_OPEN,cannot be opened\n"]).encode()
+    write_atomic(folder / "ledger.csv", ledger)
+    files = [
+        replace(entry, inputs={"video": tuple(64 * name[0] for name in entry.ids)})
+        for entry in made.files
+    ]
+    extra = {"clips": len(made.ids) + 1, "quarantined": 1, "ledger": "ledger.csv"}
+    listed = (file_entry("ledger.csv", ledger), *files)
+    write_manifest(folder, replace(made, files=listed, extra=extra))
+    return folder
+
+
+def write_every_kind(root: Path) -> None:
+    """One folder of each kind: two shards of mosaics in both forms, and one file of the others."""
+    shards = [make_mosaics(("a-1", "a-2"), seed=1), make_mosaics(("b-1",), seed=2)]
+    add_sources(write_cache(root / "mosaics", shards))
+    pack(root / "mosaics", root / "mosaics_compact", codec="webp")
+    write_skeletons(root / "skeletons", {"a": make_clip(2, seed=1), "b": make_clip(1, seed=2)})
+    made_by: dict[str, Any] = {"params": {}, "producer": {}}
+    write_weights(root / "weights", make_weights(("a", "b")), **made_by)
+    write_scores(root / "scores", "test", make_scores(("a", "b")), **made_by)
+
+
 def score_arrays() -> dict[str, Array]:
     """Arrays of a good file of scores: 2 samples, 3 classes."""
     return {
@@ -133,3 +171,7 @@ def reseal(folder: Path, change: Callable[[Manifest], Manifest]) -> None:
     manifest = change(read_manifest(folder))
     (folder / "manifest.json").unlink()
     write_manifest(folder, manifest)
+
+
+if __name__ == "__main__":
+    write_every_kind(Path(sys.argv[1]))

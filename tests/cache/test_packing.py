@@ -12,42 +12,30 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from small_caches import make_mosaics, reseal, write_cache
+from small_caches import add_sources, make_mosaics, reseal, write_cache
 
 from stroi.cache.claims import claimed
 from stroi.cache.codecs import DEFAULT_QUALITY
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import OutputInUse, ParamsError, RefusedInput, StroiError
-from stroi.cache.files import write_atomic
 from stroi.cache.manifest import (
     Manifest,
-    file_entry,
     read_manifest,
     stroi_version,
-    write_manifest,
 )
 from stroi.cache.mosaics import MosaicCache, Mosaics
 from stroi.cache.packing import pack, unpack
 from stroi.cache.verify import verify
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
+EXTRA = {"clips": 8, "quarantined": 1, "ledger": "ledger.csv"}
 SCHEMAS = Path(__file__).parent / "schemas"
-LEDGER = "id,status,code,detail\n{}z-1,quarantined,VIDEO_OPEN,cannot be opened\n"
 
 
 @pytest.fixture
-def origin(tmp_path: Path, shards: list[Mosaics]) -> Path:
-    """A training cache as the mosaics stage leaves it: with inputs, extra and a ledger."""
-    folder = write_cache(tmp_path / "origin", shards)
-    made = read_manifest(folder)
-    ledger = LEDGER.format("".join(f"{name},done,,\n" for name in made.ids)).encode()
-    write_atomic(folder / "ledger.csv", ledger)
-    files = [
-        replace(entry, inputs={"video": tuple(2 * name[0] * 32 for name in entry.ids)})
-        for entry in made.files
-    ]
-    files.insert(0, file_entry("ledger.csv", ledger))
-    write_manifest(folder, replace(made, files=tuple(files), extra={"clips": 8}))
+def origin(folder: Path) -> Path:
+    """A training cache as the mosaics stage leaves it: with inputs and a ledger."""
+    add_sources(folder)
     assert verify(folder) == []
     return folder
 
@@ -103,17 +91,17 @@ def test_manifest_says_how_it_was_packed(origin: Path, tmp_path: Path) -> None:
         "stroi": stroi_version(),
         "origin_manifest_sha256": sha256_file(origin / "manifest.json"),
     }
-    assert jpeg.extra == {"clips": 8, "packed": expected}
+    assert jpeg.extra == {**EXTRA, "packed": expected}
     webp = pack(origin, tmp_path / "webp", codec="webp")
     expected.update(codec="webp", quality=None, psnr_db=None)
-    assert webp.extra == {"clips": 8, "packed": expected}
+    assert webp.extra == {**EXTRA, "packed": expected}
 
 
 def test_lossy_cache_unpacks_to_what_it_shows(origin: Path, tmp_path: Path) -> None:
     packed = pack(origin, tmp_path / "compact", quality=80)
     manifest = unpack(tmp_path / "compact", tmp_path / "back")
     assert verify(tmp_path / "back", "mosaics") == []
-    assert manifest.extra == {"clips": 8, "unpacked": packed.extra["packed"]}
+    assert manifest.extra == {**EXTRA, "unpacked": packed.extra["packed"]}
     one, other = MosaicCache(tmp_path / "compact"), MosaicCache(tmp_path / "back")
     assert other.form == "training"
     np.testing.assert_array_equal(one.batch(one.ids), other.batch(one.ids))
