@@ -137,7 +137,9 @@ def _take_manifest(found: Source, folder: Path, expect: str) -> Manifest:
         )
     member = found.members[MANIFEST_NAME]
     if member.size > MAX_MANIFEST_BYTES:
-        raise RefusedInput("MANIFEST", f"{found.where}: its manifest has {member.size} bytes")
+        raise RefusedInput(
+            "MANIFEST", f"{found.where}: its manifest has {member.size} bytes", remedy=REMEDY
+        )
     with new_file(folder / MANIFEST_NAME) as out:
         sha256 = found.copy(member, out)
     if expect and sha256 != expect:
