@@ -16,8 +16,8 @@ from stroi.cache.formats import ABOUT_MOSAICS, MAX_SIDE
 from stroi.cache.ids import ids_from_array
 from stroi.cache.schema import ID_FIELD, Array, Arrays, refused
 
-MAX_SHARD_PIXELS = 1 << 31
-"""Most bytes of pixels that the blobs of one shard may become."""
+MAX_SHARD_PIXELS = 2_000_000_000
+"""Most bytes of pixels that the blobs of one shard may become, so that it can be checked."""
 
 EQUAL_DB = 99.0
 """PSNR that counts for equal pictures, whose true one is infinite."""
