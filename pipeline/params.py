@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.profile import Plan, Profile, Run
+from stroi.pipeline.strict_yaml import Document, printable, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
+
+_SHOWN = 50
+_POWER = re.compile(r"[-+]?[0-9]{1,9}[eE][-+]?[0-9]{1,3}")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,68 +34,6 @@ class RunParams:
     profile: Profile
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader without aliases, doubled keys or keys that are not text."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key_node.tag != "tag:yaml.org,2002:str" or key in seen:
-                problem = f"key {key!r} stands twice" if key in seen else f"key {key!r} is not text"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-# Dates stay text: a subject called 2024-01-02 is a name.
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _read_yaml(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
-    """The document and the line (from 1) of each key path."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParamsError(
-            "PARAMS_MISSING", f"{path} does not exist", remedy="run from the project's root"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError("PARAMS_UNREADABLE", f"{path}: {error}", remedy="mend the file") from None
-    try:
-        loader = _StrictLoader(text)
-        node = loader.get_single_node()
-        lines: dict[tuple[str, ...], int] = {}
-        _note_lines(node, (), lines)
-        return (loader.construct_document(node) if node else {}), lines
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        what = getattr(error, "problem", None) or str(error)
-        raise ParamsError("PARAMS_YAML", f"{where}: {what}", remedy="mend the YAML") from None
-
-
-def _note_lines(node: Any, at: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*at, str(key.value))
-            lines[inner] = key.start_mark.line + 1
-            _note_lines(value, inner, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            lines[(*at, str(number))] = item.start_mark.line + 1
-            _note_lines(item, (*at, str(number)), lines)
-
-
 def parse(model: type[Model], path: Path) -> tuple[Model | None, list[str]]:
     """Read `path` as `model`.
 
@@ -102,44 +43,55 @@ def parse(model: type[Model], path: Path) -> tuple[Model | None, list[str]]:
     Raises:
         ParamsError: If the file cannot be read or is not YAML.
     """
-    document, lines = _read_yaml(path)
+    document = read_yaml(path)
     try:
-        return model.model_validate_json(json.dumps(document)), []
+        return model.model_validate_json(json.dumps(document.value)), []
     except ValidationError as error:
         found = sorted(
-            (_place(lines, detail), _explain(path, lines, detail)) for detail in error.errors()
+            (_place(document, detail), _explain(path, document, detail))
+            for detail in error.errors()
         )
-        return None, [text for _, text in found]
-    except (TypeError, ValueError) as error:
-        return None, [f"{path}: {error}"]
+        # The branches of a union may find the same mistake twice.
+        return None, list(dict.fromkeys(text for _, text in found))
 
 
-def _known(lines: dict[tuple[str, ...], int], detail: ErrorDetails) -> tuple[str, ...]:
+def _known(document: Document, detail: ErrorDetails) -> tuple[str, ...]:
     """The longest part of a mistake's key path that stands in the file."""
     at = tuple(str(part) for part in detail["loc"])
-    while at and at not in lines:
+    while at and at not in document.lines:
         at = at[:-1]
     return at
 
 
-def _place(lines: dict[tuple[str, ...], int], detail: ErrorDetails) -> int:
-    return lines.get(_known(lines, detail), 1)
+def _place(document: Document, detail: ErrorDetails) -> int:
+    return document.lines.get(_known(document, detail), 1)
 
 
-def _explain(path: Path, lines: dict[tuple[str, ...], int], detail: ErrorDetails) -> str:
-    where = f"{path}:{_place(lines, detail)}"
+def _explain(path: Path, document: Document, detail: ErrorDetails) -> str:
+    where = f"{path}:{_place(document, detail)}"
     if detail["type"] == "missing":
         return f"{where}: {'.'.join(map(str, detail['loc']))}: missing; add it"
-    key = ".".join(_known(lines, detail)) or "file"
+    at = _known(document, detail)
+    key = printable(".".join(at)) or "file"
     if detail["type"] == "extra_forbidden":
         return f"{where}: {key}: unknown key; remove it or correct its spelling"
     got = detail["input"]
-    message = detail["msg"].removeprefix("Value error, ")
-    hint = ""
-    if isinstance(got, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", got):
-        hint = f"; YAML reads {got} as text, write {float(got)!r}"
-    shown = "" if isinstance(got, dict) else f", got {got!r}"
-    return f"{where}: {key}: {message}{shown}{hint}"
+    message = printable(detail["msg"].removeprefix("Value error, "), 300)
+    shown = "" if isinstance(got, dict) else f", got {printable(repr(got))}"
+    return f"{where}: {key}: {message}{shown}{_hint(got, document.texts.get(at, ''), detail)}"
+
+
+def _hint(got: object, written: str, detail: ErrorDetails) -> str:
+    """What to write instead where YAML reads something else than it seems to say."""
+    if isinstance(got, str) and _POWER.fullmatch(got) and math.isfinite(float(got)):
+        return f"; YAML reads {got} as text, write {float(got)!r}"
+    if isinstance(got, bool) and written.lower() not in ("true", "false"):
+        return f"; YAML reads {written} as {str(got).lower()}, put it in quotes if it is text"
+    if isinstance(got, (int, float)) and detail["type"] == "string_type":
+        return f"; put it in quotes: '{written}'"
+    if got is None:
+        return "; give a value or remove the key"
+    return ""
 
 
 def _complain(problems: list[str]) -> None:
@@ -149,8 +101,14 @@ def _complain(problems: list[str]) -> None:
             "PARAMS",
             f"{len(problems)} {noun} in the params, the first at {problems[0]}",
             remedy="nothing was run",
-            details=tuple(problems) if len(problems) > 1 else (),
+            details=_listed(problems) if len(problems) > 1 else (),
         )
+
+
+def _listed(problems: list[str]) -> tuple[str, ...]:
+    hidden = len(problems) - _SHOWN
+    more = (f"and {hidden} more mistakes",) if hidden > 0 else ()
+    return (*problems[:_SHOWN], *more)
 
 
 def _require(model: type[Model], path: Path) -> Model:
