@@ -101,12 +101,13 @@ class OpenPose:
         self._forward: Forward | None = None
 
     def info(self) -> dict[str, Any]:
-        """Dialect, digest of the Python module, network and flags."""
+        """Dialect, digest of the Python module, network, and the flags that shape what is found."""
+        flags = {**OPTIONS, **self.options}
         return {
             "dialect": self.build.dialect,
             "module": sha256_file(self.build.module),
             "network": self.model,
-            "options": {**OPTIONS, **self.options},
+            "options": {key: flags[key] for key in flags if not key.startswith("num_gpu")},
         }
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from stroi.stages.pose.detections import Detections
 from stroi.stages.pose.estimator import nobody
 from stroi.stages.pose.joint_order import ORDERS, better_order
 from stroi.stages.pose.layouts import to_body25
-from stroi.stages.pose.openpose_json import MAX_BYTES, JsonModel, read_openpose_json
+from stroi.stages.pose.openpose_json import MAX_BYTES, JsonModel, parse_openpose_json
 from stroi.stages.video import Frames, VideoInfo
 
 _NAME = re.compile(r"(?:.*[._])?(\d{1,12})(?:_keypoints)?\.json", re.ASCII)
@@ -85,19 +85,15 @@ def folder_digest(folder: Path) -> str:
     """Sha256 over the numbers and contents of a clip's files, hexadecimal.
 
     Raises:
-        ClipRejected: As `list_frames`; ``POSE_FOLDER`` too if a file cannot be read.
+        ClipRejected: As `list_frames`; ``POSE_OPEN`` if a file cannot be read.
     """
-    try:
-        return digest(
-            [
-                [number, sha256_bytes(read_plain(file, MAX_BYTES))]
-                for number, file in sorted(list_frames(folder).items())
-            ]
-        )
-    except OSError as error:
-        raise _rejected(
-            "POSE_FOLDER", folder, f"cannot be read ({error.strerror})", _FOLDER_REMEDY
-        ) from error
+    found = []
+    for number, file in sorted(list_frames(folder).items()):
+        try:
+            found.append([number, sha256_bytes(read_plain(file, MAX_BYTES))])
+        except OSError as error:
+            raise _unreadable(folder, file, error) from error
+    return digest(found)
 
 
 def read_folder(folder: Path, frames: int, *, model: JsonModel = "BODY_25") -> FolderFrames:
@@ -109,7 +105,7 @@ def read_folder(folder: Path, frames: int, *, model: JsonModel = "BODY_25") -> F
         model: The network that OpenPose ran; the files do not tell it.
 
     Raises:
-        ClipRejected: As `list_frames` and `read_openpose_json`; ``POSE_FRAMES`` if the files are
+        ClipRejected: As `list_frames` and `parse_openpose_json`; ``POSE_FRAMES`` if the files are
             not those of T frames, ``POSE_LAYOUT`` if they are another network's.
     """
     files = list_frames(folder)
@@ -119,7 +115,7 @@ def read_folder(folder: Path, frames: int, *, model: JsonModel = "BODY_25") -> F
     # 75 numbers are read as they stand, so that their order can be judged.
     raw: JsonModel = "BODY_25" if model in ORDERS else model
     found = [
-        read_openpose_json(files[number], model=raw) if number in files else nobody()
+        _frame(folder, files[number], raw) if number in files else nobody()
         for number in range(frames)
     ]
     if model in ORDERS:
@@ -161,6 +157,15 @@ def measure(video: Path) -> VideoInfo:
         return frames.info
 
 
+def _frame(folder: Path, file: Path, model: JsonModel) -> NDArray[np.float32]:
+    try:
+        data = read_plain(file, MAX_BYTES)
+    except OSError as error:
+        raise _unreadable(folder, file, error) from error
+    # By its name alone: the ledger shall not say where on this machine it lies.
+    return parse_openpose_json(data, file.name, model=model)
+
+
 def _check_count(folder: Path, files: int, frames: int, missing: int, surplus: int) -> None:
     allowed = max(ALWAYS, TOLERANCE * frames)
     if missing > allowed or surplus > allowed:
@@ -189,5 +194,10 @@ def _with_joints(people: NDArray[np.float32]) -> NDArray[np.float32]:
     return found
 
 
+def _unreadable(folder: Path, file: Path, error: OSError) -> ClipRejected:
+    problem = f"{file.name!a} cannot be read ({error.strerror})"
+    return _rejected("POSE_OPEN", folder, problem, "write the folder again")
+
+
 def _rejected(code: str, folder: Path, problem: str, remedy: str) -> ClipRejected:
-    return ClipRejected(code, f"{str(folder)!a}: {problem}", remedy=remedy)
+    return ClipRejected(code, f"{folder.name!a}: {problem}", remedy=remedy)

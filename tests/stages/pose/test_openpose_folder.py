@@ -246,8 +246,10 @@ def test_digest_is_of_numbers_and_contents(tmp_path: Path) -> None:
 def test_pipe_in_a_folder_does_not_hang(tmp_path: Path) -> None:
     folder = clip(tmp_path / "clip")
     os.mkfifo(folder / CLIP.format(6))
-    with pytest.raises(ClipRejected, match=r"POSE_FOLDER.*not a regular file"):
+    with pytest.raises(ClipRejected, match=r"POSE_OPEN: 'clip': .*not a regular file"):
         folder_digest(folder)
+    with pytest.raises(ClipRejected, match=r"POSE_OPEN: 'clip': .*not a regular file"):
+        read_folder(folder, 7)
 
 
 def test_video_gives_size_and_frames(tmp_path: Path) -> None:
