@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.card import PUBLISHED, read_card
+from stroi.cache.confined import MAX_FILE_BYTES
 from stroi.cache.disk import writing
 from stroi.cache.errors import RefusedInput
 from stroi.cache.info import manifest_sha256
@@ -159,6 +160,10 @@ def _take_rest(found: Source, manifest: Manifest, folder: Path, target: Path) ->
         listed = sizes.get(name, min(member.size, MAX_MANIFEST_BYTES))
         if name != MANIFEST_NAME and member.size != listed:
             raise refuse_file(f"{found.where}: {name} has {member.size} bytes, not {listed}")
+        if member.size > MAX_FILE_BYTES:
+            raise refuse_file(
+                f"{found.where}: {name} has {member.size} bytes, allowed are {MAX_FILE_BYTES}"
+            )
     if found.size > shutil.disk_usage(folder).free:
         with writing(target, found.size):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

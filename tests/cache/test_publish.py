@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import getpass
 import json
+import signal
 import socket
+import subprocess
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +29,8 @@ from stroi.cache.privacy import find_private
 from stroi.cache.publish import export_cache
 from stroi.cache.verify import verify
 from stroi.cache.weights import write_weights
+
+Child = Callable[..., "subprocess.CompletedProcess[str]"]
 
 LABELS = {"samples.csv": b"id,label\n", "classes.txt": b"walk\nrun\n"}
 
@@ -206,3 +211,42 @@ def test_a_compact_cache_is_published_as_it_is(folder: Path, tmp_path: Path) -> 
     pack(folder, tmp_path / "compact")
     target = export(tmp_path / "compact", tmp_path / "demo")
     assert diff(tmp_path / "compact", target).same
+
+
+EXPORT = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from stroi.cache.card import About\n"
+    "from stroi.cache.errors import StroiError\n"
+    "from stroi.cache.publish import export_cache\n"
+    "try:\n"
+    "    export_cache(Path(sys.argv[1]), Path(sys.argv[2]), About(), sheet=False)\n"
+    "except StroiError as error:\n"
+    "    sys.exit(str(error))\n"
+)
+
+
+@pytest.mark.parametrize("point", ["mid_write", "before_fsync", "before_rename"])
+@pytest.mark.parametrize("name", ["demo", "demo.tar"])
+def test_a_killed_export_leaves_no_target_and_is_done_again(
+    tmp_path: Path, child: Child, name: str, point: str
+) -> None:
+    folder = write_cache(tmp_path / "cache", [make_mosaics(("a", "b"))])
+    (tmp_path / "out").mkdir()
+    for nth, action in ((1, "kill"), (2, "kill"), (1, "enospc"), (2, "eio")):
+        fault = f"{point}:{nth}:{action}"
+        done = child(EXPORT, folder, tmp_path / "out" / name, STROI_FAULT=fault)
+        if done.returncode == 0:
+            break
+        assert done.returncode == (-signal.SIGKILL if action == "kill" else 1)
+        assert not (tmp_path / "out" / name).exists()
+    else:
+        export(folder, tmp_path / "out" / name, sheet=False)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+    again = export(folder, tmp_path / name, sheet=False)
+    assert sha256_of(again) == sha256_of(tmp_path / "out" / name)
+
+
+def sha256_of(target: Path) -> dict[str, str]:
+    files = [target] if target.is_file() else target.iterdir()
+    return {path.name: sha256_file(path) for path in files}
