@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from stroi.cache.errors import StroiError
+from stroi.pipeline.cache_commands.common import example, many, size, with_jobs
 from stroi.pipeline.dvc_lists import parse_list
 from stroi.pipeline.dvc_objects import audit, check_list_name, objects_in, objects_of, read_list
 from stroi.pipeline.dvc_project import Out, Project, open_project
@@ -61,20 +62,17 @@ def _prepare(project: Project, out: Out, remote: str | None) -> bool:
     return True
 
 
-@click.command()
+@click.command(
+    help="Check what DVC fetched, before `dvc checkout` places it: hash anew every object of the "
+    "DVC cache that an OUT is made of, and refuse folder lists that lead elsewhere. An OUT is "
+    "named as in dvc.yaml; none means all. The workspace is not touched.\n\n"
+    + example("stroi cache audit --fetch data/demo/mosaics && dvc checkout data/demo/mosaics")
+)
 @click.argument("outs", metavar="[OUT]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All objects of the cache, used or not.")
 @click.option("--fetch", "fetching", is_flag=True, help="Fetch first, folder lists checked.")
 @click.option("--remote", metavar="NAME", help="With --fetch: the remote, if not the default.")
-@click.option(
-    "--jobs",
-    "-j",
-    type=click.IntRange(min=1),
-    default=lambda: len(os.sched_getaffinity(0)),
-    show_default="number of cores",
-    envvar="STROI_JOBS",
-    help="Threads at a time.",
-)
+@with_jobs
 @in_project
 def command(
     workspace: Workspace,
@@ -84,12 +82,7 @@ def command(
     remote: str | None,
     jobs: int,
 ) -> None:
-    """Check what DVC fetched before `dvc checkout` places it.
-
-    Hashes every object of the DVC cache that an OUT (as dvc.yaml names it, such as
-    data/demo/mosaics; all if none is given) is made of, and reads the folder lists. The
-    workspace is not touched. docs/sharing.md says when to use it.
-    """
+    """Audit the cache of a DVC project."""
     with open_project(workspace.root) as project:
         chosen = project.outs(outs)
         if fetching:
@@ -107,5 +100,6 @@ def command(
             f"nothing of this is in the cache, {stores[0].folder}",
             remedy="add --fetch, or name what was fetched",
         )
-    absent = f"; {found.absent} are not in the cache" if found.absent else ""
-    say(f"{found.objects} objects, {found.bytes} bytes: each is what its name says{absent}")
+    counts = f"{many(found.objects, 'object')}, {size(found.bytes)}"
+    absent = f"; {found.absent} not in the cache" if found.absent else ""
+    say(f"{counts}: each is what its name says{absent}")
