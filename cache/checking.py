@@ -9,12 +9,14 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stroi.cache.compact import blob_at, blob_ends, check_compact, picture_size
 from stroi.cache.confined import Answer, Request
 from stroi.cache.errors import RefusedInput
 from stroi.cache.faults import fault_point
-from stroi.cache.formats import FORMATS
+from stroi.cache.formats import FORMATS, MOSAICS_COMPACT
 from stroi.cache.hdf5 import map_open
 from stroi.cache.ids import check_ids, ids_from_array
+from stroi.cache.image_headers import check_jpeg, check_webp
 from stroi.cache.regular import open_regular
 from stroi.cache.schema import (
     ID_FIELD,
@@ -67,7 +69,11 @@ def _check_open(request: Request, fd: int, size: int) -> dict[str, int]:
         return {}
     arrays, release = map_open(fmt, fd, size, where)
     _check_samples(fmt, arrays, request, release)
-    return _axes(fmt, arrays)
+    axes = _axes(fmt, arrays)
+    if fmt is MOSAICS_COMPACT:
+        _check_blobs(arrays, where, release)
+        axes["H"], axes["W"] = picture_size(arrays)
+    return axes
 
 
 def _check_samples(
@@ -82,6 +88,18 @@ def _check_samples(
     check_contents(fmt, arrays, where, release)
     if ids_from_array(stored) != expected:
         raise refused("DIGEST", f"{where} holds other samples than the manifest says")
+
+
+def _check_blobs(arrays: Arrays, where: str, release: Callable[[], None]) -> None:
+    """Refuse blobs that are not pictures of the declared size; none is decoded."""
+    check_compact(arrays, where)
+    height, width = picture_size(arrays)
+    ends = blob_ends(arrays)
+    for row, name in enumerate(ids_from_array(arrays[ID_FIELD.name])):
+        blob = blob_at(arrays, ends, row).tobytes()
+        check_header = check_webp if blob.startswith(b"RIFF") else check_jpeg
+        check_header(blob, height, width, f"{where}: {name!a}")
+        release()
 
 
 def _axes(fmt: Format, arrays: Arrays) -> dict[str, int]:
@@ -107,8 +125,7 @@ def _damage(fmt: Format, fd: int, request: Request) -> str:
     if not request.sample_sha256:
         return "its samples have no digests of their own"
     hit = []
-    for row, sample in enumerate(iterate_digests(fmt, arrays)):
-        release()
+    for row, sample in enumerate(iterate_digests(fmt, arrays, release)):
         digest = request.sample_sha256[row * _HEX_DIGITS : (row + 1) * _HEX_DIGITS]
         if sample != digest or ids_from_array(found[row : row + 1])[0] != expected[row]:
             hit.append(expected[row])

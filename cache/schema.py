@@ -207,8 +207,16 @@ def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
     return tuple(iterate_digests(fmt, arrays))
 
 
-def iterate_digests(fmt: Format, arrays: Arrays) -> Iterator[str]:
-    """The same as `sample_digests`, one sample after the other."""
+def iterate_digests(
+    fmt: Format, arrays: Arrays, release: Callable[[], None] = _keep
+) -> Iterator[str]:
+    """The same as `sample_digests`, one sample after the other.
+
+    Args:
+        fmt: The declaration.
+        arrays: Array of each field, as on disk.
+        release: Called now and then, to give back the memory of mapped arrays.
+    """
     fields = [field for field in fmt.fields if field.dims[0] in ("N", "F") and field != ID_FIELD]
     count = next(len(arrays[field.name]) for field in fields if field.dims[0] == "N")
     ends = np.cumsum(arrays[fmt.lengths], dtype=np.int64).tolist() if fmt.lengths else []
@@ -216,7 +224,12 @@ def iterate_digests(fmt: Format, arrays: Arrays) -> Iterator[str]:
         sha = hashlib.sha256()
         for field in fields:
             start, stop = rows if field.dims[0] == "F" else (row, row + 1)
-            sha.update(arrays[field.name][start:stop].tobytes())
+            flat = arrays[field.name][start:stop].reshape(-1)
+            for place in range(0, len(flat), _BLOCK):
+                sha.update(flat[place : place + _BLOCK].tobytes())
+                if place:
+                    release()
+        release()
         yield sha.hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,11 +12,22 @@ from pathlib import Path
 
 import h5py
 import pytest
-from small_caches import make_clip, make_mosaics, write_cache, write_skeletons
+from small_caches import (
+    make_clip,
+    make_mosaics,
+    make_scores,
+    make_weights,
+    write_cache,
+    write_skeletons,
+)
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.formats import FORMATS
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
+from stroi.cache.packing import pack
+from stroi.cache.scores import write_scores
 from stroi.cache.verify import require_verified, verify
+from stroi.cache.weights import write_weights
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -111,26 +123,60 @@ def test_manifest_that_cannot_be_read_is_the_only_problem(folder: Path) -> None:
         require_verified(folder, "mosaics")
 
 
-def test_every_flipped_bit_is_reported(folder: Path) -> None:
+def write_every_kind(folder: Path, kind: str) -> Path:
+    """A complete folder of a kind, with a ledger where the kind has one."""
+    ids, many = ("a", "b", "c"), tuple(f"c{number:02d}" for number in range(60))
+    if kind == "weights":
+        write_weights(folder, make_weights(many), params={}, producer={})
+    elif kind == "scores":
+        write_scores(folder, "test", make_scores(many), params={}, producer={})
+    elif kind == "skeletons":
+        write_skeletons(folder, {name: make_clip(2 + len(ids)) for name in ids})
+    else:
+        write_cache(folder, [make_mosaics(ids, seed=1), make_mosaics(("d", "e"), seed=2)])
+    if kind in ("mosaics", "mosaics_compact", "skeletons"):
+        add_ledger(folder)
+    if kind == "mosaics_compact":
+        pack(folder, folder / "compact")
+        return folder / "compact"
+    return folder
+
+
+def add_ledger(folder: Path, text: str | None = None) -> None:
+    """A ledger that the manifest lists: that of a good run, or any other text."""
+    manifest = read_manifest(folder)
+    if text is None:
+        done = "".join(f"{name},done,,2 of 15 cells missing\n" for name in manifest.ids)
+        text = f"id,status,code,detail\n{done}z-1,quarantined,VIDEO_OPEN,cannot be opened\n"
+    data = text.encode("utf-8", "surrogateescape")
+    (folder / "ledger.csv").write_bytes(data)
+    files = [entry for entry in manifest.files if entry.name != "ledger.csv"]
+    write_manifest(folder, replace(manifest, files=(file_entry("ledger.csv", data), *files)))
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_every_flipped_bit_is_reported(tmp_path: Path, kind: str) -> None:
     """200 of them; each names its file, and the sample if it hit one."""
+    folder = write_every_kind(tmp_path, kind)
     rng = random.Random(5)
     files = {path: path.read_bytes() for path in sorted(folder.iterdir())}
     rows = {path: list(_rows(path)) for path in files if path.suffix == ".h5"}
-    sizes = [len(data) for data in files.values()]
+    # Small files are as likely to be hit as one of 10 kB.
+    sizes = [max(len(data), 10_000) for data in files.values()]
     named = 0
     for path in rng.choices(list(files), sizes, k=200):
         flipped = bytearray(files[path])
         place, bit = rng.randrange(len(flipped)), rng.randrange(8)
         flipped[place] ^= 1 << bit
         path.write_bytes(flipped)
-        (problem,) = verify(folder)
+        (problem,) = verify(folder, kind)
         path.write_bytes(files[path])
-        assert path.name in problem
+        assert str(path) in problem
         hit = [name for start, stop, name in rows.get(path, ()) if start <= place < stop]
         named += len(hit)
         assert ("damaged: " in problem) == bool(hit), problem
-        assert not hit or f"damaged: {hit[0]} of" in problem
-    assert named >= 80
+        assert not hit or hit[0] in re.split("damaged: | of ", problem)[1].split(", "), problem
+    assert named >= 30
     assert verify(folder) == []
 
 
@@ -138,11 +184,16 @@ def _rows(path: Path) -> Iterator[tuple[int, int, str]]:
     """First byte, byte behind the last, and sample of every row of every array of a shard."""
     with h5py.File(path) as file:
         ids = [name.decode() for name in file["sample_id"][()]]
-        for dataset in file.values():
-            length = dataset.id.get_storage_size() // len(ids)
-            for row, sample_id in enumerate(ids):
-                start = dataset.id.get_offset() + row * length
-                yield start, start + length, sample_id
+        lengths = {"keypoints": "frame_count", "blob": "blob_bytes"}
+        for name, dataset in file.items():
+            if name == "class_name":
+                continue
+            counts = file[lengths[name]][()] if name in lengths else [1] * len(ids)
+            size = dataset.id.get_storage_size() // sum(counts)
+            start = dataset.id.get_offset()
+            for count, sample_id in zip(counts, ids, strict=True):
+                yield start, start + int(count) * size, sample_id
+                start += int(count) * size
 
 
 def test_damaged_id_is_traced_to_its_sample(folder: Path) -> None:
@@ -208,6 +259,78 @@ def test_unreadable_file_is_a_problem_not_a_crash(
         f"FILE_READ: {folder}/mosaics-00000.h5 cannot be read: Input/output error;"
         " check the disk, or fetch the file again"
     ]
+
+
+def test_jobs_change_neither_lines_nor_order(tmp_path: Path) -> None:
+    shards = [make_mosaics((f"c{i:02d}",), seed=i) for i in range(20)]
+    folder = write_cache(tmp_path, shards)
+    for number in (3, 4, 11):
+        path = folder / f"mosaics-{number:05d}.h5"
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    (folder / "mosaics-00007.h5").unlink()
+    (folder / "more").touch()
+    told: list[tuple[str, str]] = []
+    lines = verify(folder, jobs=2, on_file=lambda entry, line: told.append((entry.name, line)))
+    assert lines == verify(folder) == verify(folder, jobs=2, confined=False)
+    assert [name for name, _ in told] == [entry.name for entry in read_manifest(folder).files]
+    assert [line for _, line in told if line] == lines[:-1]
+    assert [re.findall(r"mosaics-(\d+)|more", line)[0] for line in lines] == [
+        "00003", "00004", "00007", "00011", "",
+    ]  # fmt: skip
+
+
+def test_params_say_how_many_columns(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    write_manifest(folder, replace(manifest, params={"columns": 3}))
+    assert verify(folder) == []
+    write_manifest(folder, replace(manifest, params={"columns": 5}))
+    path = folder / "mosaics-00000.h5"
+    assert verify(folder)[0] == (
+        f"SCHEMA: {path} was made with C = 3, the manifest with 5;"
+        " rebuild the folder with one set of params"
+    )
+
+
+LEDGER = "id,status,code,detail\n"
+ALL = "".join(f"{name},done,,\n" for name in ("a-1", "a-2", "a-3", "b-1", "b-2", "b-3", "b-4"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "does not start with id,status,code,detail"),
+        ("id,status\n", "does not start with id,status,code,detail"),
+        (LEDGER + ALL + "c,done\n", "line 9: 2 fields instead of 4"),
+        (LEDGER + "\n" * 100_000, "line 2: 0 fields instead of 4"),
+        (LEDGER + ALL + "c,done,VIDEO_OPEN,\n", "line 9: the status contradicts the code"),
+        (LEDGER + ALL + "c,quarantined,,\n", "line 9: the status contradicts the code"),
+        (LEDGER + ALL + "c,maybe,X,\n", "line 9: the status contradicts the code"),
+        (LEDGER + ALL + "c,quarantined,x y,\n", "line 9: not a code or a sentence: 'x y '"),
+        (LEDGER + ALL + "c,quarantined,X,\x1b[2J\n", r"line 9: not a code or a sentence: 'X \x1b"),
+        (LEDGER + ALL + 'c,quarantined,X,"a\nb"\n', r"line 10: not a code or a sentence: 'X a\nb"),
+        (LEDGER + ALL + "c,quarantined,X,\u202ecod\n", r"not a code or a sentence: 'X \u202ecod'"),
+        (LEDGER + ALL + "c,quarantined,X,=1+1\n", "line 9: not a code or a sentence: 'X =1+1'"),
+        (LEDGER + ALL + "c,quarantined,X,\0\n", "line 9: "),
+        (LEDGER + ALL + "c,quarantined,X,\udcff\n", "'utf-8' codec can't decode byte 0xff"),
+        (LEDGER + ALL + "c,quarantined,X," + "x" * 200_000 + "\n", "line 9: field larger than"),
+        (LEDGER + ALL + 'c,quarantined,X,"x\n', "line 9: unexpected end of data"),
+        (LEDGER + ALL + "c,done,,\n", "says that other samples are done than the shards hold"),
+        (LEDGER + ALL[11:], "says that other samples are done than the shards hold"),
+        (LEDGER + ALL + "../x,quarantined,X,\n", "sample 7 has the id '../x'"),
+        (LEDGER + ALL + "A-1,quarantined,X,\n", "sample 7 ('A-1') has the same id as sample 0"),
+    ],
+    ids=range(20),
+)
+def test_ledger_of_a_stranger_is_checked(folder: Path, text: str, says: str) -> None:
+    add_ledger(folder)
+    assert verify(folder) == []
+    add_ledger(folder, text)
+    (problem,) = verify(folder)
+    assert problem.startswith(("LEDGER: ", "ID_"))
+    assert f"{folder}/ledger.csv: " in problem
+    assert says in problem
+    assert problem.isprintable()
+    assert len(problem) < 500
 
 
 BUILD = """
