@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def diff(a: Path, b: Path, *, on_sample: Callable[[int], None] = lambda count: N
     """Compare two caches of one kind; a training and a compact cache of mosaics are one kind.
 
     The manifests' digests are believed: verify a cache first if you received it. Memory holds one
-    sample of each at a time.
+    file of each at a time.
 
     Args:
         a: One cache.
@@ -99,18 +100,11 @@ def diff(a: Path, b: Path, *, on_sample: Callable[[int], None] = lambda count: N
     common = sorted(set(ours.ids) & set(theirs.ids))
     unequal = _unequal(ours, theirs, common)
     on_sample(len(common) - len(unequal))
-    changed, fields, pixels = [], {}, PixelChange()
-    if unequal:
-        pair = open_cache(a, ours.kind), open_cache(b, theirs.kind)
-        fields = {name: FieldChange() for name in _common_fields(ours.kind, theirs.kind)}
-        for sample_id in unequal:
-            if _compare(pair, sample_id, fields, pixels):
-                changed.append(sample_id)
-            on_sample(1)
+    changed, fields, pixels = _measure((a, ours), (b, theirs), unequal, on_sample)
     return Difference(
         only_a=tuple(sorted(set(ours.ids) - set(common))),
         only_b=tuple(sorted(set(theirs.ids) - set(common))),
-        changed=tuple(changed),
+        changed=tuple(sorted(changed)),
         common=len(common),
         params=_changes(ours.params, theirs.params) + _classes(a, b, ours, theirs),
         producer=_changes(ours.producer, theirs.producer),
@@ -127,12 +121,43 @@ def _check_kinds(a: Path, kind_a: str, b: Path, kind_b: str) -> None:
         )
 
 
-def _unequal(ours: Manifest, theirs: Manifest, common: list[str]) -> list[str]:
+def _unequal(ours: Manifest, theirs: Manifest, common: list[str]) -> set[str]:
     """Samples whose digests differ, or say nothing because the forms do."""
     if ours.kind != theirs.kind:
-        return common
+        return set(common)
     a, b = ours.content_by_id, theirs.content_by_id
-    return [name for name in common if a[name] != b[name]]
+    return {name for name in common if a[name] != b[name]}
+
+
+def _measure(
+    a: tuple[Path, Manifest],
+    b: tuple[Path, Manifest],
+    unequal: set[str],
+    on_sample: Callable[[int], None],
+) -> tuple[list[str], dict[str, FieldChange], PixelChange]:
+    """Read the samples whose digests differ: which do, and how much."""
+    changed: list[str] = []
+    pixels = PixelChange()
+    if not unequal:
+        return changed, {}, pixels
+    kinds = a[1].kind, b[1].kind
+    fields = {name: FieldChange() for name in _common_fields(*kinds)}
+    opened = open_cache(a[0], kinds[0]), open_cache(b[0], kinds[1])
+    for ids in _by_file(a[1], unequal):
+        # A copy has opened no file yet; with it go the pages that it has read.
+        pair = copy(opened[0]), copy(opened[1])
+        for sample_id in ids:
+            if _compare(pair, sample_id, fields, pixels):
+                changed.append(sample_id)
+            on_sample(1)
+    return changed, fields, pixels
+
+
+def _by_file(manifest: Manifest, ids: set[str]) -> Iterator[list[str]]:
+    """The samples among `ids`, those of one file at a time."""
+    for entry in manifest.files:
+        if found := [name for name in entry.ids if name in ids]:
+            yield found
 
 
 def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Change, ...]:
