@@ -10,36 +10,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from stroi.cache.digests import sha256_file
-from stroi.cache.files import write_atomic
-from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.pipeline.cache_commands import COMMANDS
 from stroi.pipeline.cli import run
-from stroi.pipeline.index import Sample, read_index, write_index
-from stroi.pipeline.ledger import Outcome, write_ledger
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.shards import NOT_CONTENT
+from stroi.pipeline.index import read_index, write_index
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
-from projects import new_project
 from small_caches import make_scores, make_weights
+from small_project import IDS, flip, project_with_mosaics
 
 from stroi.cache.scores import write_scores
 from stroi.cache.weights import write_weights
 
-IDS = tuple(f"{act}_s{who:02d}_c{view}" for act in "ab" for who in (1, 2) for view in range(4))
-HEX = "0123456789abcdef"
-
 Output = Callable[[], tuple[str, str]]
-
-
-def video_of(name: str) -> str:
-    return (HEX[IDS.index(name)] * 64)[:64]
 
 
 @pytest.fixture
@@ -54,62 +41,14 @@ def output(capsys: pytest.CaptureFixture[str]) -> Output:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with an index and a cache of random mosaics in two shards, without videos."""
-    root = new_project(tmp_path / "sender")
-    samples = [
-        Sample(
-            name,
-            f"videos/{name}.avi",
-            "alpha" if name[0] == "a" else "beta",
-            name[2:5],
-            name[6:],
-            "",
-            "",
-            100,
-            video_of(name),
-        )
-        for name in IDS
-    ]
-    write_index(root / "data" / "demo" / "index", samples)
-    random = np.random.default_rng(0)
-    folder = root / "data" / "demo" / "mosaics"
-    entries = []
-    for number, part in enumerate((IDS[:8], IDS[8:])):
-        mosaics = Mosaics(
-            ids=part,
-            mosaic=random.integers(0, 256, (len(part), 60, 60, 3), np.uint8),
-            person_count=np.ones(len(part), np.int8),
-            frame_index=np.zeros((len(part), 5), np.int32),
-            box=np.zeros((len(part), 2, 5, 5, 4), np.float32),
-            confidence=np.ones((len(part), 2, 5, 5), np.float32),
-            valid=np.ones((len(part), 2, 5, 5), np.bool_),
-        )
-        data = encode_mosaics(mosaics)
-        write_atomic(folder / f"mosaics-{number:05d}.h5", data)
-        entry = file_entry(f"mosaics-{number:05d}.h5", data, part, sample_digests(mosaics))
-        made_from = {"video": tuple(video_of(name) for name in part)}
-        entries.append(replace(entry, inputs=made_from))
-    outcomes = [Outcome(name) for name in IDS]
-    write_ledger(folder, [*outcomes, Outcome("c_s01_c0", "VIDEO_OPEN", "/home/ann/c.avi: no")])
-    entries.insert(0, file_entry("ledger.csv", (folder / "ledger.csv").read_bytes()))
-    params = load_profile(root, "demo").mosaics.model_dump(mode="json", exclude=NOT_CONTENT)
-    producer = {"algorithm": 1, "skeletons": {"estimator": "movenet", "model": "ab" * 32}}
-    write_manifest(
-        folder, Manifest("mosaics", params, producer, tuple(entries), {"ledger": "ledger.csv"})
-    )
-    return root
+    """A project with an index and a cache of random mosaics in two shards."""
+    return project_with_mosaics(tmp_path / "sender")
 
 
 @pytest.fixture
 def cache(project: Path) -> Path:
     """The project's cache of mosaics."""
     return project / "data" / "demo" / "mosaics"
-
-
-def flip(path: Path, at: int = -1) -> None:
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(data)
 
 
 def changed(cache: Path, **fields: object) -> None:
@@ -290,162 +229,3 @@ def test_wrong_usage_exits_2(cache: Path, tmp_path: Path, output: Output) -> Non
         assert run(["cache", *arguments]) == 2
         assert expected in output()[1]
     assert {path.name for path in tmp_path.iterdir()} == {"sender", "there"}
-
-
-def test_a_damaged_cache_is_not_exported(cache: Path, tmp_path: Path, output: Output) -> None:
-    flip(cache / "mosaics-00001.h5")
-    assert run(["cache", "export", str(cache), str(tmp_path / "x.tar")]) == 3
-    assert output()[1].splitlines()[-1].startswith("error: DIGEST: ")
-    assert not (tmp_path / "x.tar").exists()
-
-
-def test_an_export_without_a_licence_warns(cache: Path, tmp_path: Path, output: Output) -> None:
-    assert run(["cache", "export", str(cache), str(tmp_path / "a")]) == 0
-    assert "warning: no licence is stated" in output()[1]
-    assert run(["cache", "export", str(cache), str(tmp_path / "b"), "--licence", "CC0-1.0"]) == 0
-    assert "warning" not in output()[1]
-    assert "| licence | CC0-1.0 |" in (tmp_path / "b" / "README.md").read_text()
-
-
-def test_labels_go_out_on_request_only(project: Path, cache: Path, tmp_path: Path) -> None:
-    index = project / "data" / "demo" / "index"
-    assert run(["cache", "export", str(cache), str(tmp_path / "bare")]) == 0
-    sent = b"".join(path.read_bytes() for path in (tmp_path / "bare").iterdir())
-    assert b"alpha" not in sent
-    assert run(["cache", "export", str(cache), str(tmp_path / "full"), "--index", str(index)]) == 0
-    assert (tmp_path / "full" / "samples.csv").read_bytes() == (index / "samples.csv").read_bytes()
-    assert b"/home/ann" not in sent
-
-
-def test_an_index_of_more_is_cut_to_the_cache(project: Path, cache: Path, tmp_path: Path) -> None:
-    folder = project / "data" / "demo" / "index"
-    index = read_index(folder)
-    more = replace(index.samples[0], id="zz", label="a class of no sample")
-    write_index(folder, [*index.samples, more])
-    assert run(["cache", "export", str(cache), str(tmp_path / "x"), "--index", str(folder)]) == 0
-    sent = read_index(tmp_path / "x")
-    assert tuple(sample.id for sample in sent.samples) == IDS
-    # The numbers of the classes are those of the whole data set.
-    assert sent.classes == ("a class of no sample", "alpha", "beta")
-
-
-@pytest.mark.parametrize("video", ["/home/ann/v.avi", "../v.avi", "a\\b.avi"])
-def test_an_index_that_names_places_is_not_exported(
-    project: Path, cache: Path, tmp_path: Path, output: Output, video: str
-) -> None:
-    folder = project / "data" / "demo" / "index"
-    samples = read_index(folder).samples
-    write_index(folder, [replace(samples[0], video=video), *samples[1:]])
-    assert run(["cache", "export", str(cache), str(tmp_path / "x"), "--index", str(folder)]) == 3
-    assert "error: " in output()[1].splitlines()[-1]
-    assert not (tmp_path / "x").exists()
-
-
-def exported(project: Path, target: Path) -> Path:
-    folder = project / "data" / "demo"
-    arguments = ["--index", str(folder / "index"), "--licence", "CC0-1.0", "--title", "Demo"]
-    assert run(["cache", "export", str(folder / "mosaics"), str(target), *arguments]) == 0
-    return target
-
-
-def test_import_places_cache_and_labels_and_tells_the_card(
-    project: Path, tmp_path: Path, output: Output
-) -> None:
-    archive = exported(project, tmp_path / "demo.tar")
-    told, _ = output()
-    [line] = [line for line in told.splitlines() if line.startswith("SHA-256 of its manifest: ")]
-    place = tmp_path / "new" / "demo"
-    arguments = [str(archive), str(place / "mosaics"), "--index", str(place / "index")]
-    expect = line.rpartition(" ")[2]
-    for state in ("checked and placed", "already there, and undamaged"):
-        assert run(["cache", "import", *arguments, "--expect", expect]) == 0
-        text, errors = output()
-        assert text.startswith(f"{place}/mosaics: {state}\n")
-        assert "  title: 'Demo'\n" in text
-        assert "  licence: 'CC0-1.0'\n" in text
-        assert f"  SHA-256 of the manifest: {expect}\n" in text
-        assert "error" not in errors
-    for name in ("samples.csv", "classes.txt"):
-        sent = project / "data" / "demo" / "index" / name
-        assert (place / "index" / name).read_bytes() == sent.read_bytes()
-    assert run(["cache", "verify", str(place / "mosaics")]) == 0
-
-
-def test_an_index_that_is_there_is_never_replaced(
-    project: Path, tmp_path: Path, output: Output
-) -> None:
-    archive = exported(project, tmp_path / "demo.tar")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "classes.txt").write_text("other\n")
-    arguments = [str(archive), str(tmp_path / "new"), "--index", str(tmp_path / "mine")]
-    assert run(["cache", "import", *arguments]) == 2
-    assert "TARGET_EXISTS" in output()[1]
-    assert not (tmp_path / "new").exists()
-    assert (tmp_path / "mine" / "classes.txt").read_text() == "other\n"
-
-
-def repacked(folder: Path, **files: bytes) -> Path:
-    """Change files of an exported folder and its manifest with them."""
-    manifest = read_manifest(folder)
-    entries = {entry.name: entry for entry in manifest.files}
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-        entries[name] = file_entry(name, data)
-    files_now = tuple(entries[name] for name in sorted(entries))
-    write_manifest(folder, replace(manifest, files=files_now))
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        (lambda text: text.replace("alpha", "gamma", 1), "LABEL_RANGE"),
-        (lambda text: "\n".join(text.splitlines()[:-1]) + "\n", "INDEX_IDS"),
-        (lambda text: text + text.splitlines()[-1].replace("b_s02_c3", "zz") + "\n", "INDEX_IDS"),
-        (lambda text: text.replace("videos/a", "/etc/a", 1), ""),
-        (lambda text: text.replace("videos/a", "../../a", 1), ""),
-        (lambda text: text.replace("id,", "ids,", 1), "CSV_COLUMNS"),
-        (lambda text: text.replace("a_s01_c0", "b_s01_c0"), "ID_DUPLICATE"),
-    ],
-)
-def test_labels_that_do_not_belong_are_refused(
-    project: Path, tmp_path: Path, output: Output, change: Callable[[str], str], code: str
-) -> None:
-    folder = exported(project, tmp_path / "demo")
-    text = change((folder / "samples.csv").read_text())
-    repacked(folder, **{"samples.csv": text.encode()})
-    arguments = [str(folder), str(tmp_path / "new"), "--index", str(tmp_path / "index")]
-    assert run(["cache", "import", *arguments]) == 3
-    last = output()[1].splitlines()[-1]
-    assert last.startswith(f"error: {code}")
-    assert ".tmp-" not in last
-    assert {path.name for path in tmp_path.iterdir()} == {"sender", "demo"}
-
-
-def test_labels_that_did_not_come_cannot_be_placed(
-    cache: Path, tmp_path: Path, output: Output
-) -> None:
-    arguments = [str(cache), str(tmp_path / "new"), "--index", str(tmp_path / "index")]
-    assert run(["cache", "import", *arguments]) == 3
-    assert "error: INDEX_MISSING: " in output()[1]
-    assert {path.name for path in tmp_path.iterdir()} == {"sender"}
-    assert run(["cache", "import", *arguments[:2]]) == 0
-    assert "it has no card" in output()[0]
-
-
-def test_a_stranger_trains_on_an_imported_cache(project: Path, tmp_path: Path) -> None:
-    archive = exported(project, tmp_path / "demo.tar")
-    receiver = new_project(tmp_path / "receiver")
-    place = receiver / "data" / "demo"
-    arguments = [str(archive), str(place / "mosaics"), "--index", str(place / "index")]
-    assert run(["cache", "import", *arguments]) == 0
-    scores = {}
-    for root in (project, receiver):
-        train = ["resnet", "demo-xsub", "plain", "--root", str(root), "--threads", "1"]
-        assert run(train) == 0
-        [found] = (root / "runs" / "demo-xsub" / "resnet-plain").rglob("test.h5")
-        scores[root] = found.read_bytes()
-        assert run(["cache", "verify", str(found.parent)]) == 0
-    assert scores[project] == scores[receiver]
-    compare = ["--dataset", "demo", "--root", str(receiver)]
-    assert run(["cache", "verify", str(place / "mosaics"), *compare]) == 0
