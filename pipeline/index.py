@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
-from stroi.cache.ids import check_ids
+from stroi.cache.received import read_plain
+from stroi.pipeline.csv_tables import (
+    check_inside,
+    check_row_id,
+    check_text,
+    csv_bytes,
+    iterate_csv,
+    read_csv,
+)
+
+__all__ = ["Index", "Sample", "csv_bytes", "read_csv", "read_index", "write_index"]
+
+MAX_CLASSES_BYTES = 2**20
+"""Largest list of class names that is read."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Sample:
     """One clip of a data set.
 
@@ -77,76 +91,71 @@ def write_index(folder: Path, samples: Iterable[Sample]) -> None:
 
 
 def read_index(folder: Path) -> Index:
-    """Read what `write_index` wrote.
+    """Read what `write_index` wrote, or a part of it that came with a cache.
 
     Raises:
-        RefusedInput: If a file is missing or malformed, ids are double or not valid, or a
-            label has no class.
+        RefusedInput: ``CSV_*`` if a file is missing or malformed, ``ID_BAD``, ``ID_DUPLICATE``,
+            ``VIDEO_OUTSIDE`` if a video or skeleton does not lie in the data set's folder, or
+            ``LABEL_RANGE`` if a label has no class, or a class no name of its own.
     """
     path = folder / "samples.csv"
-    rows = read_csv(path, required=_COLUMNS)
-    samples = tuple(_sample(path, line, row) for line, row in rows)
-    check_ids([sample.id for sample in samples])
-    classes = tuple((folder / "classes.txt").read_text(encoding="utf-8").split("\n")[:-1])
-    strangers = sorted({sample.label for sample in samples} - set(classes))
-    if strangers:
-        raise RefusedInput(
-            "LABEL_RANGE",
-            f"{path}: label {strangers[0]!a} is not in classes.txt",
-            remedy="run `dvc repro` to rebuild the index",
-        )
-    return Index(tuple(sorted(samples)), classes)
+    classes = _read_classes(folder / "classes.txt")
+    known = set(classes)
+    ids: dict[str, int] = {}
+    samples: list[Sample] = []
+    for line, row in iterate_csv(path, required=_COLUMNS):
+        sample = _sample(path, line, row)
+        check_row_id(path, line, sample.id, ids)
+        if sample.label not in known:
+            raise _range(
+                f"{path}:{line}: sample {sample.id!a}: label {sample.label!a} is not in classes.txt"
+            )
+        samples.append(sample)
+    return Index(tuple(sorted(samples, key=lambda sample: sample.id)), classes)
 
 
-def _sample(path: Path, line: int, row: Mapping[str, str]) -> Sample:
-    size = row["bytes"]
-    if not (size.isascii() and size.isdigit() and len(size) <= 18):
-        raise RefusedInput(
-            "CSV_VALUE", f"{path}:{line}: bytes {size!a} is no size", remedy="rebuild the index"
-        )
-    text = {name: row[name] for name in _COLUMNS if name != "bytes"}
-    return Sample(bytes=int(size), **text)
-
-
-def csv_bytes(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
-    """A CSV file, UTF-8, with line feeds on every platform."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def read_csv(path: Path, *, required: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a CSV file with their line numbers (from 1).
-
-    Raises:
-        RefusedInput: If the file is missing, not UTF-8, lacks a column or has a ragged row.
-    """
+def _read_classes(path: Path) -> tuple[str, ...]:
+    """Class names, one a line; a class's number is its line's."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_plain(path, MAX_CLASSES_BYTES).decode()
     except FileNotFoundError:
         raise RefusedInput(
             "CSV_MISSING", f"{path} does not exist", remedy="run the stage that writes it"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise RefusedInput("CSV_TEXT", f"{path}: {error}", remedy="save it as UTF-8") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval=None)
-    header = reader.fieldnames or []
-    lacking = [name for name in required if name not in header]
-    if lacking:
-        raise RefusedInput(
-            "CSV_COLUMNS",
-            f"{path}: no column {', '.join(lacking)}",
-            remedy=f"the first line must name the columns; it has: {', '.join(header) or 'none'}",
-        )
-    rows = []
-    for row in reader:
-        if "" in row or None in row.values():
-            raise RefusedInput(
-                "CSV_ROW",
-                f"{path}:{reader.line_num}: not {len(header)} fields",
-                remedy="quote fields that contain commas",
-            )
-        rows.append((reader.line_num, row))
-    return rows
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise RefusedInput("CSV_TEXT", f"{path}: {reason}", remedy="save it as UTF-8") from None
+    names = text.split("\n")
+    if names.pop():
+        raise _range(f"{path}: the last line has no end: it was cut")
+    first: dict[str, int] = {}
+    for line, name in enumerate(names, 1):
+        if not name:
+            raise _range(f"{path}:{line}: an empty line leaves a gap in the class numbers")
+        check_text(path, line, "class", name)
+        if first.setdefault(name, line) != line:
+            raise _range(f"{path}:{line}: class {name!a} is that of line {first[name]}")
+    return tuple(names)
+
+
+def _range(problem: str) -> RefusedInput:
+    return RefusedInput("LABEL_RANGE", problem, remedy="run `dvc repro` to rebuild the index")
+
+
+def _sample(path: Path, line: int, row: Mapping[str, str]) -> Sample:
+    size = row["bytes"]
+    if not (size.isascii() and size.isdigit() and len(size) <= 18):
+        raise _value(path, line, f"bytes {size[:40]!a} is no size")
+    if _SHA256.fullmatch(row["sha256"]) is None:
+        raise _value(path, line, f"sha256 {row['sha256'][:70]!a} is no digest")
+    for column in ("label", "subject", "camera", "split"):
+        check_text(path, line, column, row[column], empty=column != "label")
+    check_inside(path, line, "video", row["video"])
+    if row["skeleton"]:
+        check_inside(path, line, "skeleton", row["skeleton"])
+    text = {name: row[name] for name in _COLUMNS if name != "bytes"}
+    return Sample(bytes=int(size), **text)
+
+
+def _value(path: Path, line: int, problem: str) -> RefusedInput:
+    return RefusedInput("CSV_VALUE", f"{path}:{line}: {problem}", remedy="rebuild the index")

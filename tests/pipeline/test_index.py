@@ -70,9 +70,16 @@ def test_missing_video_is_excluded_with_its_reason(tmp_path: Path) -> None:
         (["a,videos/a.avi,wave,s1,c1,x"], HEADER, r"table.csv:2: not 5 fields"),
         (["a,videos/a.avi,,s1,c1"], HEADER, r"table.csv:2: label is empty"),
         ([], HEADER, "lists no clip; add one row per clip"),
-        ([ROWS[0], ROWS[0]], HEADER, "ID_DUPLICATE"),
-        ([ROWS[0], ROWS[0].replace("a,", "A,", 1)], HEADER, "ID_DUPLICATE"),
-        (["../a,videos/a.avi,wave,s1,c1"], HEADER, "ID_BAD"),
+        ([ROWS[0], ROWS[0]], HEADER, r"ID_DUPLICATE.*table.csv:3: .* 'a' is that of line 2"),
+        ([ROWS[0], ROWS[0].replace("a,", "A,", 1)], HEADER, "ID_DUPLICATE.*:3: .*'A' is that of"),
+        (["../a,videos/a.avi,wave,s1,c1"], HEADER, r"ID_BAD.*table.csv:2: '../a' cannot be a samp"),
+        (["=cmd(),videos/a.avi,wave,s1,c1"], HEADER, r"ID_BAD.*'=cmd\(\)' cannot be"),
+        (["a,,wave,s1,c1"], HEADER, r"table.csv:2: video is empty"),
+        (["a,../a.avi,wave,s1,c1"], HEADER, r"VIDEO_OUTSIDE.*table.csv:2: video '../a.avi'"),
+        (["a,videos/../../a.avi,wave,s1,c1"], HEADER, r"VIDEO_OUTSIDE.*table.csv:2"),
+        (["a,/etc/passwd,wave,s1,c1"], HEADER, r"VIDEO_OUTSIDE.*'/etc/passwd'"),
+        (['a,videos/a.avi,"wa\nve",s1,c1'], HEADER, r"CSV_VALUE.*:3: label 'wa.nve' is no plain"),
+        (["a,videos/a.avi,wave,s1,c1,/x"], f"{HEADER[:-1]},skeleton\n", "VIDEO_OUTSIDE.*skeleton"),
     ],
 )
 def test_table_mistakes_are_refused(
@@ -94,10 +101,48 @@ def test_demo_that_was_cut_short_is_refused(tmp_path: Path) -> None:
         ADAPTERS["demo"](_dataset(tmp_path, ROWS))
 
 
-def test_index_with_a_stranger_label_is_refused(tmp_path: Path) -> None:
+def _damaged(tmp_path: Path, name: str, old: str, new: str) -> Path:
+    """An index in one file of which a text was replaced."""
     out = _build(_dataset(tmp_path / "raw", ROWS), tmp_path / "index")
-    (out / "classes.txt").write_text("drink\n")
-    with pytest.raises(RefusedInput, match=r"label .wave. is not in classes\.txt"):
+    text = (out / name).read_text()
+    assert old in text
+    (out / name).write_text(text.replace(old, new, 1))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        ("classes.txt", "wave\n", "", r"LABEL_RANGE.*:2: sample 'a': label 'wave' is not in class"),
+        ("classes.txt", "drink\n", "\n", r"LABEL_RANGE.*classes.txt:1: an empty line leaves a gap"),
+        ("classes.txt", "wave\n", "wave\ndrink\n", r"classes.txt:3: class 'drink' is that of li"),
+        ("classes.txt", "wave\n", "wave", "LABEL_RANGE.*the last line has no end: it was cut"),
+        ("classes.txt", "wave\n", "wave \n", r"CSV_VALUE.*classes.txt:2: class 'wave ' is no plai"),
+        ("samples.csv", "wave", "-1", r"LABEL_RANGE.*label '-1' is not in classes.txt"),
+        ("samples.csv", "a,videos", "b,videos", r"ID_DUPLICATE.*csv:3: .* 'b' is that of line 2"),
+        ("samples.csv", "a,videos", "..,videos", r"ID_BAD.*csv:2: '\.\.' cannot be a sample id"),
+        ("samples.csv", "videos/a", "../a", r"VIDEO_OUTSIDE.*csv:2: video '\.\./a.avi' is not in"),
+        ("samples.csv", "videos/a", "/etc/a", r"VIDEO_OUTSIDE.*csv:2: video '/etc/a.avi' is not i"),
+        ("samples.csv", "c1,,,", "c1,,../x,", r"VIDEO_OUTSIDE.*csv:2: skeleton '\.\./x' is not in"),
+        ("samples.csv", ",10,", ",1e1,", r"CSV_VALUE.*csv:2: bytes '1e1' is no size"),
+        ("samples.csv", ",10,", ",10,z", r"CSV_VALUE.*csv:2: sha256 'z[0-9a-f]*' is no digest"),
+        ("samples.csv", "s1", "s\x1b1", r"CSV_VALUE.*csv:2: subject 's\\x1b1' is no plain text"),
+        ("samples.csv", "sha256", "digest", "CSV_COLUMNS.*no column sha256"),
+    ],
+)  # fmt: skip
+def test_damaged_index_is_refused(
+    tmp_path: Path, name: str, old: str, new: str, expected: str
+) -> None:
+    with pytest.raises(RefusedInput, match=expected) as caught:
+        read_index(_damaged(tmp_path, name, old, new))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["samples.csv", "classes.txt"])
+def test_missing_part_of_an_index_is_named(tmp_path: Path, name: str) -> None:
+    out = _build(_dataset(tmp_path / "raw", ROWS), tmp_path / "index")
+    (out / name).unlink()
+    with pytest.raises(RefusedInput, match=f"CSV_MISSING.*{name} does not exist; run the stage"):
         read_index(out)
 
 
