@@ -141,8 +141,8 @@ def _measure(
     if not unequal:
         return changed, {}, pixels
     kinds = a[1].kind, b[1].kind
-    fields = {name: FieldChange() for name in _common_fields(*kinds)}
     opened = open_cache(a[0], kinds[0]), open_cache(b[0], kinds[1])
+    fields = {name: FieldChange() for name in _common_fields(*kinds)}
     for ids in _by_file(a[1], unequal):
         # A copy has opened no file yet; with it go the pages that it has read.
         pair = copy(opened[0]), copy(opened[1])

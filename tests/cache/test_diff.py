@@ -20,7 +20,7 @@ from stroi.cache import mosaics as mosaics_module
 from stroi.cache.diff import diff
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files import write_atomic
-from stroi.cache.manifest import file_entry, read_manifest, write_manifest
+from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
 from stroi.cache.mosaics import Mosaics
 from stroi.cache.scores import write_scores
 from stroi.cache.weights import write_weights
@@ -35,9 +35,7 @@ def test_a_cache_equals_itself_and_nothing_is_read(
     assert (found.common, found.changed, found.fields, found.beside) == (7, (), {}, ())
 
 
-def test_a_card_does_not_count(
-    tmp_path: Path, shards: list[Mosaics], folder: Path
-) -> None:
+def test_a_card_does_not_count(tmp_path: Path, shards: list[Mosaics], folder: Path) -> None:
     manifest = read_manifest(folder)
     other = write_cache(tmp_path / "other", shards)
     write_atomic(other / "card.json", b"{}")
@@ -136,3 +134,12 @@ def test_other_kinds_and_broken_folders_are_refused(tmp_path: Path, folder: Path
         diff(folder, skeletons)
     with pytest.raises(RefusedInput, match="MANIFEST_MISSING"):
         diff(folder, tmp_path)
+
+
+def test_kinds_of_a_newer_stroi_are_refused(tmp_path: Path) -> None:
+    for name, data in (("a", b"1"), ("b", b"2")):
+        write_atomic(tmp_path / name / "x.h5", data)
+        entry = file_entry("x.h5", data, ["s"], [data.hex().zfill(64)])
+        write_manifest(tmp_path / name, Manifest("flows", {}, {}, (entry,)))
+    with pytest.raises(RefusedInput, match=r"SCHEMA: .*/a is of an unknown kind; update stroi"):
+        diff(tmp_path / "a", tmp_path / "b")

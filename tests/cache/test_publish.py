@@ -22,6 +22,7 @@ from stroi.cache.diff import diff
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files import write_atomic
+from stroi.cache.importing import import_cache
 from stroi.cache.manifest import file_entry, read_manifest, write_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.packing import pack
@@ -211,6 +212,19 @@ def test_a_compact_cache_is_published_as_it_is(folder: Path, tmp_path: Path) -> 
     pack(folder, tmp_path / "compact")
     target = export(tmp_path / "compact", tmp_path / "demo")
     assert diff(tmp_path / "compact", target).same
+
+
+SCHEMAS = Path(__file__).parent / "schemas"
+
+
+@pytest.mark.parametrize("name", sorted(f"{p.parent.name}/{p.name}" for p in SCHEMAS.glob("*/*")))
+def test_every_schema_and_kind_is_published_and_taken(tmp_path: Path, name: str) -> None:
+    export(SCHEMAS / name, tmp_path / "demo.tar")
+    import_cache(tmp_path / "demo.tar", tmp_path / "new")
+    assert verify(tmp_path / "new") == []
+    assert diff(SCHEMAS / name, tmp_path / "new").same
+    import_cache(SCHEMAS / name, tmp_path / "as-it-is")
+    assert tree(tmp_path / "as-it-is") == tree(SCHEMAS / name)
 
 
 EXPORT = (

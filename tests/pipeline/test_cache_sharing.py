@@ -14,7 +14,6 @@ from stroi.pipeline.cli import run
 from stroi.pipeline.index import read_index, write_index
 
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
 from projects import new_project
 from small_project import IDS, flip, project_with_mosaics
 
