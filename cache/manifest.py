@@ -230,7 +230,7 @@ def _read(path: Path) -> str:
         )
     data = read_regular(path, "MANIFEST", MAX_MANIFEST_BYTES, remedy=_REMEDY)
     if not data.isascii():
-        raise RefusedInput("MANIFEST", f"{path} is not ASCII text", remedy=_REMEDY)
+        raise _refused(f"{path} is not ASCII text")
     return data.decode("ascii")
 
 
@@ -249,24 +249,26 @@ def _check_seal(document: object, text: str, where: str) -> None:
 
 def _check_whole(manifest: Manifest, params_digest: str, where: str) -> None:
     if params_digest != manifest.params_digest:
-        raise RefusedInput("MANIFEST", f"{where}: params_digest is not that of params")
+        raise _refused(f"{where}: params_digest is not that of params")
     names = [entry.name for entry in manifest.files]
     if names != sorted(set(names)) or len({name.casefold() for name in names}) != len(names):
-        raise RefusedInput("MANIFEST", f"{where}: the files are not sorted or occur twice")
+        raise _refused(f"{where}: the files are not sorted or occur twice")
+    check_ids([name for entry in manifest.files for name in entry.ids], where=where)
     for entry in manifest.files:
         check_sorted(entry.ids, where=f"{where}: {entry.name}")
         _check_lengths(entry, where)
-    check_ids([name for entry in manifest.files for name in entry.ids], where=where)
 
 
 def _check_lengths(entry: FileEntry, where: str) -> None:
     digests = {"sample": entry.sample_sha256, **entry.inputs}
     for what, made in digests.items():
         if made and len(made) != len(entry.ids):
-            raise RefusedInput(
-                "MANIFEST",
-                f"{where}: {entry.name} has {len(entry.ids)} ids and {len(made)} {what} digests",
-            )
+            counts = f"{len(entry.ids)} ids and {len(made)} {what} digests"
+            raise _refused(f"{where}: {entry.name} has {counts}")
+
+
+def _refused(message: str) -> RefusedInput:
+    return RefusedInput("MANIFEST", message, remedy=_REMEDY)
 
 
 def _is_file_name(name: str) -> bool:

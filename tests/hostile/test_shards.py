@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import stat
 import sys
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -18,21 +15,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import shards
 from measured import Measured, run_measured
+from refusals import CLI, Case, assert_verify_refuses, environment, forget_readings, readings
 from shards import GIB, Place, Spoil, again, bytes_of, edited, filtered, ids, other_file, values
 
 PICKLE = b"cposix\nsystem\n(S'touch owned'\ntR."
 DEFLATE, SHUFFLE, FLETCHER, FOREIGN = (1, (9,)), (2, ()), (3, ()), (32001, ())
-
-
-@dataclass(frozen=True)
-class Case:
-    """One thing wrong, and how it is refused; `match` is whether the manifest agrees with it."""
-
-    name: str
-    spoil: Spoil
-    code: str
-    says: str
-    match: bool = True
 
 
 CASES = (
@@ -321,7 +308,6 @@ for folder in sys.argv[1:]:
             found = [error.code, error.message]
         print(json.dumps(found), flush=True)
 """
-CLI = "from stroi.pipeline.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -349,24 +335,9 @@ def opened(places: dict[str, Place]) -> dict[str, list[list[str]]]:
     return dict(zip(places, map(list, zip(found[::2], found[1::2], strict=True)), strict=True))
 
 
-def environment(place: Place) -> dict[str, str]:
-    """What a user's shell may hold."""
-    return {**os.environ, "HDF5_PLUGIN_PATH": str(place.plugins)}
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_verify_refuses_it_and_leaves_no_trace(case: Case, places: dict[str, Place]) -> None:
-    place = places[case.name]
-    before = tree(place.root)
-    forget_readings(place)
-    done = run_measured(
-        [sys.executable, "-c", CLI, "cache", "verify", str(place.folder)],
-        cwd=place.root,
-        env=environment(place),
-    )
-    assert_refused(done, place, case.code, case.says)
-    assert readings(place) == []
-    assert tree(place.root) == before
+    assert_verify_refuses(places[case.name], case.code, case.says)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -408,47 +379,3 @@ def test_what_would_be_noticed(tmp_path: Path) -> None:
     assert done.returncode == -9
     done, place = run(filtered(DEFLATE, chunk=shards.bomb(GIB // 2)), "bomb")
     assert done.peak_bytes > 400_000_000
-
-
-def assert_refused(done: Measured, place: Place, code: str, says: str) -> None:
-    """One printable last line with code, file, reason and remedy; cheap; exit status 3."""
-    assert done.returncode == 3, done.stderr
-    head = f"error: {code}: "
-    assert done.last_error.startswith(head), done.stderr
-    assert str(place.folder) in done.last_error
-    assert says in done.last_error
-    assert "; " in done.last_error.removeprefix(head)
-    assert done.last_error.isprintable()
-    assert "Traceback" not in done.stderr
-    for line in (done.stdout + done.stderr).splitlines():
-        assert line.isprintable()
-    assert shards.CANARY not in done.stdout + done.stderr
-    assert done.peak_bytes < 150_000_000  # of each of two processes
-    assert done.seconds < 5
-
-
-def forget_readings(place: Place) -> None:
-    """Set the times of reading of what lies outside before those of changing."""
-    for path in outside(place):
-        os.utime(path, ns=(0, path.stat().st_mtime_ns))
-
-
-def readings(place: Place) -> list[str]:
-    """What outside the cache was read since then."""
-    return [path.name for path in outside(place) if path.stat().st_atime]
-
-
-def outside(place: Place) -> tuple[Path, ...]:
-    return place.canary, place.canary_h5, place.plugins
-
-
-def tree(root: Path) -> dict[str, tuple[object, ...]]:
-    """Everything below a folder."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        status = path.lstat()
-        known: tuple[object, ...] = (status.st_mode, status.st_size, status.st_mtime_ns)
-        if stat.S_ISREG(status.st_mode) and status.st_size < GIB:
-            known += (hashlib.sha256(path.read_bytes()).hexdigest(),)
-        found[str(path.relative_to(root))] = known
-    return found
