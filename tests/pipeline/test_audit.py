@@ -28,10 +28,13 @@ class Lab:
     def __init__(self, base: Path) -> None:
         self.base, self.root, self.remote = base, base / "project", base / "remote"
         self.cache = self.root / ".dvc" / "cache"
-        self.root.mkdir(parents=True)
+        (self.root / ".dvc").mkdir(parents=True)
+        (self.root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
+        (self.root / ".dvc" / "config").write_text(
+            "[core]\n    analytics = false\n    remote = lab\n"
+            "['remote \"lab\"']\n    url = ../../remote\n"
+        )
         subprocess.run(["git", "init", "-q"], cwd=self.root, check=True)
-        self.dvc("init", "-q")
-        self.dvc("remote", "add", "-q", "-d", "lab", str(self.remote))
 
     def dvc(self, *arguments: str) -> str:
         done = dvc(self.root, *arguments)

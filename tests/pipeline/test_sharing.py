@@ -52,7 +52,7 @@ def sender(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = new_repository(tmp_path_factory.mktemp("sharing") / "sender")
     _set_params(project, "[demo]")
     _render(project)
-    done = dvc(project, "repro", TRAINING, STROI_THREADS="1")
+    done = dvc(project, "repro", TRAINING, STROI_THREADS="1", STROI_JOBS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert dvc(project, "remote", "add", "-d", "lab", "../remote").returncode == 0
     git(project, "add", "-A")
