@@ -28,6 +28,7 @@ COMMANDS: Table = {
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
     "check": ("stroi.pipeline.check:command", "Validate params.yaml and all profiles."),
     "params": ("stroi.pipeline.check:params_command", "Print every param with its default."),
+    "inspect": ("stroi.stages.inspect:command", "Say what received files are, or refuse them."),
     "doctor": ("stroi.stages.doctor:command", "Tell what is available on this machine."),
     "cache": ("stroi.pipeline.cache_commands:command", "Verify, compare, pack and share caches."),
 }
