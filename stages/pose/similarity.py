@@ -1,4 +1,4 @@
-"""Object keypoint similarity: how alike two poses are, in the measure of the COCO benchmark."""
+"""How alike two poses are, by COCO's object keypoint similarity, and how large they are."""
 
 from __future__ import annotations
 
@@ -55,10 +55,49 @@ def oks(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.floa
     Returns:
         (A, B) float64 in 0..1; 0 where fewer than 3 joints are shared.
     """
-    shared = (one[:, None, :, 2] > 0) & (other[None, :, :, 2] > 0)
-    apart = one[:, None, :, :2].astype(np.float64) - other[None, :, :, :2]
-    area = np.maximum(areas(one)[:, None], areas(other)[None])
+    return alike(one[:, None], other[None])
+
+
+def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Object keypoint similarity as in `oks`, of people paired by broadcasting.
+
+    Args:
+        one: (..., 25, 3) px; confidence 0 is absent.
+        other: (..., 25, 3) px.
+
+    Returns:
+        (...) float64 in 0..1; 0 where fewer than 3 joints are shared.
+    """
+    shared = (one[..., 2] > 0) & (other[..., 2] > 0)
+    apart = one[..., :2].astype(np.float64) - other[..., :2]
+    area = np.maximum(areas(one), areas(other))
     near = np.exp(-(apart**2).sum(axis=-1) / (2 * area[..., None] * (2 * SIGMAS) ** 2))
     count = shared.sum(axis=-1)
     mean = (near * shared).sum(axis=-1) / np.maximum(count, 1)
     return np.where(count >= MIN_SHARED, mean, 0.0)
+
+
+def seen(tracks: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether any joint of each pose (..., 25, 3) was found: (...) bool."""
+    return np.asarray((tracks[..., 2] > 0).any(axis=-1))
+
+
+def centres(poses: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Median place of the joints found.
+
+    Args:
+        poses: (F, 25, 3) px, some joint found in each.
+
+    Returns:
+        (F, 2) float64 px.
+    """
+    found = poses[..., 2] > 0
+    places = np.sort(np.where(found[..., None], poses[..., :2], np.inf).astype(np.float64), axis=1)
+    count, frames = found.sum(axis=1), np.arange(len(poses))
+    return np.asarray((places[frames, (count - 1) // 2] + places[frames, count // 2]) / 2)
+
+
+def size(track: NDArray[np.float32]) -> float:
+    """Median root of a person's area in px over the frames (T, 25, 3) in which it is seen; or 0."""
+    shown = track[seen(track)]
+    return float(np.median(np.sqrt(areas(shown)))) if len(shown) else 0.0

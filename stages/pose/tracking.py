@@ -12,23 +12,39 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from stroi.stages.pose.parting import settle
 from stroi.stages.pose.rejoining import rejoin
 from stroi.stages.pose.similarity import oks
 
-MEMORY = 30
-"""Frames for which someone out of sight is remembered."""
+FPS = 30.0
+"""Frames per second assumed of a clip that does not tell, or tells nonsense."""
+
+MEMORY = 1.0
+"""Seconds for which someone out of sight is remembered."""
+
+CREDIT = 5
+"""Frames out of sight for which someone is remembered per frame in sight: ghosts are soon gone."""
 
 MATCH = 0.15
 """Smallest similarity of someone to the place where a track expects them."""
 
-DAMPING = 0.97
-"""Share of a track's speed that is left after each frame out of sight."""
+FADING = 0.4
+"""Share left after a second out of sight, of a track's speed and of its claim against others."""
 
-STALENESS = 0.97
-"""Handicap per frame out of sight of a track that competes with others for a person."""
+MOST_TRACKS = 64
+"""Tracks that are kept of a clip, those seen longest."""
 
-SMOOTHING = 0.5
-"""Weight of the newest displacement in a track's speed."""
+INERTIA = 1 / 30
+"""Seconds, and at least a frame, in which a displacement's weight in a speed falls to half."""
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """What the frame rate makes of the constants above, per frame."""
+
+    fading: float
+    newest: float
+    memory: float
 
 
 @dataclass
@@ -37,11 +53,18 @@ class _Track:
 
     poses: dict[int, NDArray[np.float32]]
     last: int
+    pace: _Pace
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
 
+    @property
+    def seen(self) -> int:
+        """Frames in which the person was found."""
+        return len(self.poses)
+
     def expected(self, time: int) -> NDArray[np.float32]:
-        """Pose (25, 3) at a later frame if the person keeps its damped speed."""
-        steps = (1 - DAMPING ** (time - self.last)) / (1 - DAMPING)
+        """Pose (25, 3) at a later frame if the person goes on at its fading speed."""
+        fading = self.pace.fading
+        steps = (1 - fading ** (time - self.last)) / (1 - fading)
         pose = self.poses[self.last].copy()
         pose[:, :2] += (self.velocity * steps).astype(np.float32)
         return pose
@@ -51,44 +74,58 @@ class _Track:
         before = self.poses[self.last]
         shared = (before[:, 2] > 0) & (pose[:, 2] > 0)
         step = np.median(pose[shared, :2] - before[shared, :2], axis=0) / (time - self.last)
-        self.velocity = (1 - SMOOTHING) * self.velocity + SMOOTHING * step
+        self.velocity = (1 - self.pace.newest) * self.velocity + self.pace.newest * step
         self.poses[time] = pose
         self.last = time
 
 
-def track(detections: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def track(detections: Sequence[NDArray[np.float32]], *, fps: float = FPS) -> NDArray[np.float32]:
     """Join the people of each frame to identities.
 
-    Each frame's people are matched to the tracks of the last 30 frames by object keypoint
-    similarity with the pose expected at constant, damped speed: the assignment with the largest
-    sum wins, pairs below 0.15 do not count. The order of people within a frame has no effect.
-    At the end, tracks that mergers of two people broke or crossed are mended (`rejoin`).
+    Each frame's people are matched to the tracks of the last second by object keypoint
+    similarity with the pose expected at fading speed: the assignment with the largest sum wins,
+    pairs below 0.15 do not count. The order of people within a frame has no effect. At the end,
+    tracks that mergers of two people broke or crossed are mended (`rejoin`, `settle`).
 
     Args:
         detections: For each of T frames the people found, (P, 25, 3) BODY_25 in px; P differs
             from frame to frame; confidence 0 is absent.
+        fps: Frames per second of the clip; 0 if unknown.
 
     Returns:
         (tracks, T, 25, 3) float32, zeros where a track was not seen; sorted by first frame,
-        then by place.
+        then by place; at most 64 tracks.
     """
+    rate = fps if 1 <= fps <= 1000 else FPS
+    newest = min(0.5, 1 - 0.5 ** (1 / (INERTIA * rate)))
+    pace = _Pace(FADING ** (1 / rate), newest, MEMORY * rate)
     tracks: list[_Track] = []
+    live: list[_Track] = []
     for time, people in enumerate(detections):
         people = _sorted(np.asarray(people, np.float32))
-        live = [one for one in tracks if time - one.last <= MEMORY]
+        live = [one for one in live if time - one.last <= min(pace.memory, CREDIT * one.seen)]
         pairs = _match(live, people, time)
         for row, column in pairs:
             live[row].extend(time, people[column])
         matched = {column for _, column in pairs}
-        tracks += [
-            _Track({time: people[column]}, time)
+        new = [
+            _Track({time: people[column]}, time, pace)
             for column in range(len(people))
             if column not in matched
         ]
-    joined = np.zeros((len(tracks), len(detections), 25, 3), np.float32)
-    for place, one in enumerate(tracks):
-        joined[place, list(one.poses)] = list(one.poses.values())
-    return rejoin(joined)
+        tracks += new
+        live += new
+    return settle(rejoin(_joined(tracks, len(detections)), fps=rate))
+
+
+def _joined(tracks: list[_Track], frames: int) -> NDArray[np.float32]:
+    """The tracks seen longest as one array (tracks, T, 25, 3), in their order."""
+    longest = sorted(range(len(tracks)), key=lambda place: -tracks[place].seen)[:MOST_TRACKS]
+    joined = np.zeros((len(longest), frames, 25, 3), np.float32)
+    for place, number in enumerate(sorted(longest)):
+        poses = tracks[number].poses
+        joined[place, list(poses)] = list(poses.values())
+    return joined
 
 
 def _sorted(people: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -105,7 +142,7 @@ def _match(live: list[_Track], people: NDArray[np.float32], time: int) -> list[t
         return []
     alike = oks(np.stack([one.expected(time) for one in live]), people)
     alike[alike < MATCH] = 0
-    alike *= STALENESS ** (time - 1 - np.array([[one.last] for one in live]))
+    alike *= [[one.pace.fading ** (time - 1 - one.last)] for one in live]
     rows, columns = linear_sum_assignment(alike, maximize=True)
     return [
         (int(row), int(column))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -19,27 +21,31 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=seeds)
-def test_order_of_people_within_a_frame_changes_nothing(seed: int) -> None:
+@given(seed=seeds, count=st.integers(1, 6), ghosts=st.integers(0, 2))
+def test_order_of_people_within_a_frame_changes_nothing(seed: int, count: int, ghosts: int) -> None:
+    """To the last bit, also while people cross, vanish, and ghosts come and go."""
     rng = np.random.default_rng(seed)
-    starts, speeds = rng.uniform(50, 550, 3), rng.uniform(-4, 4, 3)
-    steps = np.arange(25)
-    people = [walk(starts[i] + speeds[i] * steps, seed=seed + i) for i in range(3)]
-    found = detections(*people, gone=rng.random((3, 25)) < 0.2)
+    starts, speeds = rng.uniform(50, 550, count), rng.uniform(-8, 8, count)
+    steps = np.arange(40)
+    people = [walk(starts[i] + speeds[i] * steps, seed=seed + i) for i in range(count)]
+    found = [
+        np.concatenate([poses, walk(rng.uniform(0, 600, ghosts), seed=seed + time, y=150)])
+        for time, poses in enumerate(detections(*people, gone=rng.random((count, 40)) < 0.2))
+    ]
     shuffled = [poses[rng.permutation(len(poses))] for poses in found]
     np.testing.assert_array_equal(track(shuffled), track(found))
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=seeds)
-def test_losing_a_fifth_of_the_detections_changes_no_identity(seed: int) -> None:
+@given(seed=seeds, count=st.integers(2, 4))
+def test_losing_a_fifth_of_the_detections_changes_no_identity(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     steps = np.arange(60)
-    left = walk(80 + rng.uniform(0, 2) * steps, seed=seed)
-    right = walk(300 + rng.uniform(-1, 3) * steps, seed=seed + 1)
-    gone = rng.random((2, 60)) < 0.2
-    tracks = track(detections(left, right, gone=gone))
-    assert sorted(map(sorted, owners(tracks, left, right))) == [[0], [1]]
+    speeds = rng.uniform(-0.8, 0.8, count)
+    people = [walk(100 + 150 * i + speeds[i] * steps, seed=seed + i) for i in range(count)]
+    gone = rng.random((count, 60)) < 0.2
+    tracks = track(detections(*people, gone=gone))
+    assert sorted(map(sorted, owners(tracks, *people))) == [[i] for i in range(count)]
     assert (tracks[..., 2] > 0).any(axis=2).sum() == (~gone).sum()
 
 
@@ -67,12 +73,49 @@ def test_late_comer_is_a_new_identity() -> None:
     assert tracks[1, 40:].any(axis=(1, 2)).all()
 
 
-def test_someone_unseen_for_longer_than_memory_is_a_new_identity() -> None:
-    still = walk(np.full(90, 200.0), seed=1)
-    for absent, count in ((29, 1), (30, 2)):
-        gone = np.zeros((1, 90), np.bool_)
+@pytest.mark.parametrize(("fps", "memory"), [(30, 30), (60, 60), (15, 15), (0, 30), (1e6, 30)])
+def test_someone_unseen_for_longer_than_a_second_is_a_new_identity(fps: float, memory: int) -> None:
+    still = walk(np.full(120, 200.0), seed=1)
+    for absent, count in ((memory - 1, 1), (memory, 2)):
+        gone = np.zeros((1, 120), np.bool_)
         gone[0, 20 : 20 + absent] = True
+        assert len(track(detections(still, gone=gone), fps=fps)) == count
+
+
+def test_somebody_seen_once_is_soon_forgotten() -> None:
+    """Else a ghost would take over whoever comes to its place."""
+    still = walk(np.full(60, 200.0), seed=1)
+    for absent, count in ((4, 1), (5, 2)):
+        gone = np.zeros((1, 60), np.bool_)
+        gone[0, 1 : 1 + absent] = True
         assert len(track(detections(still, gone=gone))) == count
+
+
+def test_a_flood_of_ghosts_costs_neither_much_memory_nor_a_track() -> None:
+    rng = np.random.default_rng(0)
+    real = walk(100.0 + np.arange(200), seed=1)
+    flood = [
+        np.concatenate([people, [person(*rng.uniform(0, 2000, 2)) for _ in range(5)]])
+        for people in detections(real)
+    ]
+    tracks = track([people.astype(np.float32) for people in flood])
+    assert len(tracks) <= 64
+    assert any(np.array_equal(one, real) for one in tracks)
+
+
+def test_six_people_and_a_thousand_frames_take_little_time_and_memory() -> None:
+    steps = np.arange(1000)
+    paths = [320 + 250 * np.sin(steps / 40 + 1.1 * number) for number in range(6)]
+    people = [walk(path, seed=number, y=200 + 5 * number) for number, path in enumerate(paths)]
+    found = detections(*people, gone=np.random.default_rng(0).random((6, 1000)) < 0.2)
+    tracemalloc.start()
+    begin = time.process_time()
+    tracks = track(found)
+    seconds, (_, peak) = time.process_time() - begin, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(tracks) == 6
+    assert peak < 5 * tracks.nbytes + 2**20
+    assert seconds < 10
 
 
 def test_nobody_and_nothing() -> None:
