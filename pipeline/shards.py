@@ -22,11 +22,11 @@ from stroi.pipeline.fanout import WorkerKilled, Workers, fan_out_as_finished
 from stroi.pipeline.grouping import group_ids
 from stroi.pipeline.ledger import FILE as LEDGER
 from stroi.pipeline.ledger import Ledger, Outcome, write_ledger
-from stroi.pipeline.plans import write_plan
+from stroi.pipeline.plans import PLANS, write_plan
 from stroi.pipeline.progress import announce
 from stroi.pipeline.recipe import NOT_CONTENT, Encoded, Job, Recipe
 from stroi.pipeline.shelf import Shard, note_path, ready_shard, shard_path
-from stroi.pipeline.suspects import find_crashed
+from stroi.pipeline.suspects import CRASHED, find_crashed
 
 __all__ = ["NOT_CONTENT", "STORE_LOCK", "Encoded", "Job", "Recipe", "build_shards"]
 
@@ -73,9 +73,9 @@ def build_shards(
     ]
     check_writable(out)
     with lock(store / "locks" / STORE_LOCK, shared=True):
-        shelf = store / recipe.kind
-        check_writable(shelf)
-        sweep_temporaries(shelf)
+        for shelf in (recipe.kind, PLANS, CRASHED):
+            check_writable(store / shelf)
+            sweep_temporaries(store / shelf)
         shards = _make_all(out, recipe, groups, store, workers)
         return _publish(out, recipe, shards, store, {job.id: job.inputs for job in jobs})
 
