@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.pose.similarity import areas
+from stroi.stages.pose.similarity import seen, size
 
 Subjects = Literal["auto", 1, 2]
 
@@ -41,7 +41,8 @@ def main_persons(
         tracks: (tracks, T, 25, 3) px, zeros where absent.
         subjects: Number of subjects, or ``auto``: from the tracks.
         min_presence: Share of the frames in which a second subject must be seen, 0..1.
-        min_relative_size: Height of the second subject relative to the first's, at least.
+        min_relative_size: Size of the second subject relative to the first's, at least; size is
+            the root of the area around the joints.
         fill_gap: Longest gap in frames over which a joint is interpolated linearly; its
             confidence is 0.9 of the weaker neighbour's. 0: never.
 
@@ -53,7 +54,7 @@ def main_persons(
         ClipRejected: ``NO_PERSON`` if nobody is seen in a tenth of the frames.
     """
     frames = tracks.shape[1]
-    presence = (tracks[..., 2] > 0).any(axis=2).mean(axis=1) if frames else np.zeros(0)
+    presence = seen(tracks).mean(axis=1) if frames else np.zeros(0)
     eligible = np.flatnonzero(presence >= GHOST_PRESENCE)
     if not len(eligible):
         raise ClipRejected(
@@ -61,9 +62,9 @@ def main_persons(
             f"nobody is seen in {GHOST_PRESENCE:.0%} of the {frames} frames",
             remedy="leave the clip out, or use a larger estimator image if people are small",
         )
-    size = np.array([_size(one) for one in tracks])
+    sizes = np.array([size(one) for one in tracks])
     confidence = np.array([_confidence(one) for one in tracks])
-    rank = np.argsort(-(presence * size * confidence)[eligible], kind="stable")
+    rank = np.argsort(-(presence * sizes * confidence)[eligible], kind="stable")
     ranked = [int(place) for place in eligible[rank]]
     chosen = ranked[:1]
     if subjects == 2:
@@ -73,7 +74,7 @@ def main_persons(
             place
             for place in ranked[1:]
             if presence[place] >= min_presence
-            and size[place] >= min_relative_size * size[chosen[0]]
+            and sizes[place] >= min_relative_size * sizes[chosen[0]]
         ][:1]
     chosen.sort(key=lambda place: _median_x(tracks[place]))
     keypoints = np.zeros((frames, PERSONS, 25, 3), np.float32)
@@ -95,20 +96,14 @@ def fill_gaps(tracks: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
     filled = tracks.copy()
     for person, joint in np.ndindex(tracks.shape[0], tracks.shape[2]):
         path = tracks[person, :, joint]
-        seen = np.flatnonzero(path[:, 2] > 0)
-        for before, after in pairwise(seen):
+        sightings = np.flatnonzero(path[:, 2] > 0)
+        for before, after in pairwise(sightings):
             if 1 < after - before <= longest + 1:
                 share = np.arange(1, after - before)[:, None] / (after - before)
                 gap = filled[person, before + 1 : after, joint]
                 gap[:, :2] = (1 - share) * path[before, :2] + share * path[after, :2]
                 gap[:, 2] = FILLED * min(path[before, 2], path[after, 2])
     return filled
-
-
-def _size(one: NDArray[np.float32]) -> float:
-    """Median over the frames seen of the root of a person's area, px."""
-    seen = (one[..., 2] > 0).any(axis=1)
-    return float(np.median(np.sqrt(areas(one[seen])))) if seen.any() else 0.0
 
 
 def _confidence(one: NDArray[np.float32]) -> float:

@@ -78,6 +78,33 @@ def test_near_person_is_preferred_to_a_far_and_a_faint_one() -> None:
     np.testing.assert_array_equal(keypoints[:, 0], near)
 
 
+def test_bystanders_ghosts_and_late_comers() -> None:
+    """Of everybody that a clip shows: two act, one of them late, the others do not count."""
+    steps = np.arange(FRAMES)
+    actor, late = still(250), still(400, seen=slice(16, FRAMES))
+    behind = walk(np.full(FRAMES, 600.0), seed=7, y=60, size=0.3)
+    passes = walk(700.0 + 5 * steps, seed=8, size=0.9)
+    passes[12:] = 0
+    ghost = still(100, size=1.5, seen=slice(3, 6))
+    tracks = track(detections(behind, actor, passes, late, ghost))
+    assert len(tracks) == 5
+    keypoints, count = main_persons(tracks)
+    assert count == 2
+    np.testing.assert_array_equal(keypoints[:, 0], actor)
+    np.testing.assert_array_equal(keypoints[:, 1], late)
+
+
+def test_two_who_change_sides_keep_their_columns() -> None:
+    """Left is who stands further left over the whole clip, in every frame alike."""
+    away = 10.0 * (np.arange(FRAMES) - 25)
+    starts_left, starts_right = walk(300 + away, seed=1), walk(300 - away, seed=2, y=204)
+    for order in ((starts_left, starts_right), (starts_right, starts_left)):
+        keypoints, count = main_persons(np.stack(order))
+        assert count == 2
+        np.testing.assert_array_equal(keypoints[:, 0], starts_left)
+        np.testing.assert_array_equal(keypoints[:, 1], starts_right)
+
+
 @pytest.mark.parametrize("frames", [0, 3])
 def test_nobody_or_a_ghost_alone_is_refused(frames: int) -> None:
     ghost = still(300, seen=slice(7, 7 + frames))

@@ -29,8 +29,8 @@ def test_order_of_people_within_a_frame_changes_nothing(seed: int, count: int, g
     steps = np.arange(40)
     people = [walk(starts[i] + speeds[i] * steps, seed=seed + i) for i in range(count)]
     found = [
-        np.concatenate([poses, walk(rng.uniform(0, 600, ghosts), seed=seed + time, y=150)])
-        for time, poses in enumerate(detections(*people, gone=rng.random((count, 40)) < 0.2))
+        np.concatenate([poses, *(person(*rng.uniform(0, 600, 2))[None] for _ in range(ghosts))])
+        for poses in detections(*people, gone=rng.random((count, 40)) < 0.2)
     ]
     shuffled = [poses[rng.permutation(len(poses))] for poses in found]
     np.testing.assert_array_equal(track(shuffled), track(found))
