@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ParamsError, StroiError
-from stroi.cache.image_headers import check_jpeg, check_webp
+from stroi.cache.image_headers import check_header
 from stroi.cache.schema import refused
 
 Codec = Literal["jpeg", "webp"]
@@ -104,8 +104,7 @@ def decode_picture(blob: NDArray[np.uint8] | bytes, out: NDArray[np.uint8], wher
     """
     # A copy: the file under a mapped blob may change between check and use.
     data = bytes(blob)
-    check = check_webp if data.startswith(b"RIFF") else check_jpeg
-    check(data, out.shape[0], out.shape[1], where)
+    check_header(data, out.shape[0], out.shape[1], where)
     cv2 = opencv()
     _keep_freed_memory()
     # Not in OpenCV 4.9 and 4.10, where the colours are swapped afterwards.

@@ -19,6 +19,22 @@ _WEBP_HEADER = struct.Struct("<4sI4s4sIBI")
 _SIZE_BITS = 14
 
 
+def check_header(data: bytes, height: int, width: int, where: str) -> None:
+    """Refuse all but what `check_webp` or, for anything that is no RIFF file, `check_jpeg` takes.
+
+    Args:
+        data: The whole file.
+        height: Declared height in px.
+        width: Declared width in px.
+        where: The file and the sample, for messages.
+
+    Raises:
+        RefusedInput: ``IMAGE_HEADER``.
+    """
+    check = check_webp if data.startswith(b"RIFF") else check_jpeg
+    check(data, height, width, where)
+
+
 def check_jpeg(data: bytes, height: int, width: int, where: str) -> None:
     """Refuse all but a baseline JFIF picture of one scan, 3 colours and the size that is declared.
 

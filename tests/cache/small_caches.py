@@ -92,8 +92,8 @@ def write_cache(folder: Path, shards: list[Mosaics]) -> Path:
 
 
 def write_compact(folder: Path, blobs: list[bytes], **changes: Array) -> Path:
-    """A complete folder of one compact shard: clips a, b, ... with these blobs, 20 x 12 px."""
-    ids = tuple("abcdefgh"[: len(blobs)])
+    """A complete folder of one compact shard of 20 x 12 px: clips a, b, c, c0003, c0004, ..."""
+    ids = ("a", "b", "c", *(f"c{number:04d}" for number in range(3, len(blobs))))[: len(blobs)]
     made = make_mosaics(ids)
     arrays = {
         "sample_id": ids_to_array(ids),
