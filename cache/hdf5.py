@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -82,6 +83,9 @@ def decode(fmt: Format, path: Path) -> dict[str, Array]:
 def map_arrays(fmt: Format, path: Path) -> dict[str, Array]:
     """Every array of a file as a read-only view of the mapped file; structure checked, values not.
 
+    A file of somebody else must have passed `stroi.cache.verify` before: its headers alone can
+    make the library take gigabytes, which only the limits of a process of its own prevent.
+
     Args:
         fmt: The declaration that the file has to follow.
         path: The file; a link is refused.
@@ -132,12 +136,24 @@ def map_open(
 def _read_headers(
     fmt: Format, fd: int, size: int, where: str
 ) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
+    _forget_plugins()
     try:
         # The descriptor, not the path: nobody can swap the file between check and use.
         with h5py.File(f"/dev/fd/{fd}", "r", locking=False) as file:
             return read_headers(fmt, file, size, where)
     except _LIBRARY_ERRORS as error:
         raise refused("H5_DAMAGED", f"{where}: {_first_line(error)}") from error
+
+
+def _forget_plugins() -> None:
+    """Empty this process's search path of HDF5 plugins.
+
+    Listing the names in a hostile file is enough to load one: names can lie behind a filter too.
+    """
+    # Another thread may be at it as well and leave nothing to remove.
+    with suppress(RuntimeError, OSError):
+        while h5py.h5pl.size():
+            h5py.h5pl.remove(0)
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import zlib
 from pathlib import Path
@@ -13,14 +14,17 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import heaps
 import shards
 from measured import Measured, run_measured
 from refusals import CLI, Case, assert_verify_refuses, environment, forget_readings, readings
 from shards import GIB, Place, Spoil, again, bytes_of, edited, filtered, ids, other_file, values
 
+from stroi.cache.confined import Request, ask
+from stroi.cache.digests import sha256_bytes
+
 PICKLE = b"cposix\nsystem\n(S'touch owned'\ntR."
 DEFLATE, SHUFFLE, FLETCHER, FOREIGN = (1, (9,)), (2, ()), (3, ()), (32001, ())
-
 
 CASES = (
     # Links: every one that is not the only hard link, also if nobody uses it.
@@ -295,6 +299,17 @@ CASES = (
 )
 
 
+BEHIND_FILTERS = (
+    # Listing the names is enough; only the child's limits stand between.
+    Case(
+        "names behind a plugin",
+        heaps.names_behind_a_plugin,
+        "H5_DAMAGED",
+        "Link iteration failed",
+    ),
+    Case("names as a bomb", heaps.names_as_a_bomb, "H5_DAMAGED", "Link iteration failed"),
+)
+
 OPEN = """
 import json, sys
 from stroi.cache.errors import RefusedInput
@@ -340,6 +355,19 @@ def test_verify_refuses_it_and_leaves_no_trace(case: Case, places: dict[str, Pla
     assert_verify_refuses(places[case.name], case.code, case.says)
 
 
+@pytest.mark.parametrize("case", BEHIND_FILTERS, ids=lambda case: case.name)
+def test_names_behind_filters_harm_nobody(case: Case, tmp_path: Path) -> None:
+    place = shards.build(tmp_path, case.spoil)
+    assert_verify_refuses(place, case.code, case.says, peak=300_000_000)
+
+
+def test_reading_unchecked_loads_no_plugin_either(tmp_path: Path) -> None:
+    place = shards.build(tmp_path, heaps.names_behind_a_plugin)
+    arguments = [sys.executable, "-c", OPEN, str(place.folder)]
+    done = run_measured(arguments, env=environment(place), timeout=10)
+    assert [json.loads(line)[0] for line in done.stdout.splitlines()] == ["H5_DAMAGED"] * 2
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_opening_refuses_it(case: Case, opened: dict[str, list[list[str]]]) -> None:
     verified, unverified = opened[case.name]
@@ -350,13 +378,14 @@ def test_opening_refuses_it(case: Case, opened: dict[str, list[list[str]]]) -> N
 
 def test_the_untouched_cache_is_taken(tmp_path: Path) -> None:
     place = shards.build(tmp_path, lambda _: None)
-    control = shards.build(tmp_path / "copied", shards.rewritten(libver="latest"))
-    arguments = [str(place.folder), str(control.folder)]
+    controls = (shards.rewritten(libver="latest"), heaps.deflated_names)
+    copies = [shards.build(tmp_path / f"{at}", spoil) for at, spoil in enumerate(controls)]
+    arguments = [str(each.folder) for each in (place, *copies)]
     done = run_measured([sys.executable, "-c", CLI, "cache", "verify", *arguments])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("complete and untouched") == 2
+    assert done.stdout.count("complete and untouched") == 3
     opened = run_measured([sys.executable, "-c", OPEN, *arguments])
-    assert opened.stdout == '["", "(5, 20, 12, 3)"]\n' * 4, opened.stderr
+    assert opened.stdout == '["", "(5, 20, 12, 3)"]\n' * 6, opened.stderr
 
 
 def test_what_would_be_noticed(tmp_path: Path) -> None:
@@ -377,5 +406,35 @@ def test_what_would_be_noticed(tmp_path: Path) -> None:
     assert done.returncode == 0
     done, place = run(filtered(FOREIGN, chunk=b"x"), "plugin")
     assert done.returncode == -9
+    done, place = run(heaps.names_behind_a_plugin, "names")
+    assert done.returncode == -9
     done, place = run(filtered(DEFLATE, chunk=shards.bomb(GIB // 2)), "bomb")
     assert done.peak_bytes > 400_000_000
+
+
+def test_damaged_headers_get_an_answer_each(tmp_path: Path) -> None:
+    """300 changes of headers that no checksum guards, each under a manifest that agrees."""
+    place = shards.build(tmp_path, shards.rewritten(libver="earliest"))
+    good = place.shard.read_bytes()
+    with h5py.File(place.shard) as file:
+        arrays = [range(at, at + each.id.get_storage_size()) for each in file.values()
+                  if (at := each.id.get_offset())]  # fmt: skip
+    headers = [at for at in range(len(good)) if not any(at in array for array in arrays)]
+    rng, codes = random.Random(4), set()
+    for _ in range(300):
+        data = bytearray(good)
+        for at in rng.choices(headers, k=rng.choice((1, 1, 4))):
+            data[at] = rng.choice((data[at] ^ 1 << rng.randrange(8), 0, 255))
+        place.shard.write_bytes(data)
+        request = Request(
+            str(place.shard),
+            "FILE",
+            "mosaics",
+            len(data),
+            sha256_bytes(data),
+            "\n".join(shards.IDS),
+        )
+        answer = ask(request)
+        codes.add(answer.code)
+        assert answer.message.isprintable()
+    assert {"", "H5_DAMAGED", "SCHEMA", "H5_SUPERBLOCK"} <= codes
