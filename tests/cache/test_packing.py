@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "hostile"))
+from measured import run_measured
 from small_caches import add_sources, make_mosaics, reseal, write_cache
 
 from stroi.cache.claims import claimed
@@ -362,3 +366,29 @@ def test_failing_disk_leaves_nothing_half_written(
     assert len(list((tmp_path / "compact").iterdir())) == 1
     pack(origin, tmp_path / "compact")
     assert verify(tmp_path / "compact") == []
+
+
+@pytest.mark.parametrize("way", ["pack", "unpack"])
+def test_memory_does_not_grow_with_the_number_of_shards(tmp_path: Path, way: str) -> None:
+    """A shard has 16 MB of pixels."""
+    peaks = []
+    for count in (1, 5):
+        shards = [
+            make_mosaics(tuple(f"{number}-{row:03d}" for row in range(100)), cell=60)
+            for number in range(count)
+        ]
+        for shard in shards:
+            shard.mosaic[:] = 100
+        folder = write_cache(tmp_path / f"origin-{count}", shards)
+        source, target = folder, tmp_path / f"target-{count}"
+        if way == "unpack":
+            source = tmp_path / f"compact-{count}"
+            pack(folder, source)
+        script = (
+            "import sys; from pathlib import Path; from stroi.cache.packing import pack, unpack\n"
+            f"{way}(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        )
+        done = run_measured([sys.executable, "-c", script, str(source), str(target)])
+        assert done.returncode == 0, done.stderr
+        peaks.append(done.peak_bytes)
+    assert peaks[1] - peaks[0] < 20_000_000
