@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+Resolution = Annotated[str, Field(pattern=r"^(-1|[1-9]\d{0,3})x(-1|[1-9]\d{0,3})$")]
 
 
 def _size_is(value: object) -> str:
@@ -58,13 +59,57 @@ class IndexParams(Group):
     """Largest share of listed clips that may be missing before the stage fails."""
 
 
+class OpenPoseParams(Group):
+    """The user's own OpenPose (source ``openpose``); flags are named and preset as it does."""
+
+    root: str | None = None
+    """Folder of the build; else the environment's OPENPOSE_ROOT, or wherever Python finds it."""
+    model: Literal["BODY_25", "COCO"] = "BODY_25"
+    """COCO knows no feet."""
+    net_resolution: Annotated[str, Field(pattern=r"^(-1|[1-9]\d{0,3})x(-1|[1-9]\d{0,3})$")] = (
+        "-1x368"
+    )
+    """Picture that the network sees, px, multiples of 16; -1 keeps the shape of the frame."""
+    scale_number: Annotated[int, Field(ge=1, le=8)] = 1
+    """Sizes of the picture that are looked at."""
+    scale_gap: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
+    """Between them."""
+    number_people_max: Annotated[int, Field(ge=-1)] = -1
+    """Keep the best so many people; -1 keeps all."""
+    maximize_positives: Annotated[int, Field(ge=0, le=1)] = 0
+    """1 takes fainter people."""
+    num_gpu: Annotated[int, Field(ge=-1)] = -1
+    """GPUs to use; -1 for all."""
+    num_gpu_start: Annotated[int, Field(ge=0)] = 0
+    """The first of them."""
+
+
+class OpenPoseJsonParams(Group):
+    """OpenPose's JSON files (source ``openpose-json``)."""
+
+    model: Literal["BODY_25", "BODY_25B", "COCO"] = "BODY_25"
+    """The network that wrote them; the files do not tell it."""
+
+
+class OnnxParams(Group):
+    """The user's own network (source ``onnx``)."""
+
+    model: str | None = None
+    """An RTMO or RTMPose network as MMDeploy exports it, a local .onnx file."""
+    joints: Literal["coco17", "halpe26"] = "coco17"
+    """The joints that it was trained on."""
+
+
 class SkeletonParams(Group):
     """Pose estimation and tracking (stage ``skeletons``)."""
 
-    source: Literal["movenet"] = "movenet"
-    """The pose estimator: the embedded MoveNet MultiPose."""
+    source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx"] = "auto"
+    """Where skeletons come from; ``auto`` takes OpenPose if it is there, else MoveNet."""
     side: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
-    """Larger side of the estimator's input in px."""
+    """Larger side of MoveNet's input in px."""
+    openpose: OpenPoseParams = OpenPoseParams()
+    openpose_json: OpenPoseJsonParams = OpenPoseJsonParams()
+    onnx: OnnxParams = OnnxParams()
     subjects: Literal["auto", 1, 2] = "auto"
     """People kept per clip; ``auto`` decides by evidence, never by label."""
     min_presence: Share = 0.5

@@ -2,91 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import cv2
 import numpy as np
-import onnxruntime
 import scipy
 
-from stroi.cache.digests import digest
 from stroi.cache.files import check_writable, sweep_temporaries
 from stroi.cache.locks import lock
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
 from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, Sample, read_index
+from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import SkeletonParams
-from stroi.pipeline.shards import NOT_CONTENT, Encoded, Job, Recipe, build_shards
+from stroi.pipeline.shards import NOT_CONTENT, Encoded, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.pose.detections import Detections, detect, load_detections, save_detections
-from stroi.stages.pose.movenet import Estimator, load_estimator
+from stroi.stages.finding import DETECTIONS, Source, find, make_jobs
+from stroi.stages.plan import Plan, make_plan, suitable
+from stroi.stages.pose.openpose_build import ROOT_VARIABLE
 from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import track
-from stroi.stages.source import check_unchanged
 
 GROUPS = ("skeletons",)
 ALGORITHM = 1
 """Raise it when the same people found give other skeletons: tracking and choice."""
-DETECTION = 1
-"""Raise it when the same video gives other people found: then all is estimated anew."""
-DETECTIONS = "detections"
-"""Folder of the store: everybody found in a clip, per clip."""
+NOT_RECORDED: dict[str, Any] = {
+    **dict.fromkeys(NOT_CONTENT, True),
+    "openpose": {"root", "num_gpu", "num_gpu_start"},
+    "onnx": {"model"},
+}
+"""Params that are no content: where something lies on this machine is nobody's business."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """What the index knows of a clip, and where everybody found in it is kept; no label."""
-
-    video: Path
-    sha256: str
-    kept: Path
-
-
-@lru_cache(maxsize=1)
-def _estimator(name: str, side: int) -> Estimator:
-    return load_estimator(name, side=side)
-
-
-def detections_key(sha256: str, params: SkeletonParams, estimator: Mapping[str, Any]) -> str:
-    """Content key of everybody found in a video; nothing of tracking and choice is in it.
-
-    Args:
-        sha256: Digest of the video.
-        params: The stage's params.
-        estimator: The part of the producer that shapes what is found.
-    """
-    return digest([sha256, params.source, params.side, dict(estimator), DETECTION])
-
-
-def estimate(source: Source, *, params: SkeletonParams) -> Detections:
-    """Everybody found in every frame; as kept if these bytes were estimated before.
-
-    Raises:
-        ClipRejected: If the video changed since it was indexed, or cannot be decoded.
-    """
-    detections = load_detections(source.kept)
-    if detections is None:
-        check_unchanged(source.video, source.sha256)
-        detections = detect(source.video, _estimator(params.source, params.side))
-        save_detections(source.kept, detections)
-    return detections
-
-
-def make_clip(source: Source, *, params: SkeletonParams) -> Clip:
+def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Clip:
     """The tracked skeleton of one clip.
 
     Raises:
         ClipRejected: If the video cannot be used or shows nobody.
     """
-    found = estimate(source, params=params)
+    found = find(source, plan)
     keypoints, person_count = main_persons(
         track(found.by_frame()),
         subjects=params.subjects,
@@ -109,40 +68,29 @@ def describe(clip: Clip) -> str:
     return f"{clip.person_count} of at most 2 people in {len(shown)} frames, seen in {seen}"
 
 
-def _job(
-    raw: Path, store: Path, sample: Sample, params: SkeletonParams, estimator: Mapping[str, Any]
-) -> Job[Source]:
-    kept = f"{DETECTIONS}/{detections_key(sample.sha256, params, estimator)}.npz"
-    source = Source(raw / sample.video, sample.sha256, store / kept)
-    return Job(sample.id, {"video": sample.sha256}, source, kept)
-
-
 def build_skeletons(
     raw: Path, index: Index, out: Path, params: SkeletonParams, workers: Workers, store: Path
 ) -> Ledger:
     """Write the skeleton cache of a data set to `out`.
 
     Raises:
-        StroiError: If more clips than ``max_quarantined`` were quarantined.
+        StroiError: If the source of the skeletons cannot be used, or more clips than
+            ``max_quarantined`` were quarantined.
     """
-    estimator = {
-        "estimator": params.source,
-        "model": _estimator(params.source, params.side).digest,
-        "opencv": cv2.__version__,
-        "onnxruntime": onnxruntime.__version__,
-    }
+    plan = make_plan(params)
+    workers = suitable(workers, plan)
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
     recipe = Recipe(
         kind="skeletons",
         algorithm=ALGORITHM,
-        params=params.model_dump(exclude=NOT_CONTENT),
-        producer={**estimator, "detection": DETECTION, "scipy": scipy.__version__},
-        make=partial(make_clip, params=params),
+        params=params.model_dump(exclude=NOT_RECORDED),
+        producer={**plan.producer, "chosen": plan.why, "scipy": scipy.__version__},
+        make=partial(make_clip, plan=plan, params=params),
         encode=encode,
         detail=describe,
     )
-    jobs = [_job(raw, store, sample, params, estimator) for sample in index.samples]
+    jobs = make_jobs(raw, index.samples, plan, workers, store)
     ledger = build_shards(
         out, recipe, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )
@@ -154,9 +102,19 @@ def build_skeletons(
 @click.argument("dataset")
 @in_project
 @with_workers
-def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
+@click.option(
+    "--openpose-root",
+    type=click.Path(path_type=Path),
+    help=f"Folder of your build of OpenPose, in place of the variable {ROOT_VARIABLE}.",
+)
+def command(
+    workspace: Workspace, dataset: str, workers: Workers, openpose_root: Path | None
+) -> None:
     """Build the skeleton cache of one data set."""
     params = load_profile(workspace.root, dataset).skeletons
+    if openpose_root:
+        own = params.openpose.model_copy(update={"root": str(openpose_root)})
+        params = params.model_copy(update={"openpose": own})
     with lock(workspace.lock("skeletons", dataset)):
         ledger = build_skeletons(
             workspace.raw(dataset),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.received import open_plain
-from stroi.stages.pose.movenet import Estimator
+from stroi.stages.pose.estimator import Estimator
 from stroi.stages.video import Frames
 from stroi.stages.video_opening import MAX_SIDE, MIN_SIDE
 from stroi.trainer.tensor_files import read_bytes
