@@ -46,7 +46,8 @@ class Request:
         where: The file as messages call it.
         kind: Kind of its folder.
         bytes: Its size.
-        sha256: Digest of its bytes.
+        sha256: Digest of its bytes; empty if there is no manifest, so that only the file's own
+            structure and values are checked.
         ids: The samples it must hold, in order, with a line feed between two.
         sample_sha256: The samples' digests, 64 characters each, or nothing.
     """

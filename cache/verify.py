@@ -78,6 +78,28 @@ def require_verified(folder: Path, kind: str | Sequence[str], *, jobs: int = 1) 
     return manifest
 
 
+def require_sound(path: Path, kind: str) -> None:
+    """Refuse a single file of samples, with or without a manifest, before it is opened here.
+
+    A child process checks its structure, ids and values; no digest is looked at, so that this is
+    fast for a file that nobody vouches for or whose folder is not to be read whole.
+
+    Args:
+        path: The file.
+        kind: The kind it must be, such as ``mosaics``.
+
+    Raises:
+        RefusedInput: ``FILE_MISSING``, ``FILE_TYPE``, ``FILE_SIZE``, or any of reading a shard.
+    """
+    size = path.lstat().st_size if path.exists() else 0
+    entry = FileEntry(path.name, size, "")
+    unopened = _refuse_unopened(path, entry)
+    answer = unopened or ask(Request(str(path.absolute()), str(path), kind, size, ""))
+    refusal = _refusal(answer)
+    if refusal is not None:
+        raise refusal
+
+
 def find_problems(
     folder: Path,
     manifest: Manifest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
@@ -26,7 +27,7 @@ from stroi.cache.formats import FORMATS
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
 from stroi.cache.packing import pack
 from stroi.cache.scores import write_scores
-from stroi.cache.verify import require_verified, verify
+from stroi.cache.verify import require_sound, require_verified, verify
 from stroi.cache.weights import write_weights
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -289,6 +290,27 @@ def test_params_say_how_many_columns(folder: Path) -> None:
         f"SCHEMA: {path} was made with C = 3, the manifest with 5;"
         " rebuild the folder with one set of params"
     )
+
+
+def test_single_file_is_sound_or_refused(folder: Path) -> None:
+    path = folder / "mosaics-00000.h5"
+    require_sound(path, "mosaics")
+    path.rename(folder / "alone.h5")
+    require_sound(folder / "alone.h5", "mosaics")
+    (folder / "link.h5").symlink_to("alone.h5")
+    (folder / "cut.h5").write_bytes((folder / "alone.h5").read_bytes()[:-1])
+    (folder / "long.h5").touch()
+    os.truncate(folder / "long.h5", 1 << 32)
+    for name, kind, says in (
+        ("alone", "weights", "SCHEMA: FILE is a 'mosaics' file, want weights; check the path"),
+        ("cut", "mosaics", "H5_EOF: FILE has 8559 bytes, its header says 8560; fetch or rebuild"),
+        ("link", "mosaics", "FILE_TYPE: FILE is not a regular file; fetch or rebuild it"),
+        ("none", "mosaics", "FILE_MISSING: FILE is missing; fetch or rebuild it"),
+        ("long", "mosaics", "FILE_SIZE: FILE has 4294967296 bytes, allowed are 2147483648; rebu"),
+    ):
+        with pytest.raises(RefusedInput) as caught:
+            require_sound(folder / f"{name}.h5", kind)
+        assert str(caught.value).replace(str(folder / f"{name}.h5"), "FILE").startswith(says)
 
 
 LEDGER = "id,status,code,detail\n"

@@ -368,6 +368,23 @@ def test_reading_unchecked_loads_no_plugin_either(tmp_path: Path) -> None:
     assert [json.loads(line)[0] for line in done.stdout.splitlines()] == ["H5_DAMAGED"] * 2
 
 
+def test_a_lonely_file_is_checked_by_a_child_first(tmp_path: Path) -> None:
+    place = shards.build(tmp_path, heaps.names_as_a_bomb)
+    script = """
+import sys
+from pathlib import Path
+from stroi.cache.errors import RefusedInput
+from stroi.cache.verify import require_sound
+try:
+    require_sound(Path(sys.argv[1]), "mosaics")
+except RefusedInput as error:
+    print(error.code)
+"""
+    done = run_measured([sys.executable, "-c", script, str(place.shard)])
+    assert (done.stdout, done.stderr) == ("H5_DAMAGED\n", "")
+    assert done.peak_bytes < 300_000_000
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_opening_refuses_it(case: Case, opened: dict[str, list[list[str]]]) -> None:
     verified, unverified = opened[case.name]
