@@ -1,0 +1,67 @@
+"""Whether two rendered people who meet keep their identities, through the real estimator.
+
+20 clips in which they cross and 20 in which they meet and turn back; the truth is known. Takes
+about two minutes on one core; prints the result and writes benchmarks/results/passing.json.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import metadata
+from typing import get_args
+
+from make_repro import ROOT
+
+from stroi.stages.pose.movenet import MODEL_SHA256, load_estimator
+from stroi.stages.pose.subjects import main_persons
+from stroi.stages.pose.tracking import track
+
+sys.path.insert(0, str(ROOT / "tests" / "stages" / "pose"))
+from passing import FPS, SIZE, Way, passing, swaps
+
+CLIPS = 20
+
+
+def run(way: Way) -> dict[str, object]:
+    """Find, track and choose the people of all clips of one kind."""
+    estimator = load_estimator("movenet")
+    frames, alone, swapped, two = 0, 0, [], 0
+    for seed in range(CLIPS):
+        clip = passing(seed, way)
+        found = [estimator(picture) for picture in clip.pictures()]
+        keypoints, count = main_persons(track(found, fps=FPS))
+        two += count == 2
+        frames += len(found)
+        alone += sum(len(people) < 2 for people in found)
+        if swaps(keypoints.swapaxes(0, 1), clip.joints):
+            swapped.append(seed)
+    return {
+        "clips": CLIPS,
+        "clips_without_swap": CLIPS - len(swapped),
+        "swapped_seeds": swapped,
+        "clips_with_two_subjects": two,
+        "frames": frames,
+        "frames_with_fewer_than_two_found": alone,
+    }
+
+
+def main() -> None:
+    """Print and write."""
+    result = {
+        "frame": list(SIZE),
+        "fps": FPS,
+        "ways": {way: run(way) for way in get_args(Way)},
+        "estimator": {"movenet": MODEL_SHA256},
+        "versions": {
+            name: metadata.version(name)
+            for name in ("numpy", "onnxruntime", "opencv-python-headless", "scipy")
+        },
+    }
+    text = json.dumps(result, indent=1)
+    print(text)
+    (ROOT / "benchmarks" / "results" / "passing.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
