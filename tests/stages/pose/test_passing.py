@@ -29,7 +29,7 @@ def test_nobody_is_swapped_in_what_an_estimator_would_find(seed: int, way: Way) 
 
 @pytest.mark.parametrize(("seed", "way"), [(0, "cross"), (1, "cross"), (2, "return")])
 def test_nobody_is_swapped_in_rendered_frames(seed: int, way: Way) -> None:
-    """Through the real estimator; benchmarks/passing.py does so with 20 of each."""
+    """Through the real estimator; benchmarks/identities.py does so with 20 of each."""
     clip = passing(seed, way)
     estimator = load_estimator("movenet")
     tracks = track([estimator(picture) for picture in clip.pictures()], fps=FPS)

@@ -1,7 +1,7 @@
 """Whether two rendered people who meet keep their identities, through the real estimator.
 
 20 clips in which they cross and 20 in which they meet and turn back; the truth is known. Takes
-about two minutes on one core; prints the result and writes benchmarks/results/passing.json.
+about two minutes on one core; prints the result and writes benchmarks/results/identities.json.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
     }
     text = json.dumps(result, indent=1)
     print(text)
-    (ROOT / "benchmarks" / "results" / "passing.json").write_text(text + "\n")
+    (ROOT / "benchmarks" / "results" / "identities.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":
