@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from stroi.trainer.checkpoint import read_tensors
+from stroi.trainer.initial import initialise_convolutions
 
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
 """Channels and first stride of the four stages of two blocks each."""
@@ -62,9 +63,7 @@ class ResNet18(nn.Module):
             self.add_module(f"layer{number}", nn.Sequential(*stage))
             before = channels
         self.fc = nn.Linear(before, classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        initialise_convolutions(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) normalised pictures to (B, classes) logits."""

@@ -16,6 +16,7 @@ from stroi.cache.errors import ParamsError
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.graph import adjacency
+from stroi.trainer.initial import initialise_convolutions
 
 
 class ByteDropout(nn.Module):
@@ -147,9 +148,7 @@ class StGcn(nn.Module):
             before = channels
         self.blocks = nn.ModuleList(blocks)
         self.fc = nn.Linear(before, len(self.classes))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        initialise_convolutions(self)
 
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Classify N clips.
