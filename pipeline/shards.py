@@ -10,6 +10,7 @@ that come back find their shards again, and a stale shard cannot be picked up (d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -18,14 +19,15 @@ from stroi.cache.disk import writing
 from stroi.cache.files import check_writable, link_or_copy, sweep_temporaries
 from stroi.cache.locks import lock
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
+from stroi.cache.processes import this_process
 from stroi.pipeline.fanout import WorkerKilled, Workers, fan_out_as_finished
 from stroi.pipeline.grouping import group_ids
 from stroi.pipeline.ledger import FILE as LEDGER
-from stroi.pipeline.ledger import Ledger, Outcome, write_ledger
+from stroi.pipeline.ledger import Ledger, write_ledger
 from stroi.pipeline.plans import PLANS, write_plan
 from stroi.pipeline.progress import announce
 from stroi.pipeline.recipe import NOT_CONTENT, Encoded, Job, Recipe
-from stroi.pipeline.shelf import Shard, note_path, ready_shard, shard_path
+from stroi.pipeline.shelf import Bench, Shard, note_path, ready_shard, shard_path
 from stroi.pipeline.suspects import CRASHED, find_crashed
 
 __all__ = ["NOT_CONTENT", "STORE_LOCK", "Encoded", "Job", "Recipe", "build_shards"]
@@ -90,27 +92,26 @@ def _make_all(
     """Shards of all groups, in their order. Clips that crash a worker are left out."""
     shards: dict[int, Shard] = {}
     jobs = [job for group in groups for job in group]
-    crashed = find_crashed(store, recipe, jobs, one_death=False)
+    bench = Bench(store, find_crashed(store, recipe, jobs, death=False), this_process())
     fruitless = 0
     while True:
-        _write_plan(out, recipe, groups, crashed, store)
+        _write_plan(out, recipe, groups, bench)
         try:
-            _make_missing(recipe, groups, crashed, store, workers, shards)
+            _make_missing(recipe, groups, bench, workers, shards)
             return [shards[number] for number in range(len(groups))]
         except WorkerKilled:
-            before = len(crashed)
-            crashed = find_crashed(store, recipe, jobs, one_death=True)
-            fruitless = 0 if len(crashed) > before else fruitless + 1
+            crashed = find_crashed(store, recipe, jobs, death=True)
+            fruitless = 0 if len(crashed) > len(bench.crashed) else fruitless + 1
             if fruitless > FRUITLESS:
                 raise
+            bench = replace(bench, crashed=crashed)
             announce(recipe.kind, "a worker process was killed; going on")
 
 
 def _make_missing(
     recipe: Recipe[Source, Made],
     groups: Sequence[Group[Source]],
-    crashed: Mapping[str, Outcome],
-    store: Path,
+    bench: Bench,
     workers: Workers,
     shards: dict[int, Shard],
 ) -> None:
@@ -120,27 +121,24 @@ def _make_missing(
         key=lambda number: (-len(groups[number]), number),
     )
     stream = fan_out_as_finished(
-        partial(ready_shard, recipe, store, crashed),
+        partial(ready_shard, recipe, bench),
         [groups[number] for number in missing],
         workers=workers,
         total=sum(len(groups[number]) for number in missing),
         label=recipe.kind,
-        scratch=store,
+        scratch=bench.store,
     )
     for at, shard in stream:
         shards[missing[at]] = shard
 
 
 def _write_plan(
-    out: Path,
-    recipe: Recipe[Source, Made],
-    groups: Sequence[Group[Source]],
-    crashed: Mapping[str, Outcome],
-    store: Path,
+    out: Path, recipe: Recipe[Source, Made], groups: Sequence[Group[Source]], bench: Bench
 ) -> None:
+    store = bench.store
     files = {job.keeps for group in groups for job in group if job.keeps}
     for group in groups:
-        key = recipe.key(group, sorted(job.id for job in group if job.id in crashed))
+        key = bench.key(recipe, group)
         for path in (shard_path(store, recipe.kind, key), note_path(store, recipe.kind, key)):
             files.add(path.relative_to(store).as_posix())
     write_plan(store, out, files)

@@ -33,6 +33,25 @@ class Shard:
     outcomes: tuple[Outcome, ...]
 
 
+@dataclass(frozen=True)
+class Bench:
+    """What all shards of a run are made with.
+
+    Attributes:
+        store: Folder of finished work.
+        crashed: Clips that must not be made, by id, with their outcome.
+        leader: Name of the process that leads the run.
+    """
+
+    store: Path
+    crashed: Mapping[str, Outcome]
+    leader: str
+
+    def key(self, recipe: Recipe[Source, Made], group: Sequence[Job[Source]]) -> str:
+        """Content key of the shard of a group."""
+        return recipe.key(group, sorted(job.id for job in group if job.id in self.crashed))
+
+
 def shard_path(store: Path, kind: str, key: str) -> Path:
     """Where the shard of that key lies."""
     return store / kind / f"{key}.h5"
@@ -44,31 +63,26 @@ def note_path(store: Path, kind: str, key: str) -> Path:
 
 
 def ready_shard(
-    recipe: Recipe[Source, Made],
-    store: Path,
-    crashed: Mapping[str, Outcome],
-    group: Sequence[Job[Source]],
-    tick: Tick,
+    recipe: Recipe[Source, Made], bench: Bench, group: Sequence[Job[Source]], tick: Tick
 ) -> Shard:
     """The shard of a group of clips: from the store, or made now.
 
     Args:
         recipe: How clips are made.
-        store: Folder of finished work.
-        crashed: Clips that must not be made, by id, with their outcome.
+        bench: What all shards of the run are made with.
         group: The clips.
         tick: Called once per clip.
 
     Raises:
         StroiError: If the disk fails.
     """
-    key = recipe.key(group, sorted(job.id for job in group if job.id in crashed))
-    found = find_shard(store, recipe.kind, key)
+    key = bench.key(recipe, group)
+    found = find_shard(bench.store, recipe.kind, key)
     if found is not None:
         for _ in group:
             tick()
         return found
-    return _make_shard(recipe, store, key, crashed, group, tick)
+    return _make_shard(recipe, bench, key, group, tick)
 
 
 def find_shard(store: Path, kind: str, key: str) -> Shard | None:
@@ -98,39 +112,37 @@ def _read_note(note: Mapping[str, Any]) -> Shard:
 
 def _make_shard(
     recipe: Recipe[Source, Made],
-    store: Path,
+    bench: Bench,
     key: str,
-    crashed: Mapping[str, Outcome],
     group: Sequence[Job[Source]],
     tick: Tick,
 ) -> Shard:
     made: dict[str, Made] = {}
     outcomes = []
     for job in group:
-        outcome = crashed.get(job.id) or _make_clip(recipe, store, job, made)
-        outcomes.append(outcome)
+        outcomes.append(bench.crashed.get(job.id) or _make_clip(recipe, bench, job, made))
         tick()
     ids = tuple(made)
     encoded = recipe.encode(ids, list(made.values())) if made else Encoded(b"", ())
     sha256 = sha256_bytes(encoded.data) if made else ""
     if made:
-        write_atomic(shard_path(store, recipe.kind, key), encoded.data)
+        write_atomic(shard_path(bench.store, recipe.kind, key), encoded.data)
     shard = Shard(
         key, sha256, len(encoded.data), ids, encoded.sample_sha256, tuple(sorted(outcomes))
     )
     # Plain JSON values, as they are read back: the seal is over those.
     note = json.loads(json.dumps(asdict(shard)))
     sealed = json.dumps({"seal": digest(note), "shard": note}, sort_keys=True)
-    write_atomic(note_path(store, recipe.kind, key), sealed.encode())
+    write_atomic(note_path(bench.store, recipe.kind, key), sealed.encode())
     return shard
 
 
 def _make_clip(
-    recipe: Recipe[Source, Made], store: Path, job: Job[Source], made: dict[str, Made]
+    recipe: Recipe[Source, Made], bench: Bench, job: Job[Source], made: dict[str, Made]
 ) -> Outcome:
     """Make one clip into `made`; what became of it."""
     try:
-        with marked(store, recipe.key([job])):
+        with marked(bench.store, recipe.key([job]), bench.leader):
             made[job.id] = recipe.make(job.source)
         fault_point("after_decode")
     except ClipRejected as rejected:

@@ -5,6 +5,9 @@ leaves a mark in the store, and takes it away when the clip is made. The marks o
 name the suspects. Each is made once more in a process of its own; one that ends it again and
 again has crashed, and the store remembers that under the clip's own content key. Nobody else is
 blamed: a worker may have died by want of memory, or because somebody killed it.
+
+A leader that works alone takes the run along when a clip ends it; the next run then finds its
+mark. Marks of workers that died with their leader say nothing: somebody killed them all.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,24 +40,45 @@ ATTEMPTS = 2
 """So many times a suspect may end a process of its own."""
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A clip in the hands of a process.
+
+    Attributes:
+        path: Its file.
+        key: Content key of the clip.
+        alone: Whether the process leads the run, and works alone.
+    """
+
+    path: Path
+    key: str
+    alone: bool
+
+
 @contextmanager
-def marked(store: Path, key: str) -> Iterator[None]:
-    """Leave word that this process has the clip of that content key in its hands."""
+def marked(store: Path, key: str, leader: str) -> Iterator[None]:
+    """Leave word that this process has a clip in its hands.
+
+    Args:
+        store: Folder of finished work.
+        key: Content key of the clip.
+        leader: Name of the process that leads the run.
+    """
     # A worker of a cluster may make clips in several threads.
-    mark = store / MARKS / f"{this_process()}.{get_ident():x}"
+    path = store / MARKS / f"{this_process()}.{get_ident():x}"
     # A mark that cannot be written, on a full disk, must not end the work.
     with suppress(OSError):
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{key} {'alone' if this_process() == leader else 'led'}")
     try:
         yield
     finally:
         with suppress(OSError):
-            mark.unlink()
+            path.unlink()
 
 
 def find_crashed(
-    store: Path, recipe: Recipe[Source, Made], jobs: Sequence[Job[Source]], *, one_death: bool
+    store: Path, recipe: Recipe[Source, Made], jobs: Sequence[Job[Source]], *, death: bool
 ) -> dict[str, Outcome]:
     """Clips that must not be made again, by id, with what the ledger says about each.
 
@@ -63,34 +88,35 @@ def find_crashed(
         store: Folder of finished work.
         recipe: How a clip is made.
         jobs: The clips in question; nobody else's marks are touched.
-        one_death: Whether all marks are of one death that took the other workers along: then the
-            trials end with the first clip that crashed. One that is missed is met again.
+        death: Whether a worker of this run has just died. The others died with it, so that the
+            trials end with the first clip that crashed; one that is missed is met again.
     """
     marks = _stale_marks(store)
     known = {path.stem for path in (store / CRASHED).glob("*.json")}
     if not marks and not known:
         return {}
     by_key = {recipe.key([job]): job for job in jobs}
-    suspects = {key: marks_of_it for key, marks_of_it in marks.items() if key in by_key}
-    for key in sorted(suspects.keys() - known):
+    marks = [mark for mark in marks if mark.key in by_key]
+    for key in sorted({mark.key for mark in marks if death or mark.alone} - known):
         if _try(store, recipe, key, by_key[key]):
             known.add(key)
-            if one_death:
+            if death:
                 break
-    for path in (path for paths in suspects.values() for path in paths):
-        path.unlink(missing_ok=True)
+    for mark in marks:
+        mark.path.unlink(missing_ok=True)
     return {by_key[key].id: _outcome(store, key, by_key[key].id) for key in known & by_key.keys()}
 
 
-def _stale_marks(store: Path) -> dict[str, list[Path]]:
-    """Marks by the key in them; a living process of this host keeps its own."""
-    marks: dict[str, list[Path]] = {}
+def _stale_marks(store: Path) -> list[Mark]:
+    """Whole marks, but for those of living processes of this host."""
+    marks = []
     for path in sorted((store / MARKS).glob("*")):
         maker = path.name.partition(".")[0]
         if is_of_this_host(maker) and not is_gone(maker):
             continue
-        with suppress(OSError, UnicodeDecodeError):
-            marks.setdefault(path.read_text(), []).append(path)
+        with suppress(OSError, ValueError):
+            key, how = path.read_text().split()
+            marks.append(Mark(path, key, how == "alone"))
     return marks
 
 

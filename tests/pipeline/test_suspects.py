@@ -170,34 +170,55 @@ def test_crash_on_a_dask_cluster(texts: Path, tmp_path: Path) -> None:
 
 
 def test_a_mark_lies_there_as_long_as_the_clip_is_in_hand(tmp_path: Path) -> None:
-    with marked(tmp_path, "key"):
-        (mark,) = (tmp_path / MARKS).iterdir()
-        assert mark.name.startswith(f"{this_process()}.")
-        assert mark.read_text() == "key"
-    assert list((tmp_path / MARKS).iterdir()) == []
-    with pytest.raises(ClipRejected, match="no use"), marked(tmp_path, "key"):
+    for leader, how in ((this_process(), "alone"), ("1-00000000", "led")):
+        with marked(tmp_path, "key", leader):
+            (mark,) = (tmp_path / MARKS).iterdir()
+            assert mark.name.startswith(f"{this_process()}.")
+            assert mark.read_text() == f"key {how}"
+        assert list((tmp_path / MARKS).iterdir()) == []
+    with pytest.raises(ClipRejected, match="no use"), marked(tmp_path, "key", "1-00000000"):
         raise ClipRejected("CODE", "no use")
     assert list((tmp_path / MARKS).iterdir()) == []
 
 
 def test_no_mark_can_be_made_and_work_goes_on(tmp_path: Path) -> None:
     (tmp_path / MARKS).write_bytes(b"in the way")
-    with marked(tmp_path, "key"):
+    with marked(tmp_path, "key", this_process()):
         pass
 
 
-def test_marks_of_the_living_and_of_others_are_left_alone(texts: Path) -> None:
-    store = texts.parent / "store"
-    recipe, jobs = recipes.recipe(), recipes.jobs(texts)
+@pytest.fixture
+def dead_mark(texts: Path) -> Path:
+    """Where a process of this host that has ended would have left its mark."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    others = store / MARKS / f"{dead.pid}-{this_process().split('-')[1]}.1"
-    with marked(store, recipe.key(jobs[:1])):
-        others.write_text("f" * 64)
-        assert find_crashed(store, recipe, jobs, one_death=False) == {}
+    path = texts.parent / "store" / MARKS / f"{dead.pid}-{this_process().split('-')[1]}.1"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "death", "tried"),
+    [("alone", False, True), ("led", False, False), ("alone", True, True), ("led", True, True)],
+)
+def test_marks_that_name_a_suspect(
+    texts: Path, dead_mark: Path, how: str, death: bool, tried: bool
+) -> None:
+    """Workers that died with their leader were killed by somebody: no clip is to blame."""
+    recipe, jobs = recipes.recipe(), recipes.jobs(texts)
+    dead_mark.write_text(f"{recipe.key(jobs[:1])} {how}")
+    assert find_crashed(texts.parent / "store", recipe, jobs, death=death) == {}
+    assert _work(texts) == (["clip0"] if tried else [])
+    assert not dead_mark.exists()
+
+
+@pytest.mark.parametrize("text", ["", "half a", f"{'f' * 64} alone"])
+def test_other_marks_are_left_alone(texts: Path, dead_mark: Path, text: str) -> None:
+    """Of the living, of other runs, and those that are not whole."""
+    store, recipe, jobs = texts.parent / "store", recipes.recipe(), recipes.jobs(texts)
+    dead_mark.write_text(text)
+    with marked(store, recipe.key(jobs[:1]), this_process()):
+        assert find_crashed(store, recipe, jobs, death=True) == {}
         assert len(list((store / MARKS).iterdir())) == 2
-    assert list((store / MARKS).iterdir()) == [others]
-    others.write_text(recipe.key(jobs[:1]))
-    assert find_crashed(store, recipe, jobs, one_death=False) == {}
-    assert list((store / MARKS).iterdir()) == []
-    assert _work(texts) == ["clip0"]
+    assert list((store / MARKS).iterdir()) == [dead_mark]
+    assert _work(texts) == []

@@ -24,7 +24,7 @@ CLIPS = ("drink", "read", "wave_slow", "lift_slow", "step_slow", "phone")
 PAIRS = ("sip", "browse", "wave", "lift", "step", "sip")
 PROFILE = """
 index: {{adapter: table, max_quarantined: 0.5}}
-skeletons: {{side: 128, clips_per_shard: {per_shard}, max_quarantined: 0.5}}
+skeletons: {{source: movenet, side: 128, clips_per_shard: {per_shard}, max_quarantined: 0.5}}
 mosaics: {{cell: 48, size: {size}, clips_per_shard: {per_shard}, max_quarantined: 0.5}}
 splits:
   xsub: {{by: subject, test: [s02]}}
@@ -36,15 +36,20 @@ runs:
 """
 
 
-def tiny_videos(folder: Path, *, clips: int = 3, frames: int = 6) -> Path:
-    """A data set of the first frames of a few rendered clips: a folder for data/tiny/raw."""
+def tiny_videos(folder: Path, *, clips: int = 3, frames: int = 6, times: int = 1) -> Path:
+    """A data set of the first frames of a few rendered clips: a folder for data/tiny/raw.
+
+    With `times` every video is listed as so many clips.
+    """
     (folder / "videos").mkdir(parents=True)
     rows = ["sample_id,video,label,subject,camera"]
     for label, pair in zip(CLIPS[:clips], PAIRS, strict=False):
         clip = DemoClip(f"{label}_s01", label, "s01", "c1", pair, seed=0, frames=(30, 31))
         render_clip(clip, folder / "whole.avi")
         _cut(folder / "whole.avi", folder / "videos" / f"{clip.sample_id}.avi", frames)
-        rows.append(f"{clip.sample_id},videos/{clip.sample_id}.avi,{label},s01,c1")
+        names = [f"{clip.sample_id}_{number}" for number in range(1, times)]
+        for name in (clip.sample_id, *names):
+            rows.append(f"{name},videos/{clip.sample_id}.avi,{label},s01,c1")
     (folder / "whole.avi").unlink()
     (folder / "table.csv").write_text("".join(f"{row}\n" for row in rows))
     return folder
@@ -85,12 +90,15 @@ class Ended:
 
 
 SERVER = """
-import json, os, sys
+import contextlib, json, os, sys
 import cv2
 import stroi.stages.index, stroi.stages.mosaics, stroi.stages.skeletons
 from stroi.pipeline.cli import run
+from stroi.pipeline.profile import SkeletonParams
+from stroi.stages.plan import make_plan
 cv2.setNumThreads(0)
-stroi.stages.skeletons._estimator("movenet", 128)
+with contextlib.redirect_stdout(None):
+    make_plan(SkeletonParams(source="movenet", side=128))
 for line in sys.stdin:
     wanted = json.loads(line)
     child = os.fork()
