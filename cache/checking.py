@@ -34,7 +34,7 @@ _HEX_DIGITS = 64
 _MAX_LEDGER_BYTES = 1 << 26
 _LEDGER_COLUMNS = ["id", "status", "code", "detail"]
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|^[=+@-]")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def check(request: Request) -> Answer:
