@@ -1,0 +1,84 @@
+"""Videos whose every part shows the number of its frame, in codecs that make counting hard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import PictureType
+from numpy.typing import NDArray
+
+BLOCK, ACROSS, DOWN = 8, 4, 2
+TILE = (BLOCK * ACROSS, BLOCK * DOWN)
+"""Width and height in px of the tile that shows a number below 256, repeated over the frame."""
+
+SIZE = (10 * TILE[0], 10 * TILE[1])
+"""Width and height of a frame in px."""
+
+Picture = NDArray[np.uint8]
+
+
+def numbered(number: int) -> Picture:
+    """A frame (H, W, 3) that shows its number in black and white, lowest bit first."""
+    bits = np.array([(number >> bit) & 1 for bit in range(ACROSS * DOWN)], np.uint8)
+    tile = (bits.reshape(DOWN, ACROSS) * 220 + 16).astype(np.uint8)
+    tile = tile.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
+    return np.repeat(np.tile(tile, (10, 10))[..., None], 3, axis=2)
+
+
+def number_of(picture: Picture) -> int:
+    """The number that a tile, or whole tiles side by side, show."""
+    tile = picture[: TILE[1], : TILE[0]].mean(axis=2)
+    means = tile.reshape(DOWN, BLOCK, ACROSS, BLOCK).mean(axis=(1, 3)).ravel()
+    return int(sum(1 << bit for bit in range(ACROSS * DOWN) if means[bit] > 126))
+
+
+def write_video(
+    path: Path,
+    codec: str,
+    count: int,
+    *,
+    options: Mapping[str, str],
+    gop: int,
+    steps: Sequence[int] = (1,),
+) -> Path:
+    """Encode `count` numbered frames.
+
+    Args:
+        path: The file; its suffix tells the container.
+        codec: Name of FFmpeg's encoder.
+        count: Frames.
+        options: Options of the encoder.
+        gop: Frames from one key frame to the next.
+        steps: Ticks of 1/30 s between frames, taken in turn.
+    """
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30, options=dict(options))
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.gop_size = gop
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 30)
+        time = 0
+        for number in range(count):
+            frame = av.VideoFrame.from_ndarray(numbered(number), format="bgr24")
+            frame.pts = time
+            time += steps[number % len(steps)]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def kinds_of_frames(path: Path) -> str:
+    """A letter for every frame of a video: I, P or B."""
+    with av.open(str(path)) as container:
+        return "".join(PictureType(frame.pict_type).name for frame in container.decode(video=0))
+
+
+def still(path: Path, number: int) -> Path:
+    """One numbered frame as an image file."""
+    cv2.imwrite(str(path), numbered(number))
+    return path
