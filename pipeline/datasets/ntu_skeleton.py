@@ -26,6 +26,9 @@ JOINTS = 25
 MAX_BYTES = 16 * 2**20
 """Largest file that is read; the longest clips of NTU RGB+D have a third of it."""
 
+MAX_FRAMES = 100_000
+"""Most frames of a clip, nearly an hour; the clips of NTU RGB+D have some hundred."""
+
 MAX_BODIES = 64
 """Most bodies in one frame; a Kinect v2 sees six."""
 
@@ -106,8 +109,9 @@ def parse_ntu_skeleton(data: bytes, where: str) -> NtuSkeleton:
     """
     lines = _Lines(data, where)
     frames = lines.count("frames")
-    if 2 * frames > len(data):
-        raise lines.refused("SKEL_COUNT", f"{frames} frames do not fit into {len(data)} bytes")
+    if frames > MAX_FRAMES or 2 * frames > len(data):
+        problem = f"{frames} frames, at most {min(MAX_FRAMES, len(data) // 2)} can be"
+        raise lines.refused("SKEL_COUNT", problem)
     values = array("d")
     seen: list[tuple[int, int]] = []
     for frame in range(frames):

@@ -97,7 +97,7 @@ def field(line: int, column: int, text: str) -> bytes:
 DEFECTS: dict[str, tuple[bytes, str, str]] = {
     "10^9 frames": (edited(1, "1000000000"), "SKEL_COUNT", "line 1: '1000000000' is no number"),
     "10^9 - 1 frames": (
-        edited(1, "999999999"), "SKEL_COUNT", "line 1: 999999999 frames do not fit into",
+        edited(1, "999999999"), "SKEL_COUNT", "line 1: 999999999 frames, at most",
     ),
     "10^9 joints": (edited(4, "1000000000"), "SKEL_COUNT", "line 4: '1000000000' is no number of"),
     "10^9 bodies": (edited(2, "999999999"), "SKEL_COUNT", "line 2: 999999999 bodies in one frame"),
