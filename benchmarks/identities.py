@@ -13,7 +13,7 @@ from typing import get_args
 
 from make_repro import ROOT
 
-from stroi.stages.pose.movenet import MODEL_SHA256, load_estimator
+from stroi.stages.pose.movenet import MODEL_SHA256, MoveNet
 from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import track
 
@@ -25,7 +25,7 @@ CLIPS = 20
 
 def run(way: Way) -> dict[str, object]:
     """Find, track and choose the people of all clips of one kind."""
-    estimator = load_estimator("movenet")
+    estimator = MoveNet()
     frames, alone, swapped, two = 0, 0, [], 0
     for seed in range(CLIPS):
         clip = passing(seed, way)

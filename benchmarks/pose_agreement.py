@@ -20,7 +20,7 @@ from make_repro import ROOT
 from numpy.typing import NDArray
 
 from stroi.cache.layouts import BODY_25, roi_joints
-from stroi.stages.pose.movenet import MODEL_SHA256, load_estimator
+from stroi.stages.pose.movenet import MODEL_SHA256, MoveNet
 from stroi.stages.pose.openpose_folder import read_folder
 from stroi.stages.pose.openpose_json import JsonModel
 from stroi.stages.pose.similarity import oks
@@ -92,7 +92,7 @@ def nearest(person: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[
 
 def compare(video: Path, files: Path, model: JsonModel, side: int) -> Agreement:
     """Run the estimator over a video and hold it against the main subject of OpenPose's files."""
-    estimator = load_estimator("movenet", side=side)
+    estimator = MoveNet(side=side)
     frames = read_frames(video)
     estimates = [estimator(frame) for frame in frames]
     info = frames.info

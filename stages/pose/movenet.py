@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.layouts import COCO_17
-from stroi.stages.pose.estimator import Estimator as Estimator
 from stroi.stages.pose.estimator import onnx_session, read_model
 from stroi.stages.pose.layouts import to_body25
 
@@ -146,21 +145,3 @@ def read_slots(
     people[..., 2] = joints[..., 2]
     people[~(people[..., 2] >= min_joint_score)] = 0
     return to_body25(people[(people[..., 2] > 0).any(axis=1)], COCO_17)
-
-
-def load_estimator(name: str, *, side: int = 256) -> Estimator:
-    """Load an estimator by name.
-
-    Args:
-        name: ``movenet``.
-        side: Longer side of the image that the network sees, in px.
-
-    Raises:
-        ParamsError: If there is no such estimator.
-        RefusedInput: If its model is missing or not the known one.
-    """
-    if name == MoveNet.name:
-        return MoveNet(side=side)
-    raise ParamsError(
-        "ESTIMATOR_NAME", f"no estimator is called {name!r}", remedy=f"use {MoveNet.name}"
-    )

@@ -16,7 +16,6 @@ from stroi.stages.pose.movenet import (
     MODEL,
     MODEL_SHA256,
     MoveNet,
-    load_estimator,
     prepare,
     read_slots,
 )
@@ -48,7 +47,6 @@ def frame_of(path: Path) -> NDArray[np.uint8]:
 
 def test_names_itself_and_its_model(movenet: MoveNet) -> None:
     assert (movenet.name, movenet.digest) == ("movenet", MODEL_SHA256)
-    assert load_estimator("movenet", side=192).digest == MODEL_SHA256
 
 
 def test_tells_what_shapes_its_output(movenet: MoveNet) -> None:
@@ -78,11 +76,6 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 def test_side_the_network_cannot_take_is_refused(side: int) -> None:
     with pytest.raises(ParamsError, match=f"image side is {side} px; use a multiple of 32"):
         MoveNet(side=side)
-
-
-def test_unknown_estimator_is_refused() -> None:
-    with pytest.raises(ParamsError, match="no estimator is called 'openpose'; use movenet"):
-        load_estimator("openpose")
 
 
 def area_mean(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.float64]:

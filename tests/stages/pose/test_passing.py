@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stroi.stages.pose.movenet import load_estimator
+from stroi.stages.pose.movenet import MoveNet
 from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import track
 
@@ -31,7 +31,7 @@ def test_nobody_is_swapped_in_what_an_estimator_would_find(seed: int, way: Way) 
 def test_nobody_is_swapped_in_rendered_frames(seed: int, way: Way) -> None:
     """Through the real estimator; benchmarks/identities.py does so with 20 of each."""
     clip = passing(seed, way)
-    estimator = load_estimator("movenet")
+    estimator = MoveNet()
     tracks = track([estimator(picture) for picture in clip.pictures()], fps=FPS)
     assert swaps(tracks, clip.joints) == 0
     assert main_persons(tracks)[1] == 2

@@ -12,7 +12,7 @@ from stroi.cache.layouts import ROI_ROWS, roi_joints
 from stroi.cache.skeletons import Clip
 from stroi.stages.demo.plan import plan_demo
 from stroi.stages.demo.render import render_clip
-from stroi.stages.pose.movenet import load_estimator
+from stroi.stages.pose.movenet import MoveNet
 from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import track
 from stroi.stages.video import read_frames
@@ -35,7 +35,7 @@ def test_rendered_people_are_found_at_their_joints(tmp_path: Path, label: str) -
     clip = next(one for one in plan_demo(seed=0, frames=(32, 36)) if one.label == label)
     truth = render_clip(clip, tmp_path / "clip.avi")
     frames = read_frames(tmp_path / "clip.avi")
-    estimator = load_estimator("movenet")
+    estimator = MoveNet()
     keypoints, count = main_persons(track([estimator(frame) for frame in frames]))
     assert len(keypoints) == frames.info.frames == len(truth.keypoints)
     assert count == truth.person_count == (2 if label.startswith("give") else 1)
