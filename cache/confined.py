@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from stroi.cache.errors import StroiError
+
 MAX_FILE_BYTES = 1 << 31
 """Largest file of samples that is checked."""
 
@@ -86,16 +88,24 @@ def ask(request: Request) -> Answer:
     Returns:
         The answer, its texts short and printable; or a refusal ``CHECKER_CRASHED``,
         ``CHECKER_MEMORY`` or ``CHECKER_TIME``.
+
+    Raises:
+        StroiError: ``CHECKER_START`` if there is no room for another process.
     """
     child = _take()
     try:
         answer = child.ask(request)
     except BaseException:
-        child.kill()
+        child.end()
         raise
     if child.alive:
         _idle.append(child)
     return answer
+
+
+def dismiss() -> None:
+    """End all idle children but one, which serves the next folder."""
+    _for_each_idle("end", keep=1)
 
 
 class Child:
@@ -108,14 +118,21 @@ class Child:
     def __init__(self, command: list[str] | None = None) -> None:
         search = [path for path in sys.path if Path(path).is_absolute()]
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        self._process = subprocess.Popen(
-            command or [sys.executable, "-I", "-c", _START, json.dumps(search)],
-            env={**kept, **_ENVIRONMENT},
-            cwd="/",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("STROI_DEBUG") else subprocess.DEVNULL,
-        )
+        try:
+            self._process = subprocess.Popen(
+                command or [sys.executable, "-I", "-c", _START, json.dumps(search)],
+                env={**kept, **_ENVIRONMENT},
+                cwd="/",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=None if os.environ.get("STROI_DEBUG") else subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise StroiError(
+                "CHECKER_START",
+                f"the process that checks files cannot be started: {error.strerror}",
+                remedy="free some memory, or raise the limit of processes, and run again",
+            ) from error
         # Popen gives no pipe only where none was asked for.
         self._pipes = [pipe for pipe in (self._process.stdin, self._process.stdout) if pipe]
 
@@ -140,13 +157,9 @@ class Child:
             line = b""
         return _read_answer(line) or self._explain(request.where)
 
-    def kill(self) -> None:
-        """End it, whatever it does."""
+    def end(self) -> None:
+        """End it, whatever it does; it has nothing to tidy up."""
         self._process.kill()
-        self.close()
-
-    def close(self) -> None:
-        """Wait until it ends; it does when it is asked nothing more."""
         for pipe in self._pipes:
             with suppress(BrokenPipeError):
                 pipe.close()
@@ -162,12 +175,13 @@ class Child:
         try:
             status = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self.end()
             return Answer("CHECKER_CRASHED", f"{where}: the checker talked nonsense", _REMEDY)
-        self.close()
+        self.end()
         if status == -signal.SIGXCPU:
             return Answer("CHECKER_TIME", f"{where}: checking it took too long", _REMEDY)
-        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        names = {-int(number): number.name for number in signal.Signals}
+        how = names.get(status, f"exit status {status}")
         return Answer("CHECKER_CRASHED", f"{where}: the checker crashed ({how})", _REMEDY)
 
 
@@ -199,15 +213,15 @@ def _take() -> Child:
             child = _idle.pop()
             if child.alive:
                 return child
-            child.close()
+            child.end()
     return Child()
 
 
-def _for_each_idle(end: str) -> None:
+def _for_each_idle(what: str, *, keep: int = 0) -> None:
     with suppress(IndexError):
-        while True:
-            getattr(_idle.pop(), end)()
+        while len(_idle) > keep:
+            getattr(_idle.pop(), what)()
 
 
 os.register_at_fork(after_in_child=lambda: _for_each_idle("leave"))
-atexit.register(_for_each_idle, "close")
+atexit.register(_for_each_idle, "end")

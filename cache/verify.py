@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from stroi.cache.confined import MAX_FILE_BYTES, Answer, Request, ask
+from stroi.cache.confined import MAX_FILE_BYTES, Answer, Request, ask, dismiss
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import is_temporary
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
@@ -153,6 +153,7 @@ def _answers(
         return
     with ThreadPoolExecutor(jobs) as pool:
         yield from zip(manifest.files, pool.map(answer, manifest.files), strict=True)
+    dismiss()
 
 
 def _request(folder: Path, manifest: Manifest, entry: FileEntry) -> Request:

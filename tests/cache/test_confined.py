@@ -20,6 +20,7 @@ from small_caches import make_clip, make_mosaics, write_cache, write_skeletons
 from stroi.cache import confined
 from stroi.cache.confined import Answer, Child, Request, ask
 from stroi.cache.digests import sha256_file
+from stroi.cache.errors import StroiError
 from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.skeletons import Clip
 from stroi.cache.verify import verify
@@ -45,9 +46,9 @@ def request_of(folder: Path) -> Request:
 @pytest.fixture(autouse=True)
 def no_child_left() -> Iterator[None]:
     """Start without a child, so that each test has its own environment's."""
-    confined._for_each_idle("close")
+    confined._for_each_idle("end")
     yield
-    confined._for_each_idle("close")
+    confined._for_each_idle("end")
 
 
 def python(code: str) -> Child:
@@ -91,6 +92,10 @@ def test_limits_are_those_of_the_child(request_of: Request) -> None:
     [
         ("os.kill(os.getpid(), 11)", "CHECKER_CRASHED: FILE: the checker crashed (SIGSEGV)"),
         ("os.kill(os.getpid(), 24)", "CHECKER_TIME: FILE: checking it took too long"),
+        (
+            "os.kill(os.getpid(), 40)",
+            "CHECKER_CRASHED: FILE: the checker crashed (exit status -40)",
+        ),
         ("os.abort()", "CHECKER_CRASHED: FILE: the checker crashed (SIGABRT)"),
         ("sys.exit(5)", "CHECKER_CRASHED: FILE: the checker crashed (exit status 5)"),
         ("print('?')", "CHECKER_CRASHED: FILE: the checker crashed (exit status 0)"),
@@ -101,7 +106,7 @@ def test_limits_are_those_of_the_child(request_of: Request) -> None:
             "CHECKER_CRASHED: FILE: the checker talked nonsense",
         ),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_whatever_becomes_of_the_child_is_an_answer(
     request_of: Request, code: str, expected: str
@@ -117,7 +122,7 @@ def test_what_a_child_says_is_not_believed_to_be_printable(request_of: Request) 
     said = {"code": "A\x1b[2J", "message": "b\n\u202e" + "c" * 10_000, "remedy": "", "axes": {}}
     child = python(f"print({json.dumps(said)!r})")
     answer = child.ask(request_of)
-    child.close()
+    child.end()
     assert answer.code == r"A\x1b[2J"
     assert answer.message.startswith(r"b\n\u202eccc")
     assert len(answer.message) < 2100
@@ -168,7 +173,7 @@ def test_memory_and_time_are_limited(request_of: Request) -> None:
         "CHECKER_MEMORY: FILE: checking it needed more than 201 MB"
     )
     assert grow.alive
-    grow.close()
+    grow.end()
     loop = Child([sys.executable, "-c", hog.format("sum(iter(int, 1))")])
     answer = loop.ask(request_of)
     assert f"{answer.code}: {answer.message}" == "CHECKER_TIME: FILE: checking it took too long"
@@ -227,6 +232,18 @@ def test_several_threads_have_a_child_each(request_of: Request) -> None:
         thread.join()
     assert [answer.code for answer in answers] == [""] * 4
     assert 1 <= len(confined._idle) <= 4
+
+
+def test_one_child_waits_for_the_next_folder(tmp_path: Path) -> None:
+    folder = write_cache(tmp_path, [make_mosaics((f"c{i:02d}",), seed=i) for i in range(20)])
+    assert verify(folder, jobs=4) == []
+    assert len(confined._idle) == 1
+
+
+def test_no_room_for_a_child_is_said(request_of: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(StroiError, match=r"^CHECKER_START: .*cannot be started: No such file"):
+        ask(request_of)
 
 
 def test_it_works_in_forked_and_in_fresh_workers(folder: Path) -> None:

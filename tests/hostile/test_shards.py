@@ -15,7 +15,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 import heaps
 import shards
 from measured import Measured, run_measured
-from refusals import CLI, Case, assert_verify_refuses, environment, forget_readings, readings
+from refusals import (
+    CLI,
+    Case,
+    assert_refused,
+    assert_verify_refuses,
+    environment,
+    forget_readings,
+    readings,
+)
 from shard_cases import BEHIND_FILTERS, CASES, DEFLATE, FOREIGN
 from shards import GIB, Place, Spoil, edited, filtered
 
@@ -115,6 +123,15 @@ def test_the_untouched_cache_is_taken(tmp_path: Path) -> None:
     assert done.stdout.count("complete and untouched") == 3
     opened = run_measured([sys.executable, "-c", OPEN, *arguments])
     assert opened.stdout == '["", "(5, 20, 12, 3)"]\n' * 6, opened.stderr
+
+
+def test_a_crash_of_the_checker_is_a_refusal(tmp_path: Path) -> None:
+    place = shards.build(tmp_path, lambda _: None)
+    done = run_measured(
+        [sys.executable, "-c", CLI, "cache", "verify", str(place.folder)],
+        env={**os.environ, "STROI_FAULT": "before_check:1:kill"},
+    )
+    assert_refused(done, place, "CHECKER_CRASHED", "the checker crashed (SIGKILL)")
 
 
 def test_what_would_be_noticed(tmp_path: Path) -> None:
