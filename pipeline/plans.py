@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stroi.cache.digests import sha256_bytes
+from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 
 PLANS = "plans"
@@ -20,10 +21,12 @@ class Plan:
     """What the last run for one out wanted of the store.
 
     Attributes:
+        path: The plan's own file.
         out: The out, relative to the store, so that both can move together.
         files: Files of the store, relative to it.
     """
 
+    path: Path
     out: str
     files: frozenset[str]
 
@@ -48,13 +51,18 @@ def read_plans(store: Path) -> list[Plan]:
     """All plans of the store.
 
     Raises:
-        ValueError: If one cannot be understood: then nobody knows what is used.
+        RefusedInput: ``PLAN`` if one cannot be understood: then nobody knows what is used.
     """
     plans = []
     for path in sorted((store / PLANS).glob("*.json")):
         try:
             document = json.loads(path.read_bytes())
-            plans.append(Plan(str(document["out"]), frozenset(map(str, document["files"]))))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: {error!r}") from error
+            files = frozenset(map(str, document["files"]))
+            plans.append(Plan(path, str(document["out"]), files))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RefusedInput(
+                "PLAN",
+                f"{path} cannot be understood, so that nobody knows what is used",
+                remedy="delete it and run the stages again",
+            ) from None
     return plans
