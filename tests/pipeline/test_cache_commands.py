@@ -55,7 +55,8 @@ def changed(cache: Path, **fields: object) -> None:
     write_manifest(cache, replace(read_manifest(cache), **fields))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+# What `prune` does alone is only said; with options it is what its help says of them.
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"prune"}))
 def test_each_command_explains_itself_with_an_example(name: str, output: Output) -> None:
     assert run(["cache", name, "--help"]) == 0
     text, _ = output()
