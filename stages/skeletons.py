@@ -29,14 +29,21 @@ from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import track
 
 GROUPS = ("skeletons",)
-ALGORITHM = 1
+ALGORITHM = 2
 """Raise it when the same people found give other skeletons: tracking and choice."""
-NOT_RECORDED: dict[str, Any] = {
-    **dict.fromkeys(NOT_CONTENT, True),
-    "openpose": {"root", "num_gpu", "num_gpu_start"},
-    "onnx": {"model"},
-}
-"""Params that are no content: where something lies on this machine is nobody's business."""
+OF_SOURCES = {"openpose": "openpose", "openpose-json": "openpose_json", "onnx": "onnx"}
+"""The params group of each source that has one."""
+OF_THIS_MACHINE = {"openpose": {"root", "num_gpu", "num_gpu_start"}, "onnx": {"model"}}
+"""Params that say where something lies, which is no content and nobody's business."""
+
+
+def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
+    """The params that shape skeletons from `source`, as JSON values."""
+    own = OF_SOURCES.get(source, "")
+    left_out: dict[str, Any] = dict.fromkeys({*NOT_CONTENT, *OF_SOURCES.values()} - {own}, True)
+    if own in OF_THIS_MACHINE:
+        left_out[own] = OF_THIS_MACHINE[own]
+    return params.model_dump(exclude=left_out)
 
 
 def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Clip:
@@ -47,7 +54,7 @@ def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Clip:
     """
     found = find(source, plan)
     keypoints, person_count = main_persons(
-        track(found.by_frame()),
+        track(found.by_frame(), fps=found.fps),
         subjects=params.subjects,
         min_presence=params.min_presence,
         min_relative_size=params.min_relative_size,
@@ -84,7 +91,7 @@ def build_skeletons(
     recipe = Recipe(
         kind="skeletons",
         algorithm=ALGORITHM,
-        params=params.model_dump(exclude=NOT_RECORDED),
+        params=recorded(params, plan.source),
         producer={**plan.producer, "chosen": plan.why, "scipy": scipy.__version__},
         make=partial(make_clip, plan=plan, params=params),
         encode=encode,

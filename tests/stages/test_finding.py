@@ -24,7 +24,7 @@ from stroi.pipeline.ledger import Ledger, read_ledger
 from stroi.pipeline.profile import SkeletonParams
 from stroi.stages.plan import estimator
 from stroi.stages.pose.layouts import BODY_25B
-from stroi.stages.skeletons import build_skeletons
+from stroi.stages.skeletons import build_skeletons, recorded
 
 sys.path.insert(0, str(Path(__file__).parent / "pose"))
 from fake_openpose import fake_build
@@ -176,6 +176,17 @@ def test_own_network_is_used_and_its_place_is_nobodys_business(raw: Path) -> Non
     before = (raw.parent / "out" / "manifest.json").read_bytes()
     build(raw, {"source": "onnx", "onnx": {"model": str(moved)}})
     assert (raw.parent / "out" / "manifest.json").read_bytes() == before
+
+
+def test_only_params_of_the_source_are_recorded() -> None:
+    params = SkeletonParams.model_validate({"openpose": {"root": "/home/me"}})
+    assert not {"openpose", "openpose_json", "onnx"} & set(recorded(params, "movenet"))
+    found = recorded(params, "openpose")
+    assert found["openpose"]["net_resolution"] == "-1x368"
+    assert not {"root", "num_gpu", "num_gpu_start"} & set(found["openpose"])
+    assert recorded(params, "onnx")["onnx"] == {"joints": "coco17"}
+    assert recorded(params, "openpose-json")["openpose_json"] == {"model": "BODY_25"}
+    assert "clips_per_shard" not in found
 
 
 def test_source_that_is_not_there_stops_before_any_clip(raw: Path) -> None:
