@@ -59,10 +59,10 @@ CASES = (
         "is not an object",
     ),
     Case(
-        "42 MB that are wrong at the end",
+        "28 MB that are wrong at the end",
         sealed(folders.many_samples),
         "ID_BAD",
-        r"manifest.json: sample 179999 has the id '\x1b[2J'",
+        r"manifest.json: sample 119999 has the id '\x1b[2J'",
     ),
     # Not JSON as it has to be.
     Case("double key", text(b'{"schema": "1.1", "schema": "1.0"}'), "JSON_DUPLICATE_KEY", "twice"),
