@@ -15,7 +15,13 @@ from stroi.cache.received import open_plain
 MAX_BYTES = 2**26
 """Largest file that is read; the index of NTU RGB+D 120 has a third of it."""
 
-MAX_ROWS = 200_000
+MAX_ROWS = 150_000
+MAX_LINES = 500_000
+"""Lines, empty ones too; a quoted field may have several."""
+
+MAX_LINE = 2**16
+"""Longest line in characters."""
+
 MAX_COLUMNS = 64
 MAX_FIELD = 8192
 """Longest field in characters."""
@@ -51,7 +57,7 @@ def iterate_csv(path: Path, *, required: Iterable[str]) -> Iterator[tuple[int, d
 
     Raises:
         RefusedInput: ``CSV_MISSING``, ``CSV_TEXT`` (no plain file, no UTF-8, a NUL), ``CSV_SIZE``
-            (beyond 64 MiB, 200,000 rows, 64 columns or 8192 characters in a field),
+            (a file, a row or a field beyond the limits of this module),
             ``CSV_COLUMNS`` or ``CSV_ROW`` (ragged, or wrongly quoted).
     """
     try:
@@ -134,6 +140,10 @@ def check_row_id(path: Path, line: int, name: str, earlier: dict[str, int]) -> N
 
 def _lines(path: Path, text: Iterable[str]) -> Iterator[str]:
     for number, line in enumerate(text, 1):
+        if number > MAX_LINES:
+            raise _too_much(path, number, f"more than {MAX_LINES} lines")
+        if len(line) > MAX_LINE:
+            raise _too_much(path, number, f"a line of more than {MAX_LINE} characters")
         if "\0" in line:
             raise RefusedInput(
                 "CSV_TEXT", f"{path}:{number}: holds a NUL character", remedy="save it as UTF-8"

@@ -54,7 +54,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "not UTF-8": (b"a,b\n1,\xff\n", r"CSV_TEXT.*no UTF-8 text .*; save it as UTF-8"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "CSV_TEXT"),
     "long field": (b"a,b\n1," + b"x" * 8193 + b"\n", r"CSV_SIZE.*t.csv:2: a field of more than 81"),
-    "endless field": (b'a,b\n1,"' + b"x" * 200_000, r"CSV_ROW.*field larger than field limit"),
+    "endless field": (b'a,b\n1,"' + b"x\n" * 100_000, r"CSV_ROW.*field larger than field limit"),
+    "endless line": (b"a,b\n" + b"1," * 40_000, r"CSV_SIZE.*csv:2: a line of more than 65536 char"),
+    "empty lines": (b"a,b\n" * 2 + b"\n" * 500_000, r"CSV_SIZE.*more than 500000 lines; split"),
     "wide": (b"a" + b",b" * 64 + b"\n", "CSV_SIZE.*65 columns, at most 64 are read; split"),
 }
 
