@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.digests import sha256_file
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import ClipRejected, RefusedInput
 from stroi.cache.locks import lock
 from stroi.pipeline.datasets import ADAPTERS, Listed
 from stroi.pipeline.fanout import Tick, Workers, fan_out
@@ -19,6 +18,7 @@ from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import IndexParams
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.source import measure_clip
 
 GROUPS = ("index",)
 """The profile's groups that shape this stage's out."""
@@ -61,7 +61,9 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
 
 def _check_places(raw: Path, videos: Sequence[str]) -> None:
     """Refuse videos that DVC would not see: it tracks `raw`, but looks behind no linked folder."""
-    for folder in sorted({Path(video).parent for video in videos}):
+    places = {Path(video) for video in videos}
+    folders = {place.parent for place in places} | {one for one in places if (raw / one).is_dir()}
+    for folder in sorted(folders):
         if folder.is_absolute() or ".." in folder.parts:
             raise RefusedInput(
                 "VIDEO_OUTSIDE",
@@ -87,9 +89,13 @@ def _digest_all(raw: Path, clips: Sequence[Listed], tick: Tick) -> list[Sample |
 
 def _digest(raw: Path, clip: Listed) -> Sample | Outcome:
     path = raw / clip.video
-    if not path.is_file():
-        return Outcome(clip.id, "VIDEO_MISSING", f"{clip.video} is no file")
-    return Sample(**vars(clip), bytes=path.stat().st_size, sha256=sha256_file(path))
+    if not (path.is_file() or path.is_dir()):
+        return Outcome(clip.id, "VIDEO_MISSING", f"{clip.video} is neither a file nor a folder")
+    try:
+        sha256, size = measure_clip(path)
+    except ClipRejected as rejected:
+        return Outcome(clip.id, rejected.code, rejected.message)
+    return Sample(**vars(clip), bytes=size, sha256=sha256)
 
 
 @click.command(help="List and digest the clips of DATASET: data/DATASET/raw -> data/DATASET/index.")

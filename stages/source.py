@@ -6,20 +6,34 @@ from pathlib import Path
 
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import ClipRejected
+from stroi.stages.frame_folder import folder_digest
+
+
+def measure_clip(video: Path) -> tuple[str, int]:
+    """Digest, hexadecimal, and size in bytes of a video file or of a folder's frames.
+
+    Raises:
+        ClipRejected: Whatever is wrong with the folder, see
+            `stroi.stages.frame_folder.folder_digest`.
+        OSError: If the file is gone.
+    """
+    if video.is_dir():
+        return folder_digest(video)
+    return sha256_file(video), video.stat().st_size
 
 
 def check_unchanged(video: Path, sha256: str) -> None:
     """Make sure that a result will belong to the bytes that the index lists.
 
     Args:
-        video: Path of the video.
+        video: Path of the video, a file or a folder of frames.
         sha256: Its digest in the index.
 
     Raises:
-        ClipRejected: If the file is gone or has other bytes now.
+        ClipRejected: If it is gone or has other bytes now.
     """
     try:
-        found = sha256_file(video)
+        found, _ = measure_clip(video)
     except OSError as error:
         raise ClipRejected("VIDEO_OPEN", f"{video.name}: {error.strerror}") from None
     if found != sha256:

@@ -19,7 +19,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.received import open_plain
 from stroi.stages.pose.estimator import Estimator
-from stroi.stages.video import Frames
+from stroi.stages.video import read_frames
 from stroi.stages.video_opening import MAX_SIDE, MIN_SIDE
 from stroi.trainer.tensor_files import read_bytes
 from stroi.trainer.zip_members import Member, check_crc, read_members
@@ -66,7 +66,7 @@ def detect(video: Path, estimator: Estimator) -> Detections:
     Raises:
         ClipRejected: If the video cannot be decoded.
     """
-    with Frames(video) as frames:
+    with read_frames(video) as frames:
         found = [estimator(frame) for frame in frames]
         info = frames.info
     return Detections(

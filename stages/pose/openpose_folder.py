@@ -17,7 +17,7 @@ from stroi.stages.pose.estimator import nobody
 from stroi.stages.pose.joint_order import ORDERS, better_order
 from stroi.stages.pose.layouts import to_body25
 from stroi.stages.pose.openpose_json import MAX_BYTES, JsonModel, parse_openpose_json
-from stroi.stages.video import Frames, VideoInfo
+from stroi.stages.video import VideoInfo, read_frames
 
 _NAME = re.compile(r"(?:.*[._])?(\d{1,12})(?:_keypoints)?\.json", re.ASCII)
 """``<clip>_<12 digits>_keypoints.json`` as OpenPose names them, or a plain running number."""
@@ -149,7 +149,7 @@ def measure(video: Path) -> VideoInfo:
     Raises:
         ClipRejected: If it cannot be decoded.
     """
-    with Frames(video) as frames:
+    with read_frames(video) as frames:
         if frames.skip():
             frames.picture()
         while frames.skip():

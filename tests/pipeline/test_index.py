@@ -62,6 +62,28 @@ def test_missing_video_is_excluded_with_its_reason(tmp_path: Path) -> None:
         _build(raw, tmp_path / "index", limit=0.1)
 
 
+def test_folder_of_frames_is_a_video(tmp_path: Path) -> None:
+    rows = ["a,clips/a,wave,s1,c1", "b,clips/b,wave,s1,c1"]
+    raw = _dataset(tmp_path / "raw", rows)
+    for name, numbers in (("a", (0, 1)), ("b", (0, 2))):
+        (raw / "clips" / name).mkdir(parents=True)
+        for number in numbers:
+            (raw / "clips" / name / f"{number}.png").write_bytes(b"12345")
+    out = _build(raw, tmp_path / "index", limit=0.5)
+    assert [(sample.id, sample.bytes) for sample in read_index(out).samples] == [("a", 10)]
+    lost = read_ledger(out).quarantined
+    assert [(one.id, one.code) for one in lost] == [("b", "VIDEO_FRAMES")]
+    assert "frame 1 is missing" in lost[0].detail
+
+
+def test_linked_folder_of_frames_is_refused(tmp_path: Path) -> None:
+    raw = _dataset(tmp_path / "raw", ["a,clip,wave,s1,c1"])
+    (tmp_path / "elsewhere").mkdir()
+    (raw / "clip").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedInput, match=r"LINKED_FOLDER.*clip is a link"):
+        _build(raw, tmp_path / "index")
+
+
 @pytest.mark.parametrize(
     ("rows", "header", "expected"),
     [

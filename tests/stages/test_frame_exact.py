@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stroi.cache.digests import sha256_file
 from stroi.cache.layouts import roi_joints
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.profile import MosaicParams
@@ -19,11 +18,12 @@ from stroi.stages.mosaics import Source, make_mosaic
 from stroi.stages.pose.detections import detect
 from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import track
+from stroi.stages.source import measure_clip
 from stroi.stages.video import read_frames
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
-from numbered import TILE, kinds_of_frames, number_of, write_video
+from numbered import TILE, kinds_of_frames, number_of, still, write_video
 from small_caches import write_skeletons
 
 FRAMES = 90
@@ -45,7 +45,10 @@ class Case:
     few_keys: bool = True
 
 
-CASES = [
+FOLDER = "frame_{number}_tc_{time}_rgb.jpg"
+
+CASES: list[Case | str] = [
+    FOLDER,
     Case("mjpg.avi", "mjpeg", {"qscale": "3"}, gop=1, few_keys=False),
     Case("b-frames.avi", "mpeg4", {"bf": "2", "qscale": "3"}),
     Case("b-frames.mp4", "mpeg4", {"bf": "2", "qscale": "3"}),
@@ -76,9 +79,14 @@ class Reader:
         return person
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: getattr(case, "name", "folder"))
 def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    case: Case = request.param
+    case: Case | str = request.param
+    if isinstance(case, str):
+        folder = tmp_path_factory.mktemp("clip")
+        for number in range(FRAMES):
+            still(folder / case.format(number=number + 3, time=31 * number), number)
+        return folder
     path = tmp_path_factory.mktemp("video") / case.name
     write_video(path, case.codec, FRAMES, options=case.options, gop=case.gop, steps=case.steps)
     kinds = kinds_of_frames(path)
@@ -109,7 +117,7 @@ def test_every_cell_shows_the_frame_that_the_skeleton_was_found_in(
     assert clip.keypoints[:, 0, 18, 0].tolist() == list(range(FRAMES))
     folder = write_skeletons(tmp_path / "skeletons", {"clip": clip})
     cut = make_mosaic(
-        Source("clip", video, sha256_file(video), folder),
+        Source("clip", video, measure_clip(video)[0], folder),
         params=MosaicParams(columns=columns, sampling=sampling, cell=CELL, size=5 * CELL),
     )
     cells = cut.mosaic.reshape(5, CELL, columns, CELL, 3).swapaxes(1, 2)

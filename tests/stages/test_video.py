@@ -186,7 +186,7 @@ def playlist(path: Path) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "missing": (lambda path: None, "VIDEO_OPEN", "cannot be opened (No such file or directory)"),
-    "folder": (lambda path: path.mkdir(), "VIDEO_OPEN", "not a plain file"),
+    "folder": (lambda path: path.mkdir(), "VIDEO_EMPTY", "holds no numbered JPEG or PNG image"),
     "fifo": (lambda path: os.mkfifo(path), "VIDEO_OPEN", "not a plain file"),
     "empty": (lambda path: path.touch(), "VIDEO_EMPTY", "the file has 0 bytes"),
     "playlist": (playlist, "VIDEO_MAGIC", "not an AVI, MP4 or Matroska file"),

@@ -1,0 +1,151 @@
+"""What every source of frames offers, be it a video or a folder of images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.errors import ClipRejected
+from stroi.stages.video_opening import shown
+
+MAX_FRAMES = 500_000
+"""Most frames of a clip; four and a half hours at 30 frames per second."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a full pass over a video found.
+
+    Attributes:
+        frames: Frames that decode, T.
+        width: Frame width in px.
+        height: Frame height in px.
+        fps: Frames per second by the header; 0 where it names none.
+        declared: Frames that the header announces; 0 where it announces none.
+    """
+
+    frames: int
+    width: int
+    height: int
+    fps: float
+    declared: int
+
+
+class FrameSource(Iterator[NDArray[np.uint8]]):
+    """Every frame of a clip in order, each (H, W, 3) uint8 BGR.
+
+    Closes itself after the last frame; a caller that stops early uses it as a context manager.
+
+    Args:
+        path: The video or folder.
+        fps: Frames per second by the header, 0 if unknown.
+        declared: Frames that the header announces, 0 if unknown.
+    """
+
+    def __init__(self, path: Path, *, fps: float = 0.0, declared: int = 0) -> None:
+        self._path = path
+        self._fps, self._declared = fps, declared
+        self._count = 0
+        self._shape: tuple[int, ...] = ()
+        self._open = True
+
+    @abstractmethod
+    def _step(self) -> bool:
+        """Step to the next frame; False after the last."""
+
+    @abstractmethod
+    def _pixels(self) -> NDArray[np.uint8]:
+        """Pixels (H, W, 3) of the frame last stepped to."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let go of what is held; called once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __next__(self) -> NDArray[np.uint8]:
+        """Return the next frame, (H, W, 3) uint8 BGR.
+
+        Raises:
+            ClipRejected: See `stroi.stages.video.read_frames`.
+        """
+        if not self.skip():
+            raise StopIteration
+        return self.picture()
+
+    def skip(self) -> bool:
+        """Step to the next frame without converting it to pixels; False after the last.
+
+        Raises:
+            ClipRejected: ``VIDEO_EMPTY`` or ``VIDEO_FRAMES`` at the end of the clip or beyond
+                `MAX_FRAMES`.
+        """
+        if not self._open:
+            return False
+        if not self._step():
+            self.close()
+            return False
+        self._count += 1
+        if self._count > MAX_FRAMES:
+            raise ClipRejected(
+                "VIDEO_FRAMES",
+                f"{shown(self._path)}: more than {MAX_FRAMES} frames",
+                remedy="cut it into clips",
+            )
+        return True
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Pixels of the frame last stepped to, (H, W, 3) uint8 BGR.
+
+        Raises:
+            ClipRejected: ``VIDEO_FRAMES`` if it cannot be decoded, ``VIDEO_SIZE`` if its size
+                is out of range or differs from the earlier frames'.
+        """
+        frame = self._pixels()
+        if frame.shape != (self._shape or frame.shape):
+            raise ClipRejected(
+                "VIDEO_SIZE",
+                f"{shown(self._path)}: frame {self._count - 1} is {frame.shape[1]} x "
+                f"{frame.shape[0]} px, the frames before {self._shape[1]} x {self._shape[0]} px",
+                remedy="encode the video again with one frame size",
+            )
+        self._shape = frame.shape
+        return frame
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the full pass found.
+
+        Raises:
+            RuntimeError: If frames are still to come, or none was converted to pixels.
+        """
+        if self._open or not self._shape:
+            raise RuntimeError("VideoInfo is known after a full pass over the frames only")
+        height, width = self._shape[:2]
+        return VideoInfo(self._count, width, height, self._fps, self._declared)
+
+    def close(self) -> None:
+        """Let go of the clip; harmless when done twice."""
+        if self._open:
+            self._open = False
+            self._release()
+
+    def __del__(self) -> None:
+        if getattr(self, "_open", False):
+            self.close()
