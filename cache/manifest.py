@@ -226,7 +226,7 @@ def _read(path: Path) -> str:
         raise RefusedInput(
             "MANIFEST_MISSING",
             f"{path} is missing: the folder is incomplete or not a cache",
-            remedy="finish or repeat the run that writes it",
+            remedy="finish or repeat the run that writes it, or `dvc pull` the folder",
         )
     data = read_regular(path, "MANIFEST", MAX_MANIFEST_BYTES, remedy=_REMEDY)
     if not data.isascii():

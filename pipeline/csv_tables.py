@@ -68,7 +68,9 @@ def iterate_csv(path: Path, *, required: Iterable[str]) -> Iterator[tuple[int, d
                 yield from _rows(path, _lines(path, text), required)
     except FileNotFoundError:
         raise RefusedInput(
-            "CSV_MISSING", f"{path} does not exist", remedy="run the stage that writes it"
+            "CSV_MISSING",
+            f"{path} does not exist",
+            remedy="run the stage that writes it, or `dvc pull` its folder",
         ) from None
     except OSError as error:
         raise RefusedInput(

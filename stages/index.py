@@ -37,7 +37,8 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
         raise RefusedInput(
             "DATASET_MISSING",
             f"{raw} is no folder",
-            remedy="put the data set, or a link to it, there",
+            remedy="put the data set, or a link to it, there; if you received mosaics without"
+            " videos, run `dvc repro --single-item --pull resnet-fixed@RUN` (docs/sharing.md)",
         )
     listed = sorted(ADAPTERS[params.adapter](raw), key=lambda clip: clip.id)
     _check_places(raw, [clip.video for clip in listed])

@@ -78,7 +78,8 @@ def test_missing_data_set_exits_3_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
         f"error: DATASET_MISSING: {tmp_path}/data/x/raw is no folder; "
-        "put the data set, or a link to it, there"
+        "put the data set, or a link to it, there; if you received mosaics without videos, "
+        "run `dvc repro --single-item --pull resnet-fixed@RUN` (docs/sharing.md)"
     ]
 
 
