@@ -218,7 +218,7 @@ class ResnetParams(Group):
     shift: Annotated[int, Field(ge=0, le=32)] = 0
     """Largest random shift of the picture inside a training mosaic's cells, in px."""
     start: str | None = None
-    """A torchvision ResNet18 as a .safetensors file; from scratch when absent."""
+    """A torchvision ResNet18 as a .safetensors or .pth file; from scratch when absent."""
     schedule: ScheduleParams = ScheduleParams()
 
 

@@ -58,7 +58,7 @@ def train_resnet(
         weights: Row weights, fixed mode.
         gcn: Trained graph network to start from, joint mode; left as it is.
         clips: Skeletons by sample id, joint mode.
-        pretrained: Local safetensors file of torchvision's ResNet18 to start from, or None.
+        pretrained: Local weights file of torchvision's ResNet18 to start from, or None.
         config: Loss, place of the weights, augmentation, precision.
         schedule: Optimiser and rates.
         seed: Seed of initial weights, order and augmentation, from 0.
