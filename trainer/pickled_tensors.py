@@ -114,7 +114,11 @@ class _Reader:
             self.stack.append(tuple(self._to_mark()))
         elif name == "EMPTY_DICT":
             self.stack.append({})
-        elif name == "GLOBAL":
+        else:
+            self._step_rarely(name, argument)
+
+    def _step_rarely(self, name: str, argument: Any) -> None:
+        if name == "GLOBAL":
             self.stack.append(self._named(argument))
         elif name == "BINPERSID":
             self.stack.append(self._storage(self.stack.pop()))

@@ -124,7 +124,9 @@ def parse_ntu_skeleton(data: bytes, where: str) -> NtuSkeleton:
         raise ClipRejected(
             "SKEL_EMPTY", f"{where!a}: nobody in any of its {frames} frames", remedy=_REMEDY
         )
-    return NtuSkeleton(frames, _bodies(seen, np.frombuffer(values).reshape(-1, JOINTS, 12)))
+    return NtuSkeleton(
+        frames, _bodies(seen, np.frombuffer(values).reshape(-1, JOINTS, _JOINT_FIELDS))
+    )
 
 
 class _Lines:
