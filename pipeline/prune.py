@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from stroi.cache.files import is_left_over
 from stroi.cache.locks import lock
 from stroi.cache.processes import is_gone
 from stroi.pipeline.options import in_project, say
-from stroi.pipeline.plans import PLANS, read_plans
+from stroi.pipeline.plans import PLANS, Plan, read_plans
 from stroi.pipeline.shards import STORE_LOCK
 from stroi.pipeline.suspects import CRASHED, MARKS
 from stroi.pipeline.workspace import Workspace
@@ -30,6 +30,8 @@ from stroi.pipeline.workspace import Workspace
 LOCKS = "locks"
 TRAINING = "training"
 """Folder of the store: states of trainings, by the digest of all they depend on."""
+KEPT = ".npz"
+"""Ending of what a stage keeps per clip."""
 LEFT_OVER = "left by killed runs"
 
 _WORK = re.compile(r"[0-9a-f]{64}\.(h5|json|npz)")
@@ -55,13 +57,31 @@ class Unused:
     freed: int
 
 
-def find_unused(store: Path, *, training: bool = False, crashed: bool = False) -> list[Unused]:
+@dataclass(frozen=True)
+class Also:
+    """What goes beside the work that no out was last built from.
+
+    Attributes:
+        detections: Everybody found in the clips of finished skeletons; needed again only when
+            tracking or choice of people change.
+        training: States of trainings, which nothing tells from each other.
+        crashed: Notes of clips that crashed; without one a clip is tried again.
+    """
+
+    detections: bool = False
+    training: bool = False
+    crashed: bool = False
+
+
+NOTHING_ELSE = Also()
+
+
+def find_unused(store: Path, also: Also = NOTHING_ELSE) -> list[Unused]:
     """Files of the store that no out was last built from.
 
     Args:
         store: Folder of finished work.
-        training: Whether states of trainings count, which nothing tells from each other.
-        crashed: Whether notes of clips that crashed count; without one a clip is tried again.
+        also: What else.
 
     Raises:
         RefusedInput: ``STORE`` if `store` is none, or does not say what is used; ``PLAN``.
@@ -73,9 +93,13 @@ def find_unused(store: Path, *, training: bool = False, crashed: bool = False) -
             remedy="run the stages once, or name the store in STROI_STORE",
         )
     plans = read_plans(store)
-    used = {file for plan in plans if plan.concerns(store) for file in plan.files}
+    used = {file for plan in plans for file in _used(store, plan, also)}
     stale = {plan.path.name for plan in plans if not plan.concerns(store)}
-    wanted = {TRAINING: (_STATE, training), CRASHED: (_NOTE, crashed), PLANS: (_PLAN, True)}
+    wanted = {
+        TRAINING: (_STATE, also.training),
+        CRASHED: (_NOTE, also.crashed),
+        PLANS: (_PLAN, True),
+    }
     found = []
     for folder in _folders(store):
         pattern, asked = wanted.get(folder.name, (_WORK, True))
@@ -90,7 +114,7 @@ def find_unused(store: Path, *, training: bool = False, crashed: bool = False) -
     return found
 
 
-def remove(store: Path, *, training: bool = False, crashed: bool = False) -> list[Unused]:
+def remove(store: Path, also: Also = NOTHING_ELSE) -> list[Unused]:
     """Remove what `find_unused` finds, while nobody builds or trains; return what went.
 
     Raises:
@@ -100,13 +124,22 @@ def remove(store: Path, *, training: bool = False, crashed: bool = False) -> lis
     with ExitStack() as held:
         for path in sorted({store / LOCKS / STORE_LOCK, *(store / LOCKS).glob("*.lock")}):
             held.enter_context(lock(path))
-        unused = find_unused(store, training=training, crashed=crashed)
+        unused = find_unused(store, also)
         for file in unused:
             _unlink(file.path)
         for folder in store.glob("progress.tmp-*"):
             if is_left_over(folder.name) and not folder.is_symlink():
                 shutil.rmtree(folder, ignore_errors=True)
     return unused
+
+
+def _used(store: Path, plan: Plan, also: Also) -> Iterable[str]:
+    if not plan.concerns(store):
+        return ()
+    kept = [file for file in plan.files if file.endswith(KEPT)]
+    rest = plan.files.difference(kept)
+    finished = all((store / file).exists() for file in rest if file.endswith(".json"))
+    return rest if also.detections and finished else plan.files
 
 
 def _folders(store: Path) -> Iterator[Path]:
@@ -171,6 +204,12 @@ def _summary(unused: Sequence[Unused]) -> list[str]:
 )
 @click.option("--yes", is_flag=True, help="Remove it.")
 @click.option(
+    "--detections",
+    is_flag=True,
+    help="Also everybody found in the clips of finished skeletons: it is found anew when another "
+    "choice of people is asked for.",
+)
+@click.option(
     "--training",
     is_flag=True,
     help="Also the states of all trainings, finished or interrupted: those start from the "
@@ -178,16 +217,19 @@ def _summary(unused: Sequence[Unused]) -> list[str]:
 )
 @click.option("--crashed", is_flag=True, help="Also forget which clips crashed: try them again.")
 @in_project
-def command(workspace: Workspace, yes: bool, training: bool, crashed: bool) -> None:
+def command(
+    workspace: Workspace, yes: bool, detections: bool, training: bool, crashed: bool
+) -> None:
     """Prune the store of a project."""
     act = remove if yes else find_unused
-    unused = act(workspace.store, training=training, crashed=crashed)
+    unused = act(workspace.store, Also(detections, training, crashed))
     if not unused:
         say(f"{workspace.store}: all is used")
         return
     for line in _summary(unused):
         say(line)
+    count = _count(len(unused))
     if yes:
-        say(f"removed {_count(len(unused))} from {workspace.store}")
+        say(f"removed {count} from {workspace.store}")
     else:
-        say(f"would remove {_count(len(unused))} from {workspace.store}; add --yes to do it")
+        say(f"would remove {count} from {workspace.store}; add --yes to do it")

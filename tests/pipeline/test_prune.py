@@ -18,7 +18,7 @@ from stroi.cache.processes import this_process
 from stroi.cache.verify import verify
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.plans import PLANS
-from stroi.pipeline.prune import command, find_unused, remove
+from stroi.pipeline.prune import Also, command, find_unused, remove
 from stroi.pipeline.shards import STORE_LOCK, build_shards
 from stroi.pipeline.suspects import CRASHED, MARKS
 
@@ -220,6 +220,28 @@ def test_trainings_and_crashes_go_only_by_their_option(
     assert path.exists()
     assert "removed 1 file " in _run(project, "--yes", option).output
     assert not path.exists()
+
+
+def test_what_is_kept_per_clip_goes_by_its_option_once_the_shards_are_there(project: Path) -> None:
+    store = project / ".stroi"
+    (plan,) = (store / PLANS).iterdir()
+    document = json.loads(plan.read_text())
+    kept = f"detections/{'0' * 64}.npz"
+    document["files"].append(kept)
+    plan.write_text(json.dumps(document))
+    (store / kept).parent.mkdir()
+    (store / kept).write_bytes(b"x")
+    assert find_unused(store) == []
+    note = next(path for path in (store / "texts").iterdir() if path.suffix == ".json")
+    text = note.read_text()
+    note.unlink()
+    assert find_unused(store, Also(detections=True)) == [], "the run is not finished"
+    note.write_text(text)
+    assert "detections: 1 file, " in _run(project, "--detections").output
+    assert (store / kept).exists()
+    assert "removed 1 file " in _run(project, "--detections", "--yes").output
+    assert not (store / kept).exists()
+    assert len(_shelf(project)) == 6
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"out": "x"}', '{"out": "x", "files": 3}'])
