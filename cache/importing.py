@@ -26,6 +26,7 @@ from stroi.cache.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     Manifest,
+    manifest_limit,
     read_manifest,
 )
 from stroi.cache.packing import unpack
@@ -137,7 +138,8 @@ def _take_manifest(found: Source, folder: Path, expect: str) -> Manifest:
             "MANIFEST_MISSING", f"{found.where} has no {MANIFEST_NAME}", remedy=REMEDY
         )
     member = found.members[MANIFEST_NAME]
-    if member.size > MAX_MANIFEST_BYTES:
+    weight = found.stored - member.size
+    if member.size > manifest_limit(weight):
         raise RefusedInput(
             "MANIFEST", f"{found.where}: its manifest has {member.size} bytes", remedy=REMEDY
         )
@@ -149,7 +151,7 @@ def _take_manifest(found: Source, folder: Path, expect: str) -> Manifest:
             f"{found.where}: the SHA-256 of its manifest is {sha256}, want {expect}",
             remedy="this is another cache or another version of it: ask the sender",
         )
-    return read_manifest(folder)
+    return read_manifest(folder, weight=weight)
 
 
 def _take_rest(found: Source, manifest: Manifest, folder: Path, target: Path) -> None:

@@ -13,9 +13,9 @@ from stroi.cache.digests import sha256_bytes
 from stroi.cache.errors import RefusedInput
 from stroi.cache.formats import FORMATS
 from stroi.cache.ledgers import count_codes, read_rows
-from stroi.cache.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, read_manifest
+from stroi.cache.manifest import MANIFEST_NAME, Manifest, manifest_limit, read_manifest
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.regular import read_regular
+from stroi.cache.regular import read_regular, stored_bytes
 from stroi.cache.sharded import ShardedCache
 from stroi.cache.skeletons import SkeletonCache
 
@@ -91,7 +91,8 @@ def manifest_sha256(folder: Path) -> str:
         RefusedInput: ``MANIFEST_MISSING`` if there is none.
     """
     path = folder / MANIFEST_NAME
-    return sha256_bytes(read_regular(path, "MANIFEST_MISSING", MAX_MANIFEST_BYTES))
+    limit = manifest_limit(stored_bytes(folder, apart_from=MANIFEST_NAME))
+    return sha256_bytes(read_regular(path, "MANIFEST_MISSING", limit))
 
 
 def describe(folder: Path) -> Info:

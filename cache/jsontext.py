@@ -14,19 +14,20 @@ from stroi.cache.errors import RefusedInput
 MAX_DEPTH = 64
 MAX_DIGITS = 100
 MAX_MEMORY = 170_000_000
-"""Largest size in bytes that the parsed text may have, estimated from above before parsing."""
+"""Largest size in bytes that a parsed text may have by default, estimated from above."""
 
 _REMEDY = "fetch the file again or rebuild the folder"
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _SHOWN = 80
 
 
-def parse_json(data: bytes | str, where: str) -> object:
+def parse_json(data: bytes | str, where: str, *, memory: int = MAX_MEMORY) -> object:
     """Parse UTF-8 JSON; no double keys, no NaN or infinity, no deep nesting, no memory bomb.
 
     Args:
         data: The text.
         where: The file, for messages.
+        memory: Largest size in bytes that it may have when parsed.
 
     Raises:
         RefusedInput: ``JSON``, ``JSON_DUPLICATE_KEY``, ``JSON_DEPTH`` or ``JSON_SIZE``.
@@ -53,7 +54,7 @@ def parse_json(data: bytes | str, where: str) -> object:
 
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
-        _check_size(text, where)
+        _check_size(text, where, memory)
         parsed: object = json.loads(
             text,
             object_pairs_hook=pairs,
@@ -136,7 +137,7 @@ class JsonNode:
         return value
 
 
-def _check_size(text: str, where: str) -> None:
+def _check_size(text: str, where: str, limit: int) -> None:
     """Refuse a text that nests deeply, or becomes much larger than it is by being parsed."""
     # What a number in a list and an entry of an object cost at most; 60 and 250 likewise.
     depth, memory = 0, 32 * text.count(",") + 200 * text.count(":")
@@ -151,8 +152,8 @@ def _check_size(text: str, where: str) -> None:
             depth -= 1
         if depth > MAX_DEPTH:
             raise _refused("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}")
-        if memory > MAX_MEMORY:
-            raise _refused("JSON_SIZE", f"{where} needs more than {MAX_MEMORY} bytes of memory")
+        if memory > limit:
+            raise _refused("JSON_SIZE", f"{where} needs more than {limit} bytes of memory")
 
 
 def _refused(code: str, message: str) -> RefusedInput:

@@ -17,13 +17,13 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.faults import fault_point
 from stroi.cache.files import write_atomic
 from stroi.cache.ids import check_ids, check_sorted
-from stroi.cache.jsontext import JsonNode, parse_json
-from stroi.cache.regular import read_regular
+from stroi.cache.jsontext import MAX_MEMORY, JsonNode, parse_json
+from stroi.cache.regular import read_regular, stored_bytes
 from stroi.cache.schema import SCHEMA, check_version
 
 MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 26
-"""Enough for 250,000 clips; a larger one could not be refused within 300 MB of memory."""
+"""A manifest up to this size, enough for 250,000 clips, is refused within 300 MB of memory."""
 
 
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -188,20 +188,36 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     fault_point("after_manifest")
 
 
-def read_manifest(folder: Path, kind: str | Sequence[str] | None = None) -> Manifest:
+def manifest_limit(weight: int) -> int:
+    """Largest manifest in bytes that is read beside files that take `weight` bytes on disk.
+
+    A large cache has a large manifest, about 250 bytes a clip; but a small download must not cost
+    much memory, so beyond `MAX_MANIFEST_BYTES` it may not outweigh what it describes.
+    """
+    return max(MAX_MANIFEST_BYTES, weight)
+
+
+def read_manifest(
+    folder: Path, kind: str | Sequence[str] | None = None, *, weight: int | None = None
+) -> Manifest:
     """Read the manifest of `folder`; the files it names are not looked at.
 
     Args:
         folder: A folder that stroi wrote.
         kind: The kind it must be, or several that it may be; None takes any.
+        weight: Bytes on disk of the files it describes; None looks into the folder.
 
     Raises:
         RefusedInput: ``MANIFEST_MISSING``, ``MANIFEST``, ``JSON_DUPLICATE_KEY``, ``DIGEST`` if
             it was changed after it was written, ``SCHEMA`` for a newer version or another kind.
     """
     path = folder / MANIFEST_NAME
-    text = _read(path)
-    document = parse_json(text, str(path))
+    if weight is None:
+        weight = stored_bytes(folder, apart_from=MANIFEST_NAME)
+    limit = manifest_limit(weight)
+    text = _read(path, limit)
+    memory = MAX_MEMORY * limit // MAX_MANIFEST_BYTES
+    document = parse_json(text, str(path), memory=memory)
     check_version(JsonNode(document, str(path)).text("schema"), str(path))
     _check_seal(document, text, str(path))
     # The text is as large as what it says; checking the whole needs the memory.
@@ -221,14 +237,14 @@ def _render(document: Mapping[str, Any]) -> bytes:
     return text.encode("ascii") + b"\n"
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, limit: int) -> str:
     if not os.path.lexists(path):
         raise RefusedInput(
             "MANIFEST_MISSING",
             f"{path} is missing: the folder is incomplete or not a cache",
             remedy="finish or repeat the run that writes it, or `dvc pull` the folder",
         )
-    data = read_regular(path, "MANIFEST", MAX_MANIFEST_BYTES, remedy=_REMEDY)
+    data = read_regular(path, "MANIFEST", limit, remedy=_REMEDY)
     if not data.isascii():
         raise _refused(f"{path} is not ASCII text")
     return data.decode("ascii")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stroi.cache.archive import MAX_MEMBERS, Member, read_members
 from stroi.cache.errors import RefusedInput
-from stroi.cache.regular import open_regular
+from stroi.cache.regular import BLOCK, open_regular, stored_bytes
 from stroi.cache.transfer import copy_range
 
 REMEDY = "ask the sender for a cache that `stroi cache export` wrote"
@@ -24,11 +24,13 @@ class Source:
         where: Its path.
         members: Its files by name; the sizes are those that were found when it was opened.
         copy: Writes a member's bytes to a descriptor and returns their SHA-256.
+        stored: Bytes it takes on disk; holes do not count.
     """
 
     where: Path
     members: dict[str, Member]
     copy: Callable[[Member, int], str]
+    stored: int
 
     @property
     def size(self) -> int:
@@ -50,14 +52,15 @@ def open_source(source: Path) -> Iterator[Source]:
             def cut(member: Member, out: int) -> str:
                 return copy_range(fd, member.offset, member.size, out, member.name)
 
-            yield Source(source, {member.name: member for member in members}, cut)
+            listed = {member.name: member for member in members}
+            yield Source(source, listed, cut, BLOCK * os.fstat(fd).st_blocks)
         return
 
     def copy(member: Member, out: int) -> str:
         with open_regular(source / member.name, "IMPORT_FILE", remedy=REMEDY) as (fd, _):
             return copy_range(fd, 0, member.size, out, member.name)
 
-    yield Source(source, _list_folder(source), copy)
+    yield Source(source, _list_folder(source), copy, stored_bytes(source))
 
 
 def _list_folder(source: Path) -> dict[str, Member]:

@@ -199,6 +199,24 @@ def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
+def test_a_large_manifest_needs_large_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million clips have a manifest of 250 MB; alone it would be a cheap way to fill memory."""
+    write_manifest(tmp_path, GOOD)
+    size = (tmp_path / "manifest.json").stat().st_size
+    monkeypatch.setattr("stroi.cache.manifest.MAX_MANIFEST_BYTES", size - 1)
+    with pytest.raises(RefusedInput, match=f"has {size} bytes, allowed are {size - 1}"):
+        read_manifest(tmp_path)
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(RefusedInput, match=f"has {size} bytes, allowed are {size - 1}"):
+        read_manifest(tmp_path)
+    (tmp_path / "mosaics-00000.h5").write_bytes(bytes(range(256)) * 16)
+    assert read_manifest(tmp_path) == GOOD
+    assert read_manifest(tmp_path, weight=size) == GOOD
+
+
 def test_what_would_not_be_read_is_not_written(tmp_path: Path) -> None:
     for bad in (
         replace(GOOD, files=(TWO, ONE)),
