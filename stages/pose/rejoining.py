@@ -131,8 +131,8 @@ def _nearest_bridge(
     for place, bridge in enumerate(pieces):
         if place in parts or bridge.frames[0] > end or bridge.frames[-1] < start:
             continue
-        left = _offset(first, before[-MIN_FRAMES:], bridge)
-        returned = _offset(second, after[:MIN_FRAMES], bridge)
+        left = _offset(first, before[before > end - MIN_FRAMES], bridge)
+        returned = _offset(second, after[after < start + MIN_FRAMES], bridge)
         reach = NEAR * max(first.size, second.size, bridge.size)
         apart = max(float(np.hypot(*left)), float(np.hypot(*returned))) / reach
         changed = start - end > passing and bool(left[0] * returned[0] < 0)
