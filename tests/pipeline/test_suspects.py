@@ -14,12 +14,14 @@ from stroi.cache.manifest import read_manifest
 from stroi.cache.processes import this_process
 from stroi.cache.verify import verify
 from stroi.pipeline.fanout import Workers
-from stroi.pipeline.ledger import Ledger
+from stroi.pipeline.ledger import Ledger, read_ledger
 from stroi.pipeline.shards import build_shards
 from stroi.pipeline.suspects import CRASHED, MARKS, find_crashed, marked
 
 sys.path.insert(0, str(Path(__file__).parent))
 import recipes
+from projects import environment
+from tiny import tiny_project, tiny_videos
 
 BUILD = """
 import sys
@@ -222,3 +224,38 @@ def test_other_marks_are_left_alone(texts: Path, dead_mark: Path, text: str) -> 
         assert len(list((store / MARKS).iterdir())) == 2
     assert list((store / MARKS).iterdir()) == [dead_mark]
     assert _work(texts) == []
+
+
+CRASHING_DECODER = """
+import ctypes
+import stroi.stages.finding as finding
+detect = finding.detect
+finding.detect = lambda video, *rest: (
+    ctypes.string_at(0) if video.stem.startswith("read") else detect(video, *rest)
+)
+"""
+
+
+def test_video_that_crashes_the_decoder_of_the_real_stage(tmp_path: Path) -> None:
+    """The installed command, by two workers: all other clips get through it and the next stage."""
+    raw = tiny_videos(tmp_path / "raw", clips=3)
+    project = tiny_project(tmp_path / "project", raw)
+    (tmp_path / "sitecustomize.py").write_text(CRASHING_DECODER)
+    command = Path(sys.executable).parent / "stroi"
+    said = {}
+    for name in ("index", "skeletons", "mosaics"):
+        done = subprocess.run(
+            [command, name, "tiny", "--root", project, "--jobs", "2"],
+            env={**environment(), "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        said[name] = done.stderr
+    assert "skeletons: read_s01 crashed the process (SIGSEGV); going on" in said["skeletons"]
+    ledger = read_ledger(project / "data" / "tiny" / "skeletons")
+    assert [(lost.id, lost.code) for lost in ledger.quarantined] == [("read_s01", "CRASHED")]
+    for name in ("skeletons", "mosaics"):
+        out = project / "data" / "tiny" / name
+        assert verify(out) == []
+        assert read_manifest(out).ids == ("drink_s01", "wave_slow_s01")
