@@ -22,7 +22,7 @@ FPS = 30.0
 MEMORY = 1.0
 """Seconds for which someone out of sight is remembered."""
 
-CREDIT = 5
+CREDIT = 10
 """Frames out of sight for which someone is remembered per frame in sight: ghosts are soon gone."""
 
 MATCH = 0.15

@@ -85,7 +85,7 @@ def test_someone_unseen_for_longer_than_a_second_is_a_new_identity(fps: float, m
 def test_somebody_seen_once_is_soon_forgotten() -> None:
     """Else a ghost would take over whoever comes to its place."""
     still = walk(np.full(60, 200.0), seed=1)
-    for absent, count in ((4, 1), (5, 2)):
+    for absent, count in ((9, 1), (10, 2)):
         gone = np.zeros((1, 60), np.bool_)
         gone[0, 1 : 1 + absent] = True
         assert len(track(detections(still, gone=gone))) == count
