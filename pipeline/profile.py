@@ -211,6 +211,8 @@ class ResnetParams(Group):
     """``auto`` takes a GPU if there is one."""
     place: Literal["after", "before"] = "after"
     """Weights multiply after or before the colours are normalised."""
+    missing: Literal["row", "zero"] = "row"
+    """Weight of a missing joint's cell: its row's, or 0 (the mean colour if `place` is after)."""
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     """``mse`` is eq. 6 to the letter."""
     flip: Share = 0.0

@@ -10,6 +10,7 @@ Loss = Literal["cross_entropy", "mse"]
 Bodies = Literal["strongest", "mean", "per_half"]
 Normalisation = Literal["two_sided", "eq3", "stgcn"]
 Place = Literal["after", "before"]
+Missing = Literal["row", "zero"]
 Mode = Literal["plain", "fixed", "joint"]
 
 
@@ -79,6 +80,9 @@ class ResNetConfig:
     Attributes:
         loss: ``mse`` is eq. 6; ``cross_entropy`` is what all published code trains with.
         place: Whether row weights multiply the mosaic ``after`` or ``before`` normalisation.
+        missing: Weight of a cell whose joint is missing, in every mode: that of its ``row``, or
+            ``zero``, which shows the mean colour where weights come after normalisation. A
+            missing cell's pixels are black (`stroi.cache.mosaics`, `valid`).
         bodies: Joint mode only: which body weighs which half of a two-person mosaic.
         flip: Probability that a training mosaic is mirrored.
         shift: Largest shift in px of the picture inside every cell of a training mosaic.
@@ -87,6 +91,7 @@ class ResNetConfig:
 
     loss: Loss = "cross_entropy"
     place: Place = "after"
+    missing: Missing = "row"
     bodies: Bodies = "strongest"
     flip: float = 0.0
     shift: int = 0

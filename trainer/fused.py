@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stroi.trainer.config import Mode, ResNetConfig
 from stroi.trainer.joint_weights import joint_weights, row_weights
-from stroi.trainer.mosaic_ops import Cells, mirror, weight_map
+from stroi.trainer.mosaic_ops import Cells, mirror, shown_map, weight_map
 from stroi.trainer.resnet import ResNet18
 from stroi.trainer.stgcn import StGcn
 
@@ -53,7 +53,12 @@ class FusedNet(nn.Module):
         self.gcn = gcn
 
     def forward(
-        self, mosaics: Tensor, weights: Tensor | None, *, mirrored: Tensor | None = None
+        self,
+        mosaics: Tensor,
+        weights: Tensor | None,
+        *,
+        mirrored: Tensor | None = None,
+        shown: Tensor | None = None,
     ) -> Tensor:
         """Classify a batch of mosaics.
 
@@ -61,14 +66,21 @@ class FusedNet(nn.Module):
             mosaics: (B, H, W, 3) uint8 RGB.
             weights: (B, 2, K) weights of the left and right half cells, or None for no weights.
             mirrored: (B,) bool, which clips are shown in the mirror.
+            shown: (B, 2, columns, K) bool, which half cells show a joint; None weighs all alike.
 
         Returns:
             (B, C) logits.
         """
-        return self.resnet(self.pictures(mosaics, weights, mirrored=mirrored))  # type: ignore[no-any-return]
+        pictures = self.pictures(mosaics, weights, mirrored=mirrored, shown=shown)
+        return self.resnet(pictures)  # type: ignore[no-any-return]
 
     def pictures(
-        self, mosaics: Tensor, weights: Tensor | None, *, mirrored: Tensor | None = None
+        self,
+        mosaics: Tensor,
+        weights: Tensor | None,
+        *,
+        mirrored: Tensor | None = None,
+        shown: Tensor | None = None,
     ) -> Tensor:
         """What the ResNet sees: normalised by ImageNet's mean and deviation, and weighted.
 
@@ -76,6 +88,7 @@ class FusedNet(nn.Module):
             mosaics: (B, H, W, 3) uint8 RGB.
             weights: (B, 2, K) or None.
             mirrored: (B,) bool or None.
+            shown: (B, 2, columns, K) bool or None; half cells that show no joint weigh 0.
 
         Returns:
             (B, 3, H, W), channels_last. With weights after normalisation (the default) a weight
@@ -83,6 +96,9 @@ class FusedNet(nn.Module):
         """
         x = mosaics.permute(0, 3, 1, 2).to(self.mean.dtype).div_(255)
         pixels = None if weights is None else weight_map(weights, self.cells)
+        if shown is not None:
+            whole = shown_map(shown, self.cells).to(x.dtype)
+            pixels = whole if pixels is None else pixels * whole
         if pixels is not None and self.config.place == "before":
             x = x * pixels
         x = (x - self.mean) / self.std

@@ -47,6 +47,23 @@ def weight_map(weights: Tensor, cells: Cells) -> Tensor:
     return row[:, :, None].expand(-1, -1, cells.height, -1).flatten(1, 2)[:, None]
 
 
+def shown_map(shown: Tensor, cells: Cells) -> Tensor:
+    """Which pixels of a mosaic belong to a cell, or a person's half of it, that shows a joint.
+
+    Args:
+        shown: (B, 2, C, K) bool of the left and the right half of each cell, C columns.
+        cells: The mosaic's division; the halves are as in `weight_map`.
+
+    Returns:
+        (B, 1, H, W) bool.
+    """
+    halves = shown.transpose(2, 3)[..., None]
+    left = halves[:, 0].expand(-1, -1, -1, cells.width // 2)
+    right = halves[:, 1].expand(-1, -1, -1, cells.width - cells.width // 2)
+    row = torch.cat([left, right], dim=3).flatten(2)
+    return row[:, :, None].expand(-1, -1, cells.height, -1).flatten(1, 2)[:, None]
+
+
 def mirror(pictures: Tensor, cells: Cells) -> Tensor:
     """Every mosaic as of the clip seen in a mirror: cells mirrored, left and right rows swapped.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Mode
+from stroi.trainer.config import Missing, Mode
 from stroi.trainer.keys import array_digest, skeleton_digest
 from stroi.trainer.mosaic_ops import Cells
 from stroi.trainer.skeletons import ClipSource, prepare_all
@@ -27,12 +27,14 @@ class Companions:
         halves: (N, 2, K) float32 row weights of both halves, fixed mode only.
         x: (N, M, T, V, 3) float32 prepared skeletons, joint mode only.
         present: (N, M) bool, joint mode only.
+        shown: (N, 2, columns, K) bool, which half cells show a joint; only where it matters.
         digests: Digests of what is here, by name.
     """
 
     halves: Tensor | None
     x: Tensor | None
     present: Tensor | None
+    shown: Tensor | None
     digests: dict[str, str]
 
 
@@ -84,6 +86,24 @@ def half_weights(
     return halves
 
 
+def shown_halves(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
+    """Which halves of every cell show a joint.
+
+    A mosaic of one person shows that person over the whole cell.
+
+    Args:
+        mosaics: The mosaics.
+        ids: N sample ids.
+
+    Returns:
+        (N, 2, columns, K).
+    """
+    shown = mosaics.rows(ids)
+    alone = mosaics.person_count(ids) == 1
+    shown[alone, 1] = shown[alone, 0]
+    return shown
+
+
 def companions(
     mode: Mode,
     mosaics: MosaicCache,
@@ -92,6 +112,7 @@ def companions(
     weights: Weights | None,
     clips: ClipSource | None,
     frames: int | None,
+    missing: Missing = "row",
 ) -> Companions:
     """What the mode needs beside the mosaics.
 
@@ -102,17 +123,23 @@ def companions(
         weights: Needed in fixed mode.
         clips: Needed in joint mode.
         frames: T of the graph network, in joint mode.
+        missing: What the network weighs missing cells by.
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given.
         RefusedInput: ``WEIGHTS_IDS``.
         StroiError: ``CLIP_EMPTY``.
     """
+    shown, digests = None, {}
+    if missing == "zero":
+        flags = shown_halves(mosaics, ids)
+        shown, digests = torch.from_numpy(flags), {"shown": array_digest(flags)}
     if mode == "fixed":
         if weights is None:
             raise ParamsError("MODE_INPUTS", "fixed mode needs weights", remedy="make them first")
         halves = half_weights(weights, ids, mosaics.person_count(ids))
-        return Companions(torch.from_numpy(halves), None, None, {"weights": array_digest(halves)})
+        digests |= {"weights": array_digest(halves)}
+        return Companions(torch.from_numpy(halves), None, None, shown, digests)
     if mode == "joint":
         if clips is None or frames is None:
             raise ParamsError(
@@ -120,5 +147,5 @@ def companions(
             )
         data = prepare_all(clips, ids, frames=frames)
         x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
-        return Companions(None, x, present, {"skeletons": skeleton_digest(data)})
-    return Companions(None, None, None, {})
+        return Companions(None, x, present, shown, digests | {"skeletons": skeleton_digest(data)})
+    return Companions(None, None, None, shown, digests)

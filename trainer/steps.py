@@ -28,12 +28,14 @@ def forward(
     Returns:
         (B, C) logits of the RGB branch, and of the skeleton branch in joint mode, else None.
     """
+    shown = None if beside.shown is None else beside.shown[rows].to(mosaics.device)
     if beside.x is not None and beside.present is not None:
         x, present = beside.x[rows].to(mosaics.device), beside.present[rows].to(mosaics.device)
         skeleton, weights = model.skeleton_branch(x, present)
-        return model(mosaics, weights, mirrored=mirrored).float(), skeleton.float()
+        rgb = model(mosaics, weights, mirrored=mirrored, shown=shown)
+        return rgb.float(), skeleton.float()
     halves = None if beside.halves is None else beside.halves[rows].to(mosaics.device)
-    return model(mosaics, halves, mirrored=mirrored).float(), None
+    return model(mosaics, halves, mirrored=mirrored, shown=shown).float(), None
 
 
 def training_step(

@@ -81,7 +81,9 @@ def train_resnet(
     truth = label_array(labels, ids, classes)
     targets = torch.from_numpy(truth)
     frames = gcn.config.frames if gcn is not None else None
-    beside = companions(mode, mosaics, ids, weights=weights, clips=clips, frames=frames)
+    beside = companions(
+        mode, mosaics, ids, weights=weights, clips=clips, frames=frames, missing=config.missing
+    )
     with deterministic(seed, threads):
         own = copy.deepcopy(gcn) if mode == "joint" else None
         model = FusedNet(classes, cells_of(mosaics), config, mode=mode, gcn=own)
