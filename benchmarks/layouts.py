@@ -82,7 +82,8 @@ class WebDataset:
                 tar.addfile(member, BytesIO(data))
         self.size = path.stat().st_size
         dataset = webdataset.WebDataset(str(path), shardshuffle=False).shuffle(SHUFFLE)
-        self._batches = iter(dataset.decode("rgb8").to_tuple("jpg").repeat().batched(BATCH))
+        decoded = dataset.decode("rgb8").to_tuple("jpg").batched(BATCH, partial=False)
+        self._batches = iter(decoded.repeat())
 
     def read(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """The next batch, whatever it holds; `rows` say how many samples it must have."""
