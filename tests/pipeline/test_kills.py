@@ -57,6 +57,11 @@ def _start(project: Path) -> subprocess.Popen[bytes]:
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    # What loky's tracker would remove, had it not been killed as well.
+    for left in Path("/dev/shm").glob(f"sem.loky-{process.pid}-*"):
+        left.unlink(missing_ok=True)
+    for left in Path("/dev/shm").glob(f"joblib_memmapping_folder_{process.pid}_*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def test_thirty_kills_in_a_row(tmp_path: Path) -> None:
