@@ -18,9 +18,13 @@ from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import track
 
 sys.path.insert(0, str(ROOT / "tests" / "stages" / "pose"))
-from passing import FPS, SIZE, Way, passing, swaps
+from passing import FPS, SIZE, Way, estimated, passing, swaps
 
 CLIPS = 20
+NOISY = range(300, 400)
+"""Clips whose known joints are made worse than an estimator's; no constant was set on them."""
+
+MERGED = (0.2, 0.36)
 
 
 def run(way: Way) -> dict[str, object]:
@@ -46,12 +50,26 @@ def run(way: Way) -> dict[str, object]:
     }
 
 
+def noisy(way: Way, merged: float) -> int:
+    """Clips of `NOISY` with a swap if people nearer than `merged` body heights are found as one."""
+    clips = {seed: passing(seed, way) for seed in NOISY}
+    return sum(
+        swaps(track(estimated(clip, seed, merged=merged), fps=FPS), clip.joints) > 0
+        for seed, clip in clips.items()
+    )
+
+
 def main() -> None:
     """Print and write."""
     result = {
         "frame": list(SIZE),
         "fps": FPS,
         "ways": {way: run(way) for way in get_args(Way)},
+        "noisy_clips": len(NOISY),
+        "noisy_clips_with_a_swap": {
+            way: {f"merged below {merged} body heights": noisy(way, merged) for merged in MERGED}
+            for way in get_args(Way)
+        },
         "estimator": {"movenet": MODEL_SHA256},
         "versions": {
             name: metadata.version(name)

@@ -116,12 +116,17 @@ def _walk(
     return replace(turned, points={name: value + path for name, value in turned.points.items()})
 
 
-def estimated(clip: Passing, seed: int) -> list[NDArray[np.float32]]:
+def estimated(clip: Passing, seed: int, *, merged: float = 0.2) -> list[NDArray[np.float32]]:
     """What an estimator makes of a clip: per frame (P, 25, 3), in no order.
 
     Joints are off by 2 % of the body height and some are missing; while the two overlap, mostly
     one is found, some of its joints taken from the other; a tenth of the frames lacks somebody,
     and here and there stands a ghost.
+
+    Args:
+        clip: The clip.
+        seed: Of everything drawn.
+        merged: Distance of the two, in body heights, below which they may be found as one.
     """
     rng = np.random.default_rng(seed)
     height = float(np.ptp(clip.joints[..., 1], axis=2).mean())
@@ -134,7 +139,7 @@ def estimated(clip: Passing, seed: int) -> list[NDArray[np.float32]]:
         seen[..., :2] += rng.normal(0, 1.5, (2, 1, 2))
         seen[..., 2] = 0.6 * (rng.random((2, 25)) >= 0.08)
         kept = [0, 1]
-        if abs(people[0, 8, 0] - people[1, 8, 0]) < 0.2 * height and rng.random() < 0.75:
+        if abs(people[0, 8, 0] - people[1, 8, 0]) < merged * height and rng.random() < 0.75:
             mixed = rng.random(25) < rng.choice([0, 0.2, 0.5])
             seen[front, mixed] = seen[1 - front, mixed]
             kept = [front]
