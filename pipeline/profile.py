@@ -119,7 +119,7 @@ class SkeletonParams(Group):
     fill_gap: Annotated[int, Field(ge=0)] = 3
     """Frames over which a missing joint is interpolated; longer gaps stay absent."""
     clips_per_shard: Positive = 64
-    """Clips per file; a changed clip redoes its file."""
+    """Clips per file on average, at most twice as many; a changed clip redoes its file."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
 
@@ -143,7 +143,7 @@ class MosaicParams(Group):
     missing: Literal["black", "nearest"] = "black"
     """What a missing joint's cell shows: black, or its place in the nearest frame that has it."""
     clips_per_shard: Positive = 512
-    """Clips per file; a kill costs one file per worker."""
+    """Clips per file on average, at most twice as many; a kill costs one file per worker."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
 

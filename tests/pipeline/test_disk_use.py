@@ -16,8 +16,6 @@ from projects import dvc, environment, new_repository, tree
 from tiny import PROFILE, stroi_command, tiny_videos
 
 pytestmark = pytest.mark.slow
-CACHE_TYPE = "hardlink,reflink,copy"
-"""Hard links first: only then DVC's commit links an out's files into its cache; else it copies."""
 OUTS = ("index", "skeletons", "mosaics")
 PARAMS = """
 rendered: []
@@ -34,7 +32,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "params.yaml").write_text(PARAMS)
     (folder / "profiles" / "tiny.yaml").write_text(PROFILE.format(size=450, per_shard=2))
     tiny_videos(folder / "data" / "tiny" / "raw", clips=6, frames=30, times=4)
-    assert dvc(folder, "config", "--local", "cache.type", CACHE_TYPE).returncode == 0
     _repro(folder)
     return folder
 
