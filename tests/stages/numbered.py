@@ -30,6 +30,11 @@ def numbered(number: int) -> Picture:
     return np.repeat(np.tile(tile, (10, 10))[..., None], 3, axis=2)
 
 
+def count_to(count: int) -> list[Picture]:
+    """Frames 0 to `count` - 1."""
+    return [numbered(number) for number in range(count)]
+
+
 def number_of(picture: Picture) -> int:
     """The number that a tile, or whole tiles side by side, show."""
     tile = picture[: TILE[1], : TILE[0]].mean(axis=2)
@@ -40,31 +45,31 @@ def number_of(picture: Picture) -> int:
 def write_video(
     path: Path,
     codec: str,
-    count: int,
+    pictures: Sequence[Picture],
     *,
     options: Mapping[str, str],
     gop: int,
     steps: Sequence[int] = (1,),
 ) -> Path:
-    """Encode `count` numbered frames.
+    """Encode a video.
 
     Args:
         path: The file; its suffix tells the container.
         codec: Name of FFmpeg's encoder.
-        count: Frames.
+        pictures: Frames, (H, W, 3) uint8 BGR.
         options: Options of the encoder.
         gop: Frames from one key frame to the next.
         steps: Ticks of 1/30 s between frames, taken in turn.
     """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=30, options=dict(options))
-        stream.width, stream.height = SIZE
+        stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.gop_size = gop
         stream.time_base = stream.codec_context.time_base = Fraction(1, 30)
         time = 0
-        for number in range(count):
-            frame = av.VideoFrame.from_ndarray(numbered(number), format="bgr24")
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts = time
             time += steps[number % len(steps)]
             container.mux(stream.encode(frame))

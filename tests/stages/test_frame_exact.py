@@ -23,7 +23,7 @@ from stroi.stages.video import read_frames
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
-from numbered import TILE, kinds_of_frames, number_of, still, write_video
+from numbered import TILE, count_to, kinds_of_frames, number_of, still, write_video
 from small_caches import write_skeletons
 
 FRAMES = 90
@@ -88,7 +88,9 @@ def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             still(folder / case.format(number=number + 3, time=31 * number), number)
         return folder
     path = tmp_path_factory.mktemp("video") / case.name
-    write_video(path, case.codec, FRAMES, options=case.options, gop=case.gop, steps=case.steps)
+    write_video(
+        path, case.codec, count_to(FRAMES), options=case.options, gop=case.gop, steps=case.steps
+    )
     kinds = kinds_of_frames(path)
     assert len(kinds) == FRAMES
     if case.few_keys:

@@ -21,7 +21,7 @@ from stroi.stages.roi.sampling import sample_frames
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from numbered import number_of, write_video
+from numbered import count_to, number_of, write_video
 from walkers import detections, person, walk
 
 
@@ -66,7 +66,9 @@ class Counting:
 
 
 def test_only_what_is_looked_at_is_estimated(tmp_path: Path) -> None:
-    video = write_video(tmp_path / "clip.mp4", "libx264", 90, options={"bf": "2"}, gop=1000)
+    video = write_video(
+        tmp_path / "clip.mp4", "libx264", count_to(90), options={"bf": "2"}, gop=1000
+    )
     estimator = Counting()
     needed = sample_frames(90, 5).tolist()
     found, look = detect_where_needed(video, estimator, lambda count: sample_frames(count, 5))
