@@ -16,12 +16,13 @@ from stroi.cache.errors import RefusedInput, StroiError
 from stroi.pipeline.options import say
 from stroi.pipeline.strict_yaml import printable
 from stroi.stages.looking import MODELS, look
+from stroi.stages.memory import address_space
 
 if TYPE_CHECKING:
     from stroi.stages.pose.openpose_json import JsonModel
 
 ADDRESS_BYTES = 2**31
-"""Address space of a look; half a gigabyte of it goes to libraries."""
+"""Address space of a look beyond what this process has; libraries take half a gigabyte of it."""
 
 CPU_SECONDS = 10
 BYTES_PER_CPU_SECOND = 200_000
@@ -78,7 +79,7 @@ def _limit(path: Path) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, ADDRESS_BYTES),
+        (resource.RLIMIT_AS, address_space() + ADDRESS_BYTES),
     ):
         hard = resource.getrlimit(what)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -11,6 +11,14 @@ _STATM = Path("/proc/self/statm")
 _PAGE = resource.getpagesize()
 
 
+def address_space() -> int:
+    """Address space of this process in bytes; 0 where the system does not tell."""
+    try:
+        return int(_STATM.read_bytes().split(None, 1)[0]) * _PAGE
+    except OSError:
+        return 0
+
+
 @contextmanager
 def memory_budget(size: int) -> Iterator[None]:
     """Let this process grow by at most `size` bytes of address space for a while.
@@ -21,9 +29,8 @@ def memory_budget(size: int) -> Iterator[None]:
     Args:
         size: Bytes beyond what the process has now.
     """
-    try:
-        used = int(_STATM.read_bytes().split(None, 1)[0]) * _PAGE
-    except OSError:
+    used = address_space()
+    if not used:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)

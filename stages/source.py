@@ -6,7 +6,6 @@ from pathlib import Path
 
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import ClipRejected
-from stroi.stages.frame_folder import folder_digest
 
 
 def measure_clip(video: Path) -> tuple[str, int]:
@@ -18,6 +17,9 @@ def measure_clip(video: Path) -> tuple[str, int]:
         OSError: If the file is gone.
     """
     if video.is_dir():
+        # Only here: listing files must not need a decoder of images.
+        from stroi.stages.frame_folder import folder_digest
+
         return folder_digest(video)
     return sha256_file(video), video.stat().st_size
 

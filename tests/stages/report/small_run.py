@@ -92,9 +92,9 @@ def _write_skeletons(folder: Path) -> None:
         keypoints[:, persons_of(name) :] = 0
         clips.append(Clip(keypoints, persons_of(name), 64, 64, 25.0))
     data = encode_skeletons(IDS, clips)
-    _publish(folder, "skeletons", data, clip_digests(clips), {"model": "ab" * 32})
     lost = Outcome("lost", "VIDEO_OPEN", "cannot read <b>any</b> frame")
     write_ledger(folder, [lost, *(Outcome(name) for name in IDS)])
+    _publish(folder, "skeletons", data, clip_digests(clips), {"model": "ab" * 32})
 
 
 def _write_mosaics(folder: Path) -> None:
@@ -113,18 +113,18 @@ def _write_mosaics(folder: Path) -> None:
         confidence=np.ones((len(IDS), 2, 5, 5), np.float32),
         valid=valid,
     )
-    _publish(folder, "mosaics", encode_mosaics(mosaics), sample_digests(mosaics), {"opencv": "4"})
     write_ledger(folder, [Outcome(name) for name in IDS])
+    _publish(folder, "mosaics", encode_mosaics(mosaics), sample_digests(mosaics), {"opencv": "4"})
 
 
 def _publish(
     folder: Path, kind: str, data: bytes, digests: Sequence[str], producer: dict[str, str]
 ) -> None:
     name = f"{kind}-00000.h5"
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
+    ledger = file_entry("ledger.csv", (folder / "ledger.csv").read_bytes())
     entry = file_entry(name, data, IDS, digests)
-    write_manifest(folder, Manifest(kind, {"size": 50}, producer, (entry,)))
+    write_manifest(folder, Manifest(kind, {"size": 50}, producer, (ledger, entry)))
 
 
 def _write_run(workspace: Workspace) -> None:

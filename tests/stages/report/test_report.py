@@ -154,7 +154,7 @@ def test_run_without_pairs_has_no_section_of_pairs(workspace: Workspace, run: Ru
         ("data/small/skeletons/ledger.csv", "CSV_MISSING"),
         ("data/small/skeletons/manifest.json", "MANIFEST_MISSING"),
         ("data/small/mosaics/manifest.json", "MANIFEST_MISSING"),
-        ("data/small/mosaics/mosaics-00000.h5", "DIGEST"),
+        ("data/small/mosaics/mosaics-00000.h5", "FILE_MISSING"),
         (f"{RUN}/ensemble/table.json", "TABLE_MISSING"),
         (f"{RUN}/ensemble/per_class.csv", "CSV_MISSING"),
         (f"{RUN}/ensemble/predictions.csv", "CSV_MISSING"),
