@@ -145,7 +145,8 @@ def judge(size: int, found: Mapping[str, Any]) -> Iterator[tuple[str, float, str
 def page(result: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
     lines = ["# Reading mosaics", "", f"{result['mosaics']} mosaics, {result['how']}."]
-    lines += ["", f"{result['machine']}; {result['system']}; {result['versions']}."]
+    lines += ["", f"{result['machine']}; {result['system']}; {result['versions']}; load average at"]
+    lines += [f"the end {result['load'][0]} on {result['cores']} cores."]
     for size, found in result["sizes"].items():
         lines += ["", f"## {size} x {size} px", "", "| layout | size | samples/s | x JPEG folder |"]
         lines += ["|---|---|---|---|"]
@@ -188,6 +189,7 @@ def main() -> None:
         f" {given.repeats} interleaved turns; samples per second of processor time on one core",
         "machine": processor(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "cores": os.cpu_count(),
         "load": [round(load, 2) for load in os.getloadavg()],
         "versions": ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES),
         "sizes": sizes,
