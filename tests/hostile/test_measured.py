@@ -28,7 +28,7 @@ def test_status_and_output() -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (3, "/ y True\n", "one\ntw\\xff\n")
     assert done.last_error == "tw\\xff"
-    assert done.seconds < 5
+    assert done.wall_seconds < 20
 
 
 def test_signal_and_missing_command() -> None:
@@ -52,6 +52,14 @@ def test_peak_of_a_grandchild_counts() -> None:
     assert 150 * MB < run_measured(python(code)).peak_bytes < 200 * MB
 
 
+def test_seconds_are_of_the_processor_grandchildren_s_too() -> None:
+    spin = "import time\nwhile time.process_time() < 0.4: pass"
+    run = f"subprocess.run([sys.executable, '-ISc', {spin!r}], check=True)"
+    code = f"import subprocess, sys, time; time.sleep(1); {run}"
+    done = run_measured(python(code))
+    assert 0.4 <= done.seconds < 1 < done.wall_seconds
+
+
 def test_time_out_kills_the_whole_group(tmp_path: Path) -> None:
     code = (
         "import os, sys, time; child = os.fork();"
@@ -60,7 +68,7 @@ def test_time_out_kills_the_whole_group(tmp_path: Path) -> None:
     start = time.monotonic()
     done = run_measured(python(code), cwd=tmp_path, timeout=0.5)
     assert done.returncode == -9
-    assert 0.5 <= done.seconds <= time.monotonic() - start < 5
+    assert 0.5 <= done.wall_seconds <= time.monotonic() - start < 20
     pids = [int(line) for line in done.stdout.split()]
     assert len(pids) == 2
     assert not any(runs(pid) for pid in pids)
@@ -73,7 +81,7 @@ def test_what_a_command_leaves_running_is_killed() -> None:
     )
     done = run_measured(python(code))
     assert done.returncode == 0
-    assert done.seconds < 5
+    assert done.wall_seconds < 20
     assert not runs(int(done.stdout))
 
 
