@@ -2,8 +2,9 @@
 
 Legend: N clips, F frames of all clips one after the other, H and W mosaic height and width in
 pixels, K rows (ROI joints), C columns (sampled frames), V joints, L classes. A mosaic shows 2
-persons at most; a skeleton file holds 2 bodies of 25 joints (BODY_25) with x, y, confidence. In a
-compact file F counts the bytes of all blobs. docs/cache-format.md says what each field means.
+persons at most; a skeleton file holds 2 bodies of 25 joints (BODY_25) with x, y, confidence, a
+joint file 2 bodies of V joints with x, y, z. In a compact file F counts the bytes of all blobs.
+docs/cache-format.md says what each field means.
 """
 
 from __future__ import annotations
@@ -59,6 +60,20 @@ SKELETONS = Format(
     lengths="frame_count",
 )
 
+JOINTS = Format(
+    "joints",
+    (
+        ID_FIELD,
+        Field("frame_count", "<i4", ("N",), low=1),
+        Field("person_count", "|i1", ("N",), low=1, high=2),
+        Field("fps", "<f8", ("N",), low=0),
+        Field("layout", "S16", ("N",)),
+        Field("position", "<f4", ("F", 2, "V", 3)),
+        Field("state", "|u1", ("F", 2, "V"), low=0, high=2),
+    ),
+    lengths="frame_count",
+)
+
 WEIGHTS = Format(
     "weights",
     (
@@ -78,6 +93,6 @@ SCORES = Format(
 )
 
 FORMATS: dict[str, Format] = {
-    fmt.kind: fmt for fmt in (MOSAICS, MOSAICS_COMPACT, SKELETONS, WEIGHTS, SCORES)
+    fmt.kind: fmt for fmt in (MOSAICS, MOSAICS_COMPACT, SKELETONS, JOINTS, WEIGHTS, SCORES)
 }
 """Format of the ``.h5`` files of each kind of folder."""

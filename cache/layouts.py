@@ -18,12 +18,15 @@ class Layout:
         joints: Joint names in index order, V of them.
         bones: Pairs of joint names; every pair is a spatial edge of the graph.
         centre: Joint that stands for the body's centre (paper, section III.C).
+        rows: Joint of each mosaic row, K of them: head, right and left hand, right and left
+            foot; empty for a layout that is only ever converted.
     """
 
     name: str
     joints: tuple[str, ...]
     bones: tuple[tuple[str, str], ...]
     centre: str
+    rows: tuple[str, ...] = ()
 
     def index(self, joint: str) -> int:
         """Index of `joint`.
@@ -38,6 +41,18 @@ class Layout:
         """Bones as pairs of joint indices."""
         return tuple((self.index(a), self.index(b)) for a, b in self.bones)
 
+    @property
+    def mirrored(self) -> tuple[int, ...]:
+        """Index of the joint that each joint becomes when a person is mirrored, V of them."""
+        return tuple(self.index(_twin(joint)) for joint in self.joints)
+
+
+def _twin(joint: str) -> str:
+    side, _, part = joint.partition("_")
+    return f"{_OTHER_SIDE[side]}_{part}" if side in _OTHER_SIDE else joint
+
+
+_OTHER_SIDE = {"left": "right", "right": "left"}
 
 BODY_25 = Layout(
     name="body25",
@@ -67,6 +82,7 @@ BODY_25 = Layout(
         ("right_ankle", "right_heel"),
     ),
     centre="mid_hip",
+    rows=("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle"),
 )  # fmt: skip
 
 COCO_17 = Layout(
@@ -89,15 +105,67 @@ COCO_17 = Layout(
         ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
     ),
     centre="nose",
+    rows=("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle"),
 )  # fmt: skip
 
-ROI_ROWS: dict[str, str] = {
-    "head": "nose",
-    "right_hand": "right_wrist",
-    "left_hand": "left_wrist",
-    "right_foot": "right_ankle",
-    "left_foot": "left_ankle",
+_KINECT_JOINTS = (
+    "spine_base", "spine_mid", "neck", "head",
+    "left_shoulder", "left_elbow", "left_wrist", "left_hand",
+    "right_shoulder", "right_elbow", "right_wrist", "right_hand",
+    "left_hip", "left_knee", "left_ankle", "left_foot",
+    "right_hip", "right_knee", "right_ankle", "right_foot",
+)  # fmt: skip
+_KINECT_LIMBS = (
+    ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("left_wrist", "left_hand"),
+    ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
+    ("right_wrist", "right_hand"),
+    ("spine_base", "left_hip"), ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
+    ("left_ankle", "left_foot"),
+    ("spine_base", "right_hip"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+    ("right_ankle", "right_foot"),
+)  # fmt: skip
+_KINECT_ROWS = ("head", "right_hand", "left_hand", "right_ankle", "left_ankle")
+
+KINECT_V2 = Layout(
+    name="kinect_v2",
+    joints=(
+        *_KINECT_JOINTS,
+        "spine_shoulder", "left_hand_tip", "left_thumb", "right_hand_tip", "right_thumb",
+    ),
+    bones=(
+        ("spine_base", "spine_mid"), ("spine_mid", "spine_shoulder"),
+        ("spine_shoulder", "neck"), ("neck", "head"),
+        ("spine_shoulder", "left_shoulder"), ("spine_shoulder", "right_shoulder"),
+        *_KINECT_LIMBS,
+        ("left_hand", "left_thumb"), ("left_thumb", "left_hand_tip"),
+        ("right_hand", "right_thumb"), ("right_thumb", "right_hand_tip"),
+    ),
+    centre="spine_shoulder",
+    rows=_KINECT_ROWS,
+)  # fmt: skip
+"""NTU RGB+D. The last two bones of a hand are those of ST-GCN's graph."""
+
+KINECT_V1 = Layout(
+    name="kinect_v1",
+    joints=("hip_centre", "spine", "shoulder_centre", *_KINECT_JOINTS[3:]),
+    bones=(
+        ("hip_centre", "spine"), ("spine", "shoulder_centre"), ("shoulder_centre", "head"),
+        ("shoulder_centre", "left_shoulder"), ("shoulder_centre", "right_shoulder"),
+        *(("hip_centre" if a == "spine_base" else a, b) for a, b in _KINECT_LIMBS),
+    ),
+    centre="shoulder_centre",
+    rows=_KINECT_ROWS,
+)  # fmt: skip
+"""Northwestern-UCLA."""
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout for layout in (BODY_25, COCO_17, KINECT_V1, KINECT_V2)
 }
+"""By name, as files of joints and checkpoints give it."""
+
+ROI_ROWS: dict[str, str] = dict(
+    zip(("head", "right_hand", "left_hand", "right_foot", "left_foot"), BODY_25.rows, strict=True)
+)
 """The mosaic's K = 5 rows, top to bottom, and the BODY_25 joint each is centred on (eq. 1)."""
 
 MIRRORED_ROWS: tuple[int, ...] = (0, 2, 1, 4, 3)
@@ -106,4 +174,4 @@ MIRRORED_ROWS: tuple[int, ...] = (0, 2, 1, 4, 3)
 
 def roi_joints(layout: Layout = BODY_25) -> tuple[int, ...]:
     """Index in `layout` of the joint of each mosaic row, length K."""
-    return tuple(layout.index(joint) for joint in ROI_ROWS.values())
+    return tuple(layout.index(joint) for joint in layout.rows)

@@ -18,11 +18,11 @@ from stroi.cache.ids import ID_BYTES, check_ids, check_sorted, ids_from_array
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
-SCHEMA = "1.1"
+SCHEMA = "1.2"
 """Version of every format: a reader refuses a newer major, and takes any minor of its own.
 
 1.0: mosaics, skeletons, weights, scores. 1.1: the compact form of mosaics; the manifest says what
-each sample was made from, and lists the ledger.
+each sample was made from, and lists the ledger. 1.2: joints.
 """
 
 _BLOCK = 1 << 20

@@ -33,25 +33,35 @@ class Sample:
 
     Attributes:
         id: Sample id, unique also without regard to case.
-        video: Path of the video, relative to the data set's root.
+        video: Path of the video, a file or a folder of frames, relative to the data set's root;
+            empty if there is none, then there is a skeleton.
         label: Class name.
         subject: Who performs; empty if unknown.
         camera: Which view; empty if unknown.
+        group: Any other unit that a split may keep together, such as the setup of NTU RGB+D.
         split: The data set's own split, such as ``train``; empty if it has none.
-        skeleton: Path of a ready skeleton, relative to the root; empty if none.
-        bytes: Size of the video.
-        sha256: Digest of the video, hexadecimal.
+        start: First frame of the clip in its video, from 0.
+        stop: Frame after its last; 0 if the clip lasts to the video's end.
+        skeleton: Path of a ready skeleton, a file or a folder, relative to the root; empty if
+            none.
+        bytes: Size of the video; 0 if there is none.
+        sha256: Digest of the video, hexadecimal; empty if there is none.
+        skeleton_sha256: Digest of the ready skeleton; empty if there is none.
     """
 
     id: str
     video: str
     label: str
-    subject: str
-    camera: str
-    split: str
-    skeleton: str
-    bytes: int
-    sha256: str
+    subject: str = ""
+    camera: str = ""
+    group: str = ""
+    split: str = ""
+    start: int = 0
+    stop: int = 0
+    skeleton: str = ""
+    bytes: int = 0
+    sha256: str = ""
+    skeleton_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,11 @@ class Index:
 
 
 _COLUMNS = tuple(field.name for field in fields(Sample))
+_NUMBERS = ("start", "stop", "bytes")
+_SINCE_1_2 = {"group": "", "start": "0", "stop": "0", "skeleton_sha256": ""}
+"""Columns that an index which came with an older cache does not have, and what they mean then."""
+_REQUIRED = tuple(name for name in _COLUMNS if name not in _SINCE_1_2)
+_TEXTS = tuple(name for name in _COLUMNS if name not in _NUMBERS)
 
 
 def write_index(folder: Path, samples: Iterable[Sample]) -> None:
@@ -103,8 +118,8 @@ def read_index(folder: Path) -> Index:
     known = set(classes)
     ids: dict[str, int] = {}
     samples: list[Sample] = []
-    for line, row in iterate_csv(path, required=_COLUMNS):
-        sample = _sample(path, line, row)
+    for line, row in iterate_csv(path, required=_REQUIRED):
+        sample = _sample(path, line, _SINCE_1_2 | row)
         check_row_id(path, line, sample.id, ids)
         if sample.label not in known:
             raise _range(
@@ -143,18 +158,31 @@ def _range(problem: str) -> RefusedInput:
 
 
 def _sample(path: Path, line: int, row: Mapping[str, str]) -> Sample:
-    size = row["bytes"]
-    if not (size.isascii() and size.isdigit() and len(size) <= 18):
-        raise _value(path, line, f"bytes {size[:40]!a} is no size")
-    if _SHA256.fullmatch(row["sha256"]) is None:
-        raise _value(path, line, f"sha256 {row['sha256'][:70]!a} is no digest")
-    for column in ("label", "subject", "camera", "split"):
+    numbers = {name: _number(path, line, name, row[name]) for name in _NUMBERS}
+    if numbers["stop"] and numbers["stop"] <= numbers["start"]:
+        raise _value(path, line, f"no frame from {numbers['start']} to {numbers['stop']}")
+    for column in ("label", "subject", "camera", "group", "split"):
         check_text(path, line, column, row[column], empty=column != "label")
-    check_inside(path, line, "video", row["video"])
-    if row["skeleton"]:
-        check_inside(path, line, "skeleton", row["skeleton"])
-    text = {name: row[name] for name in _COLUMNS if name != "bytes"}
-    return Sample(bytes=int(size), **text)
+    for place in ("video", "skeleton"):
+        if row[place]:
+            check_inside(path, line, place, row[place])
+    if not (row["video"] or row["skeleton"]):
+        raise _value(path, line, "neither a video nor a skeleton")
+    _check_digest(path, line, "sha256", row["sha256"], needed=row["video"] != "")
+    _check_digest(path, line, "skeleton_sha256", row["skeleton_sha256"], needed=False)
+    text = {name: row[name] for name in _TEXTS}
+    return Sample(**text, start=numbers["start"], stop=numbers["stop"], bytes=numbers["bytes"])
+
+
+def _check_digest(path: Path, line: int, column: str, text: str, *, needed: bool) -> None:
+    if (needed or text) and _SHA256.fullmatch(text) is None:
+        raise _value(path, line, f"{column} {text[:70]!a} is no digest")
+
+
+def _number(path: Path, line: int, column: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise _value(path, line, f"{column} {text[:40]!a} is no number from 0")
+    return int(text)
 
 
 def _value(path: Path, line: int, problem: str) -> RefusedInput:

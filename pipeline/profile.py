@@ -124,6 +124,15 @@ class SkeletonParams(Group):
     """Largest share of clips that may be quarantined before the stage fails."""
 
 
+class JointParams(Group):
+    """The joints that a sensor saw, for the graph network (stage ``joints``)."""
+
+    clips_per_shard: Positive = 256
+    """Clips per file on average, at most twice as many."""
+    max_quarantined: Share = 0.05
+    """Largest share of clips that may be quarantined before the stage fails."""
+
+
 class MosaicParams(Group):
     """Cutting the K x L mosaics, eq. 1 (stage ``mosaics``)."""
 
@@ -238,7 +247,7 @@ class EnsembleParams(Group):
 class Split(Group):
     """Which clips train and which test, by the values of one index column."""
 
-    by: Literal["subject", "camera", "split"]
+    by: Literal["subject", "camera", "group", "split"]
     train: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
     """Left out: all values that the other side does not name."""
@@ -261,6 +270,7 @@ class Profile(Group):
     sample: SampleParams = SampleParams()
     index: IndexParams = IndexParams()
     skeletons: SkeletonParams = SkeletonParams()
+    joints: JointParams = JointParams()
     mosaics: MosaicParams = MosaicParams()
     splits: dict[str, Split] = {}
     gcn: GcnParams = GcnParams()
@@ -280,6 +290,8 @@ class Run(Group):
 
     dataset: str
     split: str
+    input: Literal["skeletons", "joints"]
+    """What the graph network sees: estimated skeletons, or a sensor's joints."""
 
 
 class Plan(Group):
@@ -288,6 +300,8 @@ class Plan(Group):
     rendered: tuple[str, ...] = ()
     """Data sets that stage ``sample`` renders."""
     datasets: tuple[str, ...]
+    sensors: tuple[str, ...] = ()
+    """Data sets with joints of a sensor, for stage ``joints``."""
     runs: dict[str, Run]
     show: str = ""
     """The run that ``dvc plots show`` draws."""

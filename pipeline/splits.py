@@ -59,12 +59,21 @@ def _belongs(value: str, named: tuple[str, ...] | None, other: tuple[str, ...] |
 
 
 def _check_contents(samples: list[Sample], train: set[str], test: set[str]) -> None:
-    first = {sample.sha256: sample.id for sample in samples if sample.id in train}
-    for sample in samples:
-        twin = first.get(sample.sha256)
-        if sample.id in test and twin is not None:
-            raise RefusedInput(
-                "SPLIT_LEAK",
-                f"{twin} (training) and {sample.id} (test) are the same video",
-                remedy="remove one of them from the table",
-            )
+    for what, content in (("video", _video), ("skeleton", _skeleton)):
+        first = {content(sample): sample.id for sample in samples if sample.id in train}
+        for sample in samples:
+            twin = first.get(content(sample))
+            if content(sample) and sample.id in test and twin is not None:
+                raise RefusedInput(
+                    "SPLIT_LEAK",
+                    f"{twin} (training) and {sample.id} (test) are the same {what}",
+                    remedy="remove one of them from the table",
+                )
+
+
+def _video(sample: Sample) -> tuple[str, int, int] | None:
+    return (sample.sha256, sample.start, sample.stop) if sample.sha256 else None
+
+
+def _skeleton(sample: Sample) -> tuple[str, int, int] | None:
+    return (sample.skeleton_sha256, sample.start, sample.stop) if sample.skeleton_sha256 else None

@@ -29,6 +29,10 @@ class Workspace:
         """Out of stage ``skeletons``."""
         return self.root / "data" / dataset / "skeletons"
 
+    def joints(self, dataset: str) -> Path:
+        """Out of stage ``joints``."""
+        return self.root / "data" / dataset / "joints"
+
     def mosaics(self, dataset: str) -> Path:
         """Out of stage ``mosaics``."""
         return self.root / "data" / dataset / "mosaics"

@@ -23,7 +23,7 @@ from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.profile import EnsembleParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.rows import ROWS, STREAMS, Result, Truth, evaluate, format_table, row_scores
-from stroi.stages.training import TEST, parts_of, scores_folder
+from stroi.stages.training import TEST, clips_folder, parts_of, scores_folder
 
 GROUPS = ("seeds", "ensemble", "splits")
 
@@ -120,7 +120,7 @@ def build_table(workspace: Workspace, run: RunParams) -> str:
     dataset, params = run.run.dataset, run.profile.ensemble
     index = read_index(workspace.index(dataset))
     check_pairs(params, index.classes)
-    ledgers = (workspace.skeletons(dataset), workspace.mosaics(dataset))
+    ledgers = (clips_folder(workspace, run), workspace.mosaics(dataset))
     excused = {lost.id for folder in ledgers for lost in read_ledger(folder).quarantined}
     everyone = [sample.id for sample in index.samples]
     parts = parts_of(index, run, everyone)

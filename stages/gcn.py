@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from stroi.cache.digests import sha256_file
+from stroi.cache.joints import JointCache
 from stroi.cache.locks import lock
 from stroi.cache.scores import write_scores
 from stroi.cache.skeletons import SkeletonCache
@@ -18,6 +19,7 @@ from stroi.stages.training import (
     drop_other_seeds,
     epochs,
     gcn_config,
+    open_clips,
     parts_of,
     schedule_of,
     scores_folder,
@@ -35,7 +37,7 @@ GROUPS = ("seeds", "gcn", "splits")
 def train_seed(
     workspace: Workspace,
     run: RunParams,
-    clips: SkeletonCache,
+    clips: SkeletonCache | JointCache,
     index: Index,
     seed: int,
     threads: int,
@@ -83,7 +85,7 @@ def command(workspace: Workspace, run: str, threads: int) -> None:
     seeds = params.profile.seeds
     with lock(workspace.lock("gcn", run)):
         drop_other_seeds(workspace.run(run, "gcn"), seeds)
-        clips = SkeletonCache(workspace.skeletons(params.run.dataset))
+        clips = open_clips(workspace, params)
         index = read_index(workspace.index(params.run.dataset))
         for seed in seeds:
             train_seed(workspace, params, clips, index, seed, threads)

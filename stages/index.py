@@ -40,8 +40,11 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
             remedy="put the data set, or a link to it, there; if you received mosaics without"
             " videos, run `dvc repro --single-item --pull resnet-fixed@RUN` (docs/sharing.md)",
         )
-    listed = sorted(ADAPTERS[params.adapter](raw), key=lambda clip: clip.id)
-    _check_places(raw, [clip.video for clip in listed])
+    listing = ADAPTERS[params.adapter](raw)
+    for note in listing.notes:
+        say(note)
+    listed = listing.clips
+    _check_places(raw, [place for clip in listed for place in (clip.video, clip.skeleton) if place])
     chunks = [listed[at : at + _CHUNK] for at in range(0, len(listed), _CHUNK)]
     results = fan_out(
         partial(_digest_all, raw),
@@ -53,10 +56,9 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
     )
     rows = [row for chunk in results for row in chunk]
     write_index(out, (row for row in rows if isinstance(row, Sample)))
-    ledger = write_ledger(
-        out, [Outcome(row.id) if isinstance(row, Sample) else row for row in rows]
-    )
-    check_share(ledger, params.max_quarantined, out)
+    outcomes = [Outcome(row.id) if isinstance(row, Sample) else row for row in rows]
+    ledger = write_ledger(out, (*outcomes, *listing.left_out))
+    check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)
     return ledger
 
 
@@ -89,14 +91,23 @@ def _digest_all(raw: Path, clips: Sequence[Listed], tick: Tick) -> list[Sample |
 
 
 def _digest(raw: Path, clip: Listed) -> Sample | Outcome:
-    path = raw / clip.video
-    if not (path.is_file() or path.is_dir()):
-        return Outcome(clip.id, "VIDEO_MISSING", f"{clip.video} is neither a file nor a folder")
     try:
-        sha256, size = measure_clip(path)
+        sha256, size = _measure(raw, clip.video, "VIDEO_MISSING")
+        skeleton_sha256, _ = _measure(raw, clip.skeleton, "SKEL_MISSING")
     except ClipRejected as rejected:
         return Outcome(clip.id, rejected.code, rejected.message)
-    return Sample(**vars(clip), bytes=size, sha256=sha256)
+    return Sample(**vars(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
+
+
+def _measure(raw: Path, place: str, missing: str) -> tuple[str, int]:
+    """Digest and size of a clip's video or skeleton; empty and 0 if the clip has none."""
+    path = raw / place
+    if not place or (missing == "SKEL_MISSING" and path.is_dir()):
+        # A folder of JSON files is digested by the stage that knows which of them count.
+        return "", 0
+    if not (path.is_file() or path.is_dir()):
+        raise ClipRejected(missing, f"{place} is neither a file nor a folder")
+    return measure_clip(path)
 
 
 @click.command(help="List and digest the clips of DATASET: data/DATASET/raw -> data/DATASET/index.")

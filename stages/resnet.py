@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import click
 
 from stroi.cache.digests import sha256_file
+from stroi.cache.joints import JointCache
 from stroi.cache.locks import lock
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import write_scores
 from stroi.cache.skeletons import SkeletonCache
-from stroi.cache.weights import read_weights
+from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
@@ -23,6 +25,7 @@ from stroi.stages.training import (
     checkpoint,
     drop_other_seeds,
     epochs,
+    open_clips,
     parts_of,
     resnet_config,
     schedule_of,
@@ -34,6 +37,7 @@ from stroi.trainer.config import Mode
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.models_io import load_gcn, save_resnet
 from stroi.trainer.state import EpochRecord
+from stroi.trainer.stgcn import StGcn
 from stroi.trainer.train_resnet import train_resnet
 
 GROUPS = ("seeds", "gcn", "weights", "resnet", "splits")
@@ -46,21 +50,22 @@ class Data:
     Attributes:
         index: The data set's index.
         mosaics: Its mosaics.
-        clips: Its skeletons, in joint mode only.
+        clips: What the graph network sees, in joint mode only.
     """
 
     index: Index
     mosaics: MosaicCache
-    clips: SkeletonCache | None
+    clips: SkeletonCache | JointCache | None
 
 
-def open_data(workspace: Workspace, dataset: str, mode: Mode) -> Data:
-    """Open what the mode needs of a data set.
+def open_data(workspace: Workspace, run: RunParams, mode: Mode) -> Data:
+    """Open what the mode needs of the run's data set.
 
     Raises:
         RefusedInput: If the index, the mosaics or the skeletons are damaged.
     """
-    clips = SkeletonCache(workspace.skeletons(dataset)) if mode == "joint" else None
+    clips = open_clips(workspace, run) if mode == "joint" else None
+    dataset = run.run.dataset
     return Data(
         read_index(workspace.index(dataset)), MosaicCache(workspace.mosaics(dataset)), clips
     )
@@ -79,6 +84,18 @@ def side_inputs(
     return {}, {}
 
 
+def usable(
+    shown: Sequence[str],
+    *,
+    weights: Weights | None = None,
+    clips: SkeletonCache | JointCache | None = None,
+    gcn: StGcn | None = None,
+) -> tuple[str, ...]:
+    """The clips with mosaics that the mode's other inputs have too: a sensor may miss some."""
+    known = (set(each.ids) for each in (weights, clips) if each is not None)
+    return tuple(sorted(set(shown).intersection(*known)))
+
+
 def train_seed(
     workspace: Workspace, run: RunParams, data: Data, mode: Mode, seed: int, threads: int
 ) -> None:
@@ -89,9 +106,9 @@ def train_seed(
         StroiError: If the training cannot be carried through.
     """
     params, mosaics, index = run.profile.resnet, data.mosaics, data.index
-    parts = parts_of(index, run, mosaics.ids)
     schedule = schedule_of(params.schedule)
     beside, origin = side_inputs(workspace, run, data, mode, seed)
+    parts = parts_of(index, run, usable(mosaics.ids, **beside))
     records: list[EpochRecord] = []
     with epochs(schedule, f"resnet {mode}, seed {seed}", records) as tell:
         model = train_resnet(
@@ -136,7 +153,7 @@ def command(workspace: Workspace, run: str, mode: Mode, threads: int) -> None:
     seeds = params.profile.seeds
     with lock(workspace.lock(f"resnet-{mode}", run)):
         drop_other_seeds(workspace.run(run, f"resnet-{mode}"), seeds)
-        data = open_data(workspace, params.run.dataset, mode)
+        data = open_data(workspace, params, mode)
         for seed in seeds:
             train_seed(workspace, params, data, mode, seed, threads)
     say(f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

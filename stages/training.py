@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stroi.cache.files import write_atomic
+from stroi.cache.joints import JointCache
+from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.index import Index, csv_bytes
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import GcnParams, ResnetParams, ScheduleParams
 from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, divide
+from stroi.pipeline.workspace import Workspace
 from stroi.trainer.config import Bodies, GcnConfig, ResNetConfig, Schedule
 from stroi.trainer.state import EpochRecord
 
@@ -41,6 +44,23 @@ def drop_other_seeds(out: Path, seeds: Sequence[int]) -> None:
     for folder in out.glob("seed-*"):
         if folder not in wanted:
             shutil.rmtree(folder)
+
+
+def clips_folder(workspace: Workspace, run: RunParams) -> Path:
+    """The folder of what the run's graph network sees."""
+    if run.run.input == "joints":
+        return workspace.joints(run.run.dataset)
+    return workspace.skeletons(run.run.dataset)
+
+
+def open_clips(workspace: Workspace, run: RunParams) -> SkeletonCache | JointCache:
+    """What the run's graph network sees, verified.
+
+    Raises:
+        RefusedInput: If it is missing or damaged.
+    """
+    folder = clips_folder(workspace, run)
+    return JointCache(folder) if run.run.input == "joints" else SkeletonCache(folder)
 
 
 def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from stroi.cache.digests import sha256_file
+from stroi.cache.joints import JointCache
 from stroi.cache.locks import lock
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.weights import write_weights
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training import checkpoint, drop_other_seeds, seed_folder
+from stroi.stages.training import checkpoint, drop_other_seeds, open_clips, seed_folder
 from stroi.trainer.infer_gcn import dump_weights
 from stroi.trainer.models_io import load_gcn
 
@@ -19,7 +20,7 @@ GROUPS = ("seeds", "weights")
 
 
 def dump_seed(
-    workspace: Workspace, run: RunParams, clips: SkeletonCache, seed: int, threads: int
+    workspace: Workspace, run: RunParams, clips: SkeletonCache | JointCache, seed: int, threads: int
 ) -> None:
     """Write the weights of one seed's network.
 
@@ -47,7 +48,7 @@ def command(workspace: Workspace, run: str, threads: int) -> None:
     seeds = params.profile.seeds
     with lock(workspace.lock("weights", run)):
         drop_other_seeds(workspace.run(run, "weights"), seeds)
-        clips = SkeletonCache(workspace.skeletons(params.run.dataset))
+        clips = open_clips(workspace, params)
         for seed in seeds:
             dump_seed(workspace, params, clips, seed, threads)
     say(f"weights {run}: {len(clips.ids)} clips, {len(seeds)} files")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from stroi.cache.errors import ParamsError, RefusedInput
-from stroi.cache.layouts import BODY_25, COCO_17, Layout
+from stroi.cache.layouts import LAYOUTS
 from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.fused import FusedNet
@@ -18,7 +18,6 @@ from stroi.trainer.mosaic_ops import Cells
 from stroi.trainer.stgcn import StGcn
 
 SCHEMA = "1.0"
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (BODY_25, COCO_17)}
 MAX_BLOCKS = 100
 """Most blocks that a received graph network may have; ST-GCN has ten."""
 

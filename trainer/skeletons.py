@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import StroiError
-from stroi.cache.layouts import BODY_25
+from stroi.cache.joints import JointClip
+from stroi.cache.layouts import BODY_25, LAYOUTS, Layout
 from stroi.cache.skeletons import Clip
 
 TORSO_PER_HEIGHT = 0.3
@@ -18,9 +19,9 @@ TORSO_PER_HEIGHT = 0.3
 
 
 class ClipSource(Protocol):
-    """Clips by sample id: a dict, or `stroi.cache.skeletons.SkeletonCache`."""
+    """Clips by sample id: a dict, a `SkeletonCache` or a `JointCache`."""
 
-    def __getitem__(self, sample_id: str, /) -> Clip:
+    def __getitem__(self, sample_id: str, /) -> Clip | JointClip:
         """The clip of one sample."""
 
 
@@ -30,14 +31,20 @@ class SkeletonSet:
 
     Attributes:
         ids: N sample ids, sorted.
-        x: (N, M, T, V, 3) float32: x, y in torso lengths about the clip's centre (y down),
-            confidence in [0, 1]; a missing joint is (0, 0, 0).
+        x: (N, M, T, V, 3) float32, see `prepare`; a missing joint is (0, 0, 0).
         present: (N, M) bool, whether the person has any joint at all.
+        layout: The V joints.
     """
 
     ids: tuple[str, ...]
     x: NDArray[np.float32]
     present: NDArray[np.bool_]
+    layout: Layout = BODY_25
+
+
+def layout_of(clip: Clip | JointClip) -> Layout:
+    """The joints of a clip: BODY_25 if they were estimated, else those of its sensor."""
+    return LAYOUTS[clip.layout] if isinstance(clip, JointClip) else BODY_25
 
 
 def resample(keypoints: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
@@ -47,24 +54,72 @@ def resample(keypoints: NDArray[np.float32], frames: int) -> NDArray[np.float32]
     towards the (0, 0) of an absent joint.
 
     Args:
-        keypoints: (T, M, V, 3) x, y, confidence; confidence 0 means absent.
+        keypoints: (T, M, V, D) coordinates and, last, confidence; confidence 0 means absent.
         frames: T', frames wanted.
 
     Returns:
-        (T', M, V, 3) float32.
+        (T', M, V, D) float32.
     """
     place = np.linspace(0, len(keypoints) - 1, frames)
     low = np.floor(place).astype(np.int64)
     high = np.minimum(low + 1, len(keypoints) - 1)
     share = (place - low).astype(np.float32)[:, None, None, None]
     first, second = keypoints[low], keypoints[high]
-    both = (first[..., 2:] > 0) & (second[..., 2:] > 0)
+    both = (first[..., -1:] > 0) & (second[..., -1:] > 0)
     nearer = np.where(share < 0.5, first, second)
     return np.where(both, first * (1 - share) + second * share, nearer).astype(np.float32)
 
 
-def prepare(clip: Clip, *, frames: int) -> NDArray[np.float32]:
-    """Key points of one clip as input of the graph network; label-blind.
+def prepare(clip: Clip | JointClip, *, frames: int) -> NDArray[np.float32]:
+    """One clip as input of the graph network; label-blind.
+
+    Args:
+        clip: Estimated key points, or a sensor's joints.
+        frames: T', frames wanted.
+
+    Returns:
+        (M, T', V, 3) float32, see `prepare_keypoints` and `prepare_joints`; absent joints are 0.
+
+    Raises:
+        StroiError: ``CLIP_EMPTY`` if no person has a joint.
+    """
+    if isinstance(clip, JointClip):
+        return prepare_joints(clip, frames=frames)
+    return prepare_keypoints(clip, frames=frames)
+
+
+def prepare_joints(clip: JointClip, *, frames: int) -> NDArray[np.float32]:
+    """Joints of one clip in m about the body's centre where it is first seen.
+
+    Both persons keep one origin: the layout's centre joint of the first person seen, in the first
+    frame that has it.
+
+    Args:
+        clip: Bodies in the sensor's space, positions (T, M, V, 3) in m.
+        frames: T', frames wanted.
+
+    Returns:
+        (M, T', V, 3) float32: x, y up, z in m; absent joints are 0.
+
+    Raises:
+        StroiError: ``CLIP_EMPTY`` if no person has a joint.
+    """
+    seen = clip.state > 0
+    if not seen.any():
+        raise _empty()
+    centre = seen[:, :, LAYOUTS[clip.layout].index(LAYOUTS[clip.layout].centre)]
+    if centre.any():
+        frame, person = np.argwhere(centre)[0]
+        joint = LAYOUTS[clip.layout].index(LAYOUTS[clip.layout].centre)
+    else:
+        frame, person, joint = np.argwhere(seen)[0]
+    moved = np.where(seen[..., None], clip.position - clip.position[frame, person, joint], 0)
+    marked = np.concatenate([moved, seen[..., None]], axis=-1).astype(np.float32)
+    return resample(marked, frames)[..., :3].transpose(1, 0, 2, 3)
+
+
+def prepare_keypoints(clip: Clip, *, frames: int) -> NDArray[np.float32]:
+    """Key points of one clip in torso lengths about the clip's centre.
 
     Both persons keep one origin (the mean of the persons' median body centres) and one scale
     (the mean of their median torso lengths), so their distance and sizes stay comparable.
@@ -82,9 +137,7 @@ def prepare(clip: Clip, *, frames: int) -> NDArray[np.float32]:
     keypoints = np.nan_to_num(clip.keypoints.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     persons = [p for p in range(keypoints.shape[1]) if (keypoints[:, p, :, 2] > 0).any()]
     if not persons:
-        raise StroiError(
-            "CLIP_EMPTY", "no person has a single joint", remedy="leave this clip out of the index"
-        )
+        raise _empty()
     middles, sizes = zip(*(_middle_and_size(keypoints[:, p]) for p in persons), strict=True)
     seen = keypoints[..., 2:] > 0
     size = float(np.mean(sizes)) or max(clip.height, 1) * TORSO_PER_HEIGHT
@@ -108,14 +161,32 @@ def prepare_all(clips: ClipSource, ids: Sequence[str], *, frames: int) -> Skelet
         StroiError: ``CLIP_EMPTY`` naming the first clip without a person.
     """
     ordered = tuple(sorted(ids))
-    x = np.empty((len(ordered), 2, frames, len(BODY_25.joints), 3), np.float32)
+    layout = layout_of(clips[ordered[0]]) if ordered else BODY_25
+    x = np.empty((len(ordered), 2, frames, len(layout.joints), 3), np.float32)
     for row, sample in enumerate(ordered):
+        clip = clips[sample]
         try:
-            x[row] = prepare(clips[sample], frames=frames)
+            x[row] = prepare(_of_layout(clip, layout), frames=frames)
         except StroiError as error:
             message = f"clip {sample}: {error.message}"
             raise StroiError(error.code, message, remedy=error.remedy) from None
-    return SkeletonSet(ordered, x, np.asarray((x[..., 2] > 0).any((2, 3))))
+    return SkeletonSet(ordered, x, np.asarray((x != 0).any((2, 3, 4))), layout)
+
+
+def _of_layout(clip: Clip | JointClip, layout: Layout) -> Clip | JointClip:
+    if layout_of(clip) != layout:
+        raise StroiError(
+            "LAYOUT",
+            f"its joints are {layout_of(clip).name}, those of the first clip {layout.name}",
+            remedy="train on clips of one sensor",
+        )
+    return clip
+
+
+def _empty() -> StroiError:
+    return StroiError(
+        "CLIP_EMPTY", "no person has a single joint", remedy="leave this clip out of the index"
+    )
 
 
 def _middle_and_size(person: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:

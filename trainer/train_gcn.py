@@ -58,7 +58,7 @@ def train_gcn(
     data = prepare_all(clips, tuple(labels), frames=config.frames)
     truth = label_array(labels, data.ids, classes)
     with deterministic(seed, threads):
-        model = StGcn(classes, config).to(where)
+        model = StGcn(classes, config, layout=data.layout).to(where)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     targets = torch.from_numpy(truth)
 

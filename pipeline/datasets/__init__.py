@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stroi.pipeline.datasets.demo import list_demo
-from stroi.pipeline.datasets.listing import Listed
+from stroi.pipeline.datasets.listing import Listed, Listing
 from stroi.pipeline.datasets.table import list_table
 
-ADAPTERS: dict[str, Callable[[Path], tuple[Listed, ...]]] = {
+ADAPTERS: dict[str, Callable[[Path], Listing]] = {
     "demo": list_demo,
     "table": list_table,
 }
 """By the name that ``index.adapter`` gives."""
 
-__all__ = ["ADAPTERS", "Listed"]
+__all__ = ["ADAPTERS", "Listed", "Listing"]

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listed
+from stroi.pipeline.datasets.listing import Listing
 from stroi.pipeline.datasets.table import list_table
 
 
-def list_demo(root: Path) -> tuple[Listed, ...]:
+def list_demo(root: Path) -> Listing:
     """Clips of the rendered demo data set.
 
     Raises:
         RefusedInput: If the table is malformed, or a (class, subject, camera) is not there as
             often as every other: then the demo was cut short or edited.
     """
-    clips = list_table(root)
+    listing = list_table(root)
+    clips = listing.clips
     axes = [
         sorted({getattr(clip, axis) for clip in clips}) for axis in ("label", "subject", "camera")
     ]
@@ -27,4 +28,4 @@ def list_demo(root: Path) -> tuple[Listed, ...]:
             f"{root}: {len(clips)} clips do not fill {cells} (class, subject, camera) cells",
             remedy="run `stroi sample` again",
         )
-    return clips
+    return listing

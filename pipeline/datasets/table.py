@@ -7,16 +7,17 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.csv_tables import check_inside, check_row_id, check_text, iterate_csv
-from stroi.pipeline.datasets.listing import Listed
+from stroi.pipeline.datasets.listing import Listed, Listing
 
 REQUIRED = ("sample_id", "video", "label", "subject", "camera")
+OPTIONAL = ("group", "split", "start", "stop", "skeleton")
 
 
-def list_table(root: Path) -> tuple[Listed, ...]:
+def list_table(root: Path) -> Listing:
     """Clips listed in ``table.csv`` of `root`.
 
-    The columns are ``sample_id, video, label, subject, camera[, split][, skeleton]``; paths are
-    relative to `root`. The order of the rows means nothing.
+    The columns are ``sample_id, video, label, subject, camera`` and, if wanted, ``group, split,
+    start, stop, skeleton``; paths are relative to `root`. The order of the rows means nothing.
 
     Raises:
         RefusedInput: ``CSV_*`` if the table is missing or malformed, or a row lacks its video or
@@ -30,21 +31,44 @@ def list_table(root: Path) -> tuple[Listed, ...]:
         listed.append(_listed(path, line, row))
     if not listed:
         raise RefusedInput("CSV_EMPTY", f"{path} lists no clip", remedy="add one row per clip")
-    return tuple(listed)
+    return Listing.of(listed)
 
 
 def _listed(path: Path, line: int, row: Mapping[str, str]) -> Listed:
     stripped = {name: value.strip() for name, value in row.items()}
-    for column in ("label", "subject", "camera"):
-        check_text(path, line, column, stripped[column], empty=column != "label")
-    split = check_text(path, line, "split", stripped.get("split", ""), empty=True)
+    texts = {
+        column: check_text(path, line, column, stripped.get(column, ""), empty=column != "label")
+        for column in ("label", "subject", "camera", "group", "split")
+    }
+    start, stop = (check_frame(path, line, name, stripped.get(name, "")) for name in _FRAMES)
+    if stop and stop <= start:
+        raise _value(path, line, f"no frame from {start} to {stop}")
     skeleton = row.get("skeleton", "")
     return Listed(
         id=row["sample_id"],
         video=check_inside(path, line, "video", row["video"]),
-        label=stripped["label"],
-        subject=stripped["subject"],
-        camera=stripped["camera"],
-        split=split,
+        start=start,
+        stop=stop,
         skeleton=check_inside(path, line, "skeleton", skeleton) if skeleton else "",
+        **texts,
     )
+
+
+_FRAMES = ("start", "stop")
+
+
+def check_frame(path: Path, line: int, column: str, text: str) -> int:
+    """A frame number of a table; 0 where the cell is empty.
+
+    Raises:
+        RefusedInput: ``CSV_VALUE``.
+    """
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise _value(path, line, f"{column} {text[:40]!a} is no frame number")
+    return int(text)
+
+
+def _value(path: Path, line: int, problem: str) -> RefusedInput:
+    return RefusedInput("CSV_VALUE", f"{path}:{line}: {problem}", remedy="correct the row")

@@ -20,6 +20,8 @@ from stroi.cache.files import write_atomic
 from stroi.cache.formats import MOSAICS_COMPACT, SCORES
 from stroi.cache.hdf5 import decode, encode
 from stroi.cache.ids import ids_to_array
+from stroi.cache.joints import JointClip, encode_joints, joint_digests
+from stroi.cache.layouts import LAYOUTS
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.packing import pack
@@ -77,6 +79,26 @@ def make_clip(frames: int, *, seed: int = 0) -> Clip:
     keypoints = np.zeros((frames, 2, 25, 3), np.float32)
     keypoints[:, 0] = random.random((frames, 25, 3), dtype=np.float32) * 200
     return Clip(keypoints, person_count=1, width=320, height=240, fps=29.97)
+
+
+def make_joints(frames: int, *, seed: int = 0, layout: str = "kinect_v1") -> JointClip:
+    """Random joints of one person in a sensor's layout."""
+    random = np.random.default_rng(seed)
+    count = len(LAYOUTS[layout].joints)
+    position = np.zeros((frames, 2, count, 3), np.float32)
+    position[:, 0] = random.standard_normal((frames, count, 3), dtype=np.float32)
+    state = np.zeros((frames, 2, count), np.uint8)
+    state[:, 0] = random.integers(1, 3, (frames, count), np.uint8)
+    return JointClip(position, state, person_count=1, layout=layout, fps=30.0)
+
+
+def write_joints(folder: Path, clips: dict[str, JointClip]) -> Path:
+    """A complete folder of one joint shard."""
+    data = encode_joints(list(clips), list(clips.values()))
+    write_atomic(folder / "joints-00000.h5", data)
+    entry = file_entry("joints-00000.h5", data, list(clips), joint_digests(list(clips.values())))
+    write_manifest(folder, Manifest("joints", {}, {}, (entry,)))
+    return folder
 
 
 def write_cache(folder: Path, shards: list[Mosaics]) -> Path:
@@ -142,6 +164,7 @@ def write_every_kind(root: Path) -> None:
     add_sources(write_cache(root / "mosaics", shards))
     pack(root / "mosaics", root / "mosaics_compact", codec="webp")
     write_skeletons(root / "skeletons", {"a": make_clip(2, seed=1), "b": make_clip(1, seed=2)})
+    write_joints(root / "joints", {"a": make_joints(2, seed=1), "b": make_joints(1, seed=2)})
     made_by: dict[str, Any] = {"params": {}, "producer": {}}
     write_weights(root / "weights", make_weights(("a", "b")), **made_by)
     write_scores(root / "scores", "test", make_scores(("a", "b")), **made_by)

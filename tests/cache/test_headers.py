@@ -182,7 +182,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     ),
     "newer major": (
         attribute("schema", np.bytes_("2.0")),
-        "SCHEMA: FILE: schema 2.0 is newer than 1.1, which this stroi reads; install a newer",
+        "SCHEMA: FILE: schema 2.0 is newer than 1.2, which this stroi reads; install a newer",
     ),
     "bad id": (
         lambda file: file["sample_id"].write_direct(np.array([b"a", b"b\n"], "S64")),

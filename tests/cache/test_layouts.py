@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from stroi.cache.layouts import BODY_25, COCO_17, MIRRORED_ROWS, ROI_ROWS, Layout, roi_joints
+from stroi.cache.layouts import (
+    BODY_25,
+    COCO_17,
+    KINECT_V1,
+    KINECT_V2,
+    LAYOUTS,
+    MIRRORED_ROWS,
+    ROI_ROWS,
+    Layout,
+    roi_joints,
+)
 
 
-@pytest.mark.parametrize(("layout", "count"), [(BODY_25, 25), (COCO_17, 17)])
+@pytest.mark.parametrize(
+    ("layout", "count"), [(BODY_25, 25), (COCO_17, 17), (KINECT_V1, 20), (KINECT_V2, 25)]
+)
 def test_bones_reach_every_joint(layout: Layout, count: int) -> None:
     assert len(set(layout.joints)) == len(layout.joints) == count
     assert len({frozenset(edge) for edge in layout.edges}) == len(layout.edges)
@@ -15,7 +27,7 @@ def test_bones_reach_every_joint(layout: Layout, count: int) -> None:
     for _ in layout.joints:
         reached |= {b for a, b in layout.edges if a in reached}
         reached |= {a for a, b in layout.edges if b in reached}
-    if layout is BODY_25:
+    if layout is not COCO_17:
         assert len(layout.edges) == count - 1
     assert reached == set(range(count))
 
@@ -28,3 +40,32 @@ def test_rows_are_those_of_openpose() -> None:
     for name, twin in zip(names, mirrored, strict=True):
         side, _, part = name.partition("_")
         assert twin == (f"{swap[side]}_{part}" if side in swap else name)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_mirroring_twice_changes_nothing(layout: Layout) -> None:
+    twin = layout.mirrored
+    assert [twin[one] for one in twin] == list(range(len(layout.joints)))
+    assert twin[layout.index("left_wrist")] == layout.index("right_wrist")
+    assert twin[layout.index(layout.rows[0])] == layout.index(layout.rows[0])
+    assert tuple(roi_joints(layout)[row] for row in MIRRORED_ROWS) == tuple(
+        twin[joint] for joint in roi_joints(layout)
+    )
+
+
+def test_kinect_joints_stand_where_the_sensor_puts_them() -> None:
+    # The vertices whose features weigh the mosaic's rows, the same for both sensors.
+    assert roi_joints(KINECT_V1) == roi_joints(KINECT_V2) == (3, 11, 7, 18, 14)
+    # ST-GCN's edges, counted from 1.
+    known = (
+        (1, 2), (2, 21), (3, 21), (4, 3), (5, 21), (6, 5), (7, 6), (8, 7), (9, 21), (10, 9),
+        (11, 10), (12, 11), (13, 1), (14, 13), (15, 14), (16, 15), (17, 1), (18, 17), (19, 18),
+        (20, 19), (22, 23), (23, 8), (24, 25), (25, 12),
+    )  # fmt: skip
+    assert {frozenset(edge) for edge in KINECT_V2.edges} == {
+        frozenset((a - 1, b - 1)) for a, b in known
+    }
+    first = ((1, 2), (2, 3), (4, 3), (5, 3), (9, 3))
+    assert {frozenset((a - 1, b - 1)) for a, b in first} <= {
+        frozenset(edge) for edge in KINECT_V1.edges
+    }

@@ -86,7 +86,7 @@ def test_edited_manifest_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"schema": "2.0"}, "SCHEMA: manifest.json: schema 2.0 is newer than 1.1"),
+        ({"schema": "2.0"}, "SCHEMA: manifest.json: schema 2.0 is newer than 1.2"),
         ({"schema": "1"}, "SCHEMA: manifest.json: schema '1' is not a version"),
         ({"schema": 1}, "MANIFEST: manifest.json: schema is not text"),
         ({"kind": "../x"}, "MANIFEST: manifest.json: kind is malformed: '../x'"),
@@ -154,7 +154,7 @@ def test_newer_minor_version_is_read(tmp_path: Path) -> None:
 def test_newer_major_version_is_refused_even_if_it_is_sealed_otherwise(tmp_path: Path) -> None:
     text = refusal(tmp_path, b'{"schema": "2.0"}')
     assert text == (
-        "SCHEMA: manifest.json: schema 2.0 is newer than 1.1, which this stroi reads;"
+        "SCHEMA: manifest.json: schema 2.0 is newer than 1.2, which this stroi reads;"
         " install a newer stroi"
     )
 

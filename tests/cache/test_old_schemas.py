@@ -8,9 +8,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from small_caches import make_clip, make_mosaics, make_scores, make_weights, write_every_kind
+from small_caches import (
+    make_clip,
+    make_joints,
+    make_mosaics,
+    make_scores,
+    make_weights,
+    write_every_kind,
+)
 
 from stroi.cache.formats import FORMATS
+from stroi.cache.joints import JointCache
 from stroi.cache.manifest import read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.packing import unpack
@@ -24,6 +32,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 KINDS = {
     "1.0": ("mosaics", "scores", "skeletons", "weights"),
     "1.1": ("mosaics", "mosaics_compact", "scores", "skeletons", "weights"),
+    "1.2": ("joints", "mosaics", "mosaics_compact", "scores", "skeletons", "weights"),
 }
 
 
@@ -86,6 +95,12 @@ def test_old_folder_says_what_it_said(version: str) -> None:
     np.testing.assert_array_equal(weights.row, make_weights(("a", "b")).row)
     scores = read_scores(folder / "scores", "test")
     np.testing.assert_array_equal(scores.logits, make_scores(("a", "b")).logits)
+
+
+def test_old_joints_say_what_they_said() -> None:
+    clip, made = JointCache(SCHEMAS / "1.2" / "joints")["b"], make_joints(1, seed=2)
+    np.testing.assert_array_equal(clip.position, made.position)
+    np.testing.assert_array_equal(clip.state, made.state)
 
 
 def test_old_compact_folder_says_what_it_said(tmp_path: Path) -> None:

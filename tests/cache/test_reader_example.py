@@ -21,7 +21,6 @@ from stroi.cache.schema import ID_FIELD, SCHEMA
 from stroi.cache.verify import verify
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cache-format.md").read_text(encoding="utf-8")
-KINDS = ["mosaics", "mosaics_compact", "skeletons", "weights", "scores"]
 
 
 def example(name: str) -> str:
@@ -104,7 +103,7 @@ def test_example_computes_every_digest(tmp_path: Path) -> None:
         "print(json.dumps(found))\n"
     )
     found = json.loads(run(tmp_path, "digests.py", script, tmp_path / "all"))
-    assert sorted(found) == sorted(KINDS)
+    assert sorted(found) == sorted(FORMATS)
     for kind, (seal, params, samples) in found.items():
         document = json.loads((tmp_path / "all" / kind / "manifest.json").read_bytes())
         manifest = read_manifest(tmp_path / "all" / kind)

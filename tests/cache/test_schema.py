@@ -118,7 +118,7 @@ def test_same_major_version_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["2.0", "10.3"])
 def test_newer_major_version_is_refused(text: str) -> None:
-    with pytest.raises(RefusedInput, match=f"schema {text} is newer than 1.1.*newer stroi"):
+    with pytest.raises(RefusedInput, match=f"schema {text} is newer than 1.2.*newer stroi"):
         check_version(text, "file")
 
 

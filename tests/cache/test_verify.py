@@ -15,10 +15,12 @@ import h5py
 import pytest
 from small_caches import (
     make_clip,
+    make_joints,
     make_mosaics,
     make_scores,
     make_weights,
     write_cache,
+    write_joints,
     write_skeletons,
 )
 
@@ -133,9 +135,11 @@ def write_every_kind(folder: Path, kind: str) -> Path:
         write_scores(folder, "test", make_scores(many), params={}, producer={})
     elif kind == "skeletons":
         write_skeletons(folder, {name: make_clip(2 + len(ids)) for name in ids})
+    elif kind == "joints":
+        write_joints(folder, {name: make_joints(2 + len(ids)) for name in ids})
     else:
         write_cache(folder, [make_mosaics(ids, seed=1), make_mosaics(("d", "e"), seed=2)])
-    if kind in ("mosaics", "mosaics_compact", "skeletons"):
+    if kind in ("mosaics", "mosaics_compact", "skeletons", "joints"):
         add_ledger(folder)
     if kind == "mosaics_compact":
         pack(folder, folder / "compact")
@@ -152,7 +156,9 @@ def add_ledger(folder: Path, text: str | None = None) -> None:
     data = text.encode("utf-8", "surrogateescape")
     (folder / "ledger.csv").write_bytes(data)
     files = [entry for entry in manifest.files if entry.name != "ledger.csv"]
-    write_manifest(folder, replace(manifest, files=(file_entry("ledger.csv", data), *files)))
+    files.append(file_entry("ledger.csv", data))
+    ordered = tuple(sorted(files, key=lambda entry: entry.name))
+    write_manifest(folder, replace(manifest, files=ordered))
 
 
 @pytest.mark.parametrize("kind", sorted(FORMATS))

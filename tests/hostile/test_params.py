@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from received import assert_refused, stroi
 
 KIB = 1024
-PLAN = "datasets: [x]\nruns:\n  r: {dataset: x, split: s}\n"
+PLAN = "datasets: [x]\nruns:\n  r: {dataset: x, split: s, input: skeletons}\n"
 PROFILE = "splits:\n  s: {by: subject, test: ['1']}\n"
 
 

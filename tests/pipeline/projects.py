@@ -34,7 +34,7 @@ PARAMS = """
 rendered: [demo]
 datasets: [demo]
 runs:
-  demo-xsub: {dataset: demo, split: xsub}
+  demo-xsub: {dataset: demo, split: xsub, input: skeletons}
 show: demo-xsub
 """
 

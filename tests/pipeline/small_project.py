@@ -37,10 +37,8 @@ def project_with_mosaics(folder: Path) -> Path:
             "alpha" if name[0] == "a" else "beta",
             name[2:5],
             name[6:],
-            "",
-            "",
-            100,
-            video_of(name),
+            bytes=100,
+            sha256=video_of(name),
         )
         for name in IDS
     ]

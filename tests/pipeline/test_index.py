@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.pipeline.datasets import ADAPTERS
 from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import read_index
+from stroi.pipeline.index import Sample, read_index
 from stroi.pipeline.ledger import read_ledger
 from stroi.pipeline.profile import IndexParams
 from stroi.stages.index import build_index
@@ -42,6 +43,35 @@ def test_index_holds_every_clip_with_its_digest(tmp_path: Path) -> None:
     assert index.classes == ("drink", "wave")
     assert index.labels(["c", "b"]) == {"c": 1, "b": 0}
     assert index.samples[0].bytes == 10
+
+
+def test_older_index_is_read(tmp_path: Path) -> None:
+    """One that came with a cache made before clips could be parts of videos."""
+    digest = "0" * 64
+    (tmp_path / "classes.txt").write_text("wave\n")
+    (tmp_path / "samples.csv").write_text(
+        "id,video,label,subject,camera,split,skeleton,bytes,sha256\n"
+        f"a,a.avi,wave,s1,c1,train,,10,{digest}\n"
+    )
+    (sample,) = read_index(tmp_path).samples
+    assert sample == Sample(
+        "a", "a.avi", "wave", "s1", "c1", split="train", bytes=10, sha256=digest
+    )
+
+
+def test_clips_of_one_video_and_clips_without_one(tmp_path: Path) -> None:
+    raw = _dataset(
+        tmp_path / "raw",
+        ["a,videos/a.avi,wave,s1,c1,room,0,30,", "b,videos/a.avi,wave,s1,c1,room,30,,videos/b.avi"],
+        HEADER.strip() + ",group,start,stop,skeleton\n",
+    )
+    first, second = read_index(_build(raw, tmp_path / "index")).samples
+    assert (first.group, first.start, first.stop, first.skeleton_sha256) == ("room", 0, 30, "")
+    assert (second.start, second.stop, second.skeleton) == (30, 0, "videos/b.avi")
+    assert second.skeleton_sha256 == hashlib.sha256(b"b" * 10).hexdigest()
+    (raw / "videos" / "b.avi").unlink()
+    lost = read_ledger(_build(raw, tmp_path / "index", limit=0.5)).quarantined
+    assert [(one.id, one.code) for one in lost] == [("b", "SKEL_MISSING")]
 
 
 def test_order_of_rows_changes_no_byte(tmp_path: Path) -> None:
@@ -145,9 +175,12 @@ def _damaged(tmp_path: Path, name: str, old: str, new: str) -> Path:
         ("samples.csv", "a,videos", "..,videos", r"ID_BAD.*csv:2: '\.\.' cannot be a sample id"),
         ("samples.csv", "videos/a", "../a", r"VIDEO_OUTSIDE.*csv:2: video '\.\./a.avi' is not in"),
         ("samples.csv", "videos/a", "/etc/a", r"VIDEO_OUTSIDE.*csv:2: video '/etc/a.avi' is not i"),
-        ("samples.csv", "c1,,,", "c1,,../x,", r"VIDEO_OUTSIDE.*csv:2: skeleton '\.\./x' is not in"),
-        ("samples.csv", ",10,", ",1e1,", r"CSV_VALUE.*csv:2: bytes '1e1' is no size"),
+        ("samples.csv", "c1,,,0,0,,", "c1,,,0,0,../x,", "VIDEO_OUTSIDE.*csv:2: skeleton"),
+        ("samples.csv", ",10,", ",1e1,", r"CSV_VALUE.*csv:2: bytes '1e1' is no number fr"),
         ("samples.csv", ",10,", ",10,z", r"CSV_VALUE.*csv:2: sha256 'z[0-9a-f]*' is no digest"),
+        ("samples.csv", ",0,0,,", ",7,7,,", "CSV_VALUE.*csv:2: no frame from 7 to 7"),
+        ("samples.csv", ",0,0,,", ",-1,0,,", "CSV_VALUE.*csv:2: start '-1' is no number from 0"),
+        ("samples.csv", "videos/a.avi", "", "CSV_VALUE.*csv:2: neither a video nor a skeleton"),
         ("samples.csv", "s1", "s\x1b1", r"CSV_VALUE.*csv:2: subject 's\\x1b1' is no plain text"),
         ("samples.csv", "sha256", "digest", "CSV_COLUMNS.*no column sha256"),
     ],

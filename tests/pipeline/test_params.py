@@ -14,11 +14,11 @@ from stroi.pipeline.profile import Profile
 def _project(folder: Path, profile: str, params: str | None = None) -> Path:
     (folder / "profiles").mkdir(exist_ok=True)
     (folder / "profiles" / "x.yaml").write_text(profile)
-    default = "datasets: [x]\nruns:\n  r: {dataset: x, split: s}\n"
-    (folder / "params.yaml").write_text(default if params is None else params)
+    (folder / "params.yaml").write_text(DEFAULT if params is None else params)
     return folder
 
 
+DEFAULT = "datasets: [x]\nruns:\n  r: {dataset: x, split: s, input: skeletons}\n"
 GOOD = "splits:\n  s: {by: subject, test: ['1']}\n"
 
 
@@ -74,7 +74,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ("splits: {s: {by: camera, train: ['1'], test: ['1']}}\n", "on both sides: 1"),
         (
             "splits: {s: {by: label, train: ['1']}}\n",
-            "Input should be 'subject', 'camera' or 'split'",
+            "Input should be 'subject', 'camera', 'group' or 'split'",
         ),
     ],
 )
@@ -117,13 +117,13 @@ def test_unknown_run_dataset_and_split_name_what_there_is(tmp_path: Path) -> Non
         load_run(root, "q")
     with pytest.raises(ParamsError, match=r"y\.yaml does not exist"):
         load_profile(root, "y")
-    _project(tmp_path, GOOD, "datasets: [x]\nruns:\n  r: {dataset: x, split: t}\n")
+    _project(tmp_path, GOOD, DEFAULT.replace("split: s", "split: t"))
     with pytest.raises(ParamsError, match="has no split 't'; its splits are: s"):
         load_run(root, "r")
 
 
 def test_whole_project_is_checked_at_once(tmp_path: Path) -> None:
-    root = _project(tmp_path, "gnc: {}\n", "datasets: [x]\nruns:\n  r: {dataset: x, split: s}\n")
+    root = _project(tmp_path, "gnc: {}\n", DEFAULT)
     with pytest.raises(ParamsError, match="gnc: unknown key"):
         check_project(root)
 

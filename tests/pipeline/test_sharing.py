@@ -31,7 +31,7 @@ CLASSES = ("drink", "phone", "read", "tablet")
 def _set_params(project: Path, datasets: str) -> None:
     (project / "params.yaml").write_text(
         f"rendered: []\ndatasets: {datasets}\n"
-        "runs:\n  demo-xsub: {dataset: demo, split: xsub}\nshow: demo-xsub\n"
+        "runs:\n  demo-xsub: {dataset: demo, split: xsub, input: skeletons}\nshow: demo-xsub\n"
     )
 
 

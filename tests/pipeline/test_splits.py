@@ -11,7 +11,7 @@ from stroi.pipeline.splits import divide
 
 
 def _sample(name: str, subject: str, sha256: str = "") -> Sample:
-    return Sample(name, f"{name}.avi", "wave", subject, "c1", "", "", 1, sha256 or name)
+    return Sample(name, f"{name}.avi", "wave", subject, "c1", bytes=1, sha256=sha256 or name)
 
 
 SAMPLES = [_sample("a1", "1"), _sample("b1", "2"), _sample("c1", "3"), _sample("a2", "1")]

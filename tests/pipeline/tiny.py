@@ -32,7 +32,7 @@ splits:
 PARAMS = """
 datasets: [tiny]
 runs:
-  tiny-xsub: {dataset: tiny, split: xsub}
+  tiny-xsub: {dataset: tiny, split: xsub, input: skeletons}
 """
 
 

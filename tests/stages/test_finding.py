@@ -66,7 +66,9 @@ def index_of(raw: Path, **skeletons: str) -> Index:
         video = raw / f"{name}.avi"
         size, sha256 = video.stat().st_size, sha256_file(video)
         skeleton = skeletons.get(name, "")
-        rows.append(Sample(name, video.name, "x", "s", "c", "", skeleton, size, sha256))
+        rows.append(
+            Sample(name, video.name, "x", "s", "c", skeleton=skeleton, bytes=size, sha256=sha256)
+        )
     return Index(tuple(rows), ("x",))
 
 

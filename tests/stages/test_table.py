@@ -35,7 +35,7 @@ def test_command_makes_a_data_set_that_the_table_adapter_reads(
     assert run(arguments) == 0
     assert "3 clips of 3 classes" in capsys.readouterr().out
     raw = tmp_path / "data" / "ut" / "raw"
-    listed = ADAPTERS["table"](raw)
+    listed = ADAPTERS["table"](raw).clips
     assert {clip.label for clip in listed} == {"punch", "handshake", "push"}
     assert all((raw / clip.video).read_bytes() == b"video" for clip in listed)
     assert run(arguments) == 0

@@ -108,7 +108,11 @@ def test_default_shape_is_stgcn() -> None:
 def test_permuting_the_joints_permutes_their_weights() -> None:
     order = torch.from_numpy(np.random.default_rng(0).permutation(25))
     shuffled = Layout(
-        "shuffled", tuple(BODY_25.joints[j] for j in order), BODY_25.bones, BODY_25.centre
+        "shuffled",
+        tuple(BODY_25.joints[j] for j in order),
+        BODY_25.bones,
+        BODY_25.centre,
+        BODY_25.rows,
     )
     net, other = _net(), _net(layout=shuffled)
     state = net.state_dict()

@@ -64,7 +64,7 @@ def write_workspace(root: Path) -> Workspace:
     (root / "profiles").mkdir()
     (root / "profiles" / "small.yaml").write_text(PROFILE)
     (root / "params.yaml").write_text(
-        "datasets: [small]\nruns:\n  small-xsub: {dataset: small, split: xsub}\n"
+        "datasets: [small]\nruns:\n  small-xsub: {dataset: small, split: xsub, input: skeletons}\n"
     )
     _write_index(workspace)
     _write_skeletons(workspace.skeletons("small"))
@@ -75,10 +75,10 @@ def write_workspace(root: Path) -> Workspace:
 
 def _write_index(workspace: Workspace) -> None:
     samples = [
-        Sample(name, f"{name}.avi", label_of(name), name[-2:], "c1", "", "", 1, f"{at:064x}")
+        Sample(name, f"{name}.avi", label_of(name), name[-2:], "c1", bytes=1, sha256=f"{at:064x}")
         for at, name in enumerate(IDS)
     ]
-    samples.append(Sample("lost", "lost.avi", "drink", "s1", "c1", "", "", 1, "f" * 64))
+    samples.append(Sample("lost", "lost.avi", "drink", "s1", "c1", bytes=1, sha256="f" * 64))
     folder = workspace.index("small")
     write_index(folder, samples)
     write_ledger(folder, [Outcome(sample.id) for sample in samples])
