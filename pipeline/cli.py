@@ -20,6 +20,7 @@ COMMANDS: Table = {
     "table": ("stroi.stages.table:command", "Write the CSV table of a public data set."),
     "index": ("stroi.stages.index:command", "List and digest the clips of a data set."),
     "skeletons": ("stroi.stages.skeletons:command", "Estimate and track skeletons."),
+    "joints": ("stroi.stages.joints:command", "Read the joints that a sensor saw."),
     "mosaics": ("stroi.stages.mosaics:command", "Cut the K x L mosaics into HDF5 shards."),
     "gcn": ("stroi.stages.gcn:command", "Train the graph network on the skeletons."),
     "weights": ("stroi.stages.weights:command", "Dump the graph network's joint weights."),

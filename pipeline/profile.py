@@ -127,6 +127,8 @@ class SkeletonParams(Group):
 class JointParams(Group):
     """The joints that a sensor saw, for the graph network (stage ``joints``)."""
 
+    format: Literal["ntu", "nucla"] = "ntu"
+    """How its files are written: .skeleton texts of NTU RGB+D, or the JSON of N-UCLA."""
     clips_per_shard: Positive = 256
     """Clips per file on average, at most twice as many."""
     max_quarantined: Share = 0.05

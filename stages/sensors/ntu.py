@@ -1,0 +1,32 @@
+"""The joints of NTU RGB+D: a Kinect v2's ``.skeleton`` texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stroi.cache.joints import JointClip
+from stroi.cache.layouts import KINECT_V2
+from stroi.pipeline.datasets.ntu_skeleton import read_ntu_skeleton
+from stroi.stages.sensors.bodies import PERSONS, main_bodies
+
+FPS = 30.0
+"""Of the sensor; the files do not tell it."""
+
+
+def read_joints(path: Path) -> JointClip:
+    """The one or two people of a ``.skeleton`` file.
+
+    Raises:
+        ClipRejected: As `read_ntu_skeleton` and `main_bodies`: a file that is not as it has to
+            be, or shows nobody.
+    """
+    skeleton = read_ntu_skeleton(path)
+    people = main_bodies(skeleton, path.name)
+    joints = len(KINECT_V2.joints)
+    position = np.zeros((skeleton.frames, PERSONS, joints, 3), np.float32)
+    state = np.zeros((skeleton.frames, PERSONS, joints), np.uint8)
+    for number, person in enumerate(people):
+        position[:, number], state[:, number] = person.joints, person.states
+    return JointClip(position, state, len(people), KINECT_V2.name, FPS)
