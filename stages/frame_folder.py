@@ -35,25 +35,27 @@ _PLAIN = re.compile(
 
 
 class FolderFrames(FrameSource):
-    """Every image of a folder in the order of its frame numbers, each (H, W, 3) uint8 BGR.
+    """The images of a folder in the order of its frame numbers, each (H, W, 3) uint8 BGR.
 
     Args:
         path: The folder; see `list_images` for the names of its files.
+        start: First frame of the clip, counted from 0 whatever the number of the first file.
+        stop: Frame after its last; 0 if it lasts to the end.
 
     Raises:
         ClipRejected: As `list_images`; while iterating ``VIDEO_FRAMES`` (a file cannot be read or
-            decoded) and ``VIDEO_SIZE``.
+            decoded), ``VIDEO_SIZE`` and ``VIDEO_SEGMENT``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: int = 0, stop: int = 0) -> None:
         self._files = list_images(path)
-        super().__init__(path)
+        super().__init__(path, start, stop)
 
     def _step(self) -> bool:
-        return self._count < len(self._files)
+        return self._read < len(self._files)
 
     def _pixels(self) -> NDArray[np.uint8]:
-        return read_image(self._files[self._count - 1])
+        return read_image(self._files[self._read - 1])
 
     def _release(self) -> None:
         self._files = ()

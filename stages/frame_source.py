@@ -16,19 +16,27 @@ from stroi.cache.errors import ClipRejected
 from stroi.stages.video_opening import shown
 
 MAX_FRAMES = 500_000
-"""Most frames of a clip; four and a half hours at 30 frames per second."""
+"""Most frames of a video; four and a half hours at 30 frames per second."""
+
+
+def tolerance(frames: int) -> float:
+    """How many of so many announced frames may be missing: few are, for no fault of the video.
+
+    B-frames in AVI files lack two; many missing mean damage or a lying header.
+    """
+    return max(3, 0.05 * frames)
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a full pass over a video found.
+    """What a full pass over a video, or over a segment of it, found.
 
     Attributes:
-        frames: Frames that decode, T.
+        frames: Frames of the segment that decode, T.
         width: Frame width in px.
         height: Frame height in px.
         fps: Frames per second by the header; 0 where it names none.
-        declared: Frames that the header announces; 0 where it announces none.
+        declared: Frames that the header announces for the whole video; 0 where it announces none.
     """
 
     frames: int
@@ -39,20 +47,28 @@ class VideoInfo:
 
 
 class FrameSource(Iterator[NDArray[np.uint8]]):
-    """Every frame of a clip in order, each (H, W, 3) uint8 BGR.
+    """The frames of a clip in order, each (H, W, 3) uint8 BGR.
 
     Closes itself after the last frame; a caller that stops early uses it as a context manager.
 
     Args:
         path: The video or folder.
+        start: First frame of the clip in the video, from 0; those before are stepped over.
+        stop: Frame after its last, which is not read; 0 if it lasts to the video's end.
         fps: Frames per second by the header, 0 if unknown.
         declared: Frames that the header announces, 0 if unknown.
+
+    Raises:
+        ValueError: If there is no frame from `start` to `stop`.
     """
 
-    def __init__(self, path: Path, *, fps: float = 0.0, declared: int = 0) -> None:
+    def __init__(
+        self, path: Path, start: int = 0, stop: int = 0, *, fps: float = 0.0, declared: int = 0
+    ) -> None:
         self._path = path
+        self._start, self._stop = start, stop
         self._fps, self._declared = fps, declared
-        self._count = 0
+        self._read = 0
         self._shape: tuple[int, ...] = ()
         self._open = True
 
@@ -63,6 +79,9 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
     @abstractmethod
     def _pixels(self) -> NDArray[np.uint8]:
         """Pixels (H, W, 3) of the frame last stepped to."""
+
+    def _check_whole(self) -> None:
+        """Judge the number of all frames of the video, of which the last has been read."""
 
     @abstractmethod
     def _release(self) -> None:
@@ -93,22 +112,43 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         """Step to the next frame without converting it to pixels; False after the last.
 
         Raises:
-            ClipRejected: ``VIDEO_EMPTY`` or ``VIDEO_FRAMES`` at the end of the clip or beyond
-                `MAX_FRAMES`.
+            ClipRejected: ``VIDEO_EMPTY``, ``VIDEO_FRAMES`` or ``VIDEO_SEGMENT`` at the end of the
+                clip, ``VIDEO_FRAMES`` too beyond `MAX_FRAMES` of the video.
         """
-        if not self._open:
-            return False
+        while self._open and self._read < self._start:
+            self._advance()
+        if self._stop and self._read >= self._stop:
+            self.close()
+        return self._open and self._advance()
+
+    def _advance(self) -> bool:
         if not self._step():
             self.close()
+            self._check_end()
             return False
-        self._count += 1
-        if self._count > MAX_FRAMES:
+        self._read += 1
+        if self._read > MAX_FRAMES:
             raise ClipRejected(
                 "VIDEO_FRAMES",
                 f"{shown(self._path)}: more than {MAX_FRAMES} frames",
                 remedy="cut it into clips",
             )
         return True
+
+    def _check_end(self) -> None:
+        """The video ended: that is as far as its header and the clip's bounds have to be right."""
+        if self._read == 0 or not self._stop:
+            self._check_whole()
+        wanted = self._stop - self._start if self._stop else 0
+        found = self._read - self._start
+        if found <= 0 or wanted - found > tolerance(wanted):
+            last = f"to {self._stop - 1}" if self._stop else "on"
+            raise ClipRejected(
+                "VIDEO_SEGMENT",
+                f"{shown(self._path)}: the clip is frames {self._start} {last} of the video, of"
+                f" which only {self._read} decode",
+                remedy="correct the clip's first and last frame, or fetch the video again",
+            )
 
     def picture(self) -> NDArray[np.uint8]:
         """Pixels of the frame last stepped to, (H, W, 3) uint8 BGR.
@@ -121,7 +161,7 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         if frame.shape != (self._shape or frame.shape):
             raise ClipRejected(
                 "VIDEO_SIZE",
-                f"{shown(self._path)}: frame {self._count - 1} is {frame.shape[1]} x "
+                f"{shown(self._path)}: frame {self._read - 1} is {frame.shape[1]} x "
                 f"{frame.shape[0]} px, the frames before {self._shape[1]} x {self._shape[0]} px",
                 remedy="encode the video again with one frame size",
             )
@@ -138,7 +178,7 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         if self._open or not self._shape:
             raise RuntimeError("VideoInfo is known after a full pass over the frames only")
         height, width = self._shape[:2]
-        return VideoInfo(self._count, width, height, self._fps, self._declared)
+        return VideoInfo(self._read - self._start, width, height, self._fps, self._declared)
 
     def close(self) -> None:
         """Let go of the clip; harmless when done twice."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.frame_folder import FolderFrames
-from stroi.stages.frame_source import FrameSource, VideoInfo
+from stroi.stages.frame_source import FrameSource, VideoInfo, tolerance
 from stroi.stages.memory import memory_budget
 from stroi.stages.video_opening import open_video, shown
 
@@ -26,20 +26,24 @@ __all__ = ["Frames", "VideoInfo", "read_frames", "read_selected"]
 
 
 class Frames(FrameSource):
-    """Every frame of a video in decoding order.
+    """The frames of a video, or of a segment of it, in decoding order.
 
     Args:
         path: A plain local file.
+        start: First frame of the segment.
+        stop: Frame after its last; 0 if it lasts to the video's end.
 
     Raises:
         ClipRejected: See `read_frames`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: int = 0, stop: int = 0) -> None:
         self._fd, self._capture = open_video(path)
         declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         super().__init__(
             path,
+            start,
+            stop,
             fps=max(0.0, float(self._capture.get(cv2.CAP_PROP_FPS))),
             declared=int(declared) if 0 < declared < 2**31 else 0,
         )
@@ -47,11 +51,7 @@ class Frames(FrameSource):
 
     def _step(self) -> bool:
         with self._memory():
-            if self._capture.grab():
-                return True
-        self.close()
-        _check_count(self._path, self._count, self._declared)
-        return False
+            return self._capture.grab()
 
     def _pixels(self) -> NDArray[np.uint8]:
         with self._memory():
@@ -59,10 +59,24 @@ class Frames(FrameSource):
         if not good or frame.dtype != np.uint8 or frame.ndim != 3:
             raise ClipRejected(
                 "VIDEO_FRAMES",
-                f"{shown(self._path)}: frame {self._count - 1} cannot be decoded",
+                f"{shown(self._path)}: frame {self._read - 1} cannot be decoded",
                 remedy="encode the video again or leave it out",
             )
         return np.asarray(frame, np.uint8)
+
+    def _check_whole(self) -> None:
+        if self._read == 0:
+            raise ClipRejected(
+                "VIDEO_EMPTY",
+                f"{shown(self._path)}: not one frame decodes",
+                remedy="fetch the file again",
+            )
+        if self._declared - self._read > tolerance(self._declared):
+            raise ClipRejected(
+                "VIDEO_FRAMES",
+                f"{shown(self._path)}: {self._read} frames decode of {self._declared} declared",
+                remedy="fetch the file again, or encode it again if this is all there is",
+            )
 
     def _release(self) -> None:
         self._capture.release()
@@ -77,54 +91,72 @@ class Frames(FrameSource):
         except (cv2.error, MemoryError):
             raise ClipRejected(
                 "VIDEO_MEMORY",
-                f"{shown(self._path)}: frame {self._count} needs more memory than frames of the"
+                f"{shown(self._path)}: frame {self._read} needs more memory than frames of the"
                 " header's size do",
                 remedy="encode the video again or leave it out",
             ) from None
 
 
-def read_frames(path: Path) -> FrameSource:
-    """Iterate over every frame of a clip.
+def read_frames(path: Path, start: int = 0, stop: int = 0) -> FrameSource:
+    """Iterate over the frames of a clip, which is a whole video or a segment of one.
+
+    A segment's frames are found by decoding the video from its beginning: frames before `start`
+    are stepped over without being converted to pixels, and nothing from `stop` on is decoded. What
+    a video's header announces is therefore compared with what decodes only where the video was
+    read to its end, that is without `stop`; with it, the segment alone has to be there, as whole
+    as a video: it may lack `max(3, 5 %)` of its frames at the video's end and is cut there.
 
     Args:
         path: A plain local file: AVI, MP4/MOV, or Matroska/WebM; or a folder of numbered images,
             see `stroi.stages.frame_folder.list_images`.
+        start: First frame of the segment in the video, from 0.
+        stop: Frame after its last; 0 if it lasts to the video's end.
 
     Returns:
-        Iterator of frames, each (H, W, 3) uint8 BGR; its `info` is a `VideoInfo` at the end.
+        Iterator of frames, each (H, W, 3) uint8 BGR, the first of them frame `start`; its `info`
+        is a `VideoInfo` of the segment at the end.
 
     Raises:
         ClipRejected: At once ``VIDEO_OPEN`` (missing, not a plain file, not decodable),
             ``VIDEO_EMPTY`` (0 bytes), ``VIDEO_MAGIC`` (no known container, such as a playlist),
             ``VIDEO_ROTATED`` (rotation tag), ``VIDEO_SIZE``; while iterating ``VIDEO_SIZE``
             (the size changes), ``VIDEO_FRAMES`` (a frame is damaged, or at the end fewer frames
-            came than declared, beyond `max(3, 5 %)`) and ``VIDEO_EMPTY`` (no frame at all). Of a
-            folder also ``VIDEO_NAMES`` (its images are named in different ways).
+            came than declared, beyond `max(3, 5 %)`), ``VIDEO_SEGMENT`` (the video ends before
+            the segment, or within it, beyond `max(3, 5 %)` of the segment) and ``VIDEO_EMPTY``
+            (no frame at all). Of a folder also ``VIDEO_NAMES`` (its images are named in different
+            ways).
+        ValueError: If there is no frame from `start` to `stop`.
     """
-    return FolderFrames(path) if path.is_dir() else Frames(path)
+    if start < 0 or stop < 0 or 0 < stop <= start:
+        raise ValueError(f"no frame from {start} to {stop}")
+    return FolderFrames(path, start, stop) if path.is_dir() else Frames(path, start, stop)
 
 
-def read_selected(path: Path, wanted: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
-    """Read some frames of a video; the others are stepped over, those after the last not read.
+def read_selected(
+    path: Path, wanted: Sequence[int], start: int = 0, stop: int = 0
+) -> dict[int, NDArray[np.uint8]]:
+    """Read some frames of a clip; the others are stepped over, those after the last not read.
 
     Args:
         path: A plain local file, or a folder of images.
-        wanted: Frame indices, 0-based, in any order, repeats allowed.
+        wanted: Frame indices, 0-based, counted from `start`, in any order, repeats allowed.
+        start: First frame of the clip in the video.
+        stop: Frame after its last; 0 if it lasts to the video's end.
 
     Returns:
         Frame index to frame (H, W, 3) uint8 BGR.
 
     Raises:
-        ClipRejected: As `read_frames`; ``VIDEO_FRAMES`` too if the video ends before the last
+        ClipRejected: As `read_frames`; ``VIDEO_FRAMES`` too if the clip ends before the last
             wanted frame.
-        ValueError: If an index is negative.
+        ValueError: If an index is negative, or there is no frame from `start` to `stop`.
     """
     left = sorted({int(index) for index in wanted})
     if left and left[0] < 0:
         raise ValueError(f"negative frame index {left[0]}")
     chosen = set(left)
     found: dict[int, NDArray[np.uint8]] = {}
-    with read_frames(path) as frames:
+    with read_frames(path, start, stop) as frames:
         for index in range(left[-1] + 1 if left else 0):
             if not frames.skip():
                 raise ClipRejected(
@@ -142,17 +174,3 @@ def _frame_budget(capture: cv2.VideoCapture) -> int:
     width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
     height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
     return 64 * 2**20 + 16 * int(width * height)
-
-
-def _check_count(path: Path, decoded: int, declared: int) -> None:
-    """Few missing frames are normal (B-frames in AVI), many mean damage or a lying header."""
-    if decoded == 0:
-        raise ClipRejected(
-            "VIDEO_EMPTY", f"{shown(path)}: not one frame decodes", remedy="fetch the file again"
-        )
-    if declared - decoded > max(3, 0.05 * declared):
-        raise ClipRejected(
-            "VIDEO_FRAMES",
-            f"{shown(path)}: {decoded} frames decode of {declared} declared",
-            remedy="fetch the file again, or encode it again if this is all there is",
-        )

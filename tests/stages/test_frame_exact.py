@@ -19,7 +19,7 @@ from stroi.stages.pose.detections import detect
 from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import track
 from stroi.stages.source import measure_clip
-from stroi.stages.video import read_frames
+from stroi.stages.video import read_frames, read_selected
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
@@ -133,4 +133,23 @@ def test_every_cell_shows_the_frame_that_the_skeleton_was_found_in(
 def test_reading_again_gives_the_same_pixels(video: Path) -> None:
     first, second = read_frames(video), read_frames(video)
     for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (1, 2), (37, 61), (46, 90), (88, 0), (0, 90)])
+def test_a_segment_is_the_frames_of_the_full_pass(video: Path, start: int, stop: int) -> None:
+    expected = list(range(start, stop or FRAMES))
+    frames = read_frames(video, start, stop)
+    assert [number_of(frame) for frame in frames] == expected
+    assert frames.info.frames == len(expected)
+    wanted = [len(expected) - 1, 0, len(expected) // 2]
+    found = read_selected(video, wanted, start, stop)
+    assert {at: number_of(frame) for at, frame in found.items()} == {
+        at: expected[at] for at in wanted
+    }
+
+
+def test_pixels_of_a_segment_are_those_of_the_full_pass(video: Path) -> None:
+    every = list(read_frames(video))
+    for one, other in zip(read_frames(video, 41, 59), every[41:59], strict=True):
         np.testing.assert_array_equal(one, other)

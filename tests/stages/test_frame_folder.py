@@ -81,6 +81,22 @@ def test_only_selected_frames_are_decoded(tmp_path: Path) -> None:
         read_selected(folder, [4])
 
 
+@pytest.mark.parametrize("first", [0, 95])
+def test_a_segment_of_a_folder_counts_from_its_first_file(tmp_path: Path, first: int) -> None:
+    folder = fill(tmp_path / "clip", first=first)
+    for damaged in (first + 3, first + 8):
+        (folder / NUCLA(damaged)).write_bytes(b"damaged")
+    frames = read_frames(folder, 4, 8)
+    assert [int(frame.mean().round()) for frame in frames] == [8, 10, 12, 14]
+    assert frames.info == VideoInfo(4, 48, 32, 0.0, 0)
+    assert int(read_selected(folder, [1], 4, 8)[1].mean().round()) == 10
+    assert len(list(read_frames(folder, 9, 15))) == 3
+    with pytest.raises(ClipRejected, match=r"frames 9 to 15 of the video, of which only 12 decode"):
+        list(read_frames(folder, 9, 16))
+    with pytest.raises(ClipRejected, match=r"VIDEO_SEGMENT.*frames 12 on of the video"):
+        list(read_frames(folder, 12))
+
+
 def test_what_lies_beside_the_frames_does_not_matter(tmp_path: Path) -> None:
     folder = fill(tmp_path / "clip")
     before = folder_digest(folder)

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video import VideoInfo, read_frames, read_selected
+from stroi.stages.video import Frames, VideoInfo, read_frames, read_selected
 
 sys.path.insert(0, str(Path(__file__).parent))
 import handmade_videos
@@ -247,4 +247,97 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
         next(read_frames(path))
         refusal(tmp_path / "cut.avi")
         refusal(tmp_path / "head.avi")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def refusal_of(path: Path, start: int, stop: int) -> ClipRejected:
+    """The error of a pass over a segment."""
+    with pytest.raises(ClipRejected) as caught:
+        list(read_frames(path, start, stop))
+    return caught.value
+
+
+def test_only_pictures_of_the_segment_are_taken_and_none_after_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    for name in ("_step", "_pixels"):
+        plain = getattr(Frames, name)
+        monkeypatch.setattr(
+            Frames, name, lambda self, n=name, p=plain: (taken.append(n), p(self))[1]
+        )
+    frames = read_frames(write(tmp_path / "clip.avi"), 20, 23)
+    assert [number_of(frame) for frame in frames] == [20, 21, 22]
+    assert taken.count("_step") == 23
+    assert taken.count("_pixels") == 3
+    assert frames.info == VideoInfo(frames=3, width=96, height=64, fps=12.5, declared=40)
+
+
+def test_a_segment_before_the_damage_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "clip.avi"
+    truncated(path)
+    whole = refusal(path)
+    assert whole.code == "VIDEO_FRAMES"
+    assert [number_of(frame) for frame in read_frames(path, 3, 9)] == list(range(3, 9))
+    decoded = int(whole.message.split(": ")[1].split()[0])
+    error = refusal_of(path, 5, decoded + 4)
+    assert str(error) == (
+        f"VIDEO_SEGMENT: '{path}': the clip is frames 5 to {decoded + 3} of the video, of which"
+        f" only {decoded} decode; "
+        "correct the clip's first and last frame, or fetch the video again"
+    )
+    assert refusal_of(path, 5, 0).code == "VIDEO_FRAMES"
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "found"),
+    [
+        (30, 43, 10),
+        (30, 44, 0),
+        (38, 41, 2),
+        (40, 41, 0),
+        (41, 0, 0),
+        (500, 600, 0),
+        (0, 42, 40),
+        (0, 43, 40),
+        (0, 44, 0),
+    ],
+)
+def test_a_segment_may_lack_few_frames_at_the_end(
+    tmp_path: Path, start: int, stop: int, found: int
+) -> None:
+    path = write(tmp_path / "clip.avi")
+    if found:
+        frames = read_frames(path, start, stop)
+        assert [number_of(frame) for frame in frames] == list(range(start, start + found))
+        assert frames.info.frames == found
+        with pytest.raises(ClipRejected, match=rf"frame {found} is wanted, but only {found} dec"):
+            read_selected(path, [found], start, stop)
+    else:
+        error = refusal_of(path, start, stop)
+        assert error.code == "VIDEO_SEGMENT"
+        last = f"{start} to {stop - 1}" if stop else f"{start} on"
+        assert f"the clip is frames {last} of the video, of which only 40 decode" in error.message
+        with pytest.raises(ClipRejected, match="VIDEO_SEGMENT"):
+            read_selected(path, [max(0, stop - 1 - start)], start, stop)
+
+
+def test_a_long_segment_may_lack_a_twentieth(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.avi", count=95)
+    assert len(list(read_frames(path, 0, 100))) == 95
+    assert refusal_of(path, 0, 101).code == "VIDEO_SEGMENT"
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 0), (0, -1), (5, 5), (5, 4)])
+def test_a_segment_without_frames_is_a_mistake(tmp_path: Path, start: int, stop: int) -> None:
+    with pytest.raises(ValueError, match=f"no frame from {start} to {stop}"):
+        read_frames(write(tmp_path / "clip.avi"), start, stop)
+
+
+def test_no_file_stays_open_after_a_refused_segment(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.avi")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for start, stop in ((50, 60), (30, 50)):
+        refusal_of(path, start, stop)
+    list(read_frames(path, 3, 5))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
