@@ -53,7 +53,7 @@ class SampleParams(Group):
 class IndexParams(Group):
     """Where the clips of a data set are listed (stage ``index``)."""
 
-    adapter: Literal["demo", "table"] = "table"
+    adapter: Literal["demo", "table", "nucla"] = "table"
     """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too."""
     max_quarantined: Share = 0.05
     """Largest share of listed clips that may be missing before the stage fails."""

@@ -56,7 +56,11 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
     )
     rows = [row for chunk in results for row in chunk]
     write_index(out, (row for row in rows if isinstance(row, Sample)))
-    outcomes = [Outcome(row.id) if isinstance(row, Sample) else row for row in rows]
+    said = listing.remarks
+    outcomes = [
+        Outcome(row.id, detail=said.get(row.id, "")) if isinstance(row, Sample) else row
+        for row in rows
+    ]
     ledger = write_ledger(out, (*outcomes, *listing.left_out))
     check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)
     return ledger

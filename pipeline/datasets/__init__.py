@@ -7,10 +7,12 @@ from pathlib import Path
 
 from stroi.pipeline.datasets.demo import list_demo
 from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.nucla import list_nucla
 from stroi.pipeline.datasets.table import list_table
 
 ADAPTERS: dict[str, Callable[[Path], Listing]] = {
     "demo": list_demo,
+    "nucla": list_nucla,
     "table": list_table,
 }
 """By the name that ``index.adapter`` gives."""

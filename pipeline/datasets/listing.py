@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from stroi.pipeline.ledger import Outcome
 
@@ -34,11 +34,13 @@ class Listing:
             list of bad samples, a name that says nothing. They go to the ledger, and do not count
             as quarantined when it is judged whether too many are.
         notes: Sentences for the user, such as what is missing of a data set of known size.
+        remarks: What the ledger should say about a clip that is good, by id.
     """
 
     clips: tuple[Listed, ...]
     left_out: tuple[Outcome, ...] = ()
     notes: tuple[str, ...] = ()
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, clips: Iterable[Listed]) -> Listing:
