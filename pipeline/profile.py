@@ -53,7 +53,7 @@ class SampleParams(Group):
 class IndexParams(Group):
     """Where the clips of a data set are listed (stage ``index``)."""
 
-    adapter: Literal["demo", "table", "nucla"] = "table"
+    adapter: Literal["demo", "table", "nucla", "ntu60", "ntu120"] = "table"
     """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too."""
     max_quarantined: Share = 0.05
     """Largest share of listed clips that may be missing before the stage fails."""
@@ -246,18 +246,56 @@ class EnsembleParams(Group):
     """Pairs of classes to tell apart on their own, by a name for the pair (as in Fig. 1)."""
 
 
+Column = Literal["subject", "camera", "group", "split", "id"]
+"""What a split goes by: a column of the index."""
+
+Fold = tuple[Positive, Annotated[int, Field(ge=2)]]
+"""Number of the fold, from 1, and how many there are."""
+
+
+def _check_fold(fold: Fold | None) -> None:
+    if fold is not None and fold[0] > fold[1]:
+        raise ValueError(f"there is no fold {fold[0]} of {fold[1]}: they count from 1")
+
+
+class Validation(Group):
+    """Which of a split's training clips are held out, to choose things by."""
+
+    by: Column
+    values: tuple[str, ...] | None = None
+    fold: Fold | None = None
+    """Instead of `values`: [i, k] holds out the i-th of k folds of the training clips' values."""
+
+    @model_validator(mode="after")
+    def _is_one_rule(self) -> Validation:
+        if (self.values is None) == (self.fold is None):
+            raise ValueError("name either the values to hold out, or a fold")
+        _check_fold(self.fold)
+        return self
+
+
 class Split(Group):
     """Which clips train and which test, by the values of one index column."""
 
-    by: Literal["subject", "camera", "group", "split"]
+    by: Column
+    """``id`` is for clips of which nothing else is known."""
     train: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
     """Left out: all values that the other side does not name."""
+    fold: Fold | None = None
+    """Instead of both: [i, k] tests on the i-th of k folds of the values, about as many clips
+    each; with as many folds as values this leaves one out."""
+    validation: Validation | None = None
+    """Training clips that are held out; none when absent."""
 
     @model_validator(mode="after")
-    def _sides_are_disjoint(self) -> Split:
-        if self.train is None and self.test is None:
-            raise ValueError("name the values of train, of test, or of both")
+    def _is_one_rule(self) -> Split:
+        named = self.train is not None or self.test is not None
+        if not named and self.fold is None:
+            raise ValueError("name the values of train, of test, or of both, or a fold")
+        if named and self.fold is not None:
+            raise ValueError("name either values or a fold")
+        _check_fold(self.fold)
         both = sorted(set(self.train or ()) & set(self.test or ()))
         if both:
             raise ValueError(f"on both sides: {', '.join(both)}")
