@@ -14,7 +14,7 @@ from stroi.pipeline.index import Index, csv_bytes
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import GcnParams, ResnetParams, ScheduleParams
 from stroi.pipeline.progress import progress
-from stroi.pipeline.splits import Parts, divide
+from stroi.pipeline.splits import Parts, check_parts, divide
 from stroi.pipeline.workspace import Workspace
 from stroi.trainer.config import Bodies, GcnConfig, ResNetConfig, Schedule
 from stroi.trainer.state import EpochRecord
@@ -64,8 +64,16 @@ def open_clips(workspace: Workspace, run: RunParams) -> SkeletonCache | JointCac
 
 
 def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
-    """The run's training and test clips among the usable ones."""
-    return divide(index.samples, run.profile.splits[run.run.split], usable=usable)
+    """The run's training, validation and test clips among the usable ones.
+
+    Raises:
+        ParamsError: If the split's rule does not fit the index.
+        RefusedInput: If anything is on two sides.
+    """
+    split = run.profile.splits[run.run.split]
+    parts = divide(index.samples, split, usable=usable)
+    check_parts(index, parts, split)
+    return parts
 
 
 def schedule_of(params: ScheduleParams) -> Schedule:

@@ -105,11 +105,18 @@ def _black_cells(mosaics: MosaicCache) -> tuple[list[int], list[int]]:
 
 
 def split_rule(name: str, split: Split) -> str:
-    """A split in words: ``xsub: by subject, test s09, s10, train all others``."""
-    sides = (
-        f"{side} {', '.join(values) if values is not None else 'all others'}"
-        for side, values in (("train", split.train), ("test", split.test))
-    )
+    """A split in words: ``xsub: by subject; train all others; test s09, s10``."""
+    if split.fold is not None:
+        sides = [f"test fold {split.fold[0]} of {split.fold[1]}", "train all others"]
+    else:
+        sides = [
+            f"{side} {', '.join(values) if values is not None else 'all others'}"
+            for side, values in (("train", split.train), ("test", split.test))
+        ]
+    if split.validation is not None:
+        held, fold = split.validation, split.validation.fold
+        what = f"fold {fold[0]} of {fold[1]}" if fold else ", ".join(held.values or ())
+        sides.append(f"of the training clips validate by {held.by}: {what}")
     return f"{name}: by {split.by}; {'; '.join(sides)}"
 
 

@@ -72,9 +72,21 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ("gcn: {temporal_kernel: 4}\n", "a temporal_kernel of 4 frames has no middle"),
         ("splits: {s: {by: subject}}\n", "name the values of train, of test, or of both"),
         ("splits: {s: {by: camera, train: ['1'], test: ['1']}}\n", "on both sides: 1"),
+        ("splits: {s: {by: id, fold: [6, 5]}}\n", "there is no fold 6 of 5: they count from 1"),
+        ("splits: {s: {by: id, fold: [0, 5]}}\n", "should be greater than or equal to 1"),
+        ("splits: {s: {by: id, fold: [1, 1]}}\n", "should be greater than or equal to 2"),
+        ("splits: {s: {by: id, fold: [1, 5], test: ['a']}}\n", "name either values or a fold"),
+        (
+            "splits: {s: {by: id, fold: [1, 5], validation: {by: id}}}\n",
+            "name either the values to hold out, or a fold",
+        ),
+        (
+            "splits: {s: {by: id, fold: [1, 5], validation: {by: id, fold: [3, 2]}}}\n",
+            "there is no fold 3 of 2: they count from 1",
+        ),
         (
             "splits: {s: {by: label, train: ['1']}}\n",
-            "Input should be 'subject', 'camera', 'group' or 'split'",
+            "Input should be 'subject', 'camera', 'group', 'split' or 'id'",
         ),
     ],
 )
