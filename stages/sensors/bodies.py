@@ -145,7 +145,7 @@ def wide_share(body: Body) -> float:
 
 
 def _least_motion(body: Body) -> float:
-    return body.joints.shape[1] * MIN_SWAY**2
+    return len(body.joints[0]) * MIN_SWAY**2
 
 
 def _shown(body: Body) -> Body:
