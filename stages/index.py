@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ import click
 from stroi.cache.errors import ClipRejected, RefusedInput
 from stroi.cache.locks import lock
 from stroi.pipeline.datasets import ADAPTERS, Listed
+from stroi.pipeline.datasets.segments import overlap_notes
 from stroi.pipeline.fanout import Tick, Workers, fan_out
 from stroi.pipeline.index import Sample, write_index
 from stroi.pipeline.ledger import Ledger, Outcome, check_share, write_ledger
@@ -24,6 +26,9 @@ GROUPS = ("index",)
 """The profile's groups that shape this stage's out."""
 
 _CHUNK = 64
+
+Measured = tuple[str, int] | Outcome | None
+"""Digest and size of a file, or why it is no video; None if there is no such file."""
 
 
 def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, store: Path) -> Ledger:
@@ -44,23 +49,21 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
     for note in listing.notes:
         say(note)
     listed = listing.clips
-    _check_places(raw, [place for clip in listed for place in (clip.video, clip.skeleton) if place])
-    chunks = [listed[at : at + _CHUNK] for at in range(0, len(listed), _CHUNK)]
-    results = fan_out(
-        partial(_digest_all, raw),
-        chunks,
-        workers=workers,
-        total=len(listed),
-        label="index",
-        scratch=store,
-    )
-    rows = [row for chunk in results for row in chunk]
+    videos, skeletons = {clip.video for clip in listed}, {clip.skeleton for clip in listed}
+    _check_places(raw, [place for place in videos | skeletons if place])
+    # A folder of JSON files is digested by the stage that knows which of them count.
+    folders = {place for place in skeletons if (raw / place).is_dir()}
+    places = sorted(place for place in videos | (skeletons - folders) if place)
+    measured = _measure_all(raw, places, workers, store)
+    rows = [_row(clip, measured, folders) for clip in listed]
     write_index(out, (row for row in rows if isinstance(row, Sample)))
     said = listing.remarks
     outcomes = [
         Outcome(row.id, detail=said.get(row.id, "")) if isinstance(row, Sample) else row
         for row in rows
     ]
+    for note in overlap_notes([row for row in rows if isinstance(row, Sample)]):
+        say(note)
     ledger = write_ledger(out, (*outcomes, *listing.left_out))
     check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)
     return ledger
@@ -86,32 +89,51 @@ def _check_places(raw: Path, videos: Sequence[str]) -> None:
                 )
 
 
-def _digest_all(raw: Path, clips: Sequence[Listed], tick: Tick) -> list[Sample | Outcome]:
-    rows = []
-    for clip in clips:
-        rows.append(_digest(raw, clip))
+def _measure_all(
+    raw: Path, places: Sequence[str], workers: Workers, store: Path
+) -> dict[str, Measured]:
+    """Digest every file once: a long video may have a hundred clips."""
+    chunks = [places[at : at + _CHUNK] for at in range(0, len(places), _CHUNK)]
+    results = fan_out(
+        partial(_measure_chunk, raw),
+        chunks,
+        workers=workers,
+        total=len(places),
+        label="index",
+        scratch=store,
+    )
+    return dict(zip(places, chain.from_iterable(results), strict=True))
+
+
+def _measure_chunk(raw: Path, places: Sequence[str], tick: Tick) -> list[Measured]:
+    found = []
+    for place in places:
+        found.append(_measure(raw / place))
         tick()
-    return rows
+    return found
 
 
-def _digest(raw: Path, clip: Listed) -> Sample | Outcome:
-    try:
-        sha256, size = _measure(raw, clip.video, "VIDEO_MISSING")
-        skeleton_sha256, _ = _measure(raw, clip.skeleton, "SKEL_MISSING")
-    except ClipRejected as rejected:
-        return Outcome(clip.id, rejected.code, rejected.message)
-    return Sample(**vars(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
-
-
-def _measure(raw: Path, place: str, missing: str) -> tuple[str, int]:
-    """Digest and size of a clip's video or skeleton; empty and 0 if the clip has none."""
-    path = raw / place
-    if not place or (missing == "SKEL_MISSING" and path.is_dir()):
-        # A folder of JSON files is digested by the stage that knows which of them count.
-        return "", 0
+def _measure(path: Path) -> Measured:
     if not (path.is_file() or path.is_dir()):
-        raise ClipRejected(missing, f"{place} is neither a file nor a folder")
-    return measure_clip(path)
+        return None
+    try:
+        return measure_clip(path)
+    except ClipRejected as rejected:
+        return Outcome("", rejected.code, rejected.message)
+
+
+def _row(clip: Listed, measured: Mapping[str, Measured], folders: set[str]) -> Sample | Outcome:
+    found: list[tuple[str, int]] = []
+    skeleton = "" if clip.skeleton in folders else clip.skeleton
+    for place, missing in ((clip.video, "VIDEO_MISSING"), (skeleton, "SKEL_MISSING")):
+        one = measured[place] if place else ("", 0)
+        if one is None:
+            return Outcome(clip.id, missing, f"{place} is neither a file nor a folder")
+        if isinstance(one, Outcome):
+            return Outcome(clip.id, one.code, one.detail)
+        found.append(one)
+    (sha256, size), (skeleton_sha256, _) = found
+    return Sample(**vars(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
 
 
 @click.command(help="List and digest the clips of DATASET: data/DATASET/raw -> data/DATASET/index.")

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import ClipRejected
+
+SETTLED = 2.0
+"""Seconds since a file's last change after which a further one cannot bear the same time; file
+systems count in steps of up to that."""
+
+_MOST_KNOWN = 64
+_known: dict[tuple[int, ...], str] = {}
+"""Digests of files that this process hashed, by their state."""
 
 
 def measure_clip(video: Path) -> tuple[str, int]:
@@ -27,6 +36,10 @@ def measure_clip(video: Path) -> tuple[str, int]:
 def check_unchanged(video: Path, sha256: str) -> None:
     """Make sure that a result will belong to the bytes that the index lists.
 
+    Clips of one long video follow each other, and hashing it takes longer than cutting a clip: a
+    process hashes a file again only if its state (see `_state`) is another. That decides nothing
+    about what is made again between runs, which digests alone do.
+
     Args:
         video: Path of the video, a file or a folder of frames.
         sha256: Its digest in the index.
@@ -35,7 +48,7 @@ def check_unchanged(video: Path, sha256: str) -> None:
         ClipRejected: If it is gone or has other bytes now.
     """
     try:
-        found, _ = measure_clip(video)
+        found = _digest(video)
     except OSError as error:
         raise ClipRejected("VIDEO_OPEN", f"{video.name}: {error.strerror}") from None
     if found != sha256:
@@ -44,3 +57,34 @@ def check_unchanged(video: Path, sha256: str) -> None:
             f"{video.name} changed since it was indexed",
             remedy="rebuild the index",
         )
+
+
+def _digest(video: Path) -> str:
+    """Digest of a video, from memory if this process hashed the very file in this very state."""
+    if video.is_dir():
+        return measure_clip(video)[0]
+    state = _state(video)
+    if state in _known:
+        return _known[state]
+    found = sha256_file(video)
+    if state == _state(video) and _is_settled(video):
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[state] = found
+    return found
+
+
+def _state(video: Path) -> tuple[int, ...]:
+    """Which file it is, and what a write to it changes: its last change no program can set."""
+    status = video.stat()
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def _is_settled(video: Path) -> bool:
+    return time.time() - video.stat().st_ctime > SETTLED

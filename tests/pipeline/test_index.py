@@ -14,6 +14,7 @@ from stroi.pipeline.fanout import Workers
 from stroi.pipeline.index import Sample, read_index
 from stroi.pipeline.ledger import read_ledger
 from stroi.pipeline.profile import IndexParams
+from stroi.stages import index as index_stage
 from stroi.stages.index import build_index
 
 HEADER = "sample_id,video,label,subject,camera\n"
@@ -72,6 +73,40 @@ def test_clips_of_one_video_and_clips_without_one(tmp_path: Path) -> None:
     (raw / "videos" / "b.avi").unlink()
     lost = read_ledger(_build(raw, tmp_path / "index", limit=0.5)).quarantined
     assert [(one.id, one.code) for one in lost] == [("b", "SKEL_MISSING")]
+
+
+def test_a_video_of_many_clips_is_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hashed: list[Path] = []
+    plain = index_stage.measure_clip
+    monkeypatch.setattr(
+        index_stage, "measure_clip", lambda path: (hashed.append(path), plain(path))[1]
+    )
+    rows = [f"a{at},videos/a.avi,wave,s1,c1,{10 * at},{10 * at + 10}" for at in range(100)]
+    header = HEADER.strip() + ",start,stop\n"
+    raw = _dataset(tmp_path / "raw", [*rows, "b,videos/b.avi,wave,s1,c1,,"], header)
+    samples = read_index(_build(raw, tmp_path / "index")).samples
+    assert hashed == [raw / "videos" / "a.avi", raw / "videos" / "b.avi"]
+    assert len(samples) == 101
+    assert {one.sha256 for one in samples[:-1]} == {hashlib.sha256(b"a" * 10).hexdigest()}
+    assert samples[-1].sha256 == hashlib.sha256(b"b" * 10).hexdigest()
+    assert "share frames" not in capsys.readouterr().out
+
+
+def test_clips_that_share_frames_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        *("a,videos/a.avi,wave,s1,c1,0,10", "b,videos/a.avi,wave,s1,c1,10,20"),
+        *("c,videos/a.avi,wave,s1,c1,19,20", "d,videos/a.avi,wave,s1,c1,30,"),
+        *("e,videos/a.avi,wave,s1,c1,900,901", "f,videos/b.avi,wave,s1,c1,0,99"),
+    ]
+    raw = _dataset(tmp_path / "raw", rows, HEADER.strip() + ",start,stop\n")
+    _build(raw, tmp_path / "index")
+    assert (
+        "4 clips share frames of a video with another clip, such as b;" in capsys.readouterr().out
+    )
 
 
 def test_order_of_rows_changes_no_byte(tmp_path: Path) -> None:

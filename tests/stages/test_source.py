@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import ClipRejected
+from stroi.stages import source
 from stroi.stages.source import check_unchanged, measure_clip
 
 
@@ -46,3 +49,76 @@ def test_folder_of_frames_is_its_frames(tmp_path: Path) -> None:
     (tmp_path / "1.png").unlink()
     with pytest.raises(ClipRejected, match=r"VIDEO_FRAMES: .* frame 1 is missing"):
         check_unchanged(tmp_path, known)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are hashed, as it happens; nothing is known at first."""
+    names: list[str] = []
+    monkeypatch.setattr(source, "_known", {})
+    monkeypatch.setattr(
+        source, "sha256_file", lambda path: (names.append(path.name), sha256_file(path))[1]
+    )
+    return names
+
+
+def written(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    return sha256_file(path)
+
+
+def test_a_long_video_is_hashed_once_for_all_its_clips(
+    tmp_path: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "SETTLED", -1.0)
+    one, two = written(tmp_path / "1.avi", b"1"), written(tmp_path / "2.avi", b"2")
+    for _ in range(20):
+        check_unchanged(tmp_path / "1.avi", one)
+        check_unchanged(tmp_path / "2.avi", two)
+    assert hashed == ["1.avi", "2.avi"]
+    with pytest.raises(ClipRejected, match="VIDEO_CHANGED"):
+        check_unchanged(tmp_path / "1.avi", two)
+
+
+def test_what_is_remembered_notices_a_changed_byte_of_kept_size_and_time(
+    tmp_path: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "SETTLED", -1.0)
+    video = tmp_path / "a.avi"
+    known = written(video, b"frames")
+    check_unchanged(video, known)
+    before = video.stat()
+    time.sleep(0.05)  # the clock of file systems ticks every 4 to 10 ms
+    with video.open("r+b") as file:
+        file.write(b"F")
+    os.utime(video, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = video.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (
+        6,
+        before.st_mtime_ns,
+        before.st_ino,
+    )
+    with pytest.raises(ClipRejected, match="VIDEO_CHANGED"):
+        check_unchanged(video, known)
+    video.rename(tmp_path / "old.avi")
+    written(video, b"frames")
+    check_unchanged(video, known)
+    assert hashed == ["a.avi"] * 3
+
+
+def test_a_file_that_has_just_changed_is_not_remembered(tmp_path: Path, hashed: list[str]) -> None:
+    video = tmp_path / "a.avi"
+    known = written(video, b"frames")
+    for _ in range(3):
+        check_unchanged(video, known)
+    assert hashed == ["a.avi"] * 3
+
+
+def test_memory_of_digests_is_bounded(
+    tmp_path: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "SETTLED", -1.0)
+    for number in range(150):
+        video = tmp_path / f"{number}.avi"
+        check_unchanged(video, written(video, b"%d" % number))
+        assert len(source._known) <= 64
