@@ -9,7 +9,7 @@ or broken skeleton, as the data set's own lists say; nobody counts those.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -57,11 +57,13 @@ class Protocol:
     """A published division.
 
     Attributes:
+        split: Name of its split in the shipped profile.
         title: Its usual name.
         trains: Whether a sample of this name is a training sample.
         sizes: Training and test samples of the whole data set.
     """
 
+    split: str
     title: str
     trains: Callable[[Name], bool]
     sizes: tuple[int, int]
@@ -74,29 +76,29 @@ class NtuSet:
     Attributes:
         title: Its name.
         setups: How many of the setups belong to it.
-        protocols: By the name of their split in the shipped profile.
+        protocols: How it is divided.
     """
 
     title: str
     setups: int
-    protocols: dict[str, Protocol]
+    protocols: tuple[Protocol, ...]
 
 
 NTU_60 = NtuSet(
     "NTU RGB+D 60",
     SETUPS_60,
-    {
-        "xsub": Protocol("X-Sub", lambda name: name.performer in TRAIN_60, (40_091, 16_487)),
-        "xview": Protocol("X-View", lambda name: name.camera != "C001", (37_646, 18_932)),
-    },
+    (
+        Protocol("xsub", "X-Sub", lambda name: name.performer in TRAIN_60, (40_091, 16_487)),
+        Protocol("xview", "X-View", lambda name: name.camera != "C001", (37_646, 18_932)),
+    ),
 )
 NTU_120 = NtuSet(
     "NTU RGB+D 120",
     32,
-    {
-        "xsub120": Protocol("X-Sub", lambda name: name.performer in TRAIN_120, (63_026, 50_919)),
-        "xset120": Protocol("X-Set", lambda name: int(name.setup[1:]) % 2 == 0, (54_468, 59_477)),
-    },
+    (
+        Protocol("xsub120", "X-Sub", lambda name: name.performer in TRAIN_120, (63_026, 50_919)),
+        Protocol("xset120", "X-Set", lambda name: int(name.setup[1:]) % 2 == 0, (54_468, 59_477)),
+    ),
 )
 
 
@@ -125,14 +127,23 @@ def actions(setup: str) -> tuple[str, ...]:
     return every[CLASSES_60:] if later else every[:CLASSES_60]
 
 
-def names(ntu: NtuSet) -> Iterator[str]:
-    """Names of all samples of a data set, sorted by setup, the listed missing ones included."""
-    for setup in list(performers())[: ntu.setups]:
-        for camera in CAMERAS:
-            for performer in performers()[setup]:
-                for replication in REPLICATIONS:
-                    for action in actions(setup):
-                        yield f"{setup}{camera}{performer}{replication}{action}"
+@cache
+def names(ntu: NtuSet) -> tuple[str, ...]:
+    """Names of all samples of a data set, the listed missing ones included."""
+    return tuple(
+        f"{setup}{camera}{performer}{replication}{action}"
+        for setup in list(performers())[: ntu.setups]
+        for camera in CAMERAS
+        for performer in performers()[setup]
+        for replication in REPLICATIONS
+        for action in actions(setup)
+    )
+
+
+@cache
+def good_names(ntu: NtuSet) -> tuple[str, ...]:
+    """Names of all samples that are not listed as missing."""
+    return tuple(name for name in names(ntu) if name not in listed_missing())
 
 
 def unknown_part(sample: str, ntu: NtuSet) -> str:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets.listing import Listed
-from stroi.pipeline.datasets.ntu_lists import Name, NtuSet, listed_missing, names
+from stroi.pipeline.datasets.ntu_lists import Name, NtuSet, good_names
 from stroi.pipeline.ledger import Outcome
+
+PARTS = {
+    axis: itemgetter(slice(4 * number, 4 * number + 4)) for number, axis in enumerate(Name._fields)
+}
+"""Where the parts of a sample's name stand."""
 
 
 def notes(ntu: NtuSet, clips: Sequence[Listed], left_out: Iterable[Outcome]) -> tuple[str, ...]:
@@ -24,7 +30,7 @@ def notes(ntu: NtuSet, clips: Sequence[Listed], left_out: Iterable[Outcome]) -> 
             was published.
     """
     there = {clip.id for clip in clips}
-    expected = [name for name in names(ntu) if name not in listed_missing()]
+    expected = good_names(ntu)
     absent = [name for name in expected if name not in there]
     sizes = _sizes(ntu, there)
     if not absent:
@@ -56,14 +62,14 @@ def ranges(values: Sequence[str]) -> str:
 def _sizes(ntu: NtuSet, there: Iterable[str]) -> dict[str, tuple[int, int]]:
     parts = [Name.of(sample) for sample in there]
     sizes = {}
-    for protocol in ntu.protocols.values():
+    for protocol in ntu.protocols:
         train = sum(map(protocol.trains, parts))
         sizes[protocol.title] = (train, len(parts) - train)
     return sizes
 
 
 def _check_sizes(ntu: NtuSet, sizes: dict[str, tuple[int, int]]) -> None:
-    for protocol in ntu.protocols.values():
+    for protocol in ntu.protocols:
         if sizes[protocol.title] != protocol.sizes:
             raise RefusedInput(
                 "NTU_SIZES",
@@ -77,17 +83,15 @@ def _absent(expected: Sequence[str], absent: Sequence[str]) -> list[str]:
     """What is wholly absent, and how much is missing besides."""
     if not absent:
         return []
-    missing, gone = set(absent), set[str]()
-    present = [Name.of(name) for name in expected if name not in missing]
+    gone: list[set[str]] = []
     lines = []
-    for number, axis in enumerate(Name._fields):
-        has = {name[number] for name in present}
-        lacking = {name for name in absent if Name.of(name)[number] not in has}
-        if lacking:
-            lacks = ranges(sorted({Name.of(name)[number] for name in lacking}))
-            lines.append(f"no sample of {axis} {lacks}")
-            gone |= lacking
-    single = [name for name in absent if name not in gone]
+    for axis, part in PARTS.items():
+        whole, lack = Counter(map(part, expected)), Counter(map(part, absent))
+        gone.append({value for value, count in lack.items() if count == whole[value]})
+        if gone[-1]:
+            lines.append(f"no sample of {axis} {ranges(sorted(gone[-1]))}")
+    parts = tuple(zip(PARTS.values(), gone, strict=True))
+    single = [name for name in absent if not any(part(name) in values for part, values in parts)]
     if single:
         lines.append(f"{len(single):,} missing{' besides' * bool(lines)}, first {single[0]}")
     return lines
