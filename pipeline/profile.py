@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from stroi.pipeline.name_pattern import parse_pattern
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Resolution = Annotated[str, Field(pattern=r"^(-1|[1-9]\d{0,3})x(-1|[1-9]\d{0,3})$")]
@@ -53,10 +55,23 @@ class SampleParams(Group):
 class IndexParams(Group):
     """Where the clips of a data set are listed (stage ``index``)."""
 
-    adapter: Literal["demo", "table", "nucla", "ntu60", "ntu120"] = "table"
-    """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too."""
+    adapter: Literal["demo", "table", "nucla", "ntu60", "ntu120", "folders", "ut-interaction"] = (
+        "table"
+    )
+    """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too;
+    ``folders`` takes a folder for each class."""
+    pattern: str = ""
+    """What the names of videos tell (``folders``), such as ``{subject}_{camera}_{*}``."""
     max_quarantined: Share = 0.05
     """Largest share of listed clips that may be missing before the stage fails."""
+
+    @model_validator(mode="after")
+    def _pattern_can_be_read(self) -> IndexParams:
+        if self.pattern and self.adapter != "folders":
+            raise ValueError("a pattern is for the adapter folders")
+        if self.pattern:
+            parse_pattern(self.pattern)
+        return self
 
 
 class OpenPoseParams(Group):

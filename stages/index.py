@@ -11,7 +11,7 @@ import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput
 from stroi.cache.locks import lock
-from stroi.pipeline.datasets import ADAPTERS, Listed
+from stroi.pipeline.datasets import Listed, list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
 from stroi.pipeline.fanout import Tick, Workers, fan_out
 from stroi.pipeline.index import Sample, write_index
@@ -45,7 +45,7 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
             remedy="put the data set, or a link to it, there; if you received mosaics without"
             " videos, run `dvc repro --single-item --pull resnet-fixed@RUN` (docs/sharing.md)",
         )
-    listing = ADAPTERS[params.adapter](raw)
+    listing = list_clips(raw, params)
     for note in listing.notes:
         say(note)
     listed = listing.clips

@@ -6,18 +6,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stroi.pipeline.datasets.demo import list_demo
+from stroi.pipeline.datasets.folders import list_folders
 from stroi.pipeline.datasets.listing import Listed, Listing
 from stroi.pipeline.datasets.ntu import list_ntu60, list_ntu120
 from stroi.pipeline.datasets.nucla import list_nucla
 from stroi.pipeline.datasets.table import list_table
+from stroi.pipeline.datasets.ut_interaction import list_ut_interaction
+from stroi.pipeline.profile import IndexParams
 
 ADAPTERS: dict[str, Callable[[Path], Listing]] = {
     "demo": list_demo,
+    "folders": list_folders,
     "nucla": list_nucla,
     "ntu60": list_ntu60,
     "ntu120": list_ntu120,
     "table": list_table,
+    "ut-interaction": list_ut_interaction,
 }
 """By the name that ``index.adapter`` gives."""
 
-__all__ = ["ADAPTERS", "Listed", "Listing"]
+
+def list_clips(raw: Path, params: IndexParams) -> Listing:
+    """The data set in `raw`, as `params` say it is to be read.
+
+    Raises:
+        RefusedInput: As its adapter.
+    """
+    if params.adapter == "folders":
+        return list_folders(raw, params.pattern)
+    return ADAPTERS[params.adapter](raw)
+
+
+__all__ = ["ADAPTERS", "Listed", "Listing", "list_clips"]
