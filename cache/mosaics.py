@@ -3,8 +3,9 @@
 A folder of them comes in two forms: *training*, plain pixels that are copied out of the mapped
 file, and *compact*, one JPEG or lossless WebP picture per clip (see `stroi.cache.packing`).
 
-Legend of shapes: N clips, B batch, K rows (ROI joints), C columns (sampled frames), h and w cell
-height and width in pixels, H = K * h, W = C * w; 2 persons are shown at most.
+Legend of shapes: N clips, B batch, K rows (ROI joints), C columns (sampled frames), L of them
+scored (see `stroi.cache.columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
+2 persons are shown at most.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.codecs import decode_picture
+from stroi.cache.columns import scored_of
 from stroi.cache.compact import blob_at, blob_ends, check_compact, picture_size
 from stroi.cache.errors import RefusedInput
 from stroi.cache.formats import MOSAICS, MOSAICS_COMPACT
@@ -136,12 +138,36 @@ class MosaicCache(ShardedCache):
         mosaic: NDArray[np.uint8] = self.batch([sample_id])[0]
         return mosaic
 
-    def batch(self, ids: Sequence[str], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """Positions (L,) of the columns that are scored; all C unless there are candidates.
+
+        Raises:
+            RefusedInput: ``SCHEMA``, see `stroi.cache.columns.scored_of`; ``H5_EMPTY``.
+        """
+        return scored_of(self.manifest.params, self._columns, str(self.folder))
+
+    @property
+    def _columns(self) -> int:
+        """C."""
+        if not self.ids:
+            raise RefusedInput("H5_EMPTY", f"{self.folder} holds no sample")
+        return int(self.find(self.ids[0])[0]["valid"].shape[2])
+
+    def batch(
+        self,
+        ids: Sequence[str],
+        out: NDArray[np.uint8] | None = None,
+        *,
+        columns: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.uint8]:
         """Mosaics of `ids` in that order.
 
         Args:
             ids: B sample ids; one may occur twice.
-            out: (B, H, W, 3) uint8 to copy into, such as pinned memory; allocated if None.
+            out: (B, H, W, 3) uint8 in C order to copy into, such as pinned memory; allocated if
+                None.
+            columns: (B, L) positions of the columns wanted of each, then W = L * w; all C if None.
 
         Returns:
             (B, H, W, 3) uint8 RGB: `out` if given.
@@ -150,21 +176,53 @@ class MosaicCache(ShardedCache):
             RefusedInput: ``ID_UNKNOWN``; ``SCHEMA`` if the shards' mosaics differ in size;
                 ``IMAGE_HEADER`` or ``IMAGE_DECODE`` for a blob that is not as it should be.
             StroiError: ``OPENCV_MISSING`` if a compact form is read without OpenCV.
-            ValueError: If `out` has another shape or type.
+            ValueError: If `out` has another shape, type or order, or a column is not there.
         """
-        shape = (len(ids), *self.shape)
+        height, width, colours = self.shape
+        if columns is not None:
+            _check_columns(columns, len(ids), self._columns)
+            width = width // self._columns * columns.shape[1]
+        shape = (len(ids), height, width, colours)
         if out is None:
             out = np.empty(shape, np.uint8)
         if out.shape != shape or out.dtype != np.uint8:
             raise ValueError(f"out is {out.dtype} {out.shape}, want uint8 {shape}")
-        for place, sample_id in enumerate(ids):
-            shard, row = self.find(sample_id)
-            if _ENDS in shard:
-                where = f"{self.folder / self._place[sample_id][0]}: {sample_id!a}"
-                decode_picture(blob_at(shard, shard[_ENDS], row), out[place], where)
-            else:
-                out[place] = shard["mosaic"][row]
+        if columns is None:
+            for place, sample_id in enumerate(ids):
+                self._copy(sample_id, out[place])
+        else:
+            self._copy_columns(ids, out, columns)
         return out
+
+    def _copy(self, sample_id: str, out: NDArray[np.uint8]) -> None:
+        """Copy one whole mosaic."""
+        shard, row = self.find(sample_id)
+        if _ENDS in shard:
+            where = f"{self.folder / self._place[sample_id][0]}: {sample_id!a}"
+            decode_picture(blob_at(shard, shard[_ENDS], row), out, where)
+        else:
+            out[:] = shard["mosaic"][row]
+
+    def _copy_columns(
+        self, ids: Sequence[str], out: NDArray[np.uint8], columns: NDArray[np.int64]
+    ) -> None:
+        """Copy (B, L) columns of mosaics, and read no others where pixels are plain."""
+        if not out.flags.c_contiguous:
+            raise ValueError("out is not in C order")
+        split = (out.shape[1], -1, out.shape[2] // columns.shape[1] * out.shape[3])
+        whole = np.empty(self.shape, np.uint8) if self.form == "compact" else None
+        for place, sample_id in enumerate(ids):
+            if whole is None:
+                shard, row = self.find(sample_id)
+                pixels = shard["mosaic"][row]
+            else:
+                self._copy(sample_id, whole)
+                pixels = whole
+            # Any mode but "raise" writes to `out` without a copy in between; all are in range.
+            np.take(
+                pixels.reshape(split), columns[place], axis=1, out=out[place].reshape(split),
+                mode="clip",
+            )  # fmt: skip
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.bool_]:
         """Which cells of `ids` show a joint: (B, 2, C, K) bool, False is black.
@@ -228,6 +286,13 @@ class MosaicCache(ShardedCache):
                         remedy="rebuild the folder with one set of params",
                     )
         return arrays
+
+
+def _check_columns(columns: NDArray[np.int64], clips: int, there: int) -> None:
+    if columns.ndim != 2 or len(columns) != clips or columns.shape[1] < 1:
+        raise ValueError(f"columns are {columns.shape}, want some for each of {clips} clips")
+    if columns.size and not 0 <= columns.min() <= columns.max() < there:
+        raise ValueError(f"columns {columns.min()} to {columns.max()} of {there}")
 
 
 def _size(shard: dict[str, Array]) -> tuple[int, int]:

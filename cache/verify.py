@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from stroi.cache.columns import columns_told
 from stroi.cache.confined import MAX_FILE_BYTES, Answer, Request, ask, dismiss
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import is_temporary
@@ -19,8 +20,8 @@ _LEDGER = "ledger.csv"
 _LEDGER_UNLISTED = "1.0"
 """The schema whose manifests did not list the ledger."""
 
-_PARAM_AXES = {"columns": "C"}
-"""Params that, where a manifest has them, say how long an axis of its files is."""
+_COLUMNS = "C"
+"""The axis whose length a manifest's params may tell."""
 
 
 def verify(
@@ -119,11 +120,8 @@ def find_problems(
     Yields:
         The refusal of each problem.
     """
-    axes: dict[str, tuple[int, str]] = {
-        axis: (manifest.params[name], "the manifest")
-        for name, axis in _PARAM_AXES.items()
-        if isinstance(manifest.params.get(name), int)
-    }
+    columns = columns_told(manifest.params)
+    axes = {} if columns is None else {_COLUMNS: (columns, "the manifest")}
     for entry, answer in _answers(folder, manifest, jobs, confined):
         problem = _refusal(answer) or _other_axes(folder / entry.name, answer.axes, axes)
         if on_file is not None:

@@ -6,11 +6,18 @@ The defaults are the paper's choices, or the most faithful reading where it is s
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
-
-from stroi.pipeline.name_pattern import parse_pattern
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -55,23 +62,10 @@ class SampleParams(Group):
 class IndexParams(Group):
     """Where the clips of a data set are listed (stage ``index``)."""
 
-    adapter: Literal["demo", "table", "nucla", "ntu60", "ntu120", "folders", "ut-interaction"] = (
-        "table"
-    )
-    """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too;
-    ``folders`` takes a folder for each class."""
-    pattern: str = ""
-    """What the names of videos tell (``folders``), such as ``{subject}_{camera}_{*}``."""
+    adapter: Literal["demo", "table", "nucla", "ntu60", "ntu120"] = "table"
+    """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too."""
     max_quarantined: Share = 0.05
     """Largest share of listed clips that may be missing before the stage fails."""
-
-    @model_validator(mode="after")
-    def _pattern_can_be_read(self) -> IndexParams:
-        if self.pattern and self.adapter != "folders":
-            raise ValueError("a pattern is for the adapter folders")
-        if self.pattern:
-            parse_pattern(self.pattern)
-        return self
 
 
 class OpenPoseParams(Group):
@@ -155,6 +149,9 @@ class MosaicParams(Group):
 
     columns: Annotated[int, Field(ge=1, le=64)] = 5
     """L, frames per mosaic."""
+    candidates: Annotated[int, Field(ge=0, le=64)] = 0
+    """Frames that are cut, at least `columns`, if training draws its `columns` of them at random
+    for every clip and epoch, as the paper does on N-UCLA; 0 for no more than are scored."""
     sampling: Literal["interior", "centre", "paper"] = "interior"
     """Which frames: s, 2s, ..., Ls with s = T // (L + 1); middles of L parts; i T / L."""
     cell: Annotated[int, Field(ge=8, le=1024, multiple_of=2)] = 96
@@ -172,6 +169,18 @@ class MosaicParams(Group):
     """Clips per file on average, at most twice as many; a kill costs one file per worker."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
+
+    @model_validator(mode="after")
+    def _candidates_hold_the_columns(self) -> MosaicParams:
+        if 0 < self.candidates < self.columns:
+            raise ValueError(f"{self.candidates} candidates cannot give {self.columns} columns")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Mosaics without candidates are those of the time before there were any, keys included.
+        told: dict[str, Any] = default(self)
+        return told if self.candidates else {k: v for k, v in told.items() if k != "candidates"}
 
 
 class ScheduleParams(Group):

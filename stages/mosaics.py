@@ -11,11 +11,13 @@ import click
 import cv2
 import numpy as np
 
+from stroi.cache.digests import digest
+from stroi.cache.errors import ClipRejected
 from stroi.cache.locks import lock
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, read_index
+from stroi.pipeline.index import Index, Sample, read_index
 from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
@@ -23,7 +25,7 @@ from stroi.pipeline.profile import MosaicParams
 from stroi.pipeline.shards import NOT_CONTENT, Encoded, Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.roi.mosaic import Cut, cut_mosaic
-from stroi.stages.roi.sampling import sample_frames
+from stroi.stages.roi.sampling import sample_candidates
 from stroi.stages.source import check_unchanged
 from stroi.stages.video import read_selected
 
@@ -34,11 +36,22 @@ ALGORITHM = 1
 
 @dataclass(frozen=True)
 class Source:
-    """Where one clip's video and skeleton are; no label."""
+    """Where one clip's video and skeleton are; no label.
+
+    Attributes:
+        id: Sample id.
+        video: The video; None if the clip has none.
+        sha256: Its digest in the index.
+        start: First frame of the clip in the video.
+        stop: Frame after its last; 0 if it lasts to the video's end.
+        skeletons: Folder of the skeleton cache.
+    """
 
     id: str
-    video: Path
+    video: Path | None
     sha256: str
+    start: int
+    stop: int
     skeletons: Path
 
 
@@ -52,13 +65,22 @@ def make_mosaic(source: Source, *, params: MosaicParams) -> Cut:
     """The mosaic of one clip.
 
     Raises:
-        ClipRejected: If the video changed since it was indexed, or its frames cannot be read.
+        ClipRejected: ``VIDEO_NONE`` if the clip has no video; if the video changed since it was
+            indexed, or its frames cannot be read.
     """
+    if source.video is None:
+        raise ClipRejected(
+            "VIDEO_NONE",
+            "a skeleton without a video",
+            remedy="add the video, or train the graph network alone",
+        )
     check_unchanged(source.video, source.sha256)
     clip = _skeletons(source.skeletons)[source.id]
-    wanted = sample_frames(len(clip.keypoints), params.columns, params.sampling)
+    wanted = sample_candidates(
+        len(clip.keypoints), params.columns, params.candidates, params.sampling
+    )
     return cut_mosaic(
-        read_selected(source.video, wanted.tolist()),
+        read_selected(source.video, wanted.tolist(), source.start, source.stop),
         clip,
         wanted,
         cell=params.cell,
@@ -116,12 +138,9 @@ def build_mosaics(
         encode=encode,
         detail=describe,
     )
+    segments = any(sample.start or sample.stop for sample in index.samples)
     jobs = [
-        Job(
-            sample.id,
-            {"video": sample.sha256, "skeleton": poses[sample.id]},
-            Source(sample.id, raw / sample.video, sample.sha256, skeletons),
-        )
+        _job(raw, sample, skeletons, poses[sample.id], segments)
         for sample in index.samples
         if sample.id in poses
     ]
@@ -130,6 +149,16 @@ def build_mosaics(
     )
     check_share(ledger, params.max_quarantined, out)
     return ledger
+
+
+def _job(raw: Path, sample: Sample, skeletons: Path, pose: str, segments: bool) -> Job[Source]:
+    video = raw / sample.video if sample.video else None
+    source = Source(sample.id, video, sample.sha256, sample.start, sample.stop, skeletons)
+    inputs = {"video": sample.sha256, "skeleton": pose}
+    if segments:
+        # Of all clips of such a data set: a manifest tells the same inputs of all its samples.
+        inputs["segment"] = digest([sample.start, sample.stop])
+    return Job(sample.id, inputs, source)
 
 
 @click.command(help="Cut the mosaics of DATASET into data/DATASET/mosaics.")

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.columns import scored_columns
 from stroi.cache.errors import ParamsError
 
 SamplingRule = Literal["interior", "centre", "paper"]
@@ -51,3 +52,39 @@ def sample_frames(count: int, columns: int, rule: SamplingRule = "interior") -> 
     else:
         frames = (2 * ordinal + 1) * count // (2 * columns)
     return frames.astype(np.int32)
+
+
+def sample_candidates(
+    count: int, columns: int, candidates: int, rule: SamplingRule = "interior"
+) -> NDArray[np.int32]:
+    """Frame index of each candidate column, from which training draws (paper, section IV.B).
+
+    Among them are the frames of `sample_frames`, where `scored_columns` says; the others divide
+    the time before, between and behind those into equal parts, rounded down. A clip with fewer
+    frames than candidates repeats frames.
+
+    Args:
+        count: Frames in the clip, T >= 1.
+        columns: L, columns of the mosaic that is scored.
+        candidates: C, columns that are cut: 0 for L, else at least L.
+        rule: Reading of tau.
+
+    Returns:
+        (C,) int32, ascending, within 0..T-1.
+
+    Raises:
+        ParamsError: If `rule` is unknown.
+        ValueError: If a number is out of its range.
+    """
+    scored = sample_frames(count, columns, rule)
+    if not candidates:
+        return scored
+    if candidates < columns:
+        raise ValueError(f"cannot take {columns} of {candidates} columns")
+    places = np.concatenate([[-1], scored_columns(columns, candidates), [candidates]])
+    frames = np.concatenate([[0], scored, [count]]).astype(np.int64)
+    wanted = np.arange(candidates, dtype=np.int64)
+    gap = np.searchsorted(places, wanted, side="right") - 1
+    before, after = frames[gap], frames[gap + 1]
+    part = (wanted - places[gap]) * (after - before) // (places[gap + 1] - places[gap])
+    return np.asarray(before + part, np.int32)
