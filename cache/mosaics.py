@@ -145,11 +145,15 @@ class MosaicCache(ShardedCache):
         Raises:
             RefusedInput: ``SCHEMA``, see `stroi.cache.columns.scored_of`; ``H5_EMPTY``.
         """
-        return scored_of(self.manifest.params, self._columns, str(self.folder))
+        return scored_of(self.manifest.params, self.columns, str(self.folder))
 
     @property
-    def _columns(self) -> int:
-        """C."""
+    def columns(self) -> int:
+        """C, columns of every mosaic, candidates among them.
+
+        Raises:
+            RefusedInput: ``H5_EMPTY`` if there is no sample.
+        """
         if not self.ids:
             raise RefusedInput("H5_EMPTY", f"{self.folder} holds no sample")
         return int(self.find(self.ids[0])[0]["valid"].shape[2])
@@ -180,8 +184,8 @@ class MosaicCache(ShardedCache):
         """
         height, width, colours = self.shape
         if columns is not None:
-            _check_columns(columns, len(ids), self._columns)
-            width = width // self._columns * columns.shape[1]
+            _check_columns(columns, len(ids), self.columns)
+            width = width // self.columns * columns.shape[1]
         shape = (len(ids), height, width, colours)
         if out is None:
             out = np.empty(shape, np.uint8)

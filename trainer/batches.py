@@ -36,9 +36,11 @@ class MosaicBatch(Batch):
 
     Attributes:
         mosaics: (B, H, W, 3) uint8 on the device, valid until the next batch is asked for.
+        columns: (B, L) positions of their columns among the candidates; None for all.
     """
 
     mosaics: Tensor
+    columns: NDArray[np.int64] | None = None
 
 
 def split(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
@@ -83,12 +85,38 @@ def epoch_batches(count: int, size: int, *, seed: int, epoch: int) -> list[NDArr
     return split(np.random.default_rng((seed, epoch)).permutation(count), size)
 
 
+def epoch_columns(
+    count: int, columns: int, candidates: int, *, seed: int, epoch: int
+) -> NDArray[np.int64] | None:
+    """Columns that training sees of every clip in one epoch: its random choice of frames.
+
+    The paper chooses frames at random on N-UCLA (section IV.B) and does not say how: here every
+    L of the C candidates are as likely as any other, and stay in the order of time.
+
+    Args:
+        count: N, clips in the training set.
+        columns: L, columns of a mosaic that the network sees.
+        candidates: C, columns of a mosaic in the cache.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 0.
+
+    Returns:
+        (N, L) positions, ascending in each row, a function of the arguments alone; None for all
+        columns, if there are no more than L.
+    """
+    if candidates <= columns:
+        return None
+    draws = np.random.default_rng((seed, epoch, 3)).random((count, candidates))
+    return np.sort(np.argsort(draws, axis=1)[:, :columns], axis=1)
+
+
 def mosaic_batches(
     cache: MosaicCache,
     ids: Sequence[str],
     parts: Sequence[NDArray[np.int64]],
     *,
     device: torch.device,
+    columns: NDArray[np.int64] | None = None,
 ) -> Generator[MosaicBatch, None, None]:
     """Batches with their mosaics, gathered by one thread into a ring of buffers made once.
 
@@ -100,6 +128,7 @@ def mosaic_batches(
         ids: N sample ids.
         parts: Positions in `ids` of each batch.
         device: Where the mosaics go; pinned memory is used for a GPU.
+        columns: (N, L) positions of the columns wanted of each mosaic; all if None.
 
     Yields:
         The batches, in order.
@@ -108,20 +137,23 @@ def mosaic_batches(
         RefusedInput: Whatever the cache refuses, in the consumer's thread.
     """
     height, width, colours = cache.shape
+    if columns is not None:
+        width = width // cache.columns * columns.shape[1]
     largest = max(map(len, parts))
     pinned = device.type == "cuda"
     buffers = [
         torch.empty((largest, height, width, colours), dtype=torch.uint8, pin_memory=pinned)
         for _ in range(min(RING, len(parts)))
     ]
-    with closing(_gathered(cache, ids, parts, [b.numpy() for b in buffers])) as gathered:
+    arrays = [buffer.numpy() for buffer in buffers]
+    with closing(_gathered(cache, ids, parts, arrays, columns)) as gathered:
         for number, slot in enumerate(gathered):
             rows = parts[number]
             mosaics = buffers[slot][: len(rows)].to(device, non_blocking=True)
             copied = torch.cuda.Event() if pinned else None  # type: ignore[no-untyped-call]
             if copied is not None:
                 copied.record()
-            yield MosaicBatch(rows, mosaics)
+            yield MosaicBatch(rows, mosaics, None if columns is None else columns[rows])
             if copied is not None:
                 copied.synchronize()
 
@@ -131,6 +163,7 @@ def _gathered(
     ids: Sequence[str],
     parts: Sequence[NDArray[np.int64]],
     buffers: Sequence[NDArray[np.uint8]],
+    columns: NDArray[np.int64] | None,
 ) -> Generator[int, None, None]:
     """Number of the buffer that holds each part; it is free again when the next is asked for."""
     free: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -143,7 +176,9 @@ def _gathered(
                 slot = free.get()
                 if stop.is_set():
                     return
-                cache.batch([ids[row] for row in rows], out=buffers[slot][: len(rows)])
+                wanted = None if columns is None else columns[rows]
+                names, out = [ids[row] for row in rows], buffers[slot][: len(rows)]
+                cache.batch(names, out, columns=wanted)
                 full.put(slot)
         except BaseException as error:
             full.put(error)

@@ -13,7 +13,7 @@ from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.batches import mosaic_batches
 from stroi.trainer.fused import FusedNet
-from stroi.trainer.rows import companions
+from stroi.trainer.rows import companions, scored_columns
 from stroi.trainer.runtime import deterministic, evaluating
 from stroi.trainer.skeletons import ClipSource
 from stroi.trainer.steps import forward
@@ -62,10 +62,10 @@ def score_resnet(
     starts = range(0, len(ordered), BATCH)
     parts = [np.arange(start, min(start + BATCH, len(ordered))) for start in starts]
     found = []
-    batches = mosaic_batches(mosaics, ordered, parts, device=where)
+    columns = scored_columns(mosaics, len(ordered))
+    batches = mosaic_batches(mosaics, ordered, parts, device=where, columns=columns)
     with deterministic(0, threads), evaluating(model), torch.no_grad(), closing(batches):
         for batch in batches:
-            rows = torch.from_numpy(batch.rows)
-            logits, _ = forward(model, batch.mosaics, rows, beside, mirrored=None)
+            logits, _ = forward(model, batch, beside)
             found.append(logits.cpu())
     return Scores(ordered, torch.cat(found).numpy(), model.classes)

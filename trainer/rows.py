@@ -39,10 +39,11 @@ class Companions:
 
 
 def cells_of(mosaics: MosaicCache) -> Cells:
-    """How the mosaics of a cache are divided.
+    """How the mosaics of a cache are divided that the network sees: L of their columns.
 
     Raises:
-        RefusedInput: ``SCHEMA`` if their cells are not of one size.
+        RefusedInput: ``SCHEMA`` if their cells are not of one size, or their manifest tells of
+            other columns.
     """
     height, width, _ = mosaics.shape
     columns, rows = mosaics.rows(mosaics.ids[:1]).shape[2:]
@@ -52,7 +53,21 @@ def cells_of(mosaics: MosaicCache) -> Cells:
             f"{mosaics.folder}: {height} x {width} px are not {rows} x {columns} equal cells",
             remedy="rebuild the mosaics",
         )
-    return Cells(rows, columns, height // rows, width // columns)
+    return Cells(rows, len(mosaics.scored), height // rows, width // columns)
+
+
+def scored_columns(mosaics: MosaicCache, count: int) -> NDArray[np.int64] | None:
+    """Columns that are scored of each of N mosaics.
+
+    Args:
+        mosaics: The cache.
+        count: N.
+
+    Returns:
+        (N, L) positions; None for all columns, if there are no candidates.
+    """
+    scored = mosaics.scored
+    return None if len(scored) == mosaics.columns else np.tile(scored, (count, 1))
 
 
 def half_weights(

@@ -2,40 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from stroi.trainer.batches import MosaicBatch
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.losses import branch_loss
+from stroi.trainer.mirroring import mirror_bodies, mirror_halves
 from stroi.trainer.mosaic_ops import shift
 from stroi.trainer.rows import Companions
 from stroi.trainer.runtime import autocast
 
 
 def forward(
-    model: FusedNet, mosaics: Tensor, rows: Tensor, beside: Companions, *, mirrored: Tensor | None
+    model: FusedNet, batch: MosaicBatch, beside: Companions, *, mirrored: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """Logits of one batch in the model's mode.
 
+    Mosaics and skeletons of mirrored clips are mirrored here, and nowhere else. Weights from a
+    file are those of the clip as it is; they go with their rows.
+
     Args:
         model: The network.
-        mosaics: (B, H, W, 3) uint8 on the network's device.
-        rows: (B,) positions of the clips in `beside`, on the CPU.
+        batch: Mosaics on the network's device, and which clips and columns they are.
         beside: Weights or skeletons of all clips.
-        mirrored: (B,) bool or None.
+        mirrored: (B,) bool, which clips to show in the mirror; None for none.
 
     Returns:
         (B, C) logits of the RGB branch, and of the skeleton branch in joint mode, else None.
     """
-    shown = None if beside.shown is None else beside.shown[rows].to(mosaics.device)
+    rows, device = torch.from_numpy(batch.rows), batch.mosaics.device
+    shown = _shown(batch, beside)
     if beside.x is not None and beside.present is not None:
-        x, present = beside.x[rows].to(mosaics.device), beside.present[rows].to(mosaics.device)
-        skeleton, weights = model.skeleton_branch(x, present)
-        rgb = model(mosaics, weights, mirrored=mirrored, shown=shown)
+        x, present = beside.x[rows].to(device), beside.present[rows].to(device)
+        skeleton, weights = _skeleton_branch(model, x, present, mirrored)
+        rgb = model(batch.mosaics, weights, mirrored=mirrored, shown=shown)
         return rgb.float(), skeleton.float()
-    halves = None if beside.halves is None else beside.halves[rows].to(mosaics.device)
-    return model(mosaics, halves, mirrored=mirrored, shown=shown).float(), None
+    halves = None if beside.halves is None else beside.halves[rows].to(device)
+    return model(batch.mosaics, halves, mirrored=mirrored, shown=shown).float(), None
+
+
+def _shown(batch: MosaicBatch, beside: Companions) -> Tensor | None:
+    """(B, 2, L, K) flags of the columns that the batch shows."""
+    if beside.shown is None:
+        return None
+    shown = beside.shown[torch.from_numpy(batch.rows)]
+    if batch.columns is not None:
+        clip = torch.arange(len(shown))[:, None]
+        shown = shown[clip, :, torch.from_numpy(batch.columns)].transpose(1, 2)
+    return shown.to(batch.mosaics.device)
+
+
+def _skeleton_branch(
+    model: FusedNet, x: Tensor, present: Tensor, mirrored: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Logits (B, C) of the clips as they are shown, row weights (B, 2, K) of them as they are."""
+    if mirrored is None or model.gcn is None:
+        return model.skeleton_branch(x, present)
+    turned = mirror_bodies(x, present, model.gcn.layout)
+    x = torch.where(mirrored[:, None, None, None, None], turned, x)
+    skeleton, weights = model.skeleton_branch(x, present)
+    # The pictures are weighted first and mirrored then, weights and all.
+    return skeleton, torch.where(mirrored[:, None, None], mirror_halves(weights), weights)
 
 
 def training_step(
@@ -53,11 +83,11 @@ def training_step(
         Scalar loss, and how many clips the RGB branch classified correctly.
     """
     config, device = model.config, batch.mosaics.device
-    rows = torch.from_numpy(batch.rows)
-    wanted = labels[rows].to(device)
+    wanted = labels[torch.from_numpy(batch.rows)].to(device)
     mosaics, mirrored = _augmented(model, batch.mosaics)
     with autocast(device, config.precision):
-        rgb, skeleton = forward(model, mosaics, rows, beside, mirrored=mirrored)
+        shown = replace(batch, mosaics=mosaics)
+        rgb, skeleton = forward(model, shown, beside, mirrored=mirrored)
     loss = branch_loss(rgb, wanted, config.loss)
     if skeleton is not None:
         loss = loss + branch_loss(skeleton, wanted, config.loss)

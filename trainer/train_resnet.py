@@ -12,7 +12,7 @@ from torch import Tensor
 from stroi.cache.files import sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.batches import MosaicBatch, epoch_batches, mosaic_batches
+from stroi.trainer.batches import MosaicBatch, epoch_batches, epoch_columns, mosaic_batches
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest, run_key
@@ -93,7 +93,10 @@ def train_resnet(
 
     def feed(epoch: int) -> Generator[MosaicBatch, None, None]:
         parts = epoch_batches(len(ids), schedule.batch_size, seed=seed, epoch=epoch)
-        return mosaic_batches(mosaics, ids, parts, device=where)
+        columns = epoch_columns(
+            len(ids), model.cells.columns, mosaics.columns, seed=seed, epoch=epoch
+        )
+        return mosaic_batches(mosaics, ids, parts, device=where, columns=columns)
 
     def step(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
         return training_step(model, batch, beside, targets)
@@ -104,6 +107,7 @@ def train_resnet(
         "pretrained": "" if pretrained is None else sha256_file(pretrained),
         "gcn": "" if own is None else model_digest(own),
     }
+    inputs |= _since(model, mosaics)
     key = run_key(
         mode, config, schedule, seed=seed, threads=threads, device=where, classes=classes,
         inputs=inputs,
@@ -114,3 +118,13 @@ def train_resnet(
         on_epoch=on_epoch,
     )  # fmt: skip
     return model.eval()
+
+
+def _since(model: FusedNet, mosaics: MosaicCache) -> dict[str, str]:
+    """What else a result depends on; empty for all runs there could be before this mattered."""
+    more = {}
+    if model.cells.columns < mosaics.columns:
+        more["columns"] = f"{model.cells.columns} of {mosaics.columns}"
+    if model.mode == "joint" and model.config.flip > 0:
+        more["flip"] = "skeletons too"
+    return more

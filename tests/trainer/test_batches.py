@@ -81,7 +81,9 @@ def test_a_buffer_is_not_refilled_while_the_consumer_has_it(mosaics: MosaicCache
         def __init__(self) -> None:
             self.gathered = 0
 
-        def batch(self, ids: Sequence[str], out: np.ndarray | None = None) -> np.ndarray:
+        def batch(
+            self, ids: Sequence[str], out: np.ndarray | None = None, **columns: None
+        ) -> np.ndarray:
             self.gathered += 1
             return mosaics.batch(ids, out)
 
