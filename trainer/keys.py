@@ -17,7 +17,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
 from stroi.trainer.skeletons import SkeletonSet
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Raised whenever the same inputs and settings would train to another result."""
 
 
@@ -31,6 +31,7 @@ def run_key(
     device: torch.device,
     classes: Sequence[str],
     inputs: Mapping[str, str],
+    processes: int = 1,
 ) -> str:
     """Digest of everything a training result depends on.
 
@@ -43,6 +44,7 @@ def run_key(
         device: Where it trains.
         classes: Class names.
         inputs: Digests of the data, by name.
+        processes: How many train together.
 
     Returns:
         64 hexadecimal digits.
@@ -54,6 +56,7 @@ def run_key(
         "schedule": asdict(schedule),
         "seed": seed,
         "threads": threads,
+        "processes": processes,
         "device": device.type,
         "torch": torch.__version__,
         "classes": list(classes),

@@ -11,38 +11,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
+from stroi.trainer.dropout import Dropout
 from stroi.trainer.graph import adjacency
 from stroi.trainer.initial import initialise_convolutions
-
-
-class ByteDropout(nn.Module):
-    """Dropout that draws one random byte per activation.
-
-    The kept share is a multiple of 1/256 (exact for 0.5) and the scale is its inverse, so the
-    expectation is exact; drawing eight decisions from one 64-bit number costs a fraction of
-    torch's own dropout on a CPU.
-
-    Args:
-        p: Share dropped, in [0, 1).
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.kept = max(1, round(256 * (1 - p)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape; the identity in evaluation mode."""
-        if not self.training or self.kept == 256:
-            return x
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
-        draws = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()]
-        # One dtype throughout: a product of floats and booleans is not vectorised.
-        mask = (draws < self.kept).to(x.dtype).mul_(256 / self.kept)
-        return x * torch.as_strided(mask, x.shape, x.stride())
+from stroi.trainer.streams import stream_of
 
 
 class Block(nn.Module):
@@ -79,7 +56,7 @@ class Block(nn.Module):
             channels, channels, (kernel, 1), (stride, 1), (kernel // 2, 0), bias=False
         )
         self.bn2 = nn.BatchNorm2d(channels)
-        self.dropout = ByteDropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.stride = stride
         self.shortcut: nn.Module | None = None
         if shortcut and (stride != 1 or channels_in != channels):
@@ -99,13 +76,32 @@ class Block(nn.Module):
         # bmm on an expanded view: matmul would fold the batch into rows and copy it twice.
         gathered = torch.bmm(graph.to(rows.dtype).expand(len(rows), -1, -1), rows)
         gathered = gathered.view(batch, frames, joints, -1).permute(0, 3, 1, 2)
-        y = self.bn1(self.spatial(gathered)).relu_()
-        y = self.dropout(self.bn2(self.temporal(y)))
-        if self.shortcut is not None:
-            # Frames are skipped here and not by a strided 1x1 convolution: on a CPU with several
-            # threads its backward pass writes out of bounds for 8 or 12 channels (torch 2.13).
-            y = y + self.shortcut(x[:, :, :: self.stride])
-        return torch.relu_(y)
+        y = normalised(gathered, self.spatial, self.bn1).relu_()
+        y = normalised(y, self.temporal, self.bn2)
+        return torch.relu_(self.dropout(y, self._around(x)))
+
+    def _around(self, x: Tensor) -> Tensor | None:
+        """The shortcut's share of the output."""
+        if self.shortcut is None or isinstance(self.shortcut, nn.Identity):
+            return None if self.shortcut is None else x
+        # Frames are skipped here and not by a strided 1x1 convolution: on a CPU with several
+        # threads its backward pass writes out of bounds for 8 or 12 channels (torch 2.13).
+        kept = x if self.stride == 1 else x[:, :, :: self.stride]
+        return normalised(kept, *self.shortcut)
+
+
+def normalised(x: Tensor, conv: nn.Conv2d, bn: nn.BatchNorm2d) -> Tensor:
+    """A convolution without bias and its batch normalisation.
+
+    In evaluation mode the normalisation is a fixed scale and shift of each channel: it goes into
+    the convolution's weights and bias, which saves a pass over the activations.
+    """
+    if bn.training or bn.running_var is None or bn.running_mean is None:
+        return bn(conv(x))  # type: ignore[no-any-return]
+    scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
+    shift = bn.bias - bn.running_mean * scale
+    weight = conv.weight * scale[:, None, None, None]
+    return functional.conv2d(x, weight, shift, conv.stride, conv.padding)  # type: ignore[arg-type]
 
 
 class StGcn(nn.Module):
@@ -161,7 +157,7 @@ class StGcn(nn.Module):
             (N, C) logits and the last block's feature (N, M, channels, T'', V) that eq. 4
             reads; the feature of an absent person is 0.
         """
-        bodies = x[present]
+        bodies = stream_of(x, self.layout, self.config.stream, self.config.centre)[present]
         count, frames, joints, axes = bodies.shape
         y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
         y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1)
@@ -169,11 +165,11 @@ class StGcn(nn.Module):
         for block in self.blocks:
             y = block(y)
         y = y.to(self.fc.weight.dtype)
-        pooled = _spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
-        return self.fc(pooled), _spread(y, present)
+        pooled = spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
+        return self.fc(pooled), spread(y, present)
 
 
-def _spread(values: Tensor, present: Tensor) -> Tensor:
+def spread(values: Tensor, present: Tensor) -> Tensor:
     """(B, ...) of the present persons to (N, M, ...), 0 for the absent ones."""
     spread = values.new_zeros((*present.shape, *values.shape[1:]))
     spread[present] = values

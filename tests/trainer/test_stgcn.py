@@ -16,7 +16,8 @@ from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.graph import adjacency
 from stroi.trainer.joint_weights import joint_weights
-from stroi.trainer.stgcn import Block, ByteDropout, StGcn
+from stroi.trainer.dropout import Dropout
+from stroi.trainer.stgcn import Block, StGcn
 
 CLASSES = ("a", "b", "c")
 
@@ -170,7 +171,7 @@ def test_batch_mates_change_nothing_in_evaluation() -> None:
 
 def test_dropout_keeps_half_and_the_mean() -> None:
     torch.manual_seed(0)
-    dropout = ByteDropout(0.5)
+    dropout = Dropout(0.5)
     got = dropout(torch.ones(1000, 99))
     assert set(got.unique().tolist()) == {0.0, 2.0}
     assert abs(float(got.mean()) - 1) < 0.01
@@ -180,7 +181,7 @@ def test_dropout_keeps_half_and_the_mean() -> None:
 @pytest.mark.parametrize(("p", "kept"), [(0.0, 256), (0.25, 192), (0.9, 26)])
 def test_dropout_share(p: float, kept: int) -> None:
     torch.manual_seed(0)
-    got = ByteDropout(p)(torch.ones(200_000))
+    got = Dropout(p)(torch.ones(200_000))
     assert float((got > 0).float().mean()) == pytest.approx(kept / 256, abs=0.005)
     assert float(got.max()) == pytest.approx(256 / kept)
 
@@ -188,7 +189,7 @@ def test_dropout_share(p: float, kept: int) -> None:
 def test_dropout_masks_the_elements_of_a_channels_last_picture() -> None:
     torch.manual_seed(0)
     x = torch.rand(2, 3, 4, 5).add(1).to(memory_format=torch.channels_last).requires_grad_()
-    got = ByteDropout(0.5)(x)
+    got = Dropout(0.5)(x)
     (gradient,) = torch.autograd.grad(got.sum(), x)
     np.testing.assert_allclose(got.detach().numpy(), (x * gradient).detach().numpy())
     assert got.is_contiguous(memory_format=torch.channels_last)
@@ -196,7 +197,7 @@ def test_dropout_masks_the_elements_of_a_channels_last_picture() -> None:
 
 def test_dropout_is_off_in_evaluation() -> None:
     x = torch.rand(5, 5)
-    assert torch.equal(ByteDropout(0.5).eval()(x), x)
+    assert torch.equal(Dropout(0.5).eval()(x), x)
 
 
 def test_block_keeps_length_or_halves_it() -> None:
