@@ -19,7 +19,7 @@ from stroi.pipeline.csv_tables import (
     read_csv,
 )
 
-__all__ = ["Index", "Sample", "csv_bytes", "read_csv", "read_index", "write_index"]
+__all__ = ["Index", "Sample", "csv_bytes", "read_csv", "read_index", "tolerance", "write_index"]
 
 MAX_CLASSES_BYTES = 2**20
 """Largest list of class names that is read."""
@@ -87,6 +87,14 @@ class Index:
                 f"sample {missing.args[0]!a} is not in the index",
                 remedy="run `dvc repro` so that all stages see the same index",
             ) from None
+
+
+def tolerance(frames: int) -> float:
+    """How many of so many announced frames may be missing: few are, for no fault of the video.
+
+    B-frames in AVI files lack two; many missing mean damage or a lying header.
+    """
+    return max(3, 0.05 * frames)
 
 
 _COLUMNS = tuple(field.name for field in fields(Sample))

@@ -13,18 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
+from stroi.pipeline.index import tolerance
 from stroi.stages.video_opening import shown
 
 MAX_FRAMES = 500_000
 """Most frames of a video; four and a half hours at 30 frames per second."""
-
-
-def tolerance(frames: int) -> float:
-    """How many of so many announced frames may be missing: few are, for no fault of the video.
-
-    B-frames in AVI files lack two; many missing mean damage or a lying header.
-    """
-    return max(3, 0.05 * frames)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from stroi.cache.digests import sha256_file
+from stroi.cache.digests import digest, sha256_file
 from stroi.cache.errors import ClipRejected
 from stroi.cache.joints import JointClip, encode_joints, joint_digests
 from stroi.cache.locks import lock
@@ -37,11 +37,15 @@ class Source:
         raw: Root of the data set.
         skeleton: The file, relative to `raw`; empty if the clip has none.
         sha256: Its digest in the index.
+        start: First frame of the clip in it.
+        stop: Frame after its last; 0 if it lasts to the end.
     """
 
     raw: Path
     skeleton: str
     sha256: str
+    start: int = 0
+    stop: int = 0
 
 
 def make_joints(source: Source, *, layout: str) -> JointClip:
@@ -64,7 +68,7 @@ def make_joints(source: Source, *, layout: str) -> JointClip:
         )
     path = source.raw / source.skeleton
     _check_unchanged(path, source.sha256)
-    clip = READERS[layout](path)
+    clip = READERS[layout](path, source.start, source.stop)
     _check_unchanged(path, source.sha256)
     return clip
 
@@ -111,7 +115,9 @@ def build_joints(
         encode=encode,
         detail=describe,
     )
-    jobs = [_job(raw, sample) for sample in index.samples]
+    # Of all clips of such a data set: a manifest tells the same inputs of all its samples.
+    segments = any(sample.start or sample.stop for sample in index.samples)
+    jobs = [_job(raw, sample, segments=segments) for sample in index.samples]
     ledger = build_shards(
         out, recipe, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )
@@ -119,9 +125,14 @@ def build_joints(
     return ledger
 
 
-def _job(raw: Path, sample: Sample) -> Job[Source]:
+def _job(raw: Path, sample: Sample, *, segments: bool) -> Job[Source]:
     inputs = {"skeleton": sample.skeleton_sha256}
-    return Job(sample.id, inputs, Source(raw, sample.skeleton, sample.skeleton_sha256))
+    if segments:
+        inputs["segment"] = digest([sample.start, sample.stop])
+    source = Source(
+        raw, sample.skeleton, sample.skeleton_sha256, start=sample.start, stop=sample.stop
+    )
+    return Job(sample.id, inputs, source)
 
 
 @click.command(help="Read the joints that a sensor saw in DATASET into data/DATASET/joints.")

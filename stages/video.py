@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
+from stroi.pipeline.index import tolerance
 from stroi.stages.frame_folder import FolderFrames
-from stroi.stages.frame_source import FrameSource, VideoInfo, tolerance
+from stroi.stages.frame_source import FrameSource, VideoInfo
 from stroi.stages.memory import memory_budget
 from stroi.stages.video_opening import open_video, shown
 
