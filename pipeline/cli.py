@@ -17,7 +17,7 @@ from stroi.pipeline.lazy import LazyGroup, Table
 
 COMMANDS: Table = {
     "sample": ("stroi.stages.sample:command", "Render the demo data set."),
-    "table": ("stroi.stages.table:command", "Write the CSV table of a public data set."),
+    "init": ("stroi.stages.init:command", "Make a folder of videos a data set, with a profile."),
     "index": ("stroi.stages.index:command", "List and digest the clips of a data set."),
     "skeletons": ("stroi.stages.skeletons:command", "Estimate and track skeletons."),
     "joints": ("stroi.stages.joints:command", "Read the joints that a sensor saw."),

@@ -144,6 +144,15 @@ def load_profile(root: Path, dataset: str) -> Profile:
     return _require(Profile, path)
 
 
+def load_plan(root: Path) -> Plan:
+    """What `dvc repro` builds in the project at `root`.
+
+    Raises:
+        ParamsError: Listing every mistake in params.yaml.
+    """
+    return _require(Plan, root / "params.yaml")
+
+
 def load_run(root: Path, name: str) -> RunParams:
     """One run of params.yaml with its data set's params.
 
@@ -152,8 +161,7 @@ def load_run(root: Path, name: str) -> RunParams:
             such run or split.
     """
     check_name(name)
-    path = root / "params.yaml"
-    plan = _require(Plan, path)
+    path, plan = root / "params.yaml", load_plan(root)
     if name not in plan.runs:
         known = ", ".join(sorted(plan.runs)) or "none"
         raise ParamsError(
@@ -177,7 +185,7 @@ def check_project(root: Path) -> Plan:
     Raises:
         ParamsError: Listing every mistake of all files together.
     """
-    plan = _require(Plan, root / "params.yaml")
+    plan = load_plan(root)
     problems: list[str] = []
     profiles: dict[str, Profile] = {}
     used = dict.fromkeys((*plan.datasets, *(run.dataset for run in plan.runs.values())))

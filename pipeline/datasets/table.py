@@ -9,6 +9,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.pipeline.csv_tables import check_inside, check_row_id, check_text, iterate_csv
 from stroi.pipeline.datasets.listing import Listed, Listing
 
+TABLE = "table.csv"
 REQUIRED = ("sample_id", "video", "label", "subject", "camera")
 OPTIONAL = ("group", "split", "start", "stop", "skeleton")
 
@@ -23,7 +24,11 @@ def list_table(root: Path) -> Listing:
         RefusedInput: ``CSV_*`` if the table is missing or malformed, or a row lacks its video or
             label; ``ID_BAD``, ``ID_DUPLICATE``; ``VIDEO_OUTSIDE`` if a path leaves `root`.
     """
-    path = root / "table.csv"
+    return read_table(root / TABLE)
+
+
+def read_table(path: Path) -> Listing:
+    """Clips listed in a table anywhere; see `list_table`."""
     ids: dict[str, int] = {}
     listed: list[Listed] = []
     for line, row in iterate_csv(path, required=REQUIRED):

@@ -1,0 +1,293 @@
+"""Command ``init``: make a folder of videos a data set of the project, with a profile that runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stroi.cache.errors import ParamsError, RefusedInput
+from stroi.cache.files import write_atomic
+from stroi.pipeline.datasets import Listed, Listing, list_clips
+from stroi.pipeline.datasets.table import read_table
+from stroi.pipeline.options import in_project, say
+from stroi.pipeline.params import check_name, load_plan, load_profile
+from stroi.pipeline.params_text import add_to_params
+from stroi.pipeline.profile import IndexParams, Profile, Run
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.machine import processors
+from stroi.stages.setup.places import check_outside, place_folder, place_table
+from stroi.stages.setup.profile_text import Facts, profile_text
+from stroi.stages.setup.splitting import COLUMNS, choose_splits
+from stroi.stages.setup.wanted import (
+    LABELS,
+    PEOPLE,
+    SOURCES,
+    WRITTEN,
+    Wanted,
+    ask,
+    check_wanted,
+    default_labels,
+)
+
+
+def set_up(workspace: Workspace, wanted: Wanted, *, force: bool = False) -> str:
+    """Make `wanted` a data set of the project; what is there of it already is kept.
+
+    Everything is checked before anything is written, and params.yaml is written last: a project is
+    never left in a state that does not run.
+
+    Args:
+        workspace: The project.
+        wanted: What to set up.
+        force: Write the profile anew, and replace a link to other videos.
+
+    Returns:
+        Name of the run that was added to params.yaml, or was there.
+
+    Raises:
+        ParamsError: If the project's files or the options cannot be right.
+        RefusedInput: If the videos cannot be a data set.
+        StroiError: If nothing can be written.
+    """
+    check_wanted(wanted)
+    raw = workspace.raw(wanted.name)
+    check_outside(raw, wanted.videos)
+    profile = _profile(workspace, wanted, force)
+    listing = _listed(wanted, profile)
+    for note in listing.notes:
+        say(note)
+    clips = listing.clips
+    say(f"{wanted.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes")
+    text, run = _new(wanted, clips) if profile is None else ("", _run_of(wanted, profile))
+    if wanted.table is None:
+        place_folder(raw, wanted.videos, force=force)
+    else:
+        place_table(raw, wanted.videos, wanted.table, clips)
+    _write_profile(workspace, wanted, text)
+    name = f"{wanted.name}-{run.split}"
+    add_to_params(workspace.root, wanted.name, {name: run}, sensor=run.input == "joints")
+    say(f"params.yaml: data set {wanted.name}, run {name}")
+    return name
+
+
+def check_project(workspace: Workspace) -> None:
+    """Refuse to set up anything where no pipeline is.
+
+    Raises:
+        ParamsError: ``INIT_PROJECT``, or as `load_plan`.
+    """
+    lacking = [it for it in ("dvc.yaml", "params.yaml") if not (workspace.root / it).is_file()]
+    if lacking:
+        raise ParamsError(
+            "INIT_PROJECT",
+            f"{workspace.root} has no {' and no '.join(lacking)}: it is no project of stroi",
+            remedy="run this in a clone of stroi's repository, or name one by --root",
+        )
+    load_plan(workspace.root)
+
+
+def _path(workspace: Workspace, name: str) -> Path:
+    return workspace.root / "profiles" / f"{name}.yaml"
+
+
+def _profile(workspace: Workspace, wanted: Wanted, force: bool) -> Profile | None:
+    """The profile that is there, of this name or of the labels'; None if one is to be written."""
+    own = () if force else (wanted.name,)
+    shipped = () if wanted.labels in WRITTEN else (wanted.labels,)
+    for name in dict.fromkeys((*own, *shipped)):
+        if _path(workspace, name).exists():
+            profile = load_profile(workspace.root, name)
+            _check_kind(wanted, name, profile.index)
+            return profile
+    if shipped:
+        raise ParamsError(
+            "INIT_PROFILE",
+            f"{_path(workspace, wanted.labels)} is not there",
+            remedy="take it from stroi's repository",
+        )
+    return None
+
+
+def _check_kind(wanted: Wanted, name: str, index: IndexParams) -> None:
+    pattern = wanted.pattern or index.pattern
+    if (index.adapter, index.pattern) != (wanted.labels, pattern):
+        has = f"{index.adapter}, pattern {index.pattern!a}"
+        raise ParamsError(
+            "INIT_PROFILE",
+            f"profiles/{name}.yaml is there, for {has}, not {wanted.labels}, pattern {pattern!a}",
+            remedy="take another name, or write it anew by --force",
+        )
+
+
+def _listed(wanted: Wanted, profile: Profile | None) -> Listing:
+    if wanted.table is None:
+        told: dict[str, Any] = {"adapter": wanted.labels, "pattern": wanted.pattern}
+        return list_clips(wanted.videos, profile.index if profile else IndexParams(**told))
+    listing = read_table(wanted.table)
+    if not any((wanted.videos / clip.video).exists() for clip in listing.clips):
+        raise RefusedInput(
+            "INIT_TABLE",
+            f"not one video of {wanted.table} is there, first {listing.clips[0].video!a}",
+            remedy=f"write the paths relative to {wanted.videos}, or give another --videos",
+        )
+    return listing
+
+
+def _run_of(wanted: Wanted, profile: Profile) -> Run:
+    """A run of a profile that is there, by the name of a split or by what one goes by."""
+    by = wanted.split
+    fits = [name for name, rule in profile.splits.items() if by in ("auto", name, rule.by)]
+    if not fits:
+        raise ParamsError(
+            "INIT_SPLIT",
+            f"the profile that is there has no split {by!a}",
+            remedy=f"its splits are: {', '.join(profile.splits) or 'none'}",
+        )
+    sensor = "joints" in profile.model_fields_set
+    return Run(dataset=wanted.name, split=fits[0], input="joints" if sensor else "skeletons")
+
+
+def _new(wanted: Wanted, clips: Sequence[Listed]) -> tuple[str, Run]:
+    """A profile for a new data set, and its run."""
+    # Loads the decoder and the pose estimator: only here.
+    from stroi.stages.setup.looking import look_at
+
+    splits = choose_splits(clips, wanted.split, wanted.folds)
+    say(f"split {splits.told}")
+    if wanted.source == "openpose-json" and not all(clip.skeleton for clip in clips):
+        raise ParamsError(
+            "INIT_SOURCE",
+            "OpenPose's JSON is named by the column skeleton of a table, for every clip",
+            remedy="give such a table, or take another source",
+        )
+    look = look_at(wanted.videos, clips)
+    for problem in look.unreadable:
+        say(f"will be quarantined: {problem}")
+    say(f"crops of {look.cell} px: {look.told}")
+    facts = Facts(
+        name=wanted.name,
+        adapter=wanted.labels,
+        pattern=wanted.pattern,
+        clips=len(clips),
+        classes=len({clip.label for clip in clips}),
+        source=wanted.source,
+        people=wanted.people,
+        cell=look.cell,
+        cell_from=look.told,
+        splits=splits.rules,
+        bf16=_has_bf16(),
+    )
+    return profile_text(facts), Run(dataset=wanted.name, split=splits.run, input="skeletons")
+
+
+def _has_bf16() -> bool:
+    return any(one.name == "bf16" and one.detail.startswith("fast") for one in processors())
+
+
+def _write_profile(workspace: Workspace, wanted: Wanted, text: str) -> None:
+    path = _path(workspace, wanted.name)
+    if text:
+        write_atomic(path, text.encode())
+        say(f"profiles/{path.name}: written")
+    elif path.exists():
+        say(f"profiles/{path.name}: there already, kept")
+    else:
+        write_atomic(path, _path(workspace, wanted.labels).read_bytes())
+        say(f"profiles/{path.name}: a copy of profiles/{wanted.labels}.yaml")
+
+
+_HELP = """Make the videos below a folder data set NAME of this project: link them to
+data/NAME/raw, write the commented profile profiles/NAME.yaml, and add NAME and a run to
+params.yaml. Then `dvc repro` does the rest.
+
+On a terminal it asks for what no option says; elsewhere, or with --yes, defaults are taken.
+A profile and a run that are there already are kept, so that it can be run again.
+
+\b
+Examples:
+  stroi init mine --videos ~/videos
+  stroi init mine --videos ~/videos --pattern '{subject}_{camera}_{*}'
+  stroi init mine --videos ~/videos --table ~/clips.csv --split subject
+  stroi init ntu60 --videos /data/ntu --labels ntu60
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("name")
+@click.option(
+    "--videos",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the videos lie; the default is data/NAME/raw, if it is there.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    help="What tells the classes: a folder for each (folders), a table.csv (table), or the names"
+    " of a known data set. Default: table if there is one, else folders.",
+)
+@click.option(
+    "--table",
+    metavar="CSV",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The table, if it is not DIR/table.csv; its paths are relative to DIR.",
+)
+@click.option(
+    "--pattern",
+    metavar="PATTERN",
+    help="What the names of videos tell, without their ending (folders), such as"
+    " '{subject}_{camera}_{*}'; {subject:3} has three characters.",
+)
+@click.option(
+    "--split",
+    metavar="BY",
+    help=f"What a split keeps on one side: {', '.join(COLUMNS)}; or the name of a split of a"
+    " profile that is there. Default: train and test folders, else subjects, else groups, else id.",
+)
+@click.option(
+    "--folds",
+    metavar="K",
+    type=click.IntRange(min=2),
+    help="Folds; as many as there are subjects leaves one subject out. Default: 5 at most.",
+)
+@click.option("--people", type=click.Choice(PEOPLE), help="People kept per clip. Default: auto.")
+@click.option("--source", type=click.Choice(SOURCES), help="Of skeletons. Default: auto.")
+@click.option("--force", is_flag=True, help="Write the profile anew; link to other videos.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
+@in_project
+def command(
+    workspace: Workspace,
+    /,
+    name: str,
+    videos: Path | None,
+    table: Path | None,
+    force: bool,
+    yes: bool,
+    **options: Any,
+) -> None:
+    """Set up one data set."""
+    check_name(name)
+    check_project(workspace)
+    asking = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    given = {key: value for key, value in options.items() if value is not None}
+    folder = videos or _videos(workspace, name, asking)
+    wanted = Wanted(name, folder, labels=default_labels(folder, table), table=table)
+    wanted = replace(wanted, **given)
+    run = set_up(workspace, ask(wanted, set(given)) if asking else wanted, force=force)
+    say(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
+
+
+def _videos(workspace: Workspace, name: str, asking: bool) -> Path:
+    raw = workspace.raw(name)
+    if raw.is_dir():
+        return raw
+    if not asking:
+        raise click.UsageError(f"where are the videos? Give --videos DIR, or put them into {raw}")
+    kind = click.Path(exists=True, file_okay=False, path_type=Path)
+    folder: Path = click.prompt("Folder of the videos", type=kind)
+    return folder
