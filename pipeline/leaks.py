@@ -108,10 +108,8 @@ def _check_parts(what: str, parts: list[tuple[int, str, str, float]]) -> None:
         for other, (end, begin, twin) in farthest.items():
             if other != side and end > start:
                 same = (begin, end) == (start, stop)
-                pair = sorted(
-                    ((twin, other), (name, side)), key=lambda it: list(SIDES).index(it[1])
-                )
-                told = " and ".join(f"{each} ({SIDES[of]})" for each, of in pair)
+                pair = {other: twin, side: name}
+                told = " and ".join(f"{pair[at]} ({SIDES[at]})" for at in SIDES if at in pair)
                 raise RefusedInput(
                     "SPLIT_LEAK",
                     f"{told} " + (f"are the same {what}" if same else f"share frames of a {what}"),

@@ -1,0 +1,174 @@
+"""Garbage in the test half of any data set leaves every trained weight as it is, to the bit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stroi.cache.files import digest, write_atomic
+from stroi.cache.manifest import Manifest, file_entry, write_manifest
+from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
+from stroi.cache.weights import read_weights
+from stroi.pipeline.datasets import ADAPTERS
+from stroi.pipeline.fanout import Workers
+from stroi.pipeline.index import Index, Sample, read_index
+from stroi.pipeline.params import RunParams
+from stroi.pipeline.profile import (
+    GcnParams,
+    IndexParams,
+    JointParams,
+    Profile,
+    ResnetParams,
+    Run,
+    ScheduleParams,
+)
+from stroi.pipeline.workspace import Workspace
+from stroi.stages import gcn, resnet, training, weights
+from stroi.stages.index import build_index
+from stroi.stages.joints import build_joints
+from stroi.trainer.fused import FusedNet
+from stroi.trainer.keys import model_digest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from poisoned import CASES, SAME, Case
+
+QUICK = ScheduleParams(epochs=1, batch_size=2, lr=0.05)
+CELL = 4
+
+
+def _run(name: str, case: Case) -> RunParams:
+    profile = Profile(
+        index=IndexParams.model_validate({"adapter": name}),
+        splits={"only": case.split},
+        gcn=GcnParams(frames=8, channels=(4, 8), strides=(1, 2), temporal_kernel=3, schedule=QUICK),
+        resnet=ResnetParams(device="cpu", schedule=QUICK),
+    )
+    kind = "joints" if case.sensor else "skeletons"
+    return RunParams("poison", Run(dataset="d", split="only", input=kind), profile)
+
+
+def _seed(sample: Sample) -> int:
+    content = (sample.sha256, sample.skeleton_sha256, sample.start, sample.stop)
+    return int(digest(list(content))[:8], 16)
+
+
+def _write_caches(workspace: Workspace, index: Index, case: Case) -> None:
+    """Caches whose contents depend on the bytes of each clip's files and on nothing else."""
+    if case.sensor:
+        params = JointParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
+        build_joints(
+            workspace.raw("d"), index, workspace.joints("d"), params, Workers(), workspace.store
+        )
+    else:
+        clips = [_clip(_seed(sample)) for sample in index.samples]
+        ids = tuple(sample.id for sample in index.samples)
+        data = encode_skeletons(ids, clips)
+        _publish(workspace.skeletons("d"), "skeletons", ids, data, clip_digests(clips))
+    shown = [sample for sample in index.samples if sample.video]
+    mosaics = _mosaics(shown)
+    _publish(
+        workspace.mosaics("d"), "mosaics", mosaics.ids, encode_mosaics(mosaics),
+        sample_digests(mosaics),
+    )  # fmt: skip
+
+
+def _publish(folder: Path, kind: str, ids: tuple[str, ...], data: bytes, digests: Any) -> None:
+    write_atomic(folder / f"{kind}-00000.h5", data)
+    entry = file_entry(f"{kind}-00000.h5", data, ids, digests)
+    write_manifest(folder, Manifest(kind, {}, {}, (entry,)))
+
+
+def _clip(seed: int) -> Clip:
+    random = np.random.default_rng(seed)
+    keypoints = random.uniform(1, 60, (6, 2, 25, 3)).astype(np.float32)
+    keypoints[:, 1] = 0
+    return Clip(keypoints, 1, 64, 64, 25.0)
+
+
+def _mosaics(shown: list[Sample]) -> Mosaics:
+    count, side = len(shown), 5 * CELL
+    pictures = [
+        np.random.default_rng(_seed(sample)).integers(0, 256, (side, side, 3), np.uint8)
+        for sample in shown
+    ]
+    return Mosaics(
+        ids=tuple(sample.id for sample in shown),
+        mosaic=np.stack(pictures),
+        person_count=np.ones(count, np.int8),
+        frame_index=np.tile(np.arange(5, dtype=np.int32), (count, 1)),
+        box=np.zeros((count, 2, 5, 5, 4), np.float32),
+        confidence=np.ones((count, 2, 5, 5), np.float32),
+        valid=np.ones((count, 2, 5, 5), np.bool_),
+    )
+
+
+def _learn(root: Path, name: str, *, poison: bool) -> tuple[dict[str, str], Index]:
+    """Digests of all that the stages of a run learn, by what it is; and the index."""
+    case, workspace = CASES[name], Workspace(root)
+    run = _run(name, case)
+    workspace.raw("d").mkdir(parents=True)
+    case.write(workspace.raw("d"), poison)
+    build_index(
+        workspace.raw("d"), workspace.index("d"), run.profile.index, Workers(), workspace.store
+    )
+    index = read_index(workspace.index("d"))
+    _write_caches(workspace, index, case)
+    clips = training.open_clips(workspace, run)
+    gcn.train_seed(workspace, run, clips, index, 0, 1)
+    weights.dump_seed(workspace, run, clips, 0, 1)
+    for mode in ("plain", "fixed", "joint"):
+        resnet.train_seed(workspace, run, resnet.open_data(workspace, run, mode), mode, 0, 1)
+    learnt = {
+        str(path.relative_to(root)): digest(path.read_text(errors="surrogateescape"))
+        for path in sorted((root / "runs").rglob("*"))
+        if path.name in ("checkpoint.safetensors", "curve.csv")
+    }
+    found = read_weights(training.seed_folder(workspace.run("poison", "weights"), 0))
+    parts = training.parts_of(index, run, clips.ids)
+    rows = [found.ids.index(clip) for clip in parts.train]
+    learnt["weights of training clips"] = digest(
+        [found.joint[rows].tolist(), found.row[rows].tolist()]
+    )
+    return learnt, index
+
+
+@pytest.fixture(autouse=True)
+def _without_large_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ResNet18 has 45 MB: its checkpoint is its digest here, and nothing is kept to resume."""
+
+    def save(path: Path, model: FusedNet) -> None:
+        write_atomic(path, model_digest(model).encode())
+
+    def train(*inputs: Any, state: Path, **settings: Any) -> FusedNet:
+        return real(*inputs, **settings)
+
+    real = resnet.train_resnet
+    monkeypatch.setattr(resnet, "save_resnet", save)
+    monkeypatch.setattr(resnet, "train_resnet", train)
+
+
+def test_every_adapter_is_here() -> None:
+    assert set(CASES) | set(SAME) == set(ADAPTERS)
+    assert set(SAME.values()) <= set(CASES)
+
+
+def _scores(root: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(root.glob("runs/*/*/*/scores/*.h5"))]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_learnt_depends_on_a_test_sample(name: str, tmp_path: Path) -> None:
+    clean, index = _learn(tmp_path / "clean", name, poison=False)
+    poisoned, other = _learn(tmp_path / "poisoned", name, poison=True)
+    assert clean == poisoned
+    assert len(clean) == 9
+    # The poison is there: other test clips, and other scores of every network.
+    assert len(set(other.samples) - set(index.samples)) == 2
+    scores = _scores(tmp_path / "clean")
+    assert len(scores) == 4
+    assert not set(scores) & set(_scores(tmp_path / "poisoned"))
