@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -70,12 +70,9 @@ def cut(video: Listed, rows: Iterable[Row | Outcome]) -> tuple[list[Listed], lis
     clips: dict[str, Listed] = {}
     left_out = []
     for row in rows:
-        one = row if isinstance(row, Outcome) else _clip(video, row)
+        one = row if isinstance(row, Outcome) else _clip(video, row, clips)
         if isinstance(one, Outcome):
             left_out.append(one)
-        elif one.id in clips:
-            problem = f"an earlier row has the same frames, as {clips[one.id].label!a}"
-            left_out.append(left(video.id, one_line(row), "SEGMENT_TWICE", problem))
         else:
             clips[one.id] = one
     return list(clips.values()), left_out
@@ -84,12 +81,6 @@ def cut(video: Listed, rows: Iterable[Row | Outcome]) -> tuple[list[Listed], lis
 def left(video: str, line: int, code: str, problem: str) -> Outcome:
     """A row of a video's table that is left out."""
     return Outcome(f"{video}_line{line}", code, f"line {line} of {video}'s table: {problem}")
-
-
-def one_line(row: Row | Outcome) -> int:
-    """Line of a row that was read."""
-    assert isinstance(row, Row)
-    return row.line
 
 
 def split_lines(path: Path) -> list[tuple[int, str]]:
@@ -196,7 +187,7 @@ def _sharing(clips: Sequence[Sample]) -> Iterator[str]:
             end, last = clip.stop or inf, clip.id
 
 
-def _clip(video: Listed, row: Row) -> Listed | Outcome:
+def _clip(video: Listed, row: Row, earlier: Mapping[str, Listed]) -> Listed | Outcome:
     if not row.label:
         return left(video.id, row.line, "SEGMENT_CLASS", f"{row.shown[:40]!a} is no class")
     start, stop = _frame(row.start), _frame(row.stop)
@@ -204,6 +195,9 @@ def _clip(video: Listed, row: Row) -> Listed | Outcome:
         problem = f"no frame from {row.start[:20]!a} to {row.stop[:20]!a}"
         return left(video.id, row.line, "SEGMENT_FRAMES", problem)
     name = f"{video.id}_{start:06d}_{stop:06d}"
+    if name in earlier:
+        problem = f"an earlier row has the same frames, as {earlier[name].label!a}"
+        return left(video.id, row.line, "SEGMENT_TWICE", problem)
     return replace(video, id=name, label=row.label, start=start, stop=stop)
 
 
