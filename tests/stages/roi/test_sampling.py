@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stroi.cache.errors import ParamsError
-from stroi.stages.roi.sampling import SamplingRule, sample_frames
+from stroi.stages.roi.sampling import SamplingRule, sample_candidates, sample_frames
 
 lengths = st.integers(1, 5000)
 columns_drawn = st.integers(1, 12)
@@ -86,3 +88,39 @@ def test_refusals() -> None:
     for frames, columns in ((0, 5), (90, 0)):
         with pytest.raises(ValueError, match=f"cannot sample {columns} of {frames} frames"):
             sample_frames(frames, columns)
+
+
+def between(frames: list[int], places: list[int], count: int, wanted: int) -> list[int]:
+    """Frames on the straight lines from one scored column to the next, by counting."""
+    knots = {-1: 0, **dict(zip(places, frames, strict=True)), wanted: count}
+    found = []
+    for column in range(wanted):
+        low = max(place for place in knots if place <= column)
+        high = min(place for place in knots if place > column)
+        share = Fraction(column - low, high - low)
+        found.append(math.floor(knots[low] + share * (knots[high] - knots[low])))
+    return found
+
+
+@given(lengths, columns_drawn, st.integers(0, 50), rules)
+def test_candidates_hold_the_scored_frames_and_frames_between(
+    frames: int, columns: int, more: int, rule: SamplingRule
+) -> None:
+    candidates = columns + more
+    got = sample_candidates(frames, columns, candidates, rule).tolist()
+    scored = sample_frames(frames, columns, rule).tolist()
+    places = [i + (i + 1) * more // (columns + 1) for i in range(columns)]
+    assert [got[place] for place in places] == scored
+    assert got == between(scored, places, frames, candidates)
+    assert got == sorted(got)
+    assert 0 <= got[0] <= got[-1] <= frames - 1
+
+
+def test_candidates_of_a_known_clip() -> None:
+    assert sample_candidates(90, 5, 0).tolist() == [15, 30, 45, 60, 75]
+    assert sample_candidates(90, 5, 5).tolist() == [15, 30, 45, 60, 75]
+    assert sample_candidates(90, 5, 11).tolist() == [7, 15, 22, 30, 37, 45, 52, 60, 67, 75, 82]
+    assert sample_candidates(90, 5, 17)[2::3].tolist() == [15, 30, 45, 60, 75]
+    assert sample_candidates(1, 5, 17).tolist() == [0] * 17
+    with pytest.raises(ValueError, match="cannot take 5 of 4 columns"):
+        sample_candidates(90, 5, 4)
