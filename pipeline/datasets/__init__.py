@@ -10,6 +10,9 @@ from stroi.pipeline.datasets.folders import list_folders
 from stroi.pipeline.datasets.listing import Listed, Listing
 from stroi.pipeline.datasets.ntu import list_ntu60, list_ntu120
 from stroi.pipeline.datasets.nucla import list_nucla
+from stroi.pipeline.datasets.pku_mmd import list_pku_mmd
+from stroi.pipeline.datasets.smarthome import list_smarthome, list_smarthome_views
+from stroi.pipeline.datasets.smarthome_untrimmed import list_untrimmed
 from stroi.pipeline.datasets.table import list_table
 from stroi.pipeline.datasets.ut_interaction import list_ut_interaction
 from stroi.pipeline.profile import IndexParams
@@ -20,7 +23,11 @@ ADAPTERS: dict[str, Callable[[Path], Listing]] = {
     "nucla": list_nucla,
     "ntu60": list_ntu60,
     "ntu120": list_ntu120,
+    "pku-mmd": list_pku_mmd,
+    "smarthome-untrimmed": list_untrimmed,
     "table": list_table,
+    "toyota-smarthome": list_smarthome,
+    "toyota-smarthome-cv": list_smarthome_views,
     "ut-interaction": list_ut_interaction,
 }
 """By the name that ``index.adapter`` gives."""
