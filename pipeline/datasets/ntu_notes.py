@@ -56,7 +56,7 @@ def ranges(values: Sequence[str]) -> str:
             runs[-1].append(value)
         else:
             runs.append([value])
-    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
 
 
 def _sizes(ntu: NtuSet, there: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -276,4 +276,5 @@ def test_single_samples_are_told(tmp_path: Path) -> None:
 
 
 def test_ranges() -> None:
-    assert ranges(["P001", "P003", "P004", "P005", "P009"]) == "P001, P003 to P005, P009"
+    shown = "P001, P003 to P005, P009, P010"
+    assert ranges(["P001", "P003", "P004", "P005", "P009", "P010"]) == shown
