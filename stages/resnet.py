@@ -33,11 +33,11 @@ from stroi.stages.training import (
     seed_folder,
     write_curve,
 )
+from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.models_io import load_gcn, save_resnet
 from stroi.trainer.state import EpochRecord
-from stroi.trainer.stgcn import StGcn
 from stroi.trainer.train_resnet import train_resnet
 
 GROUPS = ("seeds", "gcn", "weights", "resnet", "splits")
@@ -89,7 +89,7 @@ def usable(
     *,
     weights: Weights | None = None,
     clips: SkeletonCache | JointCache | None = None,
-    gcn: StGcn | None = None,
+    gcn: GraphNet | None = None,
 ) -> tuple[str, ...]:
     """The clips with mosaics that the mode's other inputs have too: a sensor may miss some."""
     known = (set(each.ids) for each in (weights, clips) if each is not None)
@@ -124,6 +124,7 @@ def train_seed(
             device=params.device,
             threads=threads,
             state=workspace.store / "training",
+            validation=index.labels(parts.validation),
             on_epoch=tell,
         )
     out = workspace.run(run.name, f"resnet-{mode}")

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Precision = Literal["fp32", "bf16"]
 Loss = Literal["cross_entropy", "mse"]
 Bodies = Literal["strongest", "mean", "per_half"]
+JointWeight = Literal["mean", "l2_top15"]
 Normalisation = Literal["two_sided", "eq3", "stgcn"]
 Place = Literal["after", "before"]
 Missing = Literal["row", "zero"]
 Mode = Literal["plain", "fixed", "joint"]
+Backbone = Literal["stgcn", "ctrgcn"]
+Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
+Align = Literal["none", "heading", "body"]
+Fill = Literal["stretch", "repeat", "pad"]
+Centre = Literal["clip", "frame"]
+Decay = Literal["steps", "cosine"]
+Keep = Literal["last", "best"]
 
 
 @dataclass(frozen=True)
@@ -25,52 +33,113 @@ class Schedule:
         epochs: Passes over the training set.
         batch_size: Clips per step.
         lr: Learning rate before the first milestone.
+        decay: ``steps`` at the milestones, or half a ``cosine`` from `lr` to 0 after the warm-up.
         milestones: Epochs (counted from 0) at whose start the rate is multiplied by `gamma`.
         gamma: Factor of a milestone.
         momentum: Momentum of SGD.
         nesterov: Nesterov's form of the momentum.
         weight_decay: L2 penalty on every parameter.
+        decay_all: Whether the penalty holds for biases, normalisation layers and other
+            parameters of one axis as well.
         warmup: Epochs in which the rate rises linearly to `lr`.
+        average: Share of the old value in the running average of the network after every step,
+            0 for none; the averaged network is the result.
+        keep: Which epoch's network is the result: the ``last``, or the ``best`` on the validation
+            clips, the earlier of two that are as good.
     """
 
     epochs: int = 65
     batch_size: int = 64
     lr: float = 0.1
+    decay: Decay = "steps"
     milestones: tuple[int, ...] = (45, 55)
     gamma: float = 0.1
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 1e-4
+    decay_all: bool = True
     warmup: int = 0
+    average: float = 0.0
+    keep: Keep = "last"
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of training clips; by default none.
+
+    Attributes:
+        rotate: Largest turn about the vertical in degrees; nothing for skeletons in pixels.
+        tilt: Largest turn about either horizontal axis in degrees; for skeletons in pixels the
+            turn within the picture.
+        scale: Largest share by which a clip grows or shrinks.
+        shear: Largest share of an axis that is added to another.
+        crop: Smallest share of a clip that is shown, stretched to the whole length; 1 shows all.
+        jitter: Reach of the random place in time of each frame, in frames.
+        flip: Probability that left and right are exchanged.
+        hide_frames: Probability that a frame is absent.
+        hide_joints: Probability that a joint is absent.
+    """
+
+    rotate: float = 0.0
+    tilt: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    crop: float = 1.0
+    jitter: float = 0.0
+    flip: float = 0.0
+    hide_frames: float = 0.0
+    hide_joints: float = 0.0
 
 
 @dataclass(frozen=True)
 class GcnConfig:
-    """Shape and input of the ST-GCN (paper, sections III.B and III.C).
+    """Shape and input of the graph network (paper, sections III.B and III.C).
 
     Attributes:
-        frames: T, frames every clip is resampled to.
+        model: ``stgcn``, the paper's, or ``ctrgcn``, see `stroi.trainer.ctrgcn`.
+        stream: What it sees, see `stroi.trainer.streams`.
+        frames: T, frames of every clip that it sees.
+        fill: How a clip gets them, see `stroi.trainer.skeletons.to_length`.
+        centre: Joints are relative to one origin of the ``clip``, or to the body's centre in
+            their ``frame``, see `stroi.trainer.streams.centred`.
+        align: How a sensor's joints are turned, see `stroi.trainer.alignment`.
         channels: Output channels of each block; the default is ST-GCN's ten blocks.
         strides: Temporal stride of each block.
         temporal_kernel: Gamma, frames seen by a temporal convolution; odd.
+        topologies: Learnt topologies of a layer of ``ctrgcn``.
         dropout: Share of activations dropped at the end of each block.
         alpha: Added to the diagonal of Lambda so that no row is empty (eq. 3).
         normalisation: Of the adjacency (eq. 3): ``two_sided`` (row sums on the left, column sums
             on the right), ``eq3`` (row sums on both sides, to the letter) or ``stgcn``; see
             `stroi.trainer.graph.adjacency`.
         loss: Loss of the skeleton branch.
+        smoothing: Share of the cross-entropy's target that is spread over all classes.
         precision: ``bf16`` runs convolutions and products of training in bfloat16.
+        augment: Random changes of training clips.
     """
 
+    model: Backbone = "stgcn"
+    stream: Stream = "joint"
     frames: int = 64
+    fill: Fill = "stretch"
+    centre: Centre = "clip"
+    align: Align = "none"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
     strides: tuple[int, ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
     temporal_kernel: int = 9
+    topologies: int = 8
     dropout: float = 0.5
     alpha: float = 0.001
     normalisation: Normalisation = "two_sided"
     loss: Loss = "cross_entropy"
+    smoothing: float = 0.0
     precision: Precision = "fp32"
+    augment: Augment = Augment()
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """What `stroi.trainer.skeletons.prepare` is told beside the clip."""
+        return {"frames": self.frames, "fill": self.fill, "align": self.align}
 
 
 @dataclass(frozen=True)

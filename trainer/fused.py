@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode, ResNetConfig
 from stroi.trainer.joint_weights import joint_weights, row_weights
 from stroi.trainer.mosaic_ops import Cells, mirror, shown_map, weight_map
 from stroi.trainer.resnet import ResNet18
-from stroi.trainer.stgcn import StGcn
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -39,7 +39,7 @@ class FusedNet(nn.Module):
         config: ResNetConfig,
         *,
         mode: Mode,
-        gcn: StGcn | None = None,
+        gcn: GraphNet | None = None,
     ) -> None:
         super().__init__()
         if (gcn is not None) != (mode == "joint"):

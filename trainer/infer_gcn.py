@@ -10,17 +10,19 @@ from torch import Tensor
 
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
+from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Bodies
 from stroi.trainer.joint_weights import joint_weights, row_weights
 from stroi.trainer.runtime import deterministic, evaluating
 from stroi.trainer.skeletons import ClipSource, prepare_all
-from stroi.trainer.stgcn import StGcn
 
 BATCH = 32
 """Clips per forward pass; results do not depend on it beyond the last bits of a float."""
 
 
-def score_gcn(model: StGcn, clips: ClipSource, ids: Sequence[str], *, threads: int = 1) -> Scores:
+def score_gcn(
+    model: GraphNet, clips: ClipSource, ids: Sequence[str], *, threads: int = 1
+) -> Scores:
     """Logits of the skeleton branch, in float32 and evaluation mode.
 
     Args:
@@ -40,7 +42,7 @@ def score_gcn(model: StGcn, clips: ClipSource, ids: Sequence[str], *, threads: i
 
 
 def dump_weights(
-    model: StGcn,
+    model: GraphNet,
     clips: ClipSource,
     ids: Sequence[str],
     *,
@@ -78,13 +80,13 @@ def dump_weights(
 
 
 def _forward(
-    model: StGcn, clips: ClipSource, ids: Sequence[str], threads: int
+    model: GraphNet, clips: ClipSource, ids: Sequence[str], threads: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Logits (B, C), feature (B, M, C', T, V) and presence (B, M) of every batch, on the CPU."""
     ordered = sorted(ids)
     where = next(model.parameters()).device
     for start in range(0, len(ordered), BATCH):
-        part = prepare_all(clips, ordered[start : start + BATCH], frames=model.config.frames)
+        part = prepare_all(clips, ordered[start : start + BATCH], **model.config.preparation)
         present = torch.from_numpy(part.present)
         with deterministic(0, threads), evaluating(model), torch.no_grad():
             logits, feature = model(torch.from_numpy(part.x).to(where), present.to(where))

@@ -54,10 +54,10 @@ def score_resnet(
     """
     ordered = tuple(sorted(ids))
     where = next(model.parameters()).device
-    frames = model.gcn.config.frames if model.gcn is not None else None
+    form = model.gcn.config.preparation if model.gcn is not None else {}
     beside = companions(
         model.mode, mosaics, ordered,
-        weights=weights, clips=clips, frames=frames, missing=model.config.missing,
+        weights=weights, clips=clips, missing=model.config.missing, **form,
     )  # fmt: skip
     starts = range(0, len(ordered), BATCH)
     parts = [np.arange(start, min(start + BATCH, len(ordered))) for start in starts]

@@ -8,7 +8,7 @@ from torch.nn import functional
 from stroi.trainer.config import Loss
 
 
-def branch_loss(logits: Tensor, labels: Tensor, loss: Loss) -> Tensor:
+def branch_loss(logits: Tensor, labels: Tensor, loss: Loss, *, smoothing: float = 0.0) -> Tensor:
     """Loss of one branch; joint training sums it over the skeleton and the RGB branch.
 
     ``mse`` is a term of eq. 6, (1/N) sum_i (yhat_i - y_i)^2, with the softmax of the logits as
@@ -19,11 +19,12 @@ def branch_loss(logits: Tensor, labels: Tensor, loss: Loss) -> Tensor:
         logits: (N, C).
         labels: (N,) int64 class numbers.
         loss: ``mse`` or ``cross_entropy``.
+        smoothing: Share of the cross-entropy's target that is spread evenly over all classes.
 
     Returns:
         Scalar, mean over the N clips.
     """
     if loss == "cross_entropy":
-        return functional.cross_entropy(logits, labels)
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
     truth = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
     return (logits.softmax(1) - truth).square().sum(1).mean()

@@ -5,26 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import torch
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.layouts import LAYOUTS
+from stroi.trainer.backbones import BACKBONES, GraphNet, backbone
 from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
-from stroi.trainer.config import GcnConfig, ResNetConfig
+from stroi.trainer.config import (
+    Align,
+    Augment,
+    Centre,
+    Fill,
+    GcnConfig,
+    Normalisation,
+    ResNetConfig,
+    Stream,
+)
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.mosaic_ops import Cells
-from stroi.trainer.stgcn import StGcn
 
 SCHEMA = "1.0"
+_CHOICES = {
+    "stream": get_args(Stream),
+    "fill": get_args(Fill),
+    "centre": get_args(Centre),
+    "align": get_args(Align),
+    "normalisation": get_args(Normalisation),
+}
 MAX_BLOCKS = 100
 """Most blocks that a received graph network may have; ST-GCN has ten."""
 
-_Network = TypeVar("_Network", StGcn, FusedNet)
+_Network = TypeVar("_Network", GraphNet, FusedNet)
 
 
-def save_gcn(path: Path, model: StGcn, *, extra: dict[str, Any] | None = None) -> None:
+def save_gcn(path: Path, model: GraphNet, *, extra: dict[str, Any] | None = None) -> None:
     """Write a graph network as one safetensors file.
 
     Args:
@@ -35,14 +51,14 @@ def save_gcn(path: Path, model: StGcn, *, extra: dict[str, Any] | None = None) -
     write_tensors(path, model.state_dict(), _gcn_meta(model) | {"extra": extra or {}})
 
 
-def load_gcn(path: Path) -> StGcn:
+def load_gcn(path: Path) -> GraphNet:
     """Read what `save_gcn` wrote, on the CPU in evaluation mode.
 
     Raises:
         RefusedInput: If the file is damaged or is no graph network; see
             `stroi.trainer.checkpoint.read_tensors`, and ``PTH_META``.
     """
-    return _loaded(path, "stgcn", _gcn_of)
+    return _loaded(path, tuple(BACKBONES), _gcn_of)
 
 
 def save_resnet(path: Path, model: FusedNet, *, extra: dict[str, Any] | None = None) -> None:
@@ -72,25 +88,30 @@ def load_resnet(path: Path) -> FusedNet:
     Raises:
         RefusedInput: If the file is damaged or is no RGB branch; see `load_gcn`.
     """
-    return _loaded(path, "fused", _fused_of)
+    return _loaded(path, ("fused",), _fused_of)
 
 
-def _gcn_meta(model: StGcn) -> dict[str, Any]:
+def _gcn_meta(model: GraphNet) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "model": "stgcn",
+        "model": model.config.model,
         "config": asdict(model.config),
         "layout": model.layout.name,
         "classes": list(model.classes),
     }
 
 
-def _gcn_of(meta: dict[str, Any]) -> StGcn:
+def _gcn_of(meta: dict[str, Any]) -> GraphNet:
     values = dict(meta["config"])
     values["channels"], values["strides"] = tuple(values["channels"]), tuple(values["strides"])
     if len(values["channels"]) > MAX_BLOCKS:
         raise ValueError(f"{len(values['channels'])} blocks, at most {MAX_BLOCKS} are built")
-    return StGcn(_classes(meta), GcnConfig(**values), layout=LAYOUTS[meta["layout"]])
+    for name, known in _CHOICES.items():
+        if name in values and values[name] not in known:
+            raise ValueError(f"its {name} is {values[name]}")
+    values["augment"] = Augment(**values.get("augment", {}))
+    config = GcnConfig(**(values | {"model": meta["model"]}))
+    return backbone(_classes(meta), config, LAYOUTS[meta["layout"]])
 
 
 def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
@@ -110,13 +131,15 @@ def _fused_of(meta: dict[str, Any]) -> FusedNet:
     )
 
 
-def _loaded(path: Path, kind: str, build: Callable[[dict[str, Any]], _Network]) -> _Network:
+def _loaded(
+    path: Path, kinds: tuple[str, ...], build: Callable[[dict[str, Any]], _Network]
+) -> _Network:
     """The network that a file describes, with its weights."""
     meta = read_meta(path)
-    if meta.get("model") != kind or str(meta.get("schema")).split(".")[0] != "1":
+    if meta.get("model") not in kinds or str(meta.get("schema")).split(".")[0] != "1":
         raise RefusedInput(
             "PTH_META",
-            f"{str(path)!a} is no {kind} checkpoint of schema {SCHEMA}",
+            f"{str(path)!a} is no {' or '.join(kinds)} checkpoint of schema {SCHEMA}",
             remedy="give the file that the stage of that name wrote",
         )
     try:

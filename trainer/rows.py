@@ -13,7 +13,7 @@ from torch import Tensor
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Missing, Mode
+from stroi.trainer.config import Align, Fill, Missing, Mode
 from stroi.trainer.keys import array_digest, skeleton_digest
 from stroi.trainer.mosaic_ops import Cells
 from stroi.trainer.skeletons import ClipSource, prepare_all
@@ -126,7 +126,9 @@ def companions(
     *,
     weights: Weights | None,
     clips: ClipSource | None,
-    frames: int | None,
+    frames: int | None = None,
+    fill: Fill = "stretch",
+    align: Align = "none",
     missing: Missing = "row",
 ) -> Companions:
     """What the mode needs beside the mosaics.
@@ -138,6 +140,8 @@ def companions(
         weights: Needed in fixed mode.
         clips: Needed in joint mode.
         frames: T of the graph network, in joint mode.
+        fill: How clips get them, in joint mode; see `stroi.trainer.skeletons.prepare`.
+        align: How a sensor's joints are turned, in joint mode.
         missing: What the network weighs missing cells by.
 
     Raises:
@@ -160,7 +164,7 @@ def companions(
             raise ParamsError(
                 "MODE_INPUTS", "joint mode needs a trained GCN and skeletons", remedy="give both"
             )
-        data = prepare_all(clips, ids, frames=frames)
+        data = prepare_all(clips, ids, frames=frames, fill=fill, align=align)
         x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
         return Companions(None, x, present, shown, digests | {"skeletons": skeleton_digest(data)})
     return Companions(None, None, None, shown, digests)

@@ -13,7 +13,11 @@ from stroi.cache.errors import StroiError
 from stroi.cache.joints import JointClip
 from stroi.cache.layouts import BODY_25, LAYOUTS, Layout
 from stroi.cache.skeletons import Clip
+from stroi.trainer.alignment import turn
+from stroi.trainer.config import Align, Fill
 
+BESIDE = 1e-6
+"""How far a joint at the very origin is put beside it, in m: (0, 0, 0) is an absent joint."""
 TORSO_PER_HEIGHT = 0.3
 """Neck to mid hip as a share of a person's height, for clips that never show a whole torso."""
 
@@ -70,12 +74,44 @@ def resample(keypoints: NDArray[np.float32], frames: int) -> NDArray[np.float32]
     return np.where(both, first * (1 - share) + second * share, nearer).astype(np.float32)
 
 
-def prepare(clip: Clip | JointClip, *, frames: int) -> NDArray[np.float32]:
+def to_length(
+    keypoints: NDArray[np.float32], frames: int, fill: Fill = "stretch"
+) -> NDArray[np.float32]:
+    """Give a clip a fixed length.
+
+    Args:
+        keypoints: (T, M, V, D) coordinates and, last, confidence; confidence 0 means absent.
+        frames: T', frames wanted.
+        fill: ``stretch`` resamples; a clip of fewer frames is otherwise played again from its
+            start until there are enough (``repeat``), or followed by frames without any joint
+            (``pad``). A clip of more frames is always resampled.
+
+    Returns:
+        (T', M, V, D) float32.
+    """
+    if fill == "stretch" or len(keypoints) >= frames:
+        return resample(keypoints, frames)
+    if fill == "repeat":
+        return keypoints[np.arange(frames) % len(keypoints)].astype(np.float32)
+    padded = np.zeros((frames, *keypoints.shape[1:]), np.float32)
+    padded[: len(keypoints)] = keypoints
+    return padded
+
+
+def prepare(
+    clip: Clip | JointClip,
+    *,
+    frames: int,
+    fill: Fill = "stretch",
+    align: Align = "none",
+) -> NDArray[np.float32]:
     """One clip as input of the graph network; label-blind.
 
     Args:
         clip: Estimated key points, or a sensor's joints.
         frames: T', frames wanted.
+        fill: How the clip gets them, see `to_length`.
+        align: How a sensor's joints are turned, see `stroi.trainer.alignment.turn`.
 
     Returns:
         (M, T', V, 3) float32, see `prepare_keypoints` and `prepare_joints`; absent joints are 0.
@@ -84,19 +120,27 @@ def prepare(clip: Clip | JointClip, *, frames: int) -> NDArray[np.float32]:
         StroiError: ``CLIP_EMPTY`` if no person has a joint.
     """
     if isinstance(clip, JointClip):
-        return prepare_joints(clip, frames=frames)
-    return prepare_keypoints(clip, frames=frames)
+        return prepare_joints(clip, frames=frames, fill=fill, align=align)
+    return prepare_keypoints(clip, frames=frames, fill=fill)
 
 
-def prepare_joints(clip: JointClip, *, frames: int) -> NDArray[np.float32]:
-    """Joints of one clip in m about the body's centre where it is first seen.
+def prepare_joints(
+    clip: JointClip,
+    *,
+    frames: int,
+    fill: Fill = "stretch",
+    align: Align = "none",
+) -> NDArray[np.float32]:
+    """Joints of one clip in m about the body's centre.
 
     Both persons keep one origin: the layout's centre joint of the first person seen, in the first
-    frame that has it.
+    frame that has it; and they are turned alike.
 
     Args:
         clip: Bodies in the sensor's space, positions (T, M, V, 3) in m.
         frames: T', frames wanted.
+        fill: How the clip gets them, see `to_length`.
+        align: How the joints are turned, see `stroi.trainer.alignment.turn`.
 
     Returns:
         (M, T', V, 3) float32: x, y up, z in m; absent joints are 0.
@@ -104,21 +148,31 @@ def prepare_joints(clip: JointClip, *, frames: int) -> NDArray[np.float32]:
     Raises:
         StroiError: ``CLIP_EMPTY`` if no person has a joint.
     """
-    seen = clip.state > 0
+    seen, layout = clip.state > 0, LAYOUTS[clip.layout]
     if not seen.any():
         raise _empty()
-    centre = seen[:, :, LAYOUTS[clip.layout].index(LAYOUTS[clip.layout].centre)]
-    if centre.any():
-        frame, person = np.argwhere(centre)[0]
-        joint = LAYOUTS[clip.layout].index(LAYOUTS[clip.layout].centre)
+    joint = layout.index(layout.centre)
+    moved = clip.position - _origin(clip.position, seen, joint)
+    if align != "none":
+        moved = moved @ turn(clip.position, seen, layout, align).T
+    moved = np.where((moved == 0).all(-1, keepdims=True), BESIDE, moved)
+    marked = np.concatenate([np.where(seen[..., None], moved, 0), seen[..., None]], axis=-1)
+    whole = to_length(marked.astype(np.float32), frames, fill)
+    return whole[..., :3].transpose(1, 0, 2, 3)
+
+
+def _origin(
+    position: NDArray[np.float32], seen: NDArray[np.bool_], joint: int
+) -> NDArray[np.float32]:
+    """(3,): `joint` of the first person seen with it, else whatever joint is seen first."""
+    if seen[:, :, joint].any():
+        frame, person = np.argwhere(seen[:, :, joint])[0]
     else:
         frame, person, joint = np.argwhere(seen)[0]
-    moved = np.where(seen[..., None], clip.position - clip.position[frame, person, joint], 0)
-    marked = np.concatenate([moved, seen[..., None]], axis=-1).astype(np.float32)
-    return resample(marked, frames)[..., :3].transpose(1, 0, 2, 3)
+    return np.asarray(position[frame, person, joint])
 
 
-def prepare_keypoints(clip: Clip, *, frames: int) -> NDArray[np.float32]:
+def prepare_keypoints(clip: Clip, *, frames: int, fill: Fill = "stretch") -> NDArray[np.float32]:
     """Key points of one clip in torso lengths about the clip's centre.
 
     Both persons keep one origin (the mean of the persons' median body centres) and one scale
@@ -127,6 +181,7 @@ def prepare_keypoints(clip: Clip, *, frames: int) -> NDArray[np.float32]:
     Args:
         clip: Tracked persons in BODY_25, key points (T, M, V, 3) in px.
         frames: T', frames wanted.
+        fill: How the clip gets them, see `to_length`.
 
     Returns:
         (M, T', V, 3) float32: x, y in torso lengths (y down), confidence; absent joints are 0.
@@ -143,16 +198,26 @@ def prepare_keypoints(clip: Clip, *, frames: int) -> NDArray[np.float32]:
     size = float(np.mean(sizes)) or max(clip.height, 1) * TORSO_PER_HEIGHT
     moved = (keypoints[..., :2] - np.mean(middles, axis=0)) / size
     placed = np.concatenate([moved, keypoints[..., 2:]], axis=-1)
-    return resample(np.where(seen, placed, 0).astype(np.float32), frames).transpose(1, 0, 2, 3)
+    whole = to_length(np.where(seen, placed, 0).astype(np.float32), frames, fill)
+    return whole.transpose(1, 0, 2, 3)
 
 
-def prepare_all(clips: ClipSource, ids: Sequence[str], *, frames: int) -> SkeletonSet:
+def prepare_all(
+    clips: ClipSource,
+    ids: Sequence[str],
+    *,
+    frames: int,
+    fill: Fill = "stretch",
+    align: Align = "none",
+) -> SkeletonSet:
     """Prepare many clips.
 
     Args:
         clips: Clips by sample id.
         ids: Which of them, in any order.
         frames: T, frames per prepared clip.
+        fill: See `prepare`.
+        align: See `prepare`.
 
     Returns:
         The prepared clips, sorted by id.
@@ -166,7 +231,7 @@ def prepare_all(clips: ClipSource, ids: Sequence[str], *, frames: int) -> Skelet
     for row, sample in enumerate(ordered):
         clip = clips[sample]
         try:
-            x[row] = prepare(_of_layout(clip, layout), frames=frames)
+            x[row] = prepare(_of_layout(clip, layout), frames=frames, fill=fill, align=align)
         except StroiError as error:
             message = f"clip {sample}: {error.message}"
             raise StroiError(error.code, message, remedy=error.remedy) from None

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from small_inputs import clip
 
 from stroi.cache.errors import StroiError
+from stroi.cache.joints import JointClip
+from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons import Clip
-from stroi.trainer.skeletons import prepare, prepare_all, resample
+from stroi.trainer.skeletons import prepare, prepare_all, resample, to_length
 
 
 def test_linear_in_time_between_seen_points() -> None:
@@ -123,3 +125,40 @@ def test_a_clip_of_nobody_is_named() -> None:
         StroiError, match="CLIP_EMPTY: clip a2: no person has a single joint; leave"
     ):
         prepare_all({"a1": clip(0), "a2": empty}, ["a1", "a2"], frames=8)
+
+
+@settings(max_examples=30, deadline=None)
+@given(frames=st.integers(1, 12), wanted=st.integers(1, 20))
+def test_a_clip_is_played_again_or_followed_by_nothing(frames: int, wanted: int) -> None:
+    keypoints = clip(0, frames=frames).keypoints
+    again, padded = (to_length(keypoints, wanted, fill) for fill in ("repeat", "pad"))
+    assert len(again) == len(padded) == wanted
+    if frames >= wanted:
+        stretched = resample(keypoints, wanted)
+        np.testing.assert_array_equal(again, stretched)
+        np.testing.assert_array_equal(padded, stretched)
+        return
+    for t in range(wanted):
+        np.testing.assert_array_equal(again[t], keypoints[t % frames])
+        np.testing.assert_array_equal(padded[t], keypoints[t] if t < frames else 0)
+
+
+def test_fill_reaches_both_kinds_of_clip_and_stretch_is_the_default() -> None:
+    one = clip(0)
+    np.testing.assert_array_equal(prepare(one, frames=20), prepare(one, frames=20, fill="stretch"))
+    assert not prepare(one, frames=20, fill="pad")[:, 14:].any()
+    position = np.random.default_rng(0).normal(0, 1, (5, 2, 20, 3)).astype(np.float32)
+    seen = JointClip(position, np.full((5, 2, 20), 2, np.uint8), 2, "kinect_v1", 30.0)
+    got = prepare(seen, frames=12, fill="repeat")
+    np.testing.assert_array_equal(got[:, 5:10], got[:, :5])
+
+
+def test_a_joint_at_the_origin_is_not_taken_for_absent() -> None:
+    position = np.random.default_rng(0).normal(0, 1, (5, 2, 20, 3)).astype(np.float32)
+    state = np.full((5, 2, 20), 2, np.uint8)
+    state[:, :, 7] = 0
+    got = prepare(JointClip(position, state, 2, "kinect_v1", 30.0), frames=5)
+    centre = KINECT_V1.index(KINECT_V1.centre)
+    assert (got != 0).any(-1)[:, :, [j for j in range(20) if j != 7]].all()
+    np.testing.assert_allclose(got[0, 0, centre], 0, atol=2e-6)
+    assert not got[:, :, 7].any()

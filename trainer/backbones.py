@@ -1,0 +1,33 @@
+"""The graph networks there are, behind one interface.
+
+Each is built of class names, a `GcnConfig` and a layout, and maps (N, M, T, V, 3) clips and
+(N, M) presence to (N, C) logits and the (N, M, channels, T', V) feature that eq. 4 reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stroi.cache.layouts import Layout
+from stroi.trainer.config import Backbone, GcnConfig
+from stroi.trainer.ctrgcn import CtrGcn
+from stroi.trainer.stgcn import StGcn
+
+GraphNet = StGcn | CtrGcn
+
+BACKBONES: dict[Backbone, type[StGcn] | type[CtrGcn]] = {"stgcn": StGcn, "ctrgcn": CtrGcn}
+"""By the name that `GcnConfig.model` and checkpoints give them."""
+
+
+def backbone(classes: Sequence[str], config: GcnConfig, layout: Layout) -> GraphNet:
+    """The graph network that `config.model` names, with fresh weights.
+
+    Args:
+        classes: Class names, C of them.
+        config: Shape of the network and its stream.
+        layout: Joints and bones, V joints.
+
+    Raises:
+        ParamsError: If no such network can be built, see the networks.
+    """
+    return BACKBONES[config.model](classes, config, layout=layout)
