@@ -1,0 +1,196 @@
+"""Stage mosaics: candidates, parts of videos, clips without a video, clips of few frames."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from stroi.cache.errors import StroiError
+from stroi.cache.mosaics import MosaicCache, decode_mosaics
+from stroi.cache.skeletons import Clip
+from stroi.pipeline.fanout import Workers
+from stroi.pipeline.index import Index, Sample
+from stroi.pipeline.ledger import Ledger, Outcome
+from stroi.pipeline.profile import MosaicParams
+from stroi.stages.mosaics import build_mosaics
+from stroi.stages.roi.mosaic import cut_mosaic
+from stroi.stages.roi.sampling import sample_candidates
+from stroi.stages.source import measure_clip
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cache"))
+from small_caches import write_skeletons
+
+WIDTH, HEIGHT = 80, 64
+PARAMS = MosaicParams(cell=16, size="native", clips_per_shard=4, max_quarantined=0.5)
+
+
+def pictures(folder: Path, count: int) -> Path:
+    """Frames of one grey each, ten levels apart, as images without loss."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        picture = np.full((HEIGHT, WIDTH, 3), 10 * number + 5, np.uint8)
+        assert cv2.imwrite(str(folder / f"{number + 1:04d}.png"), picture)
+    return folder
+
+
+def standing(frames: int) -> Clip:
+    """One person who does not move."""
+    keypoints = np.zeros((frames, 2, 25, 3), np.float32)
+    keypoints[:, 0] = (WIDTH / 2, HEIGHT / 2, 1)
+    return Clip(keypoints, 1, WIDTH, HEIGHT, 25.0)
+
+
+def sample(raw: Path, name: str, video: str, start: int = 0, stop: int = 0) -> Sample:
+    sha256, size = measure_clip(raw / video) if video else ("", 0)
+    return Sample(
+        name, video, "wave", start=start, stop=stop, skeleton="" if video else "x.json",
+        bytes=size, sha256=sha256,
+    )  # fmt: skip
+
+
+def built(
+    folder: Path, samples: list[Sample], frames: dict[str, int], params: MosaicParams = PARAMS
+) -> tuple[Ledger, Path]:
+    skeletons = write_skeletons(
+        folder / "skeletons", {name: standing(count) for name, count in frames.items()}
+    )
+    index, out = Index(tuple(samples), ("wave",)), folder / "mosaics"
+    store = folder / "store"
+    ledger = build_mosaics(folder / "raw", index, skeletons, out, params, Workers(), store)
+    return ledger, out
+
+
+def greys(out: Path, name: str) -> list[int]:
+    """Number of the frame that each column shows, by its grey."""
+    shown = MosaicCache(out)[name].reshape(5, 16, -1, 16, 3)
+    assert (shown == shown[:1, :1, :, :1, :1]).all()
+    return [int(grey) // 10 for grey in shown[0, 0, :, 0, 0]]
+
+
+def test_params_of_mosaics_without_candidates_are_those_of_old() -> None:
+    """They are part of the keys of finished work, and of the manifests of shared caches."""
+    for mode in ("python", "json"):
+        assert MosaicParams().model_dump(mode=mode, exclude={"clips_per_shard"}) == {
+            "columns": 5, "sampling": "interior", "cell": 96, "size": 225, "min_confidence": 0.2,
+            "border": "black", "missing": "black", "max_quarantined": 0.05,
+        }  # fmt: skip
+    assert MosaicParams(candidates=9).model_dump()["candidates"] == 9
+    assert '"candidates":9' in MosaicParams(candidates=9).model_dump_json()
+    with pytest.raises(ValueError, match="4 candidates cannot give 5 columns"):
+        MosaicParams(candidates=4)
+
+
+def test_scored_columns_of_candidates_are_the_mosaic_without(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    pictures(raw / "a", 24)
+    samples = [sample(raw, "a", "a")]
+    (tmp_path / "wide").mkdir()
+    (tmp_path / "wide" / "raw").symlink_to(raw)
+    _, plain = built(tmp_path, samples, {"a": 24})
+    params = PARAMS.model_copy(update={"candidates": 11})
+    _, wide = built(tmp_path / "wide", samples, {"a": 24}, params)
+    assert greys(plain, "a") == [4, 8, 12, 16, 20]
+    assert greys(wide, "a") == [2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22]
+    one, two = MosaicCache(plain), MosaicCache(wide)
+    assert two.manifest.params == {**one.manifest.params, "candidates": 11}
+    assert two.scored.tolist() == [1, 3, 5, 7, 9]
+    np.testing.assert_array_equal(two.batch(["a"], columns=two.scored[None]), one.batch(["a"]))
+    all_of, part_of = (decode_mosaics(out / "mosaics-00000.h5") for out in (wide, plain))
+    np.testing.assert_array_equal(all_of.frame_index[:, two.scored], part_of.frame_index)
+    for name in ("box", "valid", "confidence"):
+        got = getattr(all_of, name)[:, :, two.scored]
+        np.testing.assert_array_equal(got, getattr(part_of, name))
+
+
+def test_parts_of_a_video_show_their_own_frames(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    pictures(raw / "long", 25)
+    samples = [
+        sample(raw, "first", "long", 0, 6),
+        sample(raw, "later", "long", 12, 18),
+        sample(raw, "rest", "long", 19),
+    ]
+    ledger, out = built(tmp_path, samples, dict.fromkeys(("first", "later", "rest"), 6))
+    assert ledger.summary() == "3 clips = 3 done + 0 quarantined"
+    assert [greys(out, name) for name in ("first", "later", "rest")] == [
+        [1, 2, 3, 4, 5], [13, 14, 15, 16, 17], [20, 21, 22, 23, 24],
+    ]  # fmt: skip
+    # The same video, the same skeleton, another part: what was made is not taken for it.
+    moved = [replace(samples[0], start=1, stop=7), *samples[1:]]
+    _, out = built(tmp_path, moved, dict.fromkeys(("first", "later", "rest"), 6))
+    assert greys(out, "first") == [2, 3, 4, 5, 6]
+
+
+def test_whole_videos_have_no_part_among_their_inputs(tmp_path: Path) -> None:
+    pictures(tmp_path / "raw" / "a", 6)
+    _, out = built(tmp_path, [sample(tmp_path / "raw", "a", "a")], {"a": 6})
+    [entry] = [one for one in MosaicCache(out).manifest.files if one.ids]
+    assert sorted(entry.inputs) == ["skeleton", "video"]
+
+
+def test_a_skeleton_without_a_video_is_quarantined(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    pictures(raw / "a", 6)
+    samples = [sample(raw, "a", "a"), sample(raw, "b", "")]
+    ledger, out = built(tmp_path, samples, {"a": 6, "b": 6})
+    assert ledger.summary() == "2 clips = 1 done + 1 quarantined"
+    assert ledger.quarantined == (Outcome("b", "VIDEO_NONE", "a skeleton without a video"),)
+    assert MosaicCache(out).ids == ("a",)
+    with pytest.raises(StroiError, match=r"QUARANTINED: 1 of 2 clips .* first b \(VIDEO_NONE\)"):
+        built(tmp_path, samples, {"a": 6, "b": 6}, PARAMS.model_copy(update={"max_quarantined": 0}))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 6])
+def test_clips_of_few_frames_repeat_them(tmp_path: Path, count: int) -> None:
+    raw = tmp_path / "raw"
+    pictures(raw / "a", count)
+    params = PARAMS.model_copy(update={"candidates": 11})
+    ledger, out = built(tmp_path, [sample(raw, "a", "a")], {"a": count}, params)
+    assert len(ledger.done) == 1
+    shown = greys(out, "a")
+    assert len(shown) == 11
+    assert shown == sorted(shown)
+    assert set(shown) <= set(range(count))
+    if count <= 5:
+        assert {shown[place] for place in (1, 3, 5, 7, 9)} == set(range(count))
+    assert MosaicCache(out).rows(["a"])[0, 0].all()
+
+
+@settings(derandomize=True)
+@given(
+    frames=st.integers(1, 9),
+    columns=st.integers(1, 8),
+    more=st.sampled_from([0, 1, 12]),
+    rule=st.sampled_from(["interior", "centre", "paper"]),
+    persons=st.sampled_from([1, 2]),
+)
+def test_every_column_of_a_short_clip_is_a_real_one(
+    frames: int, columns: int, more: int, rule: str, persons: int
+) -> None:
+    random = np.random.default_rng(frames)
+    keypoints = np.zeros((frames, 2, 25, 3), np.float32)
+    keypoints[:, :persons] = (WIDTH / 2, HEIGHT / 2, 1)
+    clip = Clip(keypoints, persons, WIDTH, HEIGHT, 25.0)
+    shown: dict[int, NDArray[np.uint8]] = {
+        time: random.integers(1, 256, (HEIGHT, WIDTH, 3), np.uint8) for time in range(frames)
+    }
+    index = sample_candidates(frames, columns, columns + more if more else 0, rule)
+    cut = cut_mosaic(shown, clip, index, cell=8, size="native", min_confidence=0.2)
+    assert cut.mosaic.shape == (40, 8 * (columns + more), 3)
+    assert cut.valid[:persons].all()
+    alone = {
+        time: cut_mosaic(
+            shown, clip, np.array([time], np.int32), cell=8, size="native", min_confidence=0.2
+        ).mosaic
+        for time in set(index.tolist())
+    }
+    for column, time in enumerate(index.tolist()):
+        np.testing.assert_array_equal(cut.mosaic[:, 8 * column : 8 * column + 8], alone[time])
