@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from stroi.pipeline.name_pattern import parse_pattern
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Resolution = Annotated[str, Field(pattern=r"^(-1|[1-9]\d{0,3})x(-1|[1-9]\d{0,3})$")]
@@ -62,10 +64,33 @@ class SampleParams(Group):
 class IndexParams(Group):
     """Where the clips of a data set are listed (stage ``index``)."""
 
-    adapter: Literal["demo", "table", "nucla", "ntu60", "ntu120"] = "table"
-    """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too."""
+    adapter: Literal[
+        "demo",
+        "table",
+        "nucla",
+        "ntu60",
+        "ntu120",
+        "folders",
+        "ut-interaction",
+        "pku-mmd",
+        "toyota-smarthome",
+        "toyota-smarthome-cv",
+        "smarthome-untrimmed",
+    ] = "table"
+    """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too;
+    ``folders`` takes a folder for each class."""
+    pattern: str = ""
+    """What the names of videos tell (``folders``), such as ``{subject}_{camera}_{*}``."""
     max_quarantined: Share = 0.05
     """Largest share of listed clips that may be missing before the stage fails."""
+
+    @model_validator(mode="after")
+    def _pattern_can_be_read(self) -> IndexParams:
+        if self.pattern and self.adapter != "folders":
+            raise ValueError("a pattern is for the adapter folders")
+        if self.pattern:
+            parse_pattern(self.pattern)
+        return self
 
 
 class OpenPoseParams(Group):
@@ -136,8 +161,9 @@ class SkeletonParams(Group):
 class JointParams(Group):
     """The joints that a sensor saw, for the graph network (stage ``joints``)."""
 
-    format: Literal["ntu", "nucla"] = "ntu"
-    """How its files are written: .skeleton texts of NTU RGB+D, or the JSON of N-UCLA."""
+    format: Literal["ntu", "nucla", "pku"] = "ntu"
+    """How its files are written: .skeleton texts of NTU RGB+D, the JSON of N-UCLA, or PKU-MMD's
+    lines of numbers."""
     clips_per_shard: Positive = 256
     """Clips per file on average, at most twice as many."""
     max_quarantined: Share = 0.05
@@ -189,35 +215,97 @@ class ScheduleParams(Group):
     epochs: Positive = 65
     batch_size: Annotated[int, Field(ge=2)] = 64
     lr: Annotated[float, Field(gt=0.0)] = 0.1
+    decay: Literal["steps", "cosine"] = "steps"
+    """The rate falls at the milestones, or along half a cosine to 0."""
     milestones: tuple[Positive, ...] = (45, 55)
     """Epochs after which the learning rate is multiplied by `gamma`."""
     gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0.0)] = 1e-4
+    decay_all: bool = True
+    """Weight decay holds for biases and normalisation layers too."""
     warmup: Annotated[int, Field(ge=0)] = 0
     """Epochs of linear warm-up."""
+    average: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the old value in the running average of the network that becomes the result;
+    0 for none, 0.999 is usual."""
+    keep: Literal["last", "best"] = "last"
+    """``best`` on the validation clips of the split, which then must have some."""
+
+
+Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
+
+
+class AugmentParams(Group):
+    """Random changes of the graph network's training clips (stage ``gcn``); none by default."""
+
+    rotate: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+    """Largest turn about the vertical, in degrees; for joints of a sensor only."""
+    tilt: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+    """Largest turn about each horizontal axis, or of estimated skeletons in the picture."""
+    scale: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Largest share by which a clip grows or shrinks."""
+    shear: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Largest share of an axis that is added to another."""
+    crop: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Smallest share of a clip that is shown, stretched to the whole length."""
+    jitter: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
+    """Reach of the random place in time of each frame, in frames."""
+    flip: Share = 0.0
+    """Probability that left and right are exchanged."""
+    hide_frames: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Probability that a frame is absent."""
+    hide_joints: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Probability that a joint is absent."""
 
 
 class GcnParams(Group):
     """The skeleton branch: an ST-GCN with eq. 3 (stage ``gcn``)."""
 
+    model: Literal["stgcn", "ctrgcn"] = "stgcn"
+    """The paper's network, or a stronger one whose graph adapts to the clip."""
+    streams: Annotated[tuple[Stream, ...], Field(min_length=1)] = ("joint",)
+    """What networks see, one network each; the first one's features give the joint weights."""
+    stream_weights: tuple[Annotated[float, Field(ge=0.0)], ...] = ()
+    """Factor of each stream's logits in their sum; 1 each when empty."""
     frames: Annotated[int, Field(ge=4)] = 64
-    """Frames a clip is resampled to."""
+    """Frames of a clip that the network sees."""
+    fill: Literal["stretch", "repeat", "pad"] = "stretch"
+    """How a clip of fewer frames gets them: resampled, played again, or followed by nothing."""
+    centre: Literal["clip", "frame"] = "clip"
+    """Joints relative to one origin of the clip, or to the body's centre in their frame."""
+    align: Literal["none", "heading", "body"] = "none"
+    """Turn a sensor's joints so that the body faces one way, or stands upright as well."""
     channels: tuple[Positive, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
     """Output channels of each block."""
     strides: tuple[Annotated[int, Field(ge=1, le=4)], ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
     """Temporal stride of each block."""
     temporal_kernel: Annotated[int, Field(ge=1)] = 9
     """Frames seen by a temporal convolution; odd."""
+    topologies: Positive = 8
+    """Learnt topologies of a layer of ``ctrgcn``; as many as channels are its paper's."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     alpha: Annotated[float, Field(gt=0.0)] = 0.001
     """Of eq. 3: keeps empty rows of the adjacency invertible."""
     normalisation: Literal["two_sided", "eq3", "stgcn"] = "two_sided"
     """Of the adjacency: eq. 3 with row and column sums, to the letter, or ST-GCN's A D^-1."""
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the cross-entropy's target that is spread over all classes."""
     precision: Literal["fp32", "bf16"] = "fp32"
+    augment: AugmentParams = AugmentParams()
     schedule: ScheduleParams = ScheduleParams()
+
+    @model_validator(mode="after")
+    def _streams_differ_and_are_weighed(self) -> GcnParams:
+        if len(set(self.streams)) < len(self.streams):
+            raise ValueError("streams: name each once")
+        if self.stream_weights and len(self.stream_weights) != len(self.streams):
+            raise ValueError(
+                f"{len(self.streams)} streams, {len(self.stream_weights)} stream_weights"
+            )
+        return self
 
     @model_validator(mode="after")
     def _blocks_can_be_built(self) -> GcnParams:
@@ -227,14 +315,24 @@ class GcnParams(Group):
             raise ValueError(
                 f"{len(self.channels)} channels, {len(self.strides)} strides: one each per block"
             )
+        if self.model == "ctrgcn" and any(
+            width % 4 or width % min(self.topologies, width) for width in self.channels
+        ):
+            raise ValueError(f"channels of ctrgcn: multiples of 4 and of {self.topologies}")
         return self
 
 
 class WeightParams(Group):
     """Joint weights, eq. 4 (stage ``weights``)."""
 
+    joints: Literal["mean", "l2_top15"] = "mean"
+    """A joint's weight: eq. 4, or as the published code (length over channels, 15 top frames)."""
     bodies: Literal["strongest", "mean", "per_half"] = "strongest"
     """Whose weights a clip of two people gets."""
+    scale: Literal["clip", "training"] = "clip"
+    """A clip's rows: scaled to mean 1, or divided by the training clips' mean over all rows."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the network's convolutions; ``bf16`` is twice as fast and changes the third digit."""
 
 
 class ResnetParams(Group):

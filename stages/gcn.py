@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
 from stroi.cache.digests import sha256_file
@@ -26,6 +29,9 @@ from stroi.stages.training import (
     seed_folder,
     write_curve,
 )
+from stroi.trainer.backbones import GraphNet
+from stroi.trainer.config import Stream
+from stroi.trainer.fusion import summed
 from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.models_io import save_gcn
 from stroi.trainer.state import EpochRecord
@@ -42,7 +48,43 @@ def train_seed(
     seed: int,
     threads: int,
 ) -> None:
-    """Train, keep and score the network of one seed.
+    """Train, keep and score the networks of one seed, one per stream.
+
+    Raises:
+        StroiError: If the training cannot be carried through.
+    """
+    params = run.profile.gcn
+    parts = parts_of(index, run, clips.ids)
+    out = workspace.run(run.name, "gcn")
+    drop_other_streams(seed_folder(out, seed), params.streams)
+    scores, digests = [], []
+    for number, stream in enumerate(params.streams):
+        name = stream if number else ""
+        model, records = train_stream(workspace, run, clips, index, stream, seed, threads)
+        save_gcn(checkpoint(out, seed, name), model)
+        write_curve(seed_folder(out, seed), records, name)
+        scores.append(score_gcn(model, clips, parts.test, threads=threads))
+        digests.append(sha256_file(checkpoint(out, seed, name)))
+    further = {"streams": digests[1:]} if len(digests) > 1 else {}
+    write_scores(
+        scores_folder(out, seed),
+        TEST,
+        summed(scores, params.stream_weights),
+        params=params.model_dump(mode="json"),
+        producer={"checkpoint": digests[0], "seed": seed, "division": parts.division} | further,
+    )
+
+
+def train_stream(
+    workspace: Workspace,
+    run: RunParams,
+    clips: SkeletonCache | JointCache,
+    index: Index,
+    stream: Stream,
+    seed: int,
+    threads: int,
+) -> tuple[GraphNet, list[EpochRecord]]:
+    """Train the network of one stream; what every epoch gave comes with it.
 
     Raises:
         StroiError: If the training cannot be carried through.
@@ -51,28 +93,29 @@ def train_seed(
     parts = parts_of(index, run, clips.ids)
     schedule = schedule_of(params.schedule)
     records: list[EpochRecord] = []
-    with epochs(schedule, f"gcn, seed {seed}", records) as tell:
+    label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")
+    with epochs(schedule, label, records) as tell:
         model = train_gcn(
             clips,
             index.labels(parts.train),
             index.classes,
-            config=gcn_config(params),
+            config=gcn_config(params, stream),
             schedule=schedule,
             seed=seed,
             threads=threads,
             state=workspace.store / "training",
+            validation=index.labels(parts.validation),
             on_epoch=tell,
         )
-    out = workspace.run(run.name, "gcn")
-    save_gcn(checkpoint(out, seed), model)
-    write_curve(seed_folder(out, seed), records)
-    write_scores(
-        scores_folder(out, seed),
-        TEST,
-        score_gcn(model, clips, parts.test, threads=threads),
-        params=params.model_dump(mode="json"),
-        producer={"checkpoint": sha256_file(checkpoint(out, seed)), "seed": seed},
-    )
+    return model, records
+
+
+def drop_other_streams(folder: Path, streams: Sequence[str]) -> None:
+    """Remove what an earlier run with other further streams left of them."""
+    for kind in ("checkpoint-*.safetensors", "curve-*.csv"):
+        for path in folder.glob(kind):
+            if path.stem.partition("-")[2] not in streams[1:]:
+                path.unlink()
 
 
 @click.command(help="Train the graph network of RUN into runs/RUN/gcn, once per seed.")

@@ -22,6 +22,7 @@ from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training import (
     TEST,
+    check_division,
     checkpoint,
     drop_other_seeds,
     epochs,
@@ -102,13 +103,18 @@ def train_seed(
     """Train, keep and score the network of one seed.
 
     Raises:
-        RefusedInput: If the weights or the checkpoint are damaged.
+        RefusedInput: If the weights or the checkpoint are damaged; ``SPLIT_OTHER`` if they come
+            from a network that trained on other clips.
         StroiError: If the training cannot be carried through.
     """
     params, mosaics, index = run.profile.resnet, data.mosaics, data.index
     schedule = schedule_of(params.schedule)
     beside, origin = side_inputs(workspace, run, data, mode, seed)
     parts = parts_of(index, run, usable(mosaics.ids, **beside))
+    if mode == "fixed":
+        check_division(seed_folder(workspace.run(run.name, "weights"), seed), parts, "weights")
+    if mode == "joint":
+        check_division(scores_folder(workspace.run(run.name, "gcn"), seed), parts, "gcn")
     records: list[EpochRecord] = []
     with epochs(schedule, f"resnet {mode}, seed {seed}", records) as tell:
         model = train_resnet(

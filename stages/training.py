@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.joints import JointCache
+from stroi.cache.manifest import read_manifest
 from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.index import Index, csv_bytes
 from stroi.pipeline.params import RunParams
@@ -16,7 +18,7 @@ from stroi.pipeline.profile import GcnParams, ResnetParams, ScheduleParams
 from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, check_parts, divide
 from stroi.pipeline.workspace import Workspace
-from stroi.trainer.config import Bodies, GcnConfig, ResNetConfig, Schedule
+from stroi.trainer.config import Augment, Bodies, GcnConfig, ResNetConfig, Schedule, Stream
 from stroi.trainer.state import EpochRecord
 
 TEST = "test"
@@ -28,9 +30,10 @@ def seed_folder(out: Path, seed: int) -> Path:
     return out / f"seed-{seed}"
 
 
-def checkpoint(out: Path, seed: int) -> Path:
-    """Network of one seed."""
-    return seed_folder(out, seed) / "checkpoint.safetensors"
+def checkpoint(out: Path, seed: int, stream: str = "") -> Path:
+    """Network of one seed, or of one of its further streams."""
+    further = f"-{stream}" if stream else ""
+    return seed_folder(out, seed) / f"checkpoint{further}.safetensors"
 
 
 def scores_folder(out: Path, seed: int) -> Path:
@@ -76,14 +79,35 @@ def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
     return parts
 
 
+def check_division(folder: Path, parts: Parts, stage: str) -> None:
+    """Refuse what a network learnt under another division: it may have seen our test clips.
+
+    Args:
+        folder: What the network gave, with the manifest that tells the division.
+        parts: This run's parts.
+        stage: The stage that wrote it.
+
+    Raises:
+        RefusedInput: ``SPLIT_OTHER``; if there is no such manifest.
+    """
+    if read_manifest(folder).producer.get("division") != parts.division:
+        raise RefusedInput(
+            "SPLIT_OTHER",
+            f"{folder} comes from a network that learnt under another division of the clips",
+            remedy=f"run `stroi {stage}` again, or `dvc repro`",
+        )
+
+
 def schedule_of(params: ScheduleParams) -> Schedule:
     """The trainer's form of a schedule."""
     return Schedule(**params.model_dump())
 
 
-def gcn_config(params: GcnParams) -> GcnConfig:
-    """The trainer's form of the skeleton branch's params."""
-    return GcnConfig(**params.model_dump(exclude={"schedule"}))
+def gcn_config(params: GcnParams, stream: Stream) -> GcnConfig:
+    """The trainer's form of the skeleton branch's params, for the network of one stream."""
+    values = params.model_dump(exclude={"schedule", "streams", "stream_weights", "augment"})
+    augment = Augment(**params.augment.model_dump())
+    return GcnConfig(stream=stream, augment=augment, **values)
 
 
 def resnet_config(params: ResnetParams, bodies: Bodies) -> ResNetConfig:
@@ -107,19 +131,31 @@ def epochs(
 
         def tell(record: EpochRecord) -> None:
             records.append(record)
+            held = record.validation_accuracy
             bar.update(
                 1,
                 f"loss {record.loss:.3f}, training accuracy {record.accuracy:.1%}, "
-                f"{record.samples_per_second:.0f} clips/s",
+                + (f"validation accuracy {held:.1%}, " if held is not None else "")
+                + f"{record.samples_per_second:.0f} clips/s",
             )
 
         yield tell
 
 
-def write_curve(folder: Path, records: Sequence[EpochRecord]) -> None:
-    """Write ``curve.csv``: what every epoch gave. Times stay out: they are never the same twice."""
-    rows = (
-        (record.epoch, f"{record.loss:.6g}", f"{record.accuracy:.6g}", f"{record.lr:.6g}")
-        for record in records
-    )
-    write_atomic(folder / "curve.csv", csv_bytes(("epoch", "loss", "accuracy", "lr"), rows))
+CURVE = ("epoch", "loss", "accuracy", "lr", "validation_loss", "validation_accuracy")
+"""Columns of ``curve.csv``."""
+
+
+def write_curve(folder: Path, records: Sequence[EpochRecord], stream: str = "") -> None:
+    """Write ``curve.csv``, or ``curve-STREAM.csv`` of a further stream: what every epoch gave.
+
+    Times stay out: they are never the same twice. What was not measured is ``nan``, which plots
+    leave out; DVC warns of a missing column.
+    """
+    rows = ([_shown(getattr(record, name)) for name in CURVE] for record in records)
+    name = f"curve-{stream}.csv" if stream else "curve.csv"
+    write_atomic(folder / name, csv_bytes(CURVE, rows))
+
+
+def _shown(value: float | None) -> str:
+    return "nan" if value is None else f"{value:.6g}"

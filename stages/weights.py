@@ -7,12 +7,19 @@ import click
 from stroi.cache.digests import sha256_file
 from stroi.cache.joints import JointCache
 from stroi.cache.locks import lock
+from stroi.cache.manifest import read_manifest
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.weights import write_weights
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training import checkpoint, drop_other_seeds, open_clips, seed_folder
+from stroi.stages.training import (
+    checkpoint,
+    drop_other_seeds,
+    open_clips,
+    scores_folder,
+    seed_folder,
+)
 from stroi.trainer.infer_gcn import dump_weights
 from stroi.trainer.models_io import load_gcn
 
@@ -27,14 +34,19 @@ def dump_seed(
     Raises:
         RefusedInput: If the checkpoint is damaged.
     """
-    params = run.profile.weights
-    path = checkpoint(workspace.run(run.name, "gcn"), seed)
+    params, gcn = run.profile.weights, workspace.run(run.name, "gcn")
+    path = checkpoint(gcn, seed)
+    made = read_manifest(scores_folder(gcn, seed)).producer
     weights = dump_weights(load_gcn(path), clips, clips.ids, bodies=params.bodies, threads=threads)
     write_weights(
         seed_folder(workspace.run(run.name, "weights"), seed),
         weights,
         params=params.model_dump(mode="json"),
-        producer={"checkpoint": sha256_file(path), "seed": seed},
+        producer={
+            "checkpoint": sha256_file(path),
+            "seed": seed,
+            "division": made.get("division", ""),
+        },
     )
 
 

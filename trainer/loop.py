@@ -8,16 +8,18 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from stroi.cache.errors import StroiError
+from stroi.cache.errors import ParamsError, StroiError
+from stroi.trainer.average import Average
 from stroi.trainer.batches import Batch
 from stroi.trainer.config import Schedule
+from stroi.trainer.judging import Best, Judge, judged_epoch
 from stroi.trainer.runtime import deterministic
 from stroi.trainer.state import EpochRecord, load_state, save_state, state_path
 
@@ -37,6 +39,9 @@ def learning_rate(schedule: Schedule, epoch: int) -> float:
     """Learning rate of an epoch, counted from 0: a function of the schedule alone."""
     if epoch < schedule.warmup:
         return schedule.lr * (epoch + 1) / schedule.warmup
+    if schedule.decay == "cosine":
+        done = (epoch - schedule.warmup) / max(1, schedule.epochs - schedule.warmup)
+        return schedule.lr * 0.5 * (1 + math.cos(math.pi * done))
     return schedule.lr * schedule.gamma ** bisect_right(sorted(schedule.milestones), epoch)
 
 
@@ -51,6 +56,7 @@ def fit(
     threads: int,
     state: Path | None = None,
     save_every: int = 5,
+    judge: Judge | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> list[EpochRecord]:
     """Train `model` in place by SGD; interrupted and resumed equals uninterrupted.
@@ -68,34 +74,61 @@ def fit(
         threads: CPU threads.
         state: Folder of the run's state, or None to keep none.
         save_every: Epochs between two saves.
+        judge: Asked after every epoch; the steps are the same with and without it.
         on_epoch: Told the record of every epoch, those restored from `state` included.
 
     Returns:
         One record per epoch.
 
     Raises:
+        ParamsError: ``KEEP_BEST`` if the best epoch is to be kept and nobody judges them.
         StroiError: ``LOSS_NOT_FINITE`` naming epoch, batch and learning rate.
     """
     tell = on_epoch or (lambda record: None)
     optimizer = SGD(
-        model.parameters(),
+        _groups(model, schedule),
         lr=schedule.lr,
         momentum=schedule.momentum,
         nesterov=schedule.nesterov,
         weight_decay=schedule.weight_decay,
     )
+    if schedule.keep == "best" and judge is None:
+        raise ParamsError(
+            "KEEP_BEST",
+            "the best epoch cannot be kept: no clips are held out to judge it by",
+            remedy="give the split a validation part, or set schedule.keep to last",
+        )
     path = None if state is None else state_path(state, key)
-    records = load_state(path, key, model, optimizer) if path else []
+    average = Average(model, schedule.average) if schedule.average else None
+    best = Best(model) if schedule.keep == "best" else None
+    beside = {"average": average, "best": best}
+    copies = {name: copy.values for name, copy in beside.items() if copy is not None}
+    records = load_state(path, key, model, optimizer, copies) if path else []
     for record in records:
         tell(record)
     with deterministic(seed, threads):
         for epoch in range(len(records), schedule.epochs):
-            records.append(_epoch(model, optimizer, feed, step, schedule, seed, epoch))
+            record = _epoch(model, optimizer, feed, step, schedule, seed, epoch, average)
+            if judge is not None:
+                record = judged_epoch(record, records, model, judge, average, best)
+            records.append(record)
             done = epoch + 1
             if path and (done % save_every == 0 or done == schedule.epochs):
-                save_state(path, key, model, optimizer, records)
-            tell(records[-1])
+                save_state(path, key, model, optimizer, records, copies)
+            tell(record)
+    chosen = best or average
+    if chosen is not None:
+        chosen.take(model)
     return records
+
+
+def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
+    """Every parameter, and those of one axis without weight decay if the schedule says so."""
+    if schedule.decay_all:
+        return [{"params": list(model.parameters())}]
+    several = [value for value in model.parameters() if value.ndim > 1]
+    single = [value for value in model.parameters() if value.ndim <= 1]
+    return [{"params": several}, {"params": single, "weight_decay": 0.0}]
 
 
 def _epoch(
@@ -106,6 +139,7 @@ def _epoch(
     schedule: Schedule,
     seed: int,
     epoch: int,
+    average: Average | None,
 ) -> EpochRecord:
     torch.manual_seed(int(np.random.default_rng((seed, epoch, 1)).integers(2**62)))
     rate = learning_rate(schedule, epoch)
@@ -122,6 +156,8 @@ def _epoch(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            if average is not None:
+                average.add(model)
             losses.append(loss.detach())
             hits.append(correct)
             sizes.append(len(batch.rows))

@@ -6,6 +6,7 @@ and the epoch's number.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +29,9 @@ class EpochRecord:
         lr: Learning rate.
         seconds: Wall time.
         samples_per_second: Clips per second of wall time.
+        validation_loss: Mean loss over the validation clips in evaluation mode; None without
+            any, or if it is not finite.
+        validation_accuracy: Share of them classified correctly, 0 to 1; None without any.
     """
 
     epoch: int
@@ -36,6 +40,12 @@ class EpochRecord:
     lr: float
     seconds: float
     samples_per_second: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+Copies = Mapping[str, Mapping[str, Tensor]]
+"""Tensors by name of other states of the network that go with a run, by what they are."""
 
 
 def state_path(folder: Path, key: str) -> Path:
@@ -44,7 +54,12 @@ def state_path(folder: Path, key: str) -> Path:
 
 
 def save_state(
-    path: Path, key: str, model: nn.Module, optimizer: SGD, records: list[EpochRecord]
+    path: Path,
+    key: str,
+    model: nn.Module,
+    optimizer: SGD,
+    records: list[EpochRecord],
+    copies: Copies,
 ) -> None:
     """Save everything the next epoch depends on, atomically.
 
@@ -54,13 +69,17 @@ def save_state(
         model: Parameters and buffers.
         optimizer: Momentum buffers.
         records: One per finished epoch.
+        copies: What else belongs to the run.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"momentum.{name}": value for name, value in _momenta(model, optimizer).items()}
+    tensors |= _named(copies)
     write_tensors(path, tensors, {"key": key, "records": [asdict(record) for record in records]})
 
 
-def load_state(path: Path, key: str, model: nn.Module, optimizer: SGD) -> list[EpochRecord]:
+def load_state(
+    path: Path, key: str, model: nn.Module, optimizer: SGD, copies: Copies
+) -> list[EpochRecord]:
     """Bring model and optimiser to the state on disk.
 
     Args:
@@ -68,6 +87,7 @@ def load_state(path: Path, key: str, model: nn.Module, optimizer: SGD) -> list[E
         key: Digest of the run's inputs and settings.
         model: Overwritten.
         optimizer: Its momentum buffers are overwritten.
+        copies: Overwritten.
 
     Returns:
         Records of the finished epochs; [] if there is no state of this run.
@@ -81,6 +101,7 @@ def load_state(path: Path, key: str, model: nn.Module, optimizer: SGD) -> list[E
     like = {f"model.{name}": value for name, value in own.items()}
     trained = dict(model.named_parameters())
     like |= {f"momentum.{name}": value for name, value in trained.items()}
+    like |= _named(copies)
     tensors, meta = read_tensors(path, like)
     try:
         records = [EpochRecord(**record) for record in meta["records"]]
@@ -94,7 +115,15 @@ def load_state(path: Path, key: str, model: nn.Module, optimizer: SGD) -> list[E
         for name, value in trained.items():
             buffer = torch.empty_like(value).copy_(tensors[f"momentum.{name}"])
             optimizer.state[value]["momentum_buffer"] = buffer
+        for name, value in _named(copies).items():
+            value.copy_(tensors[name])
     return records
+
+
+def _named(copies: Copies) -> dict[str, Tensor]:
+    return {
+        f"{what}.{name}": value for what, values in copies.items() for name, value in values.items()
+    }
 
 
 def _momenta(model: nn.Module, optimizer: SGD) -> dict[str, Tensor]:

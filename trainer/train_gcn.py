@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from stroi.trainer.augment import augmented, draws_of_epoch
+from stroi.trainer.backbones import GraphNet, backbone
 from stroi.trainer.batches import Batch, epoch_batches
 from stroi.trainer.config import GcnConfig, Schedule
+from stroi.trainer.infer_gcn import score_gcn
+from stroi.trainer.judging import verdict
 from stroi.trainer.keys import array_digest, label_array, run_key, skeleton_digest
 from stroi.trainer.loop import OnEpoch, fit
 from stroi.trainer.losses import branch_loss
 from stroi.trainer.runtime import autocast, deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource, prepare_all
-from stroi.trainer.stgcn import StGcn
+from stroi.trainer.team import Team
+
+
+@dataclass(frozen=True)
+class ClipBatch(Batch):
+    """Clips that one step sees, as it sees them.
+
+    Attributes:
+        x: (B, M, T, V, 3) prepared clips that this process sees of them, changed at random as the
+            settings say.
+    """
+
+    x: Tensor
 
 
 def train_gcn(
@@ -30,56 +47,81 @@ def train_gcn(
     threads: int = 1,
     state: Path | None = None,
     save_every: int = 5,
+    validation: Mapping[str, int] | None = None,
     on_epoch: OnEpoch | None = None,
-) -> StGcn:
+    team: Team = Team(),  # noqa: B008
+) -> GraphNet:
     """Train the graph network on the clips that `labels` names.
 
     Args:
-        clips: Skeletons by sample id; others than those of `labels` are not touched.
+        clips: Skeletons by sample id; others than those of `labels` and `validation` are not
+            touched.
         labels: Class number of every training sample.
         classes: Class names.
         config: Shape of the network.
         schedule: Optimiser and rates.
-        seed: Seed of initial weights, order and dropout, from 0.
+        seed: Seed of initial weights, order, augmentation and dropout, from 0.
         device: See `stroi.trainer.runtime.pick_device`.
         threads: CPU threads.
         state: Folder for resuming; it may be deleted at any time.
         save_every: Epochs between two saves.
+        validation: Class number of clips to judge every epoch by; no step depends on them.
         on_epoch: Told about every epoch.
+        team: The processes that train together, each with this very call.
 
     Returns:
         The trained network in evaluation mode.
 
     Raises:
+        ParamsError: ``KEEP_BEST``.
         StroiError: ``CLIP_EMPTY``, ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``.
         RefusedInput: ``LABEL_RANGE``.
     """
     where = pick_device(device)
-    data = prepare_all(clips, tuple(labels), frames=config.frames)
+    data = prepare_all(clips, tuple(labels), **config.preparation)
     truth = label_array(labels, data.ids, classes)
     with deterministic(seed, threads):
-        model = StGcn(classes, config, layout=data.layout).to(where)
+        model = backbone(classes, config, data.layout).to(where)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     targets = torch.from_numpy(truth)
+    trained = team.wrapped(model)
 
-    def feed(epoch: int) -> Generator[Batch, None, None]:
+    def feed(epoch: int) -> Generator[ClipBatch, None, None]:
+        draws = draws_of_epoch(
+            len(data.ids), frames=x.shape[2], joints=x.shape[3], seed=seed, epoch=epoch
+        )
+        team.reseed(seed, epoch)
         for rows in epoch_batches(len(data.ids), schedule.batch_size, seed=seed, epoch=epoch):
-            yield Batch(rows)
+            own = rows[team.part(len(rows))]
+            yield ClipBatch(rows, augmented(x[own], draws[own], config.augment, data.layout))
 
-    def step(batch: Batch) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(batch.rows)
+    def step(batch: ClipBatch) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(batch.rows[team.part(len(batch.rows))])
         wanted = targets[rows].to(where)
         with autocast(where, config.precision):
-            logits = model(x[rows].to(where), present[rows].to(where))[0].float()
-        return branch_loss(logits, wanted, config.loss), (logits.argmax(1) == wanted).sum()
+            logits = trained(batch.x.to(where), present[rows].to(where))[0].float()
+        loss = branch_loss(logits, wanted, config.loss, smoothing=config.smoothing)
+        hits = (logits.argmax(1) == wanted).sum()
+        return team.united(model, loss, hits, len(batch.rows))
+
+    held = dict(validation or {})
+
+    def judge() -> tuple[float, float]:
+        scores = score_gcn(model, clips, tuple(held), threads=threads)
+        return verdict(scores, held, config.loss)
 
     inputs = {"skeletons": skeleton_digest(data), "labels": array_digest(truth)}
+    if held:
+        judged = prepare_all(clips, tuple(held), **config.preparation)
+        inputs["validation"] = skeleton_digest(judged)
+        inputs["validation labels"] = array_digest(label_array(held, judged.ids, classes))
     key = run_key(
         "gcn", config, schedule, seed=seed, threads=threads, device=where, classes=classes,
-        inputs=inputs,
+        inputs=inputs, processes=team.size,
     )  # fmt: skip
-    fit(
-        model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads, state=state,
-        save_every=save_every, on_epoch=on_epoch,
-    )  # fmt: skip
+    with team.state(state, key) as folder:
+        fit(
+            model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads,
+            state=folder, save_every=save_every, judge=judge if held else None, on_epoch=on_epoch,
+        )  # fmt: skip
     return model.eval()

@@ -9,12 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stroi.cache.files import sha256_file
+from stroi.cache.files import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
+from stroi.trainer.backbones import GraphNet
 from stroi.trainer.batches import MosaicBatch, epoch_batches, epoch_columns, mosaic_batches
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
 from stroi.trainer.fused import FusedNet
+from stroi.trainer.infer_resnet import score_resnet
+from stroi.trainer.judging import verdict
 from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest, run_key
 from stroi.trainer.loop import OnEpoch, fit
 from stroi.trainer.resnet import load_backbone
@@ -22,7 +25,6 @@ from stroi.trainer.rows import cells_of, companions
 from stroi.trainer.runtime import deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
 from stroi.trainer.steps import training_step
-from stroi.trainer.stgcn import StGcn
 
 
 def train_resnet(
@@ -32,7 +34,7 @@ def train_resnet(
     classes: tuple[str, ...],
     *,
     weights: Weights | None = None,
-    gcn: StGcn | None = None,
+    gcn: GraphNet | None = None,
     clips: ClipSource | None = None,
     pretrained: Path | None = None,
     config: ResNetConfig,
@@ -42,6 +44,7 @@ def train_resnet(
     threads: int = 1,
     state: Path | None = None,
     save_every: int = 5,
+    validation: Mapping[str, int] | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> FusedNet:
     """Train ResNet18 on the mosaics that `labels` names.
@@ -52,7 +55,8 @@ def train_resnet(
 
     Args:
         mode: ``plain``, ``fixed`` or ``joint``.
-        mosaics: The mosaics; others than those of `labels` are not touched.
+        mosaics: The mosaics; others than those of `labels` and `validation` are not
+            touched.
         labels: Class number of every training sample.
         classes: Class names.
         weights: Row weights, fixed mode.
@@ -66,13 +70,15 @@ def train_resnet(
         threads: CPU threads.
         state: Folder for resuming; it may be deleted at any time.
         save_every: Epochs between two saves.
+        validation: Class number of clips to judge every epoch by; no step depends on them.
         on_epoch: Told about every epoch.
 
     Returns:
         The trained network in evaluation mode.
 
     Raises:
-        ParamsError: ``MODE_INPUTS`` if what the mode needs is not given, ``DEVICE``.
+        ParamsError: ``MODE_INPUTS`` if what the mode needs is not given, ``DEVICE``,
+            ``KEEP_BEST``.
         StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``CLIP_EMPTY``.
         RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
     """
@@ -80,9 +86,9 @@ def train_resnet(
     ids = tuple(sorted(labels))
     truth = label_array(labels, ids, classes)
     targets = torch.from_numpy(truth)
-    frames = gcn.config.frames if gcn is not None else None
+    form = gcn.config.preparation if gcn is not None else {}
     beside = companions(
-        mode, mosaics, ids, weights=weights, clips=clips, frames=frames, missing=config.missing
+        mode, mosaics, ids, weights=weights, clips=clips, missing=config.missing, **form
     )
     with deterministic(seed, threads):
         own = copy.deepcopy(gcn) if mode == "joint" else None
@@ -101,6 +107,14 @@ def train_resnet(
     def step(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
         return training_step(model, batch, beside, targets)
 
+    held = dict(validation or {})
+
+    def judge() -> tuple[float, float]:
+        scores = score_resnet(
+            model, mosaics, tuple(held), weights=weights, clips=clips, threads=threads
+        )
+        return verdict(scores, held, config.loss)
+
     inputs = beside.digests | {
         "labels": array_digest(truth),
         "mosaics": mosaic_digest(mosaics, ids),
@@ -108,6 +122,15 @@ def train_resnet(
         "gcn": "" if own is None else model_digest(own),
     }
     inputs |= _since(model, mosaics)
+    if held:
+        others = tuple(sorted(held))
+        judged = companions(
+            mode, mosaics, others, weights=weights, clips=clips, missing=config.missing, **form
+        )
+        inputs["validation"] = digest([
+            judged.digests, mosaic_digest(mosaics, others),
+            array_digest(label_array(held, others, classes)),
+        ])  # fmt: skip
     key = run_key(
         mode, config, schedule, seed=seed, threads=threads, device=where, classes=classes,
         inputs=inputs,
@@ -115,7 +138,7 @@ def train_resnet(
     fit(
         model, feed, step, schedule=schedule,
         seed=seed, key=key, threads=threads, state=state, save_every=save_every,
-        on_epoch=on_epoch,
+        judge=judge if held else None, on_epoch=on_epoch,
     )  # fmt: skip
     return model.eval()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stroi.cache.errors import RefusedInput, StroiError
+from stroi.cache.errors import ParamsError, RefusedInput, StroiError
 from stroi.trainer.batches import Batch, epoch_batches
 from stroi.trainer.config import Schedule
 from stroi.trainer.loop import fit, learning_rate
@@ -148,6 +149,105 @@ def test_divergence_names_epoch_batch_and_rate(tmp_path: Path) -> None:
         "lower the learning rate or add warm-up epochs; look for damaged input"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+class _Judged:
+    """Trains with clips to judge by: a judge that wastes random numbers and needs no gradient."""
+
+    def __init__(self, shares: tuple[float, ...] = (), *, keep: str = "last") -> None:
+        self.net, self.shares, self.schedule = _net(), shares, replace(SCHEDULE, keep=keep)
+        self.seen: list[dict[str, Tensor]] = []
+
+    def judge(self) -> tuple[float, float]:
+        assert not self.net.training
+        assert not torch.is_grad_enabled()
+        torch.rand(3), np.random.default_rng(0).random(3)
+        self.seen.append(_copy(self.net))
+        at = len(self.seen) - 1
+        return (float("inf"), self.shares[at]) if self.shares else (0.5, 0.25)
+
+    def train(self, state: Path | None = None, *, stop_after: int | None = None) -> list:
+        told: list[EpochRecord] = []
+
+        def tell(record: EpochRecord) -> None:
+            told.append(record)
+            if len(told) == stop_after:
+                raise KeyboardInterrupt
+
+        with suppress(KeyboardInterrupt):
+            fit(
+                self.net, *_task(self.net), schedule=self.schedule, seed=0, key=KEY, threads=1,
+                state=state, save_every=1, judge=self.judge, on_epoch=tell,
+            )  # fmt: skip
+        return told
+
+
+def _copy(net: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
+def test_being_judged_changes_no_step() -> None:
+    judged = _Judged()
+    records = judged.train()
+    whole, plain = _train(None)
+    assert _same(_copy(judged.net), whole)
+    assert [(r.loss, r.accuracy) for r in records] == [(r.loss, r.accuracy) for r in plain]
+    assert {(r.validation_loss, r.validation_accuracy) for r in records} == {(0.5, 0.25)}
+    assert {(r.validation_loss, r.validation_accuracy) for r in plain} == {(None, None)}
+    assert len(judged.seen) == 6
+
+
+SHARES = (0.1, 0.6, 0.3, 0.6, 0.5, 0.2)
+
+
+def test_the_best_epoch_is_kept_and_the_earlier_of_two_that_are_as_good() -> None:
+    judged = _Judged(SHARES, keep="best")
+    records = judged.train()
+    assert _same(_copy(judged.net), judged.seen[1])
+    assert [record.validation_accuracy for record in records] == list(SHARES)
+    assert {record.validation_loss for record in records} == {None}
+
+
+def test_the_last_epoch_is_kept_unless_told_otherwise() -> None:
+    judged = _Judged(SHARES)
+    judged.train()
+    assert _same(_copy(judged.net), judged.seen[-1])
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 5, 6])
+def test_the_best_epoch_survives_an_interruption(tmp_path: Path, stop_after: int) -> None:
+    whole = _Judged(SHARES, keep="best")
+    whole.train()
+    _Judged(SHARES, keep="best").train(tmp_path, stop_after=stop_after)
+    resumed = _Judged(SHARES[stop_after:], keep="best")
+    records = resumed.train(tmp_path)
+    assert _same(_copy(resumed.net), _copy(whole.net))
+    assert [record.validation_accuracy for record in records] == list(SHARES)
+
+
+def test_an_averaged_network_is_judged_and_kept_averaged(tmp_path: Path) -> None:
+    plain = _Judged()
+    plain.schedule = replace(SCHEDULE, average=0.5)
+    plain.train()
+    assert _same(_copy(plain.net), plain.seen[-1])
+    best = _Judged(SHARES, keep="best")
+    best.schedule = replace(best.schedule, average=0.5)
+    best.train()
+    assert _same(_copy(best.net), plain.seen[1])
+    unjudged = _net()
+    schedule = replace(SCHEDULE, average=0.5)
+    fit(unjudged, *_task(unjudged), schedule=schedule, seed=0, key=KEY, threads=1)
+    assert _same(_copy(unjudged), _copy(plain.net))
+
+
+def test_the_best_epoch_needs_somebody_to_judge() -> None:
+    net = _net()
+    with pytest.raises(ParamsError) as caught:
+        fit(net, *_task(net), schedule=replace(SCHEDULE, keep="best"), seed=0, key=KEY, threads=1)
+    assert str(caught.value) == (
+        "KEEP_BEST: the best epoch cannot be kept: no clips are held out to judge it by; "
+        "give the split a validation part, or set schedule.keep to last"
+    )
 
 
 def test_nothing_global_is_left_changed() -> None:

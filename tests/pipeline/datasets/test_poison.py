@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from stroi.cache.errors import RefusedInput
 from stroi.cache.files import digest, sha256_file, write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
@@ -26,11 +28,13 @@ from stroi.pipeline.profile import (
     ResnetParams,
     Run,
     ScheduleParams,
+    Split,
 )
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, resnet, training, weights
 from stroi.stages.index import build_index
 from stroi.stages.joints import build_joints
+from stroi.trainer.config import Mode
 
 sys.path.insert(0, str(Path(__file__).parent))
 from poisoned import CASES, SAME, Case
@@ -161,3 +165,21 @@ def test_nothing_learnt_depends_on_a_test_sample(name: str, tmp_path: Path) -> N
     scores = _scores(tmp_path / "clean")
     assert len(scores) == 4
     assert not set(scores) & set(_scores(tmp_path / "poisoned"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("fixed", "weights/seed-0 comes from a network that learnt under another division"),
+        ("joint", "gcn/seed-0/scores comes from a network that learnt under another division"),
+    ],
+)
+def test_what_learnt_under_another_split_may_not_help(
+    mode: Mode, told: str, tmp_path: Path
+) -> None:
+    _learn(tmp_path, "table", poison=False)
+    turned = replace(CASES["table"], split=Split(by="subject", test=("1",)))
+    workspace, run = Workspace(tmp_path), _run("table", turned)
+    data = resnet.open_data(workspace, run, mode)
+    with pytest.raises(RefusedInput, match=f"SPLIT_OTHER: .*{told} of the clips; run `stroi "):
+        resnet.train_seed(workspace, run, data, mode, 0, 1)
