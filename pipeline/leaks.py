@@ -8,6 +8,7 @@ from itertools import combinations
 from math import inf
 
 from stroi.cache.errors import ParamsError, RefusedInput
+from stroi.pipeline.empty_files import OF_NOTHING
 from stroi.pipeline.index import Index, Sample
 from stroi.pipeline.profile import Split
 
@@ -78,12 +79,16 @@ def _check_values(of: Mapping[str, list[Sample]], one: str, two: str, column: st
 
 
 def _video(sample: Sample) -> str:
-    return sample.sha256
+    return _unless_empty(sample.sha256)
 
 
 def _skeleton(sample: Sample) -> str:
     # A folder has a path and no digest.
-    return sample.skeleton_sha256 or sample.skeleton
+    return _unless_empty(sample.skeleton_sha256 or sample.skeleton)
+
+
+def _unless_empty(content: str) -> str:
+    return "" if content == OF_NOTHING else content
 
 
 def _check_contents(

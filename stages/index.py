@@ -13,6 +13,7 @@ from stroi.cache.errors import ClipRejected, RefusedInput
 from stroi.cache.locks import lock
 from stroi.pipeline.datasets import Listed, list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
+from stroi.pipeline.empty_files import empty_notes
 from stroi.pipeline.fanout import Tick, Workers, fan_out
 from stroi.pipeline.index import Sample, write_index
 from stroi.pipeline.ledger import Ledger, Outcome, check_share, write_ledger
@@ -56,13 +57,14 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
     places = sorted(place for place in videos | (skeletons - folders) if place)
     measured = _measure_all(raw, places, workers, store)
     rows = [_row(clip, measured, folders) for clip in listed]
-    write_index(out, (row for row in rows if isinstance(row, Sample)))
+    samples = [row for row in rows if isinstance(row, Sample)]
+    write_index(out, samples)
     said = listing.remarks
     outcomes = [
         Outcome(row.id, detail=said.get(row.id, "")) if isinstance(row, Sample) else row
         for row in rows
     ]
-    for note in overlap_notes([row for row in rows if isinstance(row, Sample)]):
+    for note in (*overlap_notes(samples), *empty_notes(samples)):
         say(note)
     ledger = write_ledger(out, (*outcomes, *listing.left_out))
     check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)

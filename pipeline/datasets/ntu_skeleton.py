@@ -83,7 +83,8 @@ def read_ntu_skeleton(path: Path) -> NtuSkeleton:
     """Read a ``.skeleton`` file.
 
     Raises:
-        ClipRejected: ``SKEL_OPEN`` if it cannot be read or is too large; as `parse_ntu_skeleton`.
+        ClipRejected: ``SKEL_OPEN`` if it cannot be read or is too large, ``SKEL_EMPTY`` if it
+            has 0 bytes; as `parse_ntu_skeleton`.
     """
     try:
         data = read_plain(path, MAX_BYTES)
@@ -91,6 +92,8 @@ def read_ntu_skeleton(path: Path) -> NtuSkeleton:
         raise ClipRejected(
             "SKEL_OPEN", f"{str(path)!a}: cannot be read ({error.strerror})", remedy=_REMEDY
         ) from error
+    if not data:
+        raise ClipRejected("SKEL_EMPTY", f"{str(path)!a}: the file has 0 bytes", remedy=_REMEDY)
     return parse_ntu_skeleton(data, str(path))
 
 

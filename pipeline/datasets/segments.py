@@ -162,7 +162,7 @@ def overlap_notes(samples: Iterable[Sample]) -> tuple[str, ...]:
     """
     by_video: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        if sample.sha256:
+        if sample.bytes:
             by_video[sample.sha256].append(sample)
     sharing: set[str] = set()
     for clips in by_video.values():
