@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import CollectionNode, MappingNode, Node, SequenceNode
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.files import write_atomic
@@ -37,26 +37,34 @@ def add_to_params(root: Path, dataset: str, runs: Mapping[str, Run], *, sensor: 
     text = path.read_bytes().decode("utf-8")
     lists = {"datasets": plan.datasets} | ({"sensors": plan.sensors} if sensor else {})
     new = {name: run for name, run in runs.items() if name not in plan.runs}
-    changed = text
-    for key, there in lists.items():
-        if dataset not in there:
-            changed = _append(changed, key, f"- {_plain(dataset)}\n", _plain(dataset))
-    for name, run in new.items():
-        entry = {key: _plain(value) for key, value in run.model_dump().items()}
-        lines = "".join(f"  {key}: {value}\n" for key, value in entry.items())
-        inline = ", ".join(f"{key}: {value}" for key, value in entry.items())
-        flow = f"{_plain(name)}: {{{inline}}}"
-        changed = _append(changed, "runs", f"{_plain(name)}:\n{lines}", flow)
+    keys = [key for key, there in lists.items() if dataset not in there]
     wanted = {
         **plan.model_dump(),
         **{key: tuple(dict.fromkeys((*there, dataset))) for key, there in lists.items()},
         "runs": {**plan.model_dump()["runs"], **{k: run.model_dump() for k, run in new.items()}},
     }
-    if _read(changed) != wanted:
+    changed = _changed(text, keys, dataset, new)
+    if changed is None or _read(changed) != wanted:
         raise _by_hand(path, dataset, new)
     if changed != text:
         write_atomic(path, changed.encode())
     return Plan.model_validate(wanted)
+
+
+def _changed(text: str, keys: Iterable[str], dataset: str, runs: Mapping[str, Run]) -> str | None:
+    """`text` with the data set in the lists `keys`, and the runs; None if it fell apart."""
+    try:
+        for key in keys:
+            text = _append(text, key, f"- {_plain(dataset)}\n", _plain(dataset))
+        for name, run in runs.items():
+            entry = {key: _plain(value) for key, value in run.model_dump().items()}
+            lines = "".join(f"  {key}: {value}\n" for key, value in entry.items())
+            inline = ", ".join(f"{key}: {value}" for key, value in entry.items())
+            flow = f"{_plain(name)}: {{{inline}}}"
+            text = _append(text, "runs", f"{_plain(name)}:\n{lines}", flow)
+    except yaml.YAMLError:
+        return None
+    return text
 
 
 def _read(text: str) -> dict[str, Any] | None:
@@ -76,18 +84,16 @@ def _append(text: str, key: str, block: str, flow: str) -> str:
     value = _value(text, key)
     if value is None:
         return f"{text.rstrip()}\n\n{key}:\n{_indented(block, 2)}"
-    if isinstance(value, ScalarNode):
-        return _below(text, value.start_mark.index, _indented(block, 2))
     last = value.value[-1] if value.value else None
     end = _end(value)
-    if getattr(value, "flow_style", False):
+    if value.flow_style:
         joined = f", {flow}" if last else flow
         at = end if last else value.end_mark.index - 1
         return f"{text[:at]}{joined}{text[at:]}"
     return _below(text, end, _indented(block, value.start_mark.column))
 
 
-def _value(text: str, key: str) -> Node | None:
+def _value(text: str, key: str) -> CollectionNode | None:
     document = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(document, MappingNode):
         return None
