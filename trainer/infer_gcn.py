@@ -1,29 +1,56 @@
-"""Scores and joint weights out of a trained graph network (Algorithm 1, step 3; eq. 4)."""
+"""Scores and joint weights out of a trained graph network (Algorithm 1, step 3; eq. 4).
+
+Every body goes through the network by itself, in passes of one fixed number of bodies of which
+the last is filled up: at a given number of threads the bits of its result depend on the body
+alone, whatever clips it stands among.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.backbones import GraphNet
-from stroi.trainer.config import Bodies
-from stroi.trainer.joint_weights import joint_weights, row_weights
-from stroi.trainer.runtime import deterministic, evaluating
+from stroi.trainer.config import Bodies, JointWeight, Precision
+from stroi.trainer.joint_weights import joint_weights, row_weights, training_constant
+from stroi.trainer.runtime import autocast, deterministic, evaluating
 from stroi.trainer.skeletons import ClipSource, prepare_all
 
-BATCH = 32
-"""Clips per forward pass; results do not depend on it beyond the last bits of a float."""
+BODIES = 16
+"""Bodies of one forward pass."""
+CLIPS = 256
+"""Clips that are prepared at a time; no result depends on it."""
+
+
+@dataclass(frozen=True)
+class _Clips:
+    """What the network says of N clips.
+
+    Attributes:
+        logits: (N, C).
+        joint: (N, 2, V) joint weights, 0 for absent persons.
+        present: (N, 2) bool.
+    """
+
+    logits: Tensor
+    joint: Tensor
+    present: Tensor
 
 
 def score_gcn(
     model: GraphNet, clips: ClipSource, ids: Sequence[str], *, threads: int = 1
 ) -> Scores:
     """Logits of the skeleton branch, in float32 and evaluation mode.
+
+    The logits of a clip are the mean of its bodies' logits. That is the network's own rule: its
+    last layer is linear and takes the mean over the bodies.
 
     Args:
         model: Trained network, on any device; left as it was.
@@ -37,8 +64,8 @@ def score_gcn(
     Raises:
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
     """
-    found = [logits for logits, _, _ in _forward(model, clips, ids, threads)]
-    return Scores(tuple(sorted(ids)), torch.cat(found).numpy(), model.classes)
+    found = _seen(model, clips, sorted(ids), threads)
+    return Scores(tuple(sorted(ids)), found.logits.numpy(), model.classes)
 
 
 def dump_weights(
@@ -47,6 +74,9 @@ def dump_weights(
     ids: Sequence[str],
     *,
     bodies: Bodies = "strongest",
+    kind: JointWeight = "mean",
+    training: Sequence[str] = (),
+    precision: Precision = "fp32",
     threads: int = 1,
 ) -> Weights:
     """Joint weights (eq. 4) and row weights of every clip, by itself, in evaluation mode.
@@ -56,38 +86,91 @@ def dump_weights(
         clips: Skeletons by sample id.
         ids: N sample ids, in any order.
         bodies: See `stroi.trainer.joint_weights.row_weights`.
+        kind: See `stroi.trainer.joint_weights.joint_weights`.
+        training: The training clips, among `ids`: rows are divided by what
+            `stroi.trainer.joint_weights.training_constant` finds in them. Without any, each
+            clip's rows are scaled to mean 1.
+        precision: Of the network's convolutions; eq. 4 itself is always float32.
         threads: CPU threads.
 
     Returns:
-        Weights sorted by id: joint (N, 2, V), 0 for absent persons; row (N, 2, K) with mean 1,
-        1 for absent persons.
+        Weights sorted by id: joint (N, 2, V), 0 for absent persons; row (N, 2, K), 1 for absent
+        persons.
 
     Raises:
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
+        RefusedInput: ``ID_UNKNOWN`` naming a training clip that is not among `ids`.
     """
-    joints, rows = [], []
-    for _, feature, present in _forward(model, clips, ids, threads):
-        joint = joint_weights(feature)
-        row = row_weights(joint, present, bodies=bodies, layout=model.layout)
-        joints.append(joint)
-        rows.append(row.masked_fill(~present[..., None], 1.0))
-    ordered = tuple(sorted(ids))
+    ordered = sorted(ids)
+    found = _seen(model, clips, ordered, threads, kind, precision)
+    constant = None
+    if training:
+        fitted = _rows(ordered, sorted(training))
+        constant = training_constant(
+            found.joint[fitted], found.present[fitted], bodies=bodies, layout=model.layout
+        )
+    rows = row_weights(
+        found.joint, found.present, bodies=bodies, layout=model.layout, constant=constant
+    )
+    rows = rows.masked_fill(~found.present[..., None], 1.0)
     return Weights(
-        ordered,
-        torch.cat(joints).numpy().astype(np.float32),
-        torch.cat(rows).numpy().astype(np.float32),
+        tuple(ordered),
+        found.joint.numpy().astype(np.float32),
+        rows.numpy().astype(np.float32),
     )
 
 
-def _forward(
-    model: GraphNet, clips: ClipSource, ids: Sequence[str], threads: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Logits (B, C), feature (B, M, C', T, V) and presence (B, M) of every batch, on the CPU."""
-    ordered = sorted(ids)
-    where = next(model.parameters()).device
-    for start in range(0, len(ordered), BATCH):
-        part = prepare_all(clips, ordered[start : start + BATCH], **model.config.preparation)
-        present = torch.from_numpy(part.present)
+def _rows(ordered: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Places of `wanted` in `ordered`."""
+    places = {sample: row for row, sample in enumerate(ordered)}
+    for sample in wanted:
+        if sample not in places:
+            raise RefusedInput(
+                "ID_UNKNOWN",
+                f"training clip {sample!a} is not among the clips to weigh",
+                remedy="weigh all clips of the data set at once",
+            )
+    return [places[sample] for sample in wanted]
+
+
+def _seen(
+    model: GraphNet,
+    clips: ClipSource,
+    ordered: Sequence[str],
+    threads: int,
+    kind: JointWeight = "mean",
+    precision: Precision = "fp32",
+) -> _Clips:
+    """What the network says of the clips `ordered`, on the CPU."""
+    parts = []
+    for start in range(0, len(ordered), CLIPS):
+        data = prepare_all(clips, ordered[start : start + CLIPS], **model.config.preparation)
+        present = torch.from_numpy(data.present)
+        bodies = torch.from_numpy(data.x)[present][:, None]
         with deterministic(0, threads), evaluating(model), torch.no_grad():
-            logits, feature = model(torch.from_numpy(part.x).to(where), present.to(where))
-        yield logits.cpu(), feature.cpu(), present
+            logits, joint = zip(*_passes(model, bodies, kind, precision), strict=True)
+        spread = torch.zeros(*present.shape, len(model.classes))
+        spread[present] = torch.cat(logits)[: len(bodies)]
+        weights = torch.zeros(*present.shape, bodies.shape[3])
+        weights[present] = torch.cat(joint)[: len(bodies)]
+        parts.append(_Clips(spread.sum(1) / present.sum(1, keepdim=True), weights, present))
+    return _Clips(
+        torch.cat([part.logits for part in parts]),
+        torch.cat([part.joint for part in parts]),
+        torch.cat([part.present for part in parts]),
+    )
+
+
+def _passes(
+    model: GraphNet, bodies: Tensor, kind: JointWeight, precision: Precision
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits (`BODIES`, C) and joint weights (`BODIES`, V) of every pass over (B, 1, T, V, 3)."""
+    where = next(model.parameters()).device
+    present = torch.ones(BODIES, 1, dtype=torch.bool, device=where)
+    for start in range(0, len(bodies), BODIES):
+        part = bodies[start : start + BODIES]
+        if len(part) < BODIES:
+            part = torch.cat([part, part.new_zeros(BODIES - len(part), *part.shape[1:])])
+        with autocast(where, precision):
+            logits, feature = model(part.to(where), present)
+        yield logits.float().cpu(), joint_weights(feature.float(), kind=kind)[:, 0].cpu()

@@ -8,6 +8,7 @@ same memory as a channels_last picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -82,12 +83,13 @@ class Block(nn.Module):
 
     def _around(self, x: Tensor) -> Tensor | None:
         """The shortcut's share of the output."""
-        if self.shortcut is None or isinstance(self.shortcut, nn.Identity):
+        if not isinstance(self.shortcut, nn.Sequential):
             return None if self.shortcut is None else x
+        conv, bn = self.shortcut
         # Frames are skipped here and not by a strided 1x1 convolution: on a CPU with several
         # threads its backward pass writes out of bounds for 8 or 12 channels (torch 2.13).
         kept = x if self.stride == 1 else x[:, :, :: self.stride]
-        return normalised(kept, *self.shortcut)
+        return normalised(kept, cast(nn.Conv2d, conv), cast(nn.BatchNorm2d, bn))
 
 
 def normalised(x: Tensor, conv: nn.Conv2d, bn: nn.BatchNorm2d) -> Tensor:
@@ -101,7 +103,7 @@ def normalised(x: Tensor, conv: nn.Conv2d, bn: nn.BatchNorm2d) -> Tensor:
     scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
     shift = bn.bias - bn.running_mean * scale
     weight = conv.weight * scale[:, None, None, None]
-    return functional.conv2d(x, weight, shift, conv.stride, conv.padding)  # type: ignore[arg-type]
+    return functional.conv2d(x, weight, shift, conv.stride, conv.padding)
 
 
 class StGcn(nn.Module):

@@ -92,7 +92,8 @@ class Team:
         sums = torch.stack([loss.detach() * weight, (hits if weight else 0 * hits).to(loss.dtype)])
         sent = torch.cat([sums, *(value.flatten() for value in measured)])
         distributed.all_reduce(sent)
-        parts = sent[2:].div(self.size).split([value.numel() for value in measured])
+        sizes = [value.numel() for value in measured]
+        parts = torch.split(sent[2:] / self.size, sizes)
         for value, mean in zip(measured, parts, strict=True):
             # Past autograd, which would see a change before the backward pass: that does not
             # read what training only accumulates.

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stroi.cache.layouts import BODY_25, COCO_17
+from stroi.cache.layouts import BODY_25, COCO_17, KINECT_V1, KINECT_V2, Layout
 from stroi.trainer.config import Bodies
-from stroi.trainer.joint_weights import joint_weights, row_weights
+from stroi.trainer.joint_weights import joint_weights, row_weights, training_constant
 
 HEAD_HANDS_FEET = (0, 4, 7, 11, 14)
 ALL_BODIES = get_args(Bodies)
@@ -38,6 +38,22 @@ def test_eq4_against_loops() -> None:
                 total += np.sqrt(values[n, m, c, t, v] ** 2)
         expected[n, m, v] = total / (4 * 3)
     np.testing.assert_allclose(joint_weights(feature).numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("frames", [4, 15, 20])
+def test_l2_top15_against_numpy(frames: int) -> None:
+    values = np.random.default_rng(0).normal(0, 1, (3, 2, 5, frames, 25))
+    length = np.sqrt((values**2).sum(2))
+    expected = np.sort(length, axis=2)[:, :, ::-1][:, :, :15].mean(2)
+    got = joint_weights(torch.from_numpy(values), kind="l2_top15")
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12)
+
+
+def test_l2_top15_of_nobody_has_a_gradient() -> None:
+    feature = torch.zeros(1, 2, 3, 4, 25, requires_grad=True)
+    joint_weights(feature, kind="l2_top15").sum().backward()
+    assert feature.grad is not None
+    assert torch.isfinite(feature.grad).all()
 
 
 def _rows(joint: np.ndarray, present: np.ndarray, bodies: str) -> np.ndarray:
@@ -70,6 +86,49 @@ def test_rows_are_found_by_joint_name() -> None:
     picked = np.array([1, 11, 10, 17, 16.0])
     np.testing.assert_allclose(got[0, 0].numpy(), picked / picked.mean(), rtol=1e-6)
     assert BODY_25.index("right_wrist") == 4
+
+
+KINECT_ROWS = ("head", "right_hand", "left_hand", "right_ankle", "left_ankle")
+
+
+@pytest.mark.parametrize(
+    ("layout", "names", "numbers"),
+    [
+        (BODY_25, BODY_25.rows, (0, 4, 7, 11, 14)),
+        (KINECT_V1, KINECT_ROWS, (3, 11, 7, 18, 14)),
+        (KINECT_V2, KINECT_ROWS, (3, 11, 7, 18, 14)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Layout) else "",
+)
+def test_each_row_is_its_own_joint(
+    layout: Layout, names: tuple[str, ...], numbers: tuple[int, ...]
+) -> None:
+    """One joint alone is active: only its row weighs anything."""
+    for row, (name, number) in enumerate(zip(names, numbers, strict=True)):
+        assert layout.joints[number] == name
+        joint = torch.zeros(1, 2, len(layout.joints))
+        joint[0, 0, number] = 3.0
+        got = row_weights(joint, torch.tensor([[True, False]]), layout=layout)
+        np.testing.assert_allclose(got[0, 0].numpy(), 5.0 * np.eye(5)[row])
+
+
+@pytest.mark.parametrize("bodies", ALL_BODIES)
+def test_constant_of_the_training_clips_scales_every_clip_alike(bodies: Bodies) -> None:
+    feature, present = _feature(count=6)
+    joint = joint_weights(feature)
+    constant = training_constant(joint[:4], present[:4], bodies=bodies)
+    raw = [_rows(joint[n].numpy(), present[n].numpy(), bodies) for n in range(6)]
+    own = row_weights(joint, present, bodies=bodies)
+    got = row_weights(joint, present, bodies=bodies, constant=constant)
+    np.testing.assert_allclose(got[:4].mean(), 1, rtol=1e-12)
+    np.testing.assert_allclose((got / got.mean(2, keepdim=True)).numpy(), own.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(own.numpy(), raw, rtol=1e-12)
+    louder = row_weights(2 * joint, present, bodies=bodies, constant=constant)
+    np.testing.assert_allclose(louder.numpy(), 2 * got.numpy(), rtol=1e-12)
+
+
+def test_constant_of_silence_is_one() -> None:
+    assert training_constant(torch.zeros(2, 2, 25), torch.ones(2, 2, dtype=torch.bool)) == 1.0
 
 
 @settings(max_examples=25)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from small_inputs import SMALL_GCN
+from torch.nn import functional
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.graph import adjacency
-from stroi.trainer.joint_weights import joint_weights
-from stroi.trainer.dropout import Dropout
+from stroi.trainer.joint_weights import joint_weights, row_weights
 from stroi.trainer.stgcn import Block, StGcn
 
 CLASSES = ("a", "b", "c")
@@ -93,6 +93,59 @@ def test_network_against_a_plain_reading() -> None:
         np.testing.assert_allclose(logits[n].numpy(), expected, atol=2e-4, rtol=1e-4)
 
 
+def _einsum(net: StGcn, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """Logits as the formulas have it, in training mode without dropout.
+
+    (N, C, T, V) throughout; the 1x1 convolution, the graph product, a strided convolution.
+    """
+
+    def norm(layer: torch.nn.Module, y: torch.Tensor) -> torch.Tensor:
+        return functional.batch_norm(y, None, None, layer.weight, layer.bias, training=True)
+
+    count, joints = len(x[present]), x.shape[3]
+    y = x[present].permute(0, 2, 3, 1).reshape(count, joints * 3, -1)
+    y = norm(net.data_bn, y).view(count, joints, 3, -1).permute(0, 2, 3, 1)
+    for block in net.blocks:
+        width = block.temporal.out_channels
+        kernel = block.spatial.weight[:, :, 0, 0].view(width, 3, -1).transpose(0, 1)
+        z = functional.conv2d(y, kernel.reshape(3 * width, -1)[:, :, None, None])
+        z = z.view(count, 3, width, *z.shape[2:])
+        z = torch.einsum("nkctv,kwv->nctw", z, block.graph * block.mask)
+        z = norm(block.bn1, z).relu()
+        stride, reach = block.stride, block.temporal.padding[0]
+        z = norm(
+            block.bn2, functional.conv2d(z, block.temporal.weight, None, (stride, 1), (reach, 0))
+        )
+        if isinstance(block.shortcut, torch.nn.Sequential):
+            conv, bn = block.shortcut
+            y = norm(bn, functional.conv2d(y, conv.weight, None, (stride, 1)))
+        y = (z if block.shortcut is None else z + y).relu()
+    pooled = torch.zeros(*present.shape, y.shape[1], dtype=y.dtype)
+    pooled[present] = y.mean((2, 3))
+    return net.fc(pooled.sum(1) / present.sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize("channels", [(8, 8, 12), (16, 64)])
+def test_training_against_einsum_forward_and_backward(channels: tuple[int, ...]) -> None:
+    """fp32 against the plain order of operations in float64, with the statistics of the batch."""
+    strides = (1, 1, 2)[-len(channels) :]
+    config = GcnConfig(frames=12, channels=channels, strides=strides, dropout=0.0)
+    net = _net(config=config).train()
+    exact = _net(config=config).double().train()
+    x, present = _input()
+    wanted = torch.linspace(-1, 1, 12).view(4, 3)
+    logits, _ = net(x, present)
+    (logits * wanted).sum().backward()
+    expected = _einsum(exact, x.double(), present)
+    (expected * wanted).sum().backward()
+    torch.testing.assert_close(logits.double(), expected, rtol=1e-5, atol=1e-5)
+    own = dict(net.named_parameters())
+    largest = max(float(value.grad.abs().max()) for value in exact.parameters())
+    for name, value in exact.named_parameters():
+        far = float((own[name].grad - value.grad).abs().max())
+        assert far < 1e-5 * largest, name
+
+
 def test_default_shape_is_stgcn() -> None:
     net = StGcn(CLASSES, GcnConfig(), layout=BODY_25)
     widths = [block.temporal.out_channels for block in net.blocks]
@@ -128,8 +181,13 @@ def test_permuting_the_joints_permutes_their_weights() -> None:
         logits, feature = net.eval()(x, present)
         logits_other, feature_other = other.eval()(x[:, :, :, order], present)
     torch.testing.assert_close(logits_other, logits, rtol=1e-4, atol=1e-5)
+    weights, weights_other = joint_weights(feature), joint_weights(feature_other)
+    torch.testing.assert_close(weights_other, weights[..., order], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(
-        joint_weights(feature_other), joint_weights(feature)[..., order], rtol=1e-4, atol=1e-5
+        row_weights(weights_other, present, layout=shuffled),
+        row_weights(weights, present),
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 
@@ -167,37 +225,6 @@ def test_batch_mates_change_nothing_in_evaluation() -> None:
         together, _ = net(x, present)
         alone = torch.cat([net(x[n : n + 1], present[n : n + 1])[0] for n in range(len(x))])
     torch.testing.assert_close(together, alone, rtol=1e-6, atol=1e-6)
-
-
-def test_dropout_keeps_half_and_the_mean() -> None:
-    torch.manual_seed(0)
-    dropout = Dropout(0.5)
-    got = dropout(torch.ones(1000, 99))
-    assert set(got.unique().tolist()) == {0.0, 2.0}
-    assert abs(float(got.mean()) - 1) < 0.01
-    assert dropout(torch.ones(7)).shape == (7,)
-
-
-@pytest.mark.parametrize(("p", "kept"), [(0.0, 256), (0.25, 192), (0.9, 26)])
-def test_dropout_share(p: float, kept: int) -> None:
-    torch.manual_seed(0)
-    got = Dropout(p)(torch.ones(200_000))
-    assert float((got > 0).float().mean()) == pytest.approx(kept / 256, abs=0.005)
-    assert float(got.max()) == pytest.approx(256 / kept)
-
-
-def test_dropout_masks_the_elements_of_a_channels_last_picture() -> None:
-    torch.manual_seed(0)
-    x = torch.rand(2, 3, 4, 5).add(1).to(memory_format=torch.channels_last).requires_grad_()
-    got = Dropout(0.5)(x)
-    (gradient,) = torch.autograd.grad(got.sum(), x)
-    np.testing.assert_allclose(got.detach().numpy(), (x * gradient).detach().numpy())
-    assert got.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_dropout_is_off_in_evaluation() -> None:
-    x = torch.rand(5, 5)
-    assert torch.equal(Dropout(0.5).eval()(x), x)
 
 
 def test_block_keeps_length_or_halves_it() -> None:

@@ -139,24 +139,71 @@ def test_scores_are_sorted_and_independent_of_order(net: StGcn) -> None:
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.permutations(IDS), size=st.integers(1, 8))
-def test_weights_do_not_depend_on_batch_mates_or_order(
-    net: StGcn, order: list[str], size: int
+@given(order=st.permutations(IDS), size=st.integers(1, 8), mates=st.floats(0.01, 100))
+def test_batch_mates_and_order_change_no_bit_of_weights_and_scores(
+    net: StGcn, order: list[str], size: int, mates: float
 ) -> None:
-    whole = dump_weights(net, clips(), IDS)
-    part = dump_weights(net, clips(), order[:size])
-    chosen = [whole.ids.index(name) for name in part.ids]
-    np.testing.assert_allclose(part.joint, whole.joint[chosen], rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(part.row, whole.row[chosen], rtol=1e-6, atol=1e-6)
+    whole, scores = dump_weights(net, clips(), IDS), score_gcn(net, clips(), IDS)
+    first, *others = order[:size]
+    changed = clips()
+    for name in others:
+        changed[name] = replace(changed[name], keypoints=changed[name].keypoints * mates)
+    part, part_scores = dump_weights(net, changed, order[:size]), score_gcn(net, changed, [first])
+    row, place = whole.ids.index(first), part.ids.index(first)
+    np.testing.assert_array_equal(part.joint[place], whole.joint[row])
+    np.testing.assert_array_equal(part.row[place], whole.row[row])
+    np.testing.assert_array_equal(part_scores.logits[0], scores.logits[row])
 
 
-def test_weights_do_not_depend_on_the_batch_size(
+def test_clips_prepared_at_a_time_change_no_bit(
     net: StGcn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = dump_weights(net, clips(), IDS)
-    monkeypatch.setattr(infer_gcn, "BATCH", 3)
+    monkeypatch.setattr(infer_gcn, "CLIPS", 3)
+    np.testing.assert_array_equal(dump_weights(net, clips(), IDS).joint, whole.joint)
+
+
+def test_bodies_of_a_pass_and_threads_change_the_last_bits_only(
+    net: StGcn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = dump_weights(net, clips(), IDS)
+    threads = dump_weights(net, clips(), IDS, threads=2)
+    np.testing.assert_allclose(threads.row, whole.row, rtol=1e-6, atol=1e-6)
+    monkeypatch.setattr(infer_gcn, "BODIES", 3)
     part = dump_weights(net, clips(), IDS)
     np.testing.assert_allclose(part.row, whole.row, rtol=1e-6, atol=1e-6)
+
+
+def test_scores_are_those_of_the_network(net: StGcn) -> None:
+    from stroi.trainer.skeletons import prepare_all
+
+    data = prepare_all(clips(), IDS, **net.config.preparation)
+    with torch.no_grad():
+        logits, _ = net.eval()(torch.from_numpy(data.x), torch.from_numpy(data.present))
+    np.testing.assert_allclose(score_gcn(net, clips(), IDS).logits, logits, rtol=1e-5, atol=1e-6)
+
+
+def test_weights_by_the_training_clips(net: StGcn) -> None:
+    """All rows share one divisor, which only the training clips decide."""
+    own = dump_weights(net, clips(), IDS)
+    got = dump_weights(net, clips(), IDS, training=IDS[:5])
+    alone = np.array([clips()[name].person_count == 1 for name in IDS])
+    divisors = own.joint[alone, 0][:, [0, 4, 7, 11, 14]] / got.row[alone, 0]
+    np.testing.assert_allclose(divisors, divisors[0, 0], rtol=1e-5)
+    louder = clips() | {IDS[7]: clip(99)}
+    again = dump_weights(net, louder, IDS, training=IDS[:5])
+    np.testing.assert_array_equal(again.row[:7], got.row[:7])
+    assert not np.array_equal(again.row[7], got.row[7])
+    with pytest.raises(RefusedInput, match="ID_UNKNOWN: training clip 'clip7' is not among"):
+        dump_weights(net, clips(), IDS[:7], training=IDS)
+
+
+def test_weights_in_bf16_agree_to_two_digits(net: StGcn) -> None:
+    exact = dump_weights(net, clips(), IDS)
+    rough = dump_weights(net, clips(), IDS, precision="bf16")
+    assert rough.joint.dtype == np.float32
+    assert not np.array_equal(rough.joint, exact.joint)
+    np.testing.assert_allclose(rough.row, exact.row, atol=0.02)
 
 
 def test_weights_file_has_one_for_the_absent_and_mean_one_for_all(
