@@ -116,12 +116,16 @@ def _profile(workspace: Workspace, wanted: Wanted, force: bool) -> Profile | Non
 def _check_kind(wanted: Wanted, name: str, index: IndexParams) -> None:
     pattern = wanted.pattern or index.pattern
     if (index.adapter, index.pattern) != (wanted.labels, pattern):
-        has = f"{index.adapter}, pattern {index.pattern!a}"
+        there, new = _kind(index.adapter, index.pattern), _kind(wanted.labels, wanted.pattern)
         raise ParamsError(
             "INIT_PROFILE",
-            f"profiles/{name}.yaml is there, for {has}, not {wanted.labels}, pattern {pattern!a}",
+            f"profiles/{name}.yaml is there, for {there}, not for {new}",
             remedy="take another name, or write it anew by --force",
         )
+
+
+def _kind(labels: str, pattern: str) -> str:
+    return f"{labels} with the pattern {pattern!a}" if pattern else labels
 
 
 def _listed(wanted: Wanted, profile: Profile | None) -> Listing:

@@ -114,11 +114,14 @@ def _check_classes(clips: Iterable[Listed], column: str) -> None:
         values[clip.label].add(getattr(clip, column))
     for label, known in sorted(values.items()):
         if len(known) < 2:
-            one = "clip" if column == "id" else f"{column}, {min(known)!a}"
-            otherwise = "" if column == "id" else ", or divide by --split id, clip by clip"
+            clip_by_clip = column == "id"
+            fact = (
+                "there is one clip" if clip_by_clip else f"there is one {column}, {min(known)!a},"
+            )
+            otherwise = "" if clip_by_clip else ", or divide by --split id, clip by clip"
             raise RefusedInput(
                 "INIT_CLASS",
-                f"class {label!a} has one {one} only: it cannot be trained and tested",
+                f"{fact} in class {label!a}: it cannot be trained and tested",
                 remedy=f"add clips to the class, or leave it out{otherwise}",
             )
 
