@@ -1,0 +1,96 @@
+"""Stage gcn with several streams: a network each, one score file, the first one's weights."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from stroi.cache.digests import sha256_file
+from stroi.cache.scores import read_scores
+from stroi.cache.skeletons import Clip
+from stroi.pipeline.index import Index, Sample
+from stroi.pipeline.params import RunParams
+from stroi.pipeline.profile import AugmentParams, GcnParams, Profile, Run, ScheduleParams, Split
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.gcn import train_seed
+from stroi.stages.training import TEST, checkpoint, scores_folder, seed_folder
+from stroi.trainer.infer_gcn import score_gcn
+from stroi.trainer.models_io import load_gcn
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "trainer"))
+from small_inputs import IDS, clips
+
+QUICK = ScheduleParams(epochs=1, batch_size=4, lr=0.05)
+
+
+class Clips(dict[str, Clip]):
+    """Clips as a cache gives them."""
+
+    ids = IDS
+
+
+def params(**changes: object) -> GcnParams:
+    return GcnParams(
+        frames=8, channels=(8, 8), strides=(1, 2), temporal_kernel=3, schedule=QUICK, **changes
+    )
+
+
+def train(folder: Path, gcn: GcnParams) -> Path:
+    """The folder of one run's graph networks, seed 0."""
+    samples = [
+        Sample(name, f"{name}.avi", "kick" if n % 2 else "wave", "s1", "c1", split="ab"[n > 5])
+        for n, name in enumerate(IDS)
+    ]
+    split = Split(by="split", train=("a",), test=("b",))
+    profile = Profile(splits={"only": split}, gcn=gcn)
+    run = RunParams("r", Run(dataset="d", split="only", input="skeletons"), profile)
+    workspace = Workspace(folder)
+    index = Index(tuple(samples), ("kick", "wave"))
+    train_seed(workspace, run, Clips(clips()), index, 0, 1)
+    return workspace.run("r", "gcn")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_streams_are_trained_kept_and_summed(tmp_path: Path) -> None:
+    three = ("joint", "bone", "joint_motion")
+    out = train(tmp_path, params(model="ctrgcn", streams=three, stream_weights=(1.0, 0.5, 0.0)))
+    nets = [load_gcn(checkpoint(out, 0, name)) for name in ("", "bone", "joint_motion")]
+    assert [(net.config.model, net.config.stream) for net in nets] == [
+        ("ctrgcn", stream) for stream in three
+    ]
+    scores = read_scores(scores_folder(out, 0), TEST)
+    assert scores.ids == IDS[6:]
+    each = [score_gcn(net, clips(), scores.ids).logits for net in nets]
+    np.testing.assert_allclose(scores.logits, each[0] + 0.5 * each[1], atol=1e-5)
+    first = sha256_file(checkpoint(out, 0))
+    train(tmp_path, params(model="ctrgcn", streams=("joint", "bone")))
+    assert sorted(path.name for path in seed_folder(out, 0).iterdir()) == [
+        "checkpoint-bone.safetensors", "checkpoint.safetensors", "curve-bone.csv", "curve.csv",
+        "scores",
+    ]  # fmt: skip
+    assert sha256_file(checkpoint(out, 0)) == first
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"streams": ("joint", "joint")}, "name each once"),
+        ({"streams": ()}, "at least 1"),
+        ({"streams": ("joint", "bone"), "stream_weights": (1.0,)}, "2 streams, 1 stream_weights"),
+        ({"model": "ctrgcn", "topologies": 3}, "multiples of 4 and of 3"),
+    ],
+)
+def test_params_that_make_no_sense_are_refused(changes: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        params(**changes)
+
+
+def test_defaults_are_the_papers_and_change_no_clip() -> None:
+    assert (GcnParams().model, GcnParams().streams, GcnParams().align) == (
+        "stgcn", ("joint",), "none",
+    )  # fmt: skip
+    assert GcnParams().augment == AugmentParams()
