@@ -6,9 +6,11 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 
 _STATM = Path("/proc/self/statm")
 _PAGE = resource.getpagesize()
+_alone = RLock()
 
 
 def address_space() -> int:
@@ -24,19 +26,21 @@ def memory_budget(size: int) -> Iterator[None]:
     """Let this process grow by at most `size` bytes of address space for a while.
 
     What asks for more gets no memory, and the library that asked fails as if there were none.
-    Where the system does not tell a process its size, nothing is limited.
+    Where the system does not tell a process its size, nothing is limited. The limit is the
+    process's: of several threads that want one, each waits for the one before.
 
     Args:
         size: Bytes beyond what the process has now.
     """
-    used = address_space()
-    if not used:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min([used + size, *bounds]), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    with _alone:
+        used = address_space()
+        if not used:
+            yield
+            return
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([used + size, *bounds]), hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

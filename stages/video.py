@@ -7,9 +7,9 @@ and stamp others out of order.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,7 +21,7 @@ from stroi.pipeline.index import tolerance
 from stroi.stages.frame_folder import FolderFrames
 from stroi.stages.frame_source import FrameSource, VideoInfo
 from stroi.stages.memory import memory_budget
-from stroi.stages.video_opening import open_video, shown
+from stroi.stages.video_opening import Opened, leave_open, open_at, shown
 
 __all__ = ["Frames", "VideoInfo", "read_frames", "read_selected"]
 
@@ -39,7 +39,9 @@ class Frames(FrameSource):
     """
 
     def __init__(self, path: Path, start: int = 0, stop: int = 0) -> None:
-        self._fd, self._capture = open_video(path)
+        self._opened = open_at(path, start)
+        self._sound = True
+        self._capture = self._opened.capture
         declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         super().__init__(
             path,
@@ -48,16 +50,19 @@ class Frames(FrameSource):
             fps=max(0.0, float(self._capture.get(cv2.CAP_PROP_FPS))),
             declared=int(declared) if 0 < declared < 2**31 else 0,
         )
+        self._read = self._opened.read
         self._budget = _frame_budget(self._capture)
 
     def _step(self) -> bool:
         with self._memory():
-            return self._capture.grab()
+            self._sound = self._sound and self._capture.grab()
+        return self._sound
 
     def _pixels(self) -> NDArray[np.uint8]:
         with self._memory():
             good, frame = self._capture.retrieve()
         if not good or frame.dtype != np.uint8 or frame.ndim != 3:
+            self._sound = False
             raise ClipRejected(
                 "VIDEO_FRAMES",
                 f"{shown(self._path)}: frame {self._read - 1} cannot be decoded",
@@ -80,8 +85,16 @@ class Frames(FrameSource):
             )
 
     def _release(self) -> None:
-        self._capture.release()
-        os.close(self._fd)
+        done: Opened | None = self._opened
+        if self._stop and self._sound:
+            done = leave_open(replace(self._opened, read=self._read))
+        if done is not None:
+            done.close()
+
+    def __del__(self) -> None:
+        # Whoever forgot to close it may be the interpreter at its end.
+        self._sound = False
+        super().__del__()
 
     @contextmanager
     def _memory(self) -> Iterator[None]:
@@ -90,6 +103,7 @@ class Frames(FrameSource):
             with memory_budget(self._budget):
                 yield
         except (cv2.error, MemoryError):
+            self._sound = False
             raise ClipRejected(
                 "VIDEO_MEMORY",
                 f"{shown(self._path)}: frame {self._read} needs more memory than frames of the"
@@ -102,7 +116,8 @@ def read_frames(path: Path, start: int = 0, stop: int = 0) -> FrameSource:
     """Iterate over the frames of a clip, which is a whole video or a segment of one.
 
     A segment's frames are found by decoding the video from its beginning: frames before `start`
-    are stepped over without being converted to pixels, and nothing from `stop` on is decoded. What
+    are stepped over without being converted to pixels, and nothing from `stop` on is decoded. (The
+    decoder then waits there for the video's next segment, see `stroi.stages.video_opening`.) What
     a video's header announces is therefore compared with what decodes only where the video was
     read to its end, that is without `stop`; with it, the segment alone has to be there, as whole
     as a video: it may lack `max(3, 5 %)` of its frames at the video's end and is cut there.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import cv2
 
@@ -32,6 +34,88 @@ cv2.setNumThreads(1)
 def shown(path: Path) -> str:
     """Show the path as printable ASCII, fit for one line of a log."""
     return ascii(str(path))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A decoder over an open file.
+
+    Attributes:
+        fd: The file; whoever closes it releases the decoder first.
+        capture: The decoder.
+        state: Which file this is, and its state when it was opened.
+        read: Frames that were decoded before.
+    """
+
+    fd: int
+    capture: cv2.VideoCapture
+    state: tuple[int, ...]
+    read: int = 0
+
+    def close(self) -> None:
+        """Let go of decoder and file."""
+        self.capture.release()
+        os.close(self.fd)
+
+
+_left: list[Opened] = []
+_swapping = Lock()
+"""Clips may be made by several threads."""
+
+
+def leave_open(opened: Opened | None) -> Opened | None:
+    """Let a decoder wait where a clip ended: the next clip of its video is likely to follow.
+
+    To reach a clip all frames before it are decoded, which for the last of a long video's clips
+    is nearly the whole video.
+
+    Args:
+        opened: The decoder; nobody else uses it from now on. None if none is to wait.
+
+    Returns:
+        The one that waited; it is the caller's now.
+    """
+    with _swapping:
+        earlier = _left.pop() if _left else None
+        if opened is not None:
+            _left.append(opened)
+    return earlier
+
+
+def open_at(path: Path, start: int) -> Opened:
+    """A decoder that has not passed frame `start`.
+
+    It is the one that waits, if that is of this very file in the state that it was opened in, or
+    a new one.
+
+    Raises:
+        ClipRejected: As `open_video`.
+    """
+    waiting = leave_open(None)
+    if waiting is not None:
+        if waiting.read <= start and waiting.state == _state_of(path):
+            return waiting
+        waiting.close()
+    fd, capture = open_video(path)
+    return Opened(fd, capture, _state(os.fstat(fd)))
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    try:
+        return _state(path.stat())
+    except (OSError, ValueError):
+        return ()
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    """Which file it is, and what a write to it changes; see `stroi.stages.source`."""
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 def open_video(path: Path) -> tuple[int, cv2.VideoCapture]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stroi.cache.layouts import roi_joints
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.profile import MosaicParams
+from stroi.stages import video_opening
 from stroi.stages.mosaics import Source, make_mosaic
 from stroi.stages.pose.detections import detect
 from stroi.stages.pose.subjects import main_persons
@@ -119,7 +120,7 @@ def test_every_cell_shows_the_frame_that_the_skeleton_was_found_in(
     assert clip.keypoints[:, 0, 18, 0].tolist() == list(range(FRAMES))
     folder = write_skeletons(tmp_path / "skeletons", {"clip": clip})
     cut = make_mosaic(
-        Source("clip", video, measure_clip(video)[0], folder),
+        Source("clip", video, measure_clip(video)[0], 0, 0, folder),
         params=MosaicParams(columns=columns, sampling=sampling, cell=CELL, size=5 * CELL),
     )
     cells = cut.mosaic.reshape(5, CELL, columns, CELL, 3).swapaxes(1, 2)
@@ -153,3 +154,24 @@ def test_pixels_of_a_segment_are_those_of_the_full_pass(video: Path) -> None:
     every = list(read_frames(video))
     for one, other in zip(read_frames(video, 41, 59), every[41:59], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_segments_in_turn_are_each_decoded_once_and_show_their_own_frames(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    plain = video_opening.open_video
+    monkeypatch.setattr(
+        video_opening, "open_video", lambda path: (opened.append(path), plain(path))[1]
+    )
+    every = list(read_frames(video))
+    opened.clear()
+    for start, stop in ((3, 17), (17, 30), (41, 60), (60, 61), (72, 90)):
+        for one, other in zip(read_frames(video, start, stop), every[start:stop], strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert opened == ([] if video.is_dir() else [video])
+    found = read_selected(video, [7, 2], 60, 70)
+    np.testing.assert_array_equal(found[2], every[62])
+    np.testing.assert_array_equal(read_selected(video, [3], 67, 80)[3], every[70])
+    np.testing.assert_array_equal(read_selected(video, [3], 71, 80)[3], every[74])
+    assert opened == ([] if video.is_dir() else [video] * 3)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -334,10 +335,55 @@ def test_a_segment_without_frames_is_a_mistake(tmp_path: Path, start: int, stop:
         read_frames(write(tmp_path / "clip.avi"), start, stop)
 
 
-def test_no_file_stays_open_after_a_refused_segment(tmp_path: Path) -> None:
+def open_videos() -> set[str]:
+    """Names of the videos that this process holds open."""
+    links = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            links.append(link.readlink())
+    return {link.name for link in links if link.suffix == ".avi"}
+
+
+def test_one_decoder_waits_for_the_next_segment(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{number}.avi") for number in range(3)]
+    for path in paths:
+        list(read_frames(path, 3, 5))
+        assert open_videos() == {path.name}
+        list(read_frames(path, 20, 25))
+        assert open_videos() == {path.name}
+    assert refusal_of(paths[2], 50, 60).code == "VIDEO_SEGMENT"
+    assert open_videos() == set()
+    list(read_frames(paths[0], 3, 5))
+    list(read_frames(paths[1]))
+    assert open_videos() == set()
+
+
+def test_a_decoder_that_waits_is_not_used_for_other_bytes(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.avi")
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    for start, stop in ((50, 60), (30, 50)):
-        refusal_of(path, start, stop)
-    list(read_frames(path, 3, 5))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    other = handmade_videos.write(tmp_path / "other.avi", "MJPG", [numbered(63)] * 40)
+    assert [number_of(frame) for frame in read_frames(path, 3, 5)] == [3, 4]
+    other.replace(path)
+    assert [number_of(frame) for frame in read_frames(path, 5, 7)] == [63, 63]
+    path.unlink()
+    assert refusal_of(path, 8, 9).code == "VIDEO_OPEN"
+
+
+def test_a_decoder_that_failed_does_not_wait(tmp_path: Path) -> None:
+    pictures = [jpeg(numbered(i)) for i in range(12)]
+    pictures[3] = b"\xff" * 64
+    path = tmp_path / "clip.avi"
+    path.write_bytes(mux(pictures, declared=12))
+    assert [number_of(frame) for frame in read_frames(path, 1, 3)] == [1, 2]
+    for _ in range(2):
+        assert refusal_of(path, 4, 9).code == "VIDEO_SEGMENT"
+        assert open_videos() == set()
+
+
+def test_two_readers_of_one_video_do_not_share_a_decoder(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.avi")
+    list(read_frames(path, 1, 3))
+    pairs = zip(read_frames(path, 4, 9), read_frames(path, 20, 25), strict=True)
+    assert [(number_of(one), number_of(two)) for one, two in pairs] == [
+        (at, at + 16) for at in range(4, 9)
+    ]
+    assert [number_of(frame) for frame in read_frames(path, 26, 28)] == [26, 27]
