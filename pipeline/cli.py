@@ -24,6 +24,7 @@ COMMANDS: Table = {
     "mosaics": ("stroi.stages.mosaics:command", "Cut the K x L mosaics into HDF5 shards."),
     "gcn": ("stroi.stages.gcn:command", "Train the graph network on the skeletons."),
     "weights": ("stroi.stages.weights:command", "Dump the graph network's joint weights."),
+    "gcn-report": ("stroi.stages.gcn_report:command", "Write the graph network's own page."),
     "resnet": ("stroi.stages.resnet:command", "Train ResNet18 on the mosaics."),
     "ensemble": ("stroi.stages.ensemble:command", "Sum the scores: the seven rows."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),

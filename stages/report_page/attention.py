@@ -125,19 +125,27 @@ def top_weight(shown: Sequence[Card]) -> float:
 
 
 def mean_weights(
-    predictions: Predictions, classes: Sequence[str], mosaics: MosaicCache, weights: Weights
+    ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str], weights: Weights
 ) -> tuple[MeanWeights, ...]:
-    """Mean weights over all test clips, then over those of each class that has any.
+    """Mean weights over test clips, then over those of each class that has any.
 
     Persons of a clip are averaged first, so that every clip counts once; absent ones do not count.
+
+    Args:
+        ids: N test clips.
+        labels: (N,) their labels.
+        classes: Names of all classes.
+        weights: Weights of these clips, and of others.
     """
     place = {name: at for at, name in enumerate(weights.ids)}
-    order = [place[name] for name in predictions.ids]
-    present = np.arange(2) < mosaics.person_count(predictions.ids)[:, None]
+    order = [place[name] for name in ids]
+    present = np.asarray(weights.joint[order].any(axis=2), np.bool_)
+    # Somebody is in every clip, even if the network finds all joints worth nothing.
+    present[~present.any(axis=1), 0] = True
     rows = _over_persons(weights.row[order].astype(np.float64), present)
     joints = _over_persons(_relative(weights.joint[order]), present)
     groups = [("all test clips", np.ones(len(order), np.bool_))]
-    groups += [(name, predictions.actual == label) for label, name in enumerate(classes)]
+    groups += [(name, labels == label) for label, name in enumerate(classes)]
     return tuple(
         MeanWeights(
             name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stroi.cache.layouts import Layout
 from stroi.pipeline.profile import Profile
 from stroi.stages.report_page import accuracy, attention, origin
 from stroi.stages.report_page.inputs import Curve, Inputs
@@ -30,6 +31,7 @@ class Content:
         cards: Mosaics with their weights.
         top_weight: Right end of their weight bars.
         means: Mean weights: all test clips first, then class by class.
+        layout: The joints that have weights.
         losses: What became of the clips.
         curves: Training curves by stage, one per seed.
         params: Params by group.
@@ -50,10 +52,16 @@ class Content:
     cards: tuple[attention.Card, ...]
     top_weight: float
     means: tuple[attention.MeanWeights, ...]
+    layout: Layout
     losses: origin.Losses
     curves: Mapping[str, tuple[Curve, ...]]
     params: tuple[origin.Group, ...]
     producers: tuple[origin.Group, ...]
+
+    @property
+    def judged(self) -> bool:
+        """Whether there were validation clips."""
+        return any(curve.judged for curves in self.curves.values() for curve in curves)
 
 
 def gather(inputs: Inputs) -> Content:
@@ -63,8 +71,8 @@ def gather(inputs: Inputs) -> Content:
         RefusedInput: If a test clip has no mosaic.
     """
     run, table = inputs.run, inputs.table
-    shown = (inputs.predictions, table.classes, inputs.mosaics, inputs.weights)
-    cards = attention.cards(*shown)
+    shown, weights = inputs.predictions, inputs.weights
+    cards = attention.cards(shown, table.classes, inputs.mosaics, weights)
     return Content(
         run=run.name,
         dataset=run.run.dataset,
@@ -79,13 +87,14 @@ def gather(inputs: Inputs) -> Content:
         matrices=accuracy.matrices(table, inputs.predictions),
         cards=cards,
         top_weight=attention.top_weight(cards),
-        means=attention.mean_weights(*shown),
+        means=attention.mean_weights(shown.ids, shown.actual, table.classes, weights),
+        layout=inputs.layout,
         losses=origin.losses(inputs.ledgers, inputs.mosaics),
         curves=inputs.curves,
         params=origin.params_groups(
             run.profile,
             {each.kind: each.params for each in inputs.manifests.values()
-             if each.kind in ("skeletons", "mosaics")},
+             if each.kind in ("joints", "skeletons", "mosaics")},
         ),
         producers=origin.producers(inputs.manifests),
     )  # fmt: skip

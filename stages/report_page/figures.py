@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from stroi.cache.layouts import BODY_25, ROI_ROWS
+from stroi.cache.layouts import BODY_25, Layout
 
 STANDING: Mapping[str, tuple[float, float]] = {
     "nose": (50, 22), "neck": (50, 42), "mid_hip": (50, 98),
@@ -18,8 +18,14 @@ STANDING: Mapping[str, tuple[float, float]] = {
     "right_eye": (45, 17), "left_eye": (55, 17), "right_ear": (40, 20), "left_ear": (60, 20),
     "right_big_toe": (30, 187), "right_small_toe": (24, 184), "right_heel": (42, 183),
     "left_big_toe": (70, 187), "left_small_toe": (76, 184), "left_heel": (58, 183),
+    "head": (50, 18), "spine_shoulder": (50, 47), "shoulder_centre": (50, 42),
+    "spine_mid": (50, 73), "spine": (50, 76), "spine_base": (50, 96), "hip_centre": (50, 96),
+    "right_hand": (20, 105), "left_hand": (80, 105),
+    "right_hand_tip": (18, 114), "left_hand_tip": (82, 114),
+    "right_thumb": (27, 108), "left_thumb": (73, 108),
+    "right_foot": (31, 184), "left_foot": (69, 184),
 }  # fmt: skip
-"""A person who stands and faces us: x, y of each BODY_25 joint in a field of 100 x 200."""
+"""A person who stands and faces us: x, y of each layout's joints in a field of 100 x 200."""
 
 JOINT_RADIUS = 4.0
 """Radius of a joint of weight 1 in the field of `STANDING`."""
@@ -94,30 +100,30 @@ def shade(value: float, low: float, high: float) -> Markup:
     )
 
 
-def skeleton(weights: Sequence[float], label: str) -> Markup:
-    """BODY_25, standing; each joint's circle has an area in proportion to its weight.
+def skeleton(weights: Sequence[float], label: str, layout: Layout = BODY_25) -> Markup:
+    """A person, standing; each joint's circle has an area in proportion to its weight.
 
     Args:
-        weights: Weight of each of the 25 joints, from 0, relative to a mean of 1.
+        weights: Weight of each of the layout's V joints, from 0, relative to a mean of 1.
         label: What the figure shows, for readers who do not see it.
+        layout: The joints and bones.
 
     Raises:
-        ValueError: If there are not 25 weights.
+        ValueError: If there are not V weights.
     """
-    shown = set(ROI_ROWS.values())
     bones = Markup("").join(
         Markup('<line x1="{}" y1="{}" x2="{}" y2="{}"/>').format(*STANDING[a], *STANDING[b])
-        for a, b in BODY_25.bones
+        for a, b in layout.bones
     )
     joints = Markup("").join(
         Markup('<circle{} cx="{}" cy="{}" r="{}"><title>{} {}</title></circle>').format(
-            Markup(' class="roi"') if joint in shown else "",
+            Markup(' class="roi"') if joint in layout.rows else "",
             *STANDING[joint],
             f"{JOINT_RADIUS * math.sqrt(weight):.2f}",
             joint.replace("_", " "),
             f"{weight:.2f}",
         )
-        for joint, weight in zip(BODY_25.joints, weights, strict=True)
+        for joint, weight in zip(layout.joints, weights, strict=True)
     )
     return Markup(
         '<svg class="skeleton" viewBox="0 0 100 200" role="img" aria-label="{}">'
@@ -126,21 +132,30 @@ def skeleton(weights: Sequence[float], label: str) -> Markup:
 
 
 def line_chart(
-    lines: Sequence[Sequence[float]], label: str, *, high: float | None = None, decimals: int = 2
+    lines: Sequence[Sequence[float]],
+    label: str,
+    *,
+    held: Sequence[Sequence[float]] = (),
+    high: float | None = None,
+    decimals: int = 2,
 ) -> Markup:
     """Curves over epochs, one line per seed, from 0 up.
 
     Args:
         lines: Value of each epoch, from the first on; NaN and infinity interrupt the line.
         label: What is drawn, such as ``loss``.
+        held: The same on validation clips; drawn dashed.
         high: Upper end of the axis; a round number above all finite values if None.
         decimals: Of the axis' numbers.
     """
-    finite = [value for line in lines for value in line if math.isfinite(value)]
+    everything = (*lines, *held)
+    finite = [value for line in everything for value in line if math.isfinite(value)]
     top = axis_end(max(finite, default=1.0)) if high is None else high
-    epochs = max((len(line) for line in lines), default=0)
+    epochs = max((len(line) for line in everything), default=0)
     paths = Markup("").join(
-        Markup('<path class="curve" d="{}"/>').format(_path(line, epochs, top)) for line in lines
+        Markup('<path class="curve{}" d="{}"/>').format(more, _path(line, epochs, top))
+        for more, group in (("", lines), (" held", held))
+        for line in group
     )
     grid = Markup("").join(
         Markup('<line x1="{}" y1="{}" x2="{}" y2="{}"/><text x="{}" y="{}">{}</text>').format(

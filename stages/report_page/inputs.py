@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.layouts import BODY_25, ROI_ROWS
+from stroi.cache.layouts import BODY_25, LAYOUTS, ROI_ROWS, Layout
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
@@ -31,10 +32,24 @@ TRAININGS = ("gcn", "resnet-plain", "resnet-joint", "resnet-fixed")
 
 @dataclass(frozen=True)
 class Curve:
-    """One training: mean loss and accuracy (0 to 1) on the training clips, of each epoch."""
+    """One training: mean loss and accuracy (0 to 1) of each epoch.
+
+    Attributes:
+        loss: On the training clips.
+        accuracy: On the training clips.
+        validation_loss: On the validation clips; NaN where it is not known.
+        validation_accuracy: On the validation clips; NaN where it is not known.
+    """
 
     loss: tuple[float, ...]
     accuracy: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    validation_accuracy: tuple[float, ...]
+
+    @property
+    def judged(self) -> bool:
+        """Whether there were validation clips."""
+        return any(map(isfinite, self.validation_accuracy))
 
 
 @dataclass(frozen=True)
@@ -44,12 +59,14 @@ class Inputs:
     Attributes:
         run: The run and its params.
         index: The data set's clips.
-        ledgers: By stage: ``index``, ``skeletons``, ``mosaics``.
+        ledgers: By stage: ``index``, ``joints`` if the graph network saw a sensor's,
+            ``skeletons``, ``mosaics``.
         table: The seven rows.
         class_sizes: Test clips of each class.
         predictions: What each row says about each test clip.
         mosaics: The mosaics.
         weights: Joint weights of the first seed's GCN; every test clip is among them.
+        layout: The joints that have them.
         curves: By training stage, one curve per seed.
         manifests: What made the caches, scores and weights, by folder below the project.
     """
@@ -62,6 +79,7 @@ class Inputs:
     predictions: Predictions
     mosaics: MosaicCache
     weights: Weights
+    layout: Layout
     curves: Mapping[str, tuple[Curve, ...]]
     manifests: Mapping[str, Manifest]
 
@@ -72,22 +90,21 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     Raises:
         RefusedInput: If a file is missing, damaged, or of another index than the others.
     """
-    dataset, seeds = run.run.dataset, run.profile.seeds
+    dataset = run.run.dataset
     ensemble = workspace.run(run.name, "ensemble")
     index = read_index(workspace.index(dataset))
     table = read_table(ensemble)
     _check_params(ensemble / "table.json", table, index, run)
     predictions = read_predictions(ensemble, table)
-    weights_folder = workspace.run(run.name, "weights") / f"seed-{seeds[0]}"
-    weights = read_weights(weights_folder)
-    _check_weights(weights_folder, weights, predictions.ids)
+    weights, layout = read_joint_weights(workspace, run, predictions.ids)
+    branch = [run.run.input] if run.run.input == "joints" else []
     folders = {
-        "index": workspace.index(dataset),
-        "skeletons": workspace.skeletons(dataset),
-        "mosaics": workspace.mosaics(dataset),
+        stage: getattr(workspace, stage)(dataset)
+        for stage in ("index", *branch, "skeletons", "mosaics")
     }
     ledgers = {stage: read_ledger(folder) for stage, folder in folders.items()}
-    _check_flow(ledgers, folders)
+    check_flow(ledgers, folders, ("index", "skeletons", "mosaics"))
+    check_flow(ledgers, folders, ("index", *branch))
     return Inputs(
         run=run,
         index=index,
@@ -97,15 +114,53 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
         predictions=predictions,
         mosaics=MosaicCache(folders["mosaics"]),
         weights=weights,
-        curves={
-            stage: tuple(
-                read_curve(workspace.run(run.name, stage) / f"seed-{seed}" / "curve.csv")
-                for seed in seeds
-            )
-            for stage in TRAININGS
-        },
-        manifests=_manifests(workspace, run),
+        layout=layout,
+        curves=read_curves(workspace, run, TRAININGS),
+        manifests=manifests(
+            workspace, run, [folders[stage] for stage in folders if stage != "index"], TRAININGS
+        ),
     )
+
+
+def read_curves(
+    workspace: Workspace, run: RunParams, stages: Iterable[str]
+) -> dict[str, tuple[Curve, ...]]:
+    """Curves of all seeds of the named stages, and of the graph network's further streams.
+
+    Raises:
+        RefusedInput: If one is missing or malformed.
+    """
+    names = {stage: (stage, "curve.csv") for stage in stages}
+    for stream in run.profile.gcn.streams[1:]:
+        names[f"gcn, {stream.replace('_', ' ')}"] = ("gcn", f"curve-{stream}.csv")
+    return {
+        title: tuple(
+            read_curve(workspace.run(run.name, stage) / f"seed-{seed}" / name)
+            for seed in run.profile.seeds
+        )
+        for title, (stage, name) in names.items()
+    }
+
+
+def read_joint_weights(
+    workspace: Workspace, run: RunParams, wanted: Iterable[str]
+) -> tuple[Weights, Layout]:
+    """Weights of the first seed's graph network, and the joints that have them.
+
+    Raises:
+        RefusedInput: If they are missing or damaged, or a wanted clip is not among them.
+    """
+    folder = workspace.run(run.name, "weights") / f"seed-{run.profile.seeds[0]}"
+    weights = read_weights(folder)
+    # What wrote none knew no other.
+    name = read_manifest(folder).producer.get("layout", BODY_25.name)
+    layout = LAYOUTS.get(str(name))
+    if layout is None:
+        raise RefusedInput(
+            "LAYOUT", f"{folder}: unknown joints {str(name)[:40]!a}", remedy="update stroi"
+        )
+    _check_weights(folder, weights, wanted, layout)
+    return weights, layout
 
 
 def read_curve(path: Path) -> Curve:
@@ -117,8 +172,10 @@ def read_curve(path: Path) -> Curve:
     rows = read_csv(path, required=("epoch", "loss", "accuracy"))
     try:
         return Curve(
-            tuple(float(row["loss"]) for _, row in rows),
-            tuple(float(row["accuracy"]) for _, row in rows),
+            *(
+                tuple(float(row.get(name, "nan")) for _, row in rows)
+                for name in ("loss", "accuracy", "validation_loss", "validation_accuracy")
+            )
         )
     except ValueError as error:
         raise RefusedInput("CURVE", f"{path}: {error}", remedy="train this stage again") from None
@@ -143,9 +200,15 @@ def _check_params(path: Path, table: Table, index: Index, run: RunParams) -> Non
             )
 
 
-def _check_flow(ledgers: Mapping[str, Ledger], folders: Mapping[str, Path]) -> None:
-    """Refuse ledgers of which one does not go on with what the one before let through."""
-    for before, after in pairwise(ledgers):
+def check_flow(
+    ledgers: Mapping[str, Ledger], folders: Mapping[str, Path], stages: Iterable[str]
+) -> None:
+    """Refuse ledgers of which one does not go on with what the one before let through.
+
+    Raises:
+        RefusedInput: ``LEDGER``.
+    """
+    for before, after in pairwise(stages):
         known = {outcome.id for outcome in ledgers[after].outcomes}
         odd = sorted(known ^ set(ledgers[before].done))
         if odd:
@@ -157,7 +220,7 @@ def _check_flow(ledgers: Mapping[str, Ledger], folders: Mapping[str, Path]) -> N
             )
 
 
-def _check_weights(folder: Path, weights: Weights, wanted: Iterable[str]) -> None:
+def _check_weights(folder: Path, weights: Weights, wanted: Iterable[str], layout: Layout) -> None:
     lacking = sorted(set(wanted) - set(weights.ids))
     if lacking:
         raise RefusedInput(
@@ -166,19 +229,25 @@ def _check_weights(folder: Path, weights: Weights, wanted: Iterable[str]) -> Non
             remedy="run `stroi weights` again, or `dvc repro`",
         )
     shape = (weights.joint.shape[2], weights.row.shape[2])
-    if shape != (len(BODY_25.joints), len(ROI_ROWS)):
+    if shape != (len(layout.joints), len(ROI_ROWS)):
         raise RefusedInput(
             "SCHEMA",
             f"{folder}: {shape[0]} joints and {shape[1]} rows, the page draws "
-            f"{len(BODY_25.joints)} and {len(ROI_ROWS)}",
+            f"{len(layout.joints)} and {len(ROI_ROWS)}",
             remedy="run `stroi weights` again, or `dvc repro`",
         )
 
 
-def _manifests(workspace: Workspace, run: RunParams) -> dict[str, Manifest]:
-    dataset = run.run.dataset
-    folders = [workspace.skeletons(dataset), workspace.mosaics(dataset)]
-    for stage in (*TRAININGS, "weights"):
+def manifests(
+    workspace: Workspace, run: RunParams, caches: Iterable[Path], stages: Iterable[str]
+) -> dict[str, Manifest]:
+    """Manifests of the caches, of what the named stages of the run wrote, and of its weights.
+
+    Raises:
+        RefusedInput: If one is missing or damaged.
+    """
+    folders = list(caches)
+    for stage in (*stages, "weights"):
         found = workspace.run(run.name, stage).rglob(MANIFEST_NAME)
         folders += sorted(path.parent for path in found)
     return {

@@ -72,8 +72,8 @@ class Group:
     entries: tuple[tuple[str, str], ...]
 
 
-def losses(ledgers: Mapping[str, Ledger], mosaics: MosaicCache) -> Losses:
-    """Counts of every stage, quarantined clips and black cells."""
+def losses(ledgers: Mapping[str, Ledger], mosaics: MosaicCache | None) -> Losses:
+    """Counts of every stage, quarantined clips, and black cells if there are mosaics."""
     stages = tuple(
         StageCount(stage, len(each.outcomes), len(each.done), len(each.quarantined))
         for stage, each in ledgers.items()
@@ -93,9 +93,9 @@ def losses(ledgers: Mapping[str, Ledger], mosaics: MosaicCache) -> Losses:
     )
 
 
-def _black_cells(mosaics: MosaicCache) -> tuple[list[int], list[int]]:
+def _black_cells(mosaics: MosaicCache | None) -> tuple[list[int], list[int]]:
     """Black cells and all cells of each mosaic row, absent persons left out."""
-    if not mosaics.ids:
+    if mosaics is None or not mosaics.ids:
         return [0] * len(ROI_ROWS), [0] * len(ROI_ROWS)
     valid = mosaics.rows(mosaics.ids)
     present = np.arange(valid.shape[1]) < mosaics.person_count(mosaics.ids)[:, None]

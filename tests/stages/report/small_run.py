@@ -94,7 +94,7 @@ def _write_skeletons(folder: Path) -> None:
     data = encode_skeletons(IDS, clips)
     lost = Outcome("lost", "VIDEO_OPEN", "cannot read <b>any</b> frame")
     write_ledger(folder, [lost, *(Outcome(name) for name in IDS)])
-    _publish(folder, "skeletons", data, clip_digests(clips), {"model": "ab" * 32})
+    publish(folder, "skeletons", data, clip_digests(clips), {"model": "ab" * 32})
 
 
 def _write_mosaics(folder: Path) -> None:
@@ -114,17 +114,19 @@ def _write_mosaics(folder: Path) -> None:
         valid=valid,
     )
     write_ledger(folder, [Outcome(name) for name in IDS])
-    _publish(folder, "mosaics", encode_mosaics(mosaics), sample_digests(mosaics), {"opencv": "4"})
+    publish(folder, "mosaics", encode_mosaics(mosaics), sample_digests(mosaics), {"opencv": "4"})
 
 
-def _publish(
+def publish(
     folder: Path, kind: str, data: bytes, digests: Sequence[str], producer: dict[str, str]
 ) -> None:
+    """Write one shard of all clips and its manifest into a folder that has its ledger."""
     name = f"{kind}-00000.h5"
     (folder / name).write_bytes(data)
     ledger = file_entry("ledger.csv", (folder / "ledger.csv").read_bytes())
     entry = file_entry(name, data, IDS, digests)
-    write_manifest(folder, Manifest(kind, {"size": 50}, producer, (ledger, entry)))
+    files = tuple(sorted((ledger, entry), key=lambda each: each.name))
+    write_manifest(folder, Manifest(kind, {"size": 50}, producer, files))
 
 
 def _write_run(workspace: Workspace) -> None:

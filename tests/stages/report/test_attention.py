@@ -57,12 +57,9 @@ def test_cards_hold_the_weights_of_their_own_clip(workspace: Workspace) -> None:
     assert top_weight(()) == 1.0
 
 
-def test_mean_weights_count_every_clip_once_and_absent_persons_never(
-    workspace: Workspace,
-) -> None:
-    mosaics = MosaicCache(workspace.mosaics("small"))
+def test_mean_weights_count_every_clip_once_and_absent_persons_never() -> None:
     given_weights = weights(0)
-    overall, *by_class = mean_weights(PREDICTIONS, CLASSES, mosaics, given_weights)
+    overall, *by_class = mean_weights(TEST, ACTUAL, CLASSES, given_weights)
     assert (overall.name, overall.clips) == ("all test clips", len(TEST))
     assert [each.name for each in by_class] == list(CLASSES)
     for each in (overall, *by_class):
@@ -85,17 +82,15 @@ def test_mean_weights_count_every_clip_once_and_absent_persons_never(
         assert np.mean(each.joints) == pytest.approx(1.0)
 
 
-def test_class_without_test_clips_has_no_mean(workspace: Workspace) -> None:
-    mosaics = MosaicCache(workspace.mosaics("small"))
-    found = mean_weights(PREDICTIONS, (*CLASSES, "never seen"), mosaics, weights(0))
+def test_class_without_test_clips_has_no_mean() -> None:
+    found = mean_weights(TEST, ACTUAL, (*CLASSES, "never seen"), weights(0))
     assert [each.name for each in found[1:]] == list(CLASSES)
 
 
-def test_dead_network_has_weight_zero_everywhere(workspace: Workspace) -> None:
-    mosaics = MosaicCache(workspace.mosaics("small"))
+def test_dead_network_has_weight_zero_everywhere() -> None:
     dead = Weights(
         IDS, np.zeros((len(IDS), 2, 25), np.float32), np.ones((len(IDS), 2, 5), np.float32)
     )
-    overall = mean_weights(PREDICTIONS, CLASSES, mosaics, dead)[0]
+    overall = mean_weights(TEST, ACTUAL, CLASSES, dead)[0]
     assert overall.joints == (0.0,) * 25
     assert overall.rows == (1.0,) * len(ROI_ROWS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stroi.cache.layouts import BODY_25
+from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, Layout
 from stroi.stages.report_page import figures
 
 numbers = st.floats(0, 100)
@@ -76,14 +76,28 @@ def test_circles_have_areas_in_proportion_to_weights() -> None:
 
 def test_figure_stands_upright_and_faces_us() -> None:
     place = figures.STANDING
-    assert set(place) == set(BODY_25.joints)
-    heights = [place[joint][1] for joint in ("nose", "neck", "mid_hip", "left_knee", "left_ankle")]
-    assert heights == sorted(heights)
-    for joint in BODY_25.joints:
+    assert set(place) == {joint for layout in LAYOUTS.values() for joint in layout.joints}
+    for upright in (
+        ("nose", "neck", "mid_hip", "left_knee", "left_ankle"),
+        ("head", "neck", "spine_shoulder", "spine_mid", "spine_base", "left_knee", "left_foot"),
+        ("head", "shoulder_centre", "spine", "hip_centre", "left_ankle"),
+    ):
+        heights = [place[joint][1] for joint in upright]
+        assert heights == sorted(heights)
+    for joint in place:
         if joint.startswith("right_"):
             x, y = place[joint]
             assert place[joint.replace("right_", "left_")] == (100 - x, y)
             assert x < 50
+
+
+@pytest.mark.parametrize("layout", [KINECT_V1, KINECT_V2])
+def test_every_layout_can_be_drawn(layout: Layout) -> None:
+    svg = figures.skeleton([1.0] * len(layout.joints), "a sensor's joints", layout)
+    assert svg.count("<circle") == len(layout.joints)
+    assert svg.count("<line") == len(layout.bones)
+    shown = re.findall(r'class="roi"[^>]*><title>([a-z ]+) ', svg)
+    assert sorted(shown) == ["head", "left ankle", "left hand", "right ankle", "right hand"]
 
 
 def test_skeleton_wants_25_weights() -> None:
@@ -104,6 +118,13 @@ def _points(svg: str) -> list[list[tuple[float, float]]]:
         [(float(x), float(y)) for x, y in re.findall(r"[ML]([0-9.]+) ([0-9.]+)", path)]
         for path in re.findall(r' d="([^"]*)"', svg)
     ]
+
+
+def test_validation_is_drawn_dashed_and_left_out_where_it_is_not_known() -> None:
+    svg = figures.line_chart([[2.0, 1.0]], "loss", held=[[4.0, math.nan], [math.nan, math.nan]])
+    assert re.findall(r'class="(curve[^"]*)"', svg) == ["curve", "curve held", "curve held"]
+    assert list(map(len, _points(svg))) == [2, 1, 0]
+    assert ">4.00</text>" in svg
 
 
 def test_chart_draws_one_falling_line_per_seed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.pipeline.ledger import Ledger, Outcome
-from stroi.pipeline.profile import Profile, Split
+from stroi.pipeline.profile import Profile, Split, Validation
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page.origin import LISTED, flatten, losses, params_groups, split_rule
 
@@ -60,3 +60,16 @@ def test_params_that_made_the_cache_win_over_the_profile() -> None:
 def test_split_is_told_in_words() -> None:
     rule = Split(by="camera", train=("c1", "c2"), test=("c3",))
     assert split_rule("view3", rule) == "view3: by camera; train c1, c2; test c3"
+
+
+def test_folds_and_validation_are_told_in_words() -> None:
+    held = Validation(by="subject", values=("s1", "s2"))
+    rule = Split(by="camera", test=("c3",), validation=held)
+    assert split_rule("x", rule) == (
+        "x: by camera; train all others; test c3; of the training clips validate by subject: s1, s2"
+    )
+    fold = Split(by="id", fold=(2, 5), validation=Validation(by="id", fold=(1, 4)))
+    assert split_rule("x", fold) == (
+        "x: by id; test fold 2 of 5; train all others; "
+        "of the training clips validate by id: fold 1 of 4"
+    )

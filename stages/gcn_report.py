@@ -1,0 +1,58 @@
+"""Stage ``gcn-report``: the page of the skeleton branch alone, without any mosaic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stroi.cache.files import write_atomic
+from stroi.cache.locks import lock
+from stroi.cache.scores import read_scores
+from stroi.pipeline.index import read_index
+from stroi.pipeline.ledger import read_ledger
+from stroi.pipeline.options import in_project, say
+from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.ensemble import held_out
+from stroi.stages.report_page.skeleton_page import GROUPS as SHOWN
+from stroi.stages.report_page.skeleton_page import gather_skeleton, render_skeleton
+from stroi.stages.training import TEST, clips_folder, parts_of, scores_folder
+
+GROUPS = ("seeds", "splits", "ensemble", *SHOWN)
+
+
+def build_gcn_report(workspace: Workspace, run: RunParams) -> Path:
+    """Write ``runs/RUN/gcn-report.html``; equal bytes for equal inputs.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        RefusedInput: If what a stage wrote is missing, damaged, or does not belong together.
+    """
+    index = read_index(workspace.index(run.run.dataset))
+    parts = parts_of(index, run, [sample.id for sample in index.samples])
+    lost = {each.id for each in read_ledger(clips_folder(workspace, run)).quarantined}
+    scores = tuple(
+        read_scores(scores_folder(workspace.run(run.name, "gcn"), seed), TEST)
+        for seed in run.profile.seeds
+    )
+    content = gather_skeleton(workspace, run, held_out(index, parts.test, lost), scores)
+    path = workspace.run(run.name, "gcn-report.html")
+    write_atomic(path, render_skeleton(content).encode())
+    return path
+
+
+@click.command(
+    help="Write runs/RUN/gcn-report.html: accuracy of RUN's graph network, weights and losses; "
+    "for data without pictures, or before there are mosaics."
+)
+@click.argument("run")
+@in_project
+def command(workspace: Workspace, run: str) -> None:
+    """Write the page of one run's skeleton branch."""
+    params = load_run(workspace.root, run)
+    with lock(workspace.lock("gcn-report", run)):
+        path = build_gcn_report(workspace, params)
+    say(f"{run}: {path}")

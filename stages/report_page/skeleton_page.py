@@ -1,0 +1,130 @@
+"""The smaller page of the skeleton branch alone: for data without pictures, or before there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from stroi.cache.layouts import Layout
+from stroi.cache.scores import Scores
+from stroi.pipeline.ledger import read_ledger
+from stroi.pipeline.params import RunParams
+from stroi.pipeline.profile import Profile
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.report_page import accuracy, attention, origin
+from stroi.stages.report_page.inputs import (
+    Curve,
+    check_flow,
+    manifests,
+    read_curves,
+    read_joint_weights,
+)
+from stroi.stages.report_page.page import environment
+from stroi.stages.rows import ROWS, Result, Truth, evaluate, row_scores
+
+GROUPS = ("index", "joints", "skeletons", "gcn", "weights")
+"""Groups of params that the page shows; of joints and skeletons the one that the run sees."""
+
+
+@dataclass(frozen=True)
+class SkeletonContent:
+    """What the page shows, section by section.
+
+    Attributes:
+        run: Name of the run.
+        dataset: Name of its data set.
+        split: Its split, in words.
+        profile: The params.
+        classes: Class names.
+        sizes: Test clips of each class.
+        result: Row 1.
+        confusions: The most confused pairs of classes, first seed.
+        counts: (L, L) confusion matrix, actual by predicted, first seed.
+        means: Mean weights: all test clips first, then class by class.
+        layout: The joints that have weights.
+        losses: What became of the clips.
+        curves: Training curves by network, one per seed.
+        params: Params by group.
+        producers: What made each folder.
+    """
+
+    run: str
+    dataset: str
+    split: str
+    profile: Profile
+    classes: tuple[str, ...]
+    sizes: tuple[int, ...]
+    result: Result
+    confusions: tuple[accuracy.Confusion, ...]
+    counts: tuple[tuple[int, ...], ...]
+    means: tuple[attention.MeanWeights, ...]
+    layout: Layout
+    losses: origin.Losses
+    curves: Mapping[str, tuple[Curve, ...]]
+    params: tuple[origin.Group, ...]
+    producers: tuple[origin.Group, ...]
+
+    @property
+    def judged(self) -> bool:
+        """Whether there were validation clips."""
+        return any(curve.judged for curves in self.curves.values() for curve in curves)
+
+
+def gather_skeleton(
+    workspace: Workspace, run: RunParams, truth: Truth, scores: tuple[Scores, ...]
+) -> SkeletonContent:
+    """Read and compute the page's content.
+
+    Args:
+        workspace: The project.
+        run: The run.
+        truth: The test clips.
+        scores: What the graph network says about them, per seed.
+
+    Raises:
+        RefusedInput: If what a stage wrote is missing, damaged, or does not belong together.
+    """
+    classes, params = truth.classes, run.profile.ensemble
+    by_seed = [{"gcn": each} for each in scores]
+    predicted = row_scores(ROWS[0], by_seed[0], truth, params).argmax(axis=1)
+    counts = accuracy.confusion_matrix(truth.labels, predicted, len(classes))
+    weights, layout = read_joint_weights(workspace, run, truth.ids)
+    seen = run.run.input
+    folders = {
+        "index": workspace.index(run.run.dataset),
+        seen: getattr(workspace, seen)(run.run.dataset),
+    }
+    ledgers = {stage: read_ledger(folder) for stage, folder in folders.items()}
+    check_flow(ledgers, folders, folders)
+    made = manifests(workspace, run, [folders[seen]], ("gcn",))
+    groups = origin.params_groups(
+        run.profile, {each.kind: each.params for each in made.values() if each.kind == seen}
+    )
+    return SkeletonContent(
+        run=run.name,
+        dataset=run.run.dataset,
+        split=origin.split_rule(run.run.split, run.profile.splits[run.run.split]),
+        profile=run.profile,
+        classes=classes,
+        sizes=tuple(np.bincount(truth.labels, minlength=len(classes)).tolist()),
+        result=evaluate(ROWS[0], by_seed, truth, params),
+        confusions=accuracy.most_confused(counts, classes),
+        counts=tuple(tuple(line) for line in counts.tolist()),
+        means=attention.mean_weights(truth.ids, truth.labels, classes, weights),
+        layout=layout,
+        losses=origin.losses(ledgers, None),
+        curves=read_curves(workspace, run, ("gcn",)),
+        params=tuple(
+            group
+            for group in groups
+            if group.name in GROUPS and group.name not in {"joints", "skeletons"} - {seen}
+        ),
+        producers=origin.producers(made),
+    )
+
+
+def render_skeleton(content: SkeletonContent) -> str:
+    """The page as HTML; equal text for equal content."""
+    return environment().get_template("skeleton.html").render(page=content)
