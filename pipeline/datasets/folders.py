@@ -19,11 +19,17 @@ from stroi.pipeline.name_pattern import NamePattern, parse_pattern
 VIDEO_ENDINGS = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm")
 """Files that are listed as videos, in any case; what is in them is judged when they are opened."""
 
+OTHER_ENDINGS = (
+    ".3gp", ".asf", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".wmv",
+)  # fmt: skip
+"""Videos that have to be converted first."""
+
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 SPLITS = ("train", "test", "val")
 """If the top level has these folders and no other, they are a split and the classes lie below."""
 
 _DIGEST = 8
+_NO_VIDEO = "NOT_A_VIDEO"
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -40,9 +46,10 @@ def list_folders(root: Path, pattern: str = "") -> Listing:
             not fit is left out.
 
     Returns:
-        The clips. Left out are files that are no video (``NOT_A_VIDEO``), folders without an image
-        in a class (``FOLDER_EMPTY``), names that cannot be listed (``NAME_BAD``) or do not fit the
-        pattern (``NAME_PATTERN``), and videos that lie in no class (``NOT_IN_CLASS``).
+        The clips. Left out are videos of other kinds (``VIDEO_KIND``), videos that lie in no class
+        (``NOT_IN_CLASS``), folders without an image in a class (``FOLDER_EMPTY``), and names that
+        cannot be listed (``NAME_BAD``) or do not fit the pattern (``NAME_PATTERN``). The notes
+        count them, and all other files.
 
     Raises:
         RefusedInput: ``DATASET_EMPTY`` if no video is found, ``PATTERN_UNFIT`` if none fits the
@@ -51,16 +58,14 @@ def list_folders(root: Path, pattern: str = "") -> Listing:
             be read.
     """
     told = parse_pattern(pattern) if pattern else None
-    clips: list[Listed] = []
-    left_out: list[Outcome] = []
-    for place, problem in _videos(root):
-        one = problem or _listed(root, place, told)
-        (clips if isinstance(one, Listed) else left_out).append(one)  # type: ignore[arg-type]
+    found = [problem or _listed(root, place, told) for place, problem in _videos(root)]
+    clips = [one for one in found if isinstance(one, Listed)]
+    others = [one for one in found if isinstance(one, Outcome)]
     if not clips:
-        raise _nothing(root, pattern, left_out)
+        raise _nothing(root, pattern, others)
     _check_ids(root, clips)
-    clips.sort(key=lambda clip: clip.id)
-    return Listing(tuple(clips), tuple(left_out), tuple(_notes(left_out)))
+    left_out = tuple(one for one in others if one.code != _NO_VIDEO)
+    return Listing(tuple(sorted(clips, key=lambda clip: clip.id)), left_out, tuple(_notes(others)))
 
 
 def sample_id(place: str) -> str:
@@ -169,8 +174,11 @@ def _stray(place: str) -> Outcome:
 
 
 def _no_video(place: str) -> Outcome:
+    if place.lower().endswith(OTHER_ENDINGS):
+        detail = f"{place!a} is a video of a kind that is not read: convert it to H.264 in MP4"
+        return Outcome(sample_id(place), "VIDEO_KIND", detail)
     detail = f"{place!a} does not end in {', '.join(VIDEO_ENDINGS)}"
-    return Outcome(sample_id(place), "NOT_A_VIDEO", detail)
+    return Outcome(sample_id(place), _NO_VIDEO, detail)
 
 
 def _check_ids(root: Path, clips: list[Listed]) -> None:

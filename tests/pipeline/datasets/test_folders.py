@@ -69,6 +69,7 @@ def test_what_is_left_out_and_why(tmp_path: Path) -> None:
         tmp_path,
         "wave/a.avi",
         "wave/notes.txt",
+        "wave/old.WMV",
         "wave/deeper/b.avi",
         "wave/.hidden.avi",
         ".git/c.avi",
@@ -78,9 +79,8 @@ def test_what_is_left_out_and_why(tmp_path: Path) -> None:
     listing = list_folders(root)
     assert [clip.id for clip in listing.clips] == ["wave_a"]
     assert {one.id: one.code for one in listing.left_out} == {
-        sample_id("readme.md"): "NOT_A_VIDEO",
         "stray": "NOT_IN_CLASS",
-        sample_id("wave/notes.txt"): "NOT_A_VIDEO",
+        sample_id("wave/old.WMV"): "VIDEO_KIND",
         sample_id("wave/deeper"): "FOLDER_EMPTY",
     }
     assert listing.notes[1] == (
