@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -35,6 +36,8 @@ from stroi.trainer.fusion import summed
 from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.models_io import save_gcn
 from stroi.trainer.state import EpochRecord
+from stroi.trainer.team import ALONE, Team
+from stroi.trainer.team import team as started_team
 from stroi.trainer.train_gcn import train_gcn
 
 GROUPS = ("seeds", "gcn", "splits")
@@ -47,8 +50,11 @@ def train_seed(
     index: Index,
     seed: int,
     threads: int,
+    team: Team = ALONE,
 ) -> None:
     """Train, keep and score the networks of one seed, one per stream.
+
+    Of several processes the first keeps and scores.
 
     Raises:
         StroiError: If the training cannot be carried through.
@@ -56,15 +62,20 @@ def train_seed(
     params = run.profile.gcn
     parts = parts_of(index, run, clips.ids)
     out = workspace.run(run.name, "gcn")
-    drop_other_streams(seed_folder(out, seed), params.streams)
+    if team.leads:
+        drop_other_streams(seed_folder(out, seed), params.streams)
     scores, digests = [], []
     for number, stream in enumerate(params.streams):
         name = stream if number else ""
-        model, records = train_stream(workspace, run, clips, index, stream, seed, threads)
+        model, records = train_stream(workspace, run, clips, index, stream, seed, threads, team)
+        if not team.leads:
+            continue
         save_gcn(checkpoint(out, seed, name), model)
         write_curve(seed_folder(out, seed), records, name)
         scores.append(score_gcn(model, clips, parts.test, threads=threads))
         digests.append(sha256_file(checkpoint(out, seed, name)))
+    if not team.leads:
+        return
     further = {"streams": digests[1:]} if len(digests) > 1 else {}
     write_scores(
         scores_folder(out, seed),
@@ -83,6 +94,7 @@ def train_stream(
     stream: Stream,
     seed: int,
     threads: int,
+    team: Team = ALONE,
 ) -> tuple[GraphNet, list[EpochRecord]]:
     """Train the network of one stream; what every epoch gave comes with it.
 
@@ -94,7 +106,7 @@ def train_stream(
     schedule = schedule_of(params.schedule)
     records: list[EpochRecord] = []
     label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")
-    with epochs(schedule, label, records) as tell:
+    with epochs(schedule, label, records) if team.leads else nullcontext() as tell:
         model = train_gcn(
             clips,
             index.labels(parts.train),
@@ -106,6 +118,7 @@ def train_stream(
             state=workspace.store / "training",
             validation=index.labels(parts.validation),
             on_epoch=tell,
+            team=team,
         )
     return model, records
 
@@ -126,10 +139,16 @@ def command(workspace: Workspace, run: str, threads: int) -> None:
     """Train the graph network of one run."""
     params = load_run(workspace.root, run)
     seeds = params.profile.seeds
-    with lock(workspace.lock("gcn", run)):
-        drop_other_seeds(workspace.run(run, "gcn"), seeds)
+    with (
+        started_team() as team,
+        lock(workspace.lock("gcn", run)) if team.leads else nullcontext(),
+    ):
+        if team.leads:
+            drop_other_seeds(workspace.run(run, "gcn"), seeds)
         clips = open_clips(workspace, params)
         index = read_index(workspace.index(params.run.dataset))
         for seed in seeds:
-            train_seed(workspace, params, clips, index, seed, threads)
+            train_seed(workspace, params, clips, index, seed, threads, team)
+        if not team.leads:
+            return
     say(f"gcn {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

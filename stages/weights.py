@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from stroi.cache.digests import sha256_file
@@ -10,6 +12,7 @@ from stroi.cache.locks import lock
 from stroi.cache.manifest import read_manifest
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.weights import write_weights
+from stroi.pipeline.index import read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
@@ -17,13 +20,14 @@ from stroi.stages.training import (
     checkpoint,
     drop_other_seeds,
     open_clips,
+    parts_of,
     scores_folder,
     seed_folder,
 )
 from stroi.trainer.infer_gcn import dump_weights
 from stroi.trainer.models_io import load_gcn
 
-GROUPS = ("seeds", "weights")
+GROUPS = ("seeds", "weights", "splits")
 
 
 def dump_seed(
@@ -37,7 +41,17 @@ def dump_seed(
     params, gcn = run.profile.weights, workspace.run(run.name, "gcn")
     path = checkpoint(gcn, seed)
     made = read_manifest(scores_folder(gcn, seed)).producer
-    weights = dump_weights(load_gcn(path), clips, clips.ids, bodies=params.bodies, threads=threads)
+    model = load_gcn(path)
+    weights = dump_weights(
+        model,
+        clips,
+        clips.ids,
+        bodies=params.bodies,
+        kind=params.joints,
+        training=training_clips(workspace, run, clips.ids) if params.scale == "training" else (),
+        precision=params.precision,
+        threads=threads,
+    )
     write_weights(
         seed_folder(workspace.run(run.name, "weights"), seed),
         weights,
@@ -46,8 +60,14 @@ def dump_seed(
             "checkpoint": sha256_file(path),
             "seed": seed,
             "division": made.get("division", ""),
+            "layout": model.layout.name,
         },
     )
+
+
+def training_clips(workspace: Workspace, run: RunParams, usable: Sequence[str]) -> tuple[str, ...]:
+    """Ids of the run's training clips."""
+    return parts_of(read_index(workspace.index(run.run.dataset)), run, usable).train
 
 
 @click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -119,6 +120,12 @@ class Team:
             yield own
 
 
+ALONE = Team()
+"""A process that trains by itself."""
+PATIENCE = timedelta(days=1)
+"""How long a process waits for another, which may be scoring; torchrun ends all if one fails."""
+
+
 @contextmanager
 def team(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
     """Join the processes that torchrun has started, on processors, until the end of the block.
@@ -141,9 +148,9 @@ def team(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
         )
     rank, size = map(int, said)
     if size == 1:
-        yield Team()
+        yield ALONE
         return
-    distributed.init_process_group("gloo", rank=rank, world_size=size)
+    distributed.init_process_group("gloo", timeout=PATIENCE, rank=rank, world_size=size)
     try:
         yield Team(rank, size)
     finally:

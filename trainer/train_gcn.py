@@ -20,7 +20,7 @@ from stroi.trainer.loop import OnEpoch, fit
 from stroi.trainer.losses import branch_loss
 from stroi.trainer.runtime import autocast, deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource, prepare_all
-from stroi.trainer.team import Team
+from stroi.trainer.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def train_gcn(
     save_every: int = 5,
     validation: Mapping[str, int] | None = None,
     on_epoch: OnEpoch | None = None,
-    team: Team = Team(),  # noqa: B008
+    team: Team = ALONE,
 ) -> GraphNet:
     """Train the graph network on the clips that `labels` names.
 
