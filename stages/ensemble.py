@@ -35,6 +35,19 @@ def held_out(index: Index, test: Sequence[str], excused: set[str]) -> Truth:
     return Truth(ids, np.array([labels[name] for name in ids], np.int64), index.classes)
 
 
+def excused_clips(workspace: Workspace, run: RunParams) -> set[str]:
+    """Clips that one branch or the other lost on the way; every row is measured on the rest.
+
+    Raises:
+        RefusedInput: If a ledger is missing or malformed.
+    """
+    dataset = run.run.dataset
+    folders = {
+        clips_folder(workspace, run), workspace.skeletons(dataset), workspace.mosaics(dataset)
+    }  # fmt: skip
+    return {lost.id for folder in folders for lost in read_ledger(folder).quarantined}
+
+
 def without(scores: Scores, excused: set[str]) -> Scores:
     """`scores` less the clips that a ledger quarantined in another branch."""
     kept = [at for at, name in enumerate(scores.ids) if name not in excused]
@@ -120,8 +133,7 @@ def build_table(workspace: Workspace, run: RunParams) -> str:
     dataset, params = run.run.dataset, run.profile.ensemble
     index = read_index(workspace.index(dataset))
     check_pairs(params, index.classes)
-    ledgers = (clips_folder(workspace, run), workspace.mosaics(dataset))
-    excused = {lost.id for folder in ledgers for lost in read_ledger(folder).quarantined}
+    excused = excused_clips(workspace, run)
     everyone = [sample.id for sample in index.samples]
     parts = parts_of(index, run, everyone)
     truth = held_out(index, parts.test, excused)

@@ -20,6 +20,7 @@ from stroi.pipeline.cli import run as stroi
 from stroi.pipeline.ledger import Outcome, write_ledger
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.ensemble import excused_clips
 from stroi.stages.gcn_report import build_gcn_report
 from stroi.stages.report import build_report
 
@@ -135,3 +136,14 @@ def test_the_command_writes_the_page(
     assert "small-xsub: " in capsys.readouterr().out
     page = workspace.root / RUN / "gcn-report.html"
     assert page.read_bytes().startswith(b"<!DOCTYPE html>")
+
+
+def test_what_either_branch_lost_is_excused_from_every_row(
+    workspace: Workspace, run: RunParams
+) -> None:
+    assert excused_clips(workspace, run) == {"lost"}
+    seen = _joints_run(workspace, run)
+    gone = Outcome(IDS[3], "SKEL_EMPTY", "nobody")
+    rest = [Outcome(name) for name in ("lost", *IDS) if name != IDS[3]]
+    write_ledger(workspace.joints("small"), [gone, *rest])
+    assert excused_clips(workspace, seen) == {"lost", IDS[3]}
