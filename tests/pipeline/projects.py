@@ -33,6 +33,7 @@ ensemble: {{pairs: {{cup or phone: [drink, phone]}}}}
 PARAMS = """
 rendered: [demo]
 datasets: [demo]
+sensors: []
 runs:
   demo-xsub: {dataset: demo, split: xsub, input: skeletons}
 show: demo-xsub

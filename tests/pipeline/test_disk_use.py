@@ -20,6 +20,7 @@ OUTS = ("index", "skeletons", "mosaics")
 PARAMS = """
 rendered: []
 datasets: [tiny]
+sensors: []
 runs: {}
 show: none
 """

@@ -29,6 +29,7 @@ from stroi.pipeline.profile import (
     Run,
     ScheduleParams,
     Split,
+    WeightParams,
 )
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, resnet, training, weights
@@ -48,6 +49,8 @@ def _run(name: str, case: Case) -> RunParams:
         index=IndexParams.model_validate({"adapter": name}),
         splits={"only": case.split},
         gcn=GcnParams(frames=8, channels=(4, 8), strides=(1, 2), temporal_kernel=3, schedule=QUICK),
+        # What is stored about the training clips must not come from others either.
+        weights=WeightParams(scale="training"),
         resnet=ResnetParams(device="cpu", schedule=QUICK),
     )
     kind = "joints" if case.sensor else "skeletons"
