@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import ID_BYTES, check_ids
-from stroi.pipeline.csv_tables import check_inside
+from stroi.pipeline.csv_tables import MAX_TEXT, check_inside
 from stroi.pipeline.datasets.listing import Listed, Listing
 from stroi.pipeline.ledger import Outcome
 from stroi.pipeline.name_pattern import NamePattern, parse_pattern
@@ -99,7 +99,8 @@ def _listed(root: Path, place: str, pattern: NamePattern | None) -> Listed | Out
         for part in place.split("/"):
             check_inside(root, 0, "name", part)
     except RefusedInput:
-        return Outcome(name, "NAME_BAD", "a name that cannot be listed: use printable characters")
+        detail = f"a path that cannot be listed: use at most {MAX_TEXT} printable characters"
+        return Outcome(name, "NAME_BAD", f"{detail}, without spaces at the ends of names")
     *split, label, last = place.split("/")
     fields = pattern.match(_without_ending(last)) if pattern else {}
     if fields is None or any(value != value.strip() for value in fields.values()):
