@@ -21,7 +21,7 @@ from stroi.pipeline.index import tolerance
 from stroi.stages.frame_folder import FolderFrames
 from stroi.stages.frame_source import FrameSource, VideoInfo
 from stroi.stages.memory import memory_budget
-from stroi.stages.video_opening import Opened, leave_open, open_at, shown
+from stroi.stages.video_opening import leave_open, open_at, shown
 
 __all__ = ["Frames", "VideoInfo", "read_frames", "read_selected"]
 
@@ -85,11 +85,10 @@ class Frames(FrameSource):
             )
 
     def _release(self) -> None:
-        done: Opened | None = self._opened
         if self._stop and self._sound:
-            done = leave_open(replace(self._opened, read=self._read))
-        if done is not None:
-            done.close()
+            leave_open(replace(self._opened, read=self._read))
+        else:
+            self._opened.close()
 
     def __del__(self) -> None:
         # Whoever forgot to close it may be the interpreter at its end.

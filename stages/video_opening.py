@@ -36,7 +36,7 @@ def shown(path: Path) -> str:
     return ascii(str(path))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opened:
     """A decoder over an open file.
 
@@ -58,44 +58,54 @@ class Opened:
         os.close(self.fd)
 
 
+WAITING = 2
+"""Decoders that wait: some stages go over every clip twice."""
+
 _left: list[Opened] = []
 _swapping = Lock()
 """Clips may be made by several threads."""
 
 
-def leave_open(opened: Opened | None) -> Opened | None:
+def leave_open(opened: Opened) -> None:
     """Let a decoder wait where a clip ended: the next clip of its video is likely to follow.
 
     To reach a clip all frames before it are decoded, which for the last of a long video's clips
-    is nearly the whole video.
+    is nearly the whole video. The last `WAITING` decoders wait.
 
     Args:
-        opened: The decoder; nobody else uses it from now on. None if none is to wait.
-
-    Returns:
-        The one that waited; it is the caller's now.
+        opened: The decoder; nobody else uses it from now on.
     """
     with _swapping:
-        earlier = _left.pop() if _left else None
-        if opened is not None:
-            _left.append(opened)
-    return earlier
+        _left.append(opened)
+        surplus, _left[:] = _left[:-WAITING], _left[-WAITING:]
+    for one in surplus:
+        one.close()
+
+
+def close_all() -> None:
+    """Let no decoder wait any longer."""
+    with _swapping:
+        waiting, _left[:] = list(_left), []
+    for one in waiting:
+        one.close()
 
 
 def open_at(path: Path, start: int) -> Opened:
     """A decoder that has not passed frame `start`.
 
-    It is the one that waits, if that is of this very file in the state that it was opened in, or
-    a new one.
+    It is the farthest of those that wait and are of this very file in the state that it was
+    opened in, or a new one.
 
     Raises:
         ClipRejected: As `open_video`.
     """
-    waiting = leave_open(None)
-    if waiting is not None:
-        if waiting.read <= start and waiting.state == _state_of(path):
-            return waiting
-        waiting.close()
+    state = _state_of(path)
+    with _swapping:
+        fit = [one for one in _left if one.state == state and one.read <= start]
+        if fit:
+            best = max(fit, key=lambda one: one.read)
+            _left.remove(best)
+            return best
     fd, capture = open_video(path)
     return Opened(fd, capture, _state(os.fstat(fd)))
 

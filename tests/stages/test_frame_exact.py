@@ -165,6 +165,7 @@ def test_segments_in_turn_are_each_decoded_once_and_show_their_own_frames(
         video_opening, "open_video", lambda path: (opened.append(path), plain(path))[1]
     )
     every = list(read_frames(video))
+    video_opening.close_all()
     opened.clear()
     for start, stop in ((3, 17), (17, 30), (41, 60), (60, 61), (72, 90)):
         for one, other in zip(read_frames(video, start, stop), every[start:stop], strict=True):

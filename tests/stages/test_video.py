@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.video import Frames, VideoInfo, read_frames, read_selected
+from stroi.stages.video_opening import close_all
 
 sys.path.insert(0, str(Path(__file__).parent))
 import handmade_videos
@@ -344,18 +345,39 @@ def open_videos() -> set[str]:
     return {link.name for link in links if link.suffix == ".avi"}
 
 
-def test_one_decoder_waits_for_the_next_segment(tmp_path: Path) -> None:
+@pytest.fixture
+def _none_waits() -> None:
+    close_all()
+
+
+@pytest.mark.usefixtures("_none_waits")
+def test_decoders_of_the_last_two_segments_wait_for_the_next_ones(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{number}.avi") for number in range(3)]
-    for path in paths:
+    for number, path in enumerate(paths):
         list(read_frames(path, 3, 5))
-        assert open_videos() == {path.name}
         list(read_frames(path, 20, 25))
-        assert open_videos() == {path.name}
+        assert open_videos() == {one.name for one in paths[max(0, number - 1) : number + 1]}
     assert refusal_of(paths[2], 50, 60).code == "VIDEO_SEGMENT"
+    assert open_videos() == {"1.avi"}
+    list(read_frames(paths[0]))
+    assert open_videos() == {"1.avi"}
+    close_all()
     assert open_videos() == set()
-    list(read_frames(paths[0], 3, 5))
-    list(read_frames(paths[1]))
-    assert open_videos() == set()
+
+
+@pytest.mark.usefixtures("_none_waits")
+def test_two_passes_over_every_segment_are_two_passes_over_the_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "clip.avi")
+    steps: list[int] = []
+    plain = Frames._step
+    monkeypatch.setattr(Frames, "_step", lambda self: (steps.append(1), plain(self))[1])
+    for start in (2, 10, 14, 30):
+        for _ in range(2):
+            shown = [number_of(frame) for frame in read_frames(path, start, start + 4)]
+            assert shown == list(range(start, start + 4))
+    assert len(steps) == 2 * 34
 
 
 def test_a_decoder_that_waits_is_not_used_for_other_bytes(tmp_path: Path) -> None:
@@ -368,6 +390,7 @@ def test_a_decoder_that_waits_is_not_used_for_other_bytes(tmp_path: Path) -> Non
     assert refusal_of(path, 8, 9).code == "VIDEO_OPEN"
 
 
+@pytest.mark.usefixtures("_none_waits")
 def test_a_decoder_that_failed_does_not_wait(tmp_path: Path) -> None:
     pictures = [jpeg(numbered(i)) for i in range(12)]
     pictures[3] = b"\xff" * 64
