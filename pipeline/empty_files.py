@@ -25,8 +25,8 @@ def empty_notes(samples: Iterable[Sample]) -> tuple[str, ...]:
         if sample.skeleton_sha256 == OF_NOTHING:
             skeletons.append(sample.id)
     return tuple(
-        f"{len(ids):,} clips have an empty {what} file (0 bytes), first {min(ids)}: the stages"
-        " that need it will quarantine them"
+        f"{len(ids):,} {what} files are empty (0 bytes), first that of {min(ids)}: the stages that"
+        " open them will quarantine their clips"
         for what, ids in (("video", videos), ("skeleton", skeletons))
         if ids
     )

@@ -12,9 +12,17 @@ from stroi.cache.errors import ClipRejected
 from stroi.pipeline.fanout import Tick, Workers, fan_out
 from stroi.pipeline.index import Sample
 from stroi.pipeline.recipe import Job
-from stroi.stages.plan import JSON, Plan, estimator
-from stroi.stages.pose.detections import Detections, detect, load_detections, save_detections
-from stroi.stages.pose.openpose_folder import detections_of, folder_digest
+from stroi.stages.plan import JSON, KINECT, READ, Plan, estimator
+from stroi.stages.pose.detections import (
+    Detections,
+    detect,
+    load_detections,
+    measure,
+    save_detections,
+)
+from stroi.stages.pose.kinect import sensed, summary
+from stroi.stages.pose.openpose_folder import detections_of, folder_digest, gaps
+from stroi.stages.pose.sparse import detect_where_needed
 from stroi.stages.source import check_unchanged
 
 DETECTIONS = "detections"
@@ -28,40 +36,52 @@ class Source:
 
     Attributes:
         raw: Root of the data set.
-        video: The video, relative to `raw`.
+        video: The video, relative to `raw`; empty if there is none.
         sha256: Its digest in the index.
         kept: Where everybody found in it is kept.
-        folder: Its JSON files, relative to `raw`; empty if an estimator looks at the video.
-        folder_sha256: Their digest.
+        skeleton: What tells of the people, relative to `raw`: OpenPose's folder or the sensor's
+            file; empty if there is none, or an estimator looks at the video.
+        skeleton_sha256: Its digest.
+        start: First frame of the clip in the video.
+        stop: Frame after its last; 0 if it lasts to the video's end.
     """
 
     raw: Path
     video: str
     sha256: str
     kept: Path
-    folder: str = ""
-    folder_sha256: str = ""
+    skeleton: str = ""
+    skeleton_sha256: str = ""
+    start: int = 0
+    stop: int = 0
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Where the clip starts and stops."""
+        return self.start, self.stop
 
 
 def make_jobs(
     raw: Path, samples: Sequence[Sample], plan: Plan, workers: Workers, store: Path
 ) -> list[Job[Source]]:
     """One job per clip, its JSON files digested if that is where its people come from."""
-    if plan.source != JSON:
-        return [_job(raw, store, sample, plan) for sample in samples]
-    chunks = [samples[at : at + _CHUNK] for at in range(0, len(samples), _CHUNK)]
-    digested = fan_out(
-        partial(_digest_all, raw),
-        chunks,
-        workers=workers,
-        total=len(samples),
-        label="JSON files",
-        scratch=store,
-    )
-    found = [sha256 for chunk in digested for sha256 in chunk]
+    told = [sample.skeleton_sha256 if plan.source == KINECT else "" for sample in samples]
+    if plan.source == JSON:
+        chunks = [samples[at : at + _CHUNK] for at in range(0, len(samples), _CHUNK)]
+        digested = fan_out(
+            partial(_digest_all, raw),
+            chunks,
+            workers=workers,
+            total=len(samples),
+            label="JSON files",
+            scratch=store,
+        )
+        told = [sha256 for chunk in digested for sha256 in chunk]
+    # Of all clips of such a data set: a manifest tells the same inputs of all its samples.
+    segments = any(sample.start or sample.stop for sample in samples)
     return [
-        _job(raw, store, sample, plan, sha256)
-        for sample, sha256 in zip(samples, found, strict=True)
+        _job(raw, store, sample, plan, sha256, segments)
+        for sample, sha256 in zip(samples, told, strict=True)
     ]
 
 
@@ -69,29 +89,82 @@ def find(source: Source, plan: Plan) -> Detections:
     """Everybody found in every frame; as kept if these bytes were looked at before.
 
     Raises:
-        ClipRejected: If the video or its JSON changed since it was indexed, or cannot be used.
+        ClipRejected: ``VIDEO_NONE`` if the clip has no video; if the video, its JSON or its
+            sensor's file changed since it was indexed, or cannot be used.
     """
+    if not source.video:
+        raise ClipRejected(
+            "VIDEO_NONE",
+            "a skeleton without a video",
+            remedy="add the video, or train the graph network alone",
+        )
     detections = load_detections(source.kept)
     if detections is None:
-        video = source.raw / source.video
-        check_unchanged(video, source.sha256)
-        if source.folder:
-            detections = _read(json_folder(source.raw, source.folder), video, source, plan)
-        else:
-            detections = detect(video, estimator(plan.source, plan.settings))
+        check_unchanged(source.raw / source.video, source.sha256)
+        detections = _look(source, plan)
         save_detections(source.kept, detections)
     return detections
 
 
-def _read(folder: Path, video: Path, source: Source, plan: Plan) -> Detections:
-    found = detections_of(folder, video, model=plan.json_model)
-    if folder_digest(folder) != source.folder_sha256:
+def remark(source: Source, plan: Plan, frames: int) -> str:
+    """What the ledger should say of where the people of a clip of T frames come from.
+
+    Raises:
+        ClipRejected: If what tells of them is gone or has changed.
+    """
+    if plan.source == JSON:
+        folder = json_folder(source.raw, source.skeleton)
+        missing, surplus = gaps(folder, frames, *source.part)
+        return f"{JSON}" + _uneven(missing, surplus)
+    if plan.source == KINECT:
+        file = source.raw / source.skeleton
+        bodies, missing, surplus = summary(file, source.skeleton_sha256, frames, *source.part)
+        noun = "id" if bodies == 1 else "ids"
+        return f"{KINECT}, {bodies} {noun} of bodies" + _uneven(missing, surplus)
+    return plan.source
+
+
+def _uneven(missing: int, surplus: int) -> str:
+    told = f", no skeleton for {missing} frames" if missing else ""
+    return told + (f", {surplus} skeletons beyond the last frame" if surplus else "")
+
+
+def _look(source: Source, plan: Plan) -> Detections:
+    video = source.raw / source.video
+    if plan.source == JSON:
+        return _read_json(video, source, plan)
+    if plan.source == KINECT:
+        return _read_sensor(video, source)
+    looks_at = estimator(plan.source, plan.settings)
+    if plan.columns is not None:
+        return detect_where_needed(video, looks_at, plan.columns.of, *source.part)[0]
+    return detect(video, looks_at, *source.part)
+
+
+def _read_json(video: Path, source: Source, plan: Plan) -> Detections:
+    folder = json_folder(source.raw, source.skeleton)
+    found = detections_of(
+        folder, video, model=plan.json_model, start=source.start, stop=source.stop
+    )
+    if folder_digest(folder, *source.part) != source.skeleton_sha256:
         raise ClipRejected(
             "POSE_CHANGED",
             f"{folder.name!a} changed while it was read",
             remedy="run the same command again when nobody writes there",
         )
     return found
+
+
+def _read_sensor(video: Path, source: Source) -> Detections:
+    if not source.skeleton_sha256:
+        raise ClipRejected(
+            "SKEL_MISSING",
+            f"{source.skeleton!a} is no skeleton file" if source.skeleton else "no skeleton file",
+            remedy="put the sensor's file there, or let skeletons.source be an estimator",
+        )
+    file = source.raw / source.skeleton
+    info = measure(video, *source.part)
+    return sensed(file, source.skeleton_sha256, info, *source.part)
 
 
 def json_folder(raw: Path, name: str) -> Path:
@@ -120,7 +193,8 @@ def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> list[str]:
     found = []
     for sample in samples:
         try:
-            found.append(folder_digest(json_folder(raw, _folder_name(sample))))
+            folder = json_folder(raw, _folder_name(sample))
+            found.append(folder_digest(folder, sample.start, sample.stop))
         except ClipRejected as rejected:
             # Told again, and put into the ledger, when the clip is made.
             found.append(digest([rejected.code]))
@@ -128,11 +202,26 @@ def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> list[str]:
     return found
 
 
-def _job(raw: Path, store: Path, sample: Sample, plan: Plan, json_sha256: str = "") -> Job[Source]:
-    inputs = {"video": sample.sha256} | ({"skeleton": json_sha256} if json_sha256 else {})
+def _job(
+    raw: Path, store: Path, sample: Sample, plan: Plan, sha256: str, segments: bool
+) -> Job[Source]:
+    inputs = {"video": sample.sha256}
+    if plan.source in READ:
+        inputs["skeleton"] = sha256
+    if segments:
+        inputs["segment"] = digest([sample.start, sample.stop])
     kept = f"{DETECTIONS}/{digest([inputs, dict(plan.producer)])}.npz"
-    folder = _folder_name(sample) if json_sha256 else ""
-    source = Source(raw, sample.video, sample.sha256, store / kept, folder, json_sha256)
+    skeleton = _folder_name(sample) if plan.source == JSON else sample.skeleton
+    source = Source(
+        raw,
+        sample.video,
+        sample.sha256,
+        store / kept,
+        skeleton,
+        sha256,
+        start=sample.start,
+        stop=sample.stop,
+    )
     return Job(sample.id, inputs, source, kept)
 
 

@@ -98,4 +98,7 @@ def _absent(expected: Sequence[str], absent: Sequence[str]) -> list[str]:
 
 
 def _without(what: str, without: Sequence[str]) -> list[str]:
-    return [f"{len(without):,} samples without a {what}, first {without[0]}"] if without else []
+    if not without:
+        return []
+    samples = "sample" if len(without) == 1 else "samples"
+    return [f"{len(without):,} {samples} without a {what}, first {without[0]}"]

@@ -83,8 +83,7 @@ def read_ntu_skeleton(path: Path) -> NtuSkeleton:
     """Read a ``.skeleton`` file.
 
     Raises:
-        ClipRejected: ``SKEL_OPEN`` if it cannot be read or is too large, ``SKEL_EMPTY`` if it
-            has 0 bytes; as `parse_ntu_skeleton`.
+        ClipRejected: ``SKEL_OPEN`` if it cannot be read or is too large; as `parse_ntu_skeleton`.
     """
     try:
         data = read_plain(path, MAX_BYTES)
@@ -92,8 +91,6 @@ def read_ntu_skeleton(path: Path) -> NtuSkeleton:
         raise ClipRejected(
             "SKEL_OPEN", f"{str(path)!a}: cannot be read ({error.strerror})", remedy=_REMEDY
         ) from error
-    if not data:
-        raise ClipRejected("SKEL_EMPTY", f"{str(path)!a}: the file has 0 bytes", remedy=_REMEDY)
     return parse_ntu_skeleton(data, str(path))
 
 
@@ -108,8 +105,10 @@ def parse_ntu_skeleton(data: bytes, where: str) -> NtuSkeleton:
         ClipRejected: ``SKEL_COUNT`` (a count that is no number of 1 to 9 digits, or cannot be
             true), ``SKEL_LINE`` (a line is missing, too long, too many, or not as it has to be),
             ``SKEL_NONFINITE`` (NaN, infinity or a coordinate beyond 10^6) or ``SKEL_EMPTY`` (no
-            frame, or nobody in any frame). All but the last name the line.
+            byte, no frame, or nobody in any frame). All but the last name the line.
     """
+    if not data:
+        raise ClipRejected("SKEL_EMPTY", f"{where!a}: the file has 0 bytes", remedy=_REMEDY)
     lines = _Lines(data, where)
     frames = lines.count("frames")
     if frames > MAX_FRAMES or 2 * frames > len(data):

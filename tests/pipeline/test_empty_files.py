@@ -38,11 +38,10 @@ def test_a_tree_of_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     index = read_index(tmp_path / "index")
     assert [one.id for one in index.samples] == list(NAMES)
     said = capsys.readouterr().out.splitlines()
+    then = "the stages that open them will quarantine their clips"
     assert said[-2:] == [
-        f"3 clips have an empty video file (0 bytes), first {NAMES[0]}: the stages that need it"
-        " will quarantine them",
-        f"2 clips have an empty skeleton file (0 bytes), first {NAMES[1]}: the stages that need it"
-        " will quarantine them",
+        f"3 video files are empty (0 bytes), first that of {NAMES[0]}: {then}",
+        f"2 skeleton files are empty (0 bytes), first that of {NAMES[1]}: {then}",
     ]
     assert not [line for line in said if "share frames" in line]
     parts = divide(index.samples, Split(by="subject", train=("P001",)), usable=NAMES)

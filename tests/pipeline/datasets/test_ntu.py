@@ -270,7 +270,7 @@ def test_single_samples_are_told(tmp_path: Path) -> None:
     lines = notes(NTU_60, clips, list_ntu60(tmp_path).left_out)
     assert lines[1:] == (
         "1 missing, first S001C001P001R001A001",
-        "1 samples without a skeleton, first S001C001P001R001A002",
+        "1 sample without a skeleton, first S001C001P001R001A002",
         "NTU RGB+D 60: left out, see ledger.csv: 1 NAME_BAD",
     )
 

@@ -136,7 +136,7 @@ DEFECTS: dict[str, tuple[bytes, str, str]] = {
         "\n".join(LINES[:-1]).encode(), "SKEL_LINE", f"line {len(LINES)}: the file ends before",
     ),
     "one body twice": (ntu_text((BODY_A, BODY_A)), "SKEL_LINE", "frame 0 shows a body id twice"),
-    "no byte": (b"", "SKEL_LINE", "line 1: the file ends before this line"),
+    "no byte": (b"", "SKEL_EMPTY", "'a.skeleton': the file has 0 bytes"),
     "no frame": (b"0\n", "SKEL_EMPTY", "nobody in any of its 0 frames"),
     "nobody": (b"3\n0\n0\n0\n", "SKEL_EMPTY", "'a.skeleton': nobody in any of its 3 frames"),
     "not text": (b"\x80\x04\x95" * 50, "SKEL_COUNT", "line 1"),

@@ -1,0 +1,111 @@
+"""NTU RGB+D by `dvc repro`, on a made-up tree: every defect has its code, the rest its result."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from stroi.cache.joints import JointCache
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.verify import verify
+from stroi.pipeline.ledger import Outcome, read_ledger
+
+sys.path.insert(0, str(Path(__file__).parent))
+from ntu_tree import (
+    BAD,
+    BROKEN_VIDEO,
+    GOOD,
+    LEFT_OUT,
+    WITHOUT_SKELETON,
+    WITHOUT_VIDEO,
+    write_tree,
+)
+from projects import dvc, new_repository
+
+pytestmark = pytest.mark.slow
+
+PROFILE = """
+seeds: [0]
+sample: {}
+index: {adapter: ntu60, max_quarantined: 0.0}
+skeletons: {source: movenet, side: 128, max_quarantined: 0.8}
+joints: {format: ntu, max_quarantined: 0.8}
+mosaics: {cell: 24, size: 40, max_quarantined: 0.8}
+splits:
+  xview: {by: camera, train: [C002, C003], test: [C001]}
+gcn:
+  frames: 8
+  channels: [4, 4]
+  strides: [1, 2]
+  schedule: {epochs: 1, batch_size: 4, lr: 0.05, milestones: [1]}
+weights: {}
+resnet:
+  schedule: {epochs: 1, batch_size: 4, lr: 0.02, milestones: [1]}
+ensemble: {}
+"""
+PARAMS = """
+rendered: []
+datasets: [ntu]
+sensors: [ntu]
+runs:
+  ntu-xview: {dataset: ntu, split: xview, input: joints}
+show: ntu-xview
+"""
+VIDEO_ONLY = {WITHOUT_VIDEO, BROKEN_VIDEO}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = new_repository(tmp_path_factory.mktemp("ntu") / "project")
+    (folder / "profiles" / "ntu.yaml").write_text(PROFILE)
+    (folder / "params.yaml").write_text(PARAMS)
+    write_tree(folder / "data" / "ntu" / "raw")
+    done = dvc(folder, "repro", OMP_NUM_THREADS="1", STROI_JOBS="1", STROI_THREADS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def codes(project: Path, stage: str) -> dict[str, str]:
+    ledger = read_ledger(project / "data" / "ntu" / stage)
+    return {one.id: one.code for one in ledger.quarantined}
+
+
+def test_the_index_lists_what_is_a_sample(project: Path) -> None:
+    folder = project / "data" / "ntu" / "index"
+    ledger = read_ledger(folder)
+    listed = {*GOOD, *BAD, WITHOUT_SKELETON, *VIDEO_ONLY}
+    assert set(ledger.done) == listed
+    assert codes(project, "index") == {name: code for name, (_, code) in LEFT_OUT.items()}
+    classes = (folder / "classes.txt").read_text().splitlines()
+    assert classes == ["A001 drink water", "A050 punch"]
+
+
+def test_every_bad_skeleton_has_its_code(project: Path) -> None:
+    folder = project / "data" / "ntu" / "joints"
+    told = {one.id: one for one in read_ledger(folder).outcomes}
+    for name, (_, code, problem) in BAD.items():
+        assert told[name].code == code
+        assert problem in told[name].detail
+    expected = Outcome(WITHOUT_SKELETON, "SKEL_MISSING", "no skeleton file")
+    assert told[WITHOUT_SKELETON] == expected
+    for name, (_, seen) in GOOD.items():
+        assert told[name] == Outcome(name, "", seen)
+    assert verify(folder) == []
+    assert set(JointCache(folder).ids) == {*GOOD, *VIDEO_ONLY}
+
+
+def test_every_bad_video_has_its_code(project: Path) -> None:
+    folder = project / "data" / "ntu" / "mosaics"
+    found = codes(project, "skeletons")
+    assert found == {WITHOUT_VIDEO: "VIDEO_NONE", BROKEN_VIDEO: "VIDEO_MAGIC"}
+    assert verify(folder) == []
+    assert set(MosaicCache(folder).ids) == {*GOOD, *BAD, WITHOUT_SKELETON}
+
+
+def test_the_rows_are_of_the_clips_that_both_have(project: Path) -> None:
+    table = json.loads((project / "runs" / "ntu-xview" / "ensemble" / "table.json").read_text())
+    assert [row["row"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert table["test_clips"] == len([name for name in GOOD if name[4:8] == "C001"])
