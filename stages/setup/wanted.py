@@ -13,7 +13,7 @@ from stroi.pipeline.datasets.table import TABLE
 from stroi.pipeline.name_pattern import parse_pattern
 from stroi.stages.setup.splitting import COLUMNS
 
-WRITTEN = ("folders", "table")
+WRITTEN = ("folders", "table", "smarthome-untrimmed")
 """Labels whose profile is always written; the others' are shipped."""
 
 LABELS = (*WRITTEN, *sorted(set(ADAPTERS) - {"demo", *WRITTEN}))

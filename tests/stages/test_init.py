@@ -13,6 +13,7 @@ import pytest
 from stroi.pipeline.cli import run
 from stroi.pipeline.params import check_project, load_profile
 from stroi.stages.setup import looking
+from stroi.stages.setup.wanted import LABELS, WRITTEN
 
 PARAMS = (
     "# mine\ndatasets:\n  - demo\nruns:\n  demo-x: {dataset: demo, split: x, input: skeletons}\n"
@@ -122,6 +123,11 @@ def test_a_known_data_set_takes_its_shipped_profile(
     assert "profiles/again.yaml: a copy of profiles/ut-interaction.yaml" in capsys.readouterr().out
     assert set(check_project(project).runs) == {"demo-x", "ut-interaction-seq9-10", "again-fold9"}
     assert (project / "profiles" / "again.yaml").read_bytes() == shipped.read_bytes()
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_all_labels_have_a_profile(root: Path, labels: str) -> None:
+    assert labels in WRITTEN or load_profile(root, labels).index.adapter == labels
 
 
 def test_a_sensor_s_data_set_becomes_one(project: Path, root: Path, tmp_path: Path) -> None:
