@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from stroi.cache.layouts import Layout
 from stroi.trainer.config import Align
 
-LEADING = 0.0
-"""Share of a clip that its frame is taken from; at least its first frame."""
 _UP = np.array([0.0, 1.0, 0.0])
 
 
@@ -23,8 +21,8 @@ def turn(
 
     ``heading`` turns about the vertical, until the way from the left to the right shoulder and
     hip lies along x as seen from above. ``body`` first turns the way from the hips to the
-    shoulders up. Both ways are means over the frames that show both their ends, of the first
-    person who has such a frame; without one, or where a way has no length, nothing is turned.
+    shoulders up. Both ways are those of the first person who ever shows both shoulders and hips,
+    in the first frame that does; without one, or where a way has no length, nothing is turned.
 
     Args:
         position: (T, M, V, 3) in m, y up.
@@ -44,8 +42,7 @@ def turn(
     if align == "none" or not whole.any():
         return np.eye(3)
     person = int(whole.any(0).argmax())
-    points = position[whole[:, person], person].astype(np.float64)
-    points = points[: max(1, round(LEADING * len(points)))].mean(0)
+    points = position[whole[:, person].argmax(), person].astype(np.float64)
     across = points[joints["right"]].mean(0) - points[joints["left"]].mean(0)
     if align == "heading":
         return _about_vertical(across)

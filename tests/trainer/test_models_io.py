@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from stroi.cache.errors import RefusedInput
 from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
 from stroi.trainer.config import GcnConfig, ResNetConfig
+from stroi.trainer.ctrgcn import CtrGcn
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.models_io import load_gcn, load_resnet, save_gcn, save_resnet
 from stroi.trainer.mosaic_ops import Cells
@@ -39,10 +41,15 @@ def rewrite(path: Path, **changes: Any) -> None:
 def test_there_and_back(path: Path) -> None:
     gcn = load_gcn(path)
     assert (gcn.classes, gcn.config, gcn.training) == (("wave", "drink"), SMALL, False)
-    fused = FusedNet(("a", "b", "c"), Cells(5, 2, 16, 16), ResNetConfig(), mode="joint", gcn=gcn)
-    save_resnet(path.with_name("fused"), fused)
-    loaded = load_resnet(path.with_name("fused")).state_dict()
-    assert all(torch.equal(loaded[name], value) for name, value in fused.state_dict().items())
+    refined = CtrGcn(("wave", "drink"), replace(SMALL, model="ctrgcn", stream="bone"))
+    for inner in (gcn, refined):
+        classes, cells = ("a", "b", "c"), Cells(5, 2, 16, 16)
+        fused = FusedNet(classes, cells, ResNetConfig(), mode="joint", gcn=inner)
+        save_resnet(path.with_name("fused"), fused)
+        loaded = load_resnet(path.with_name("fused"))
+        assert loaded.gcn.config == inner.config
+        same = loaded.state_dict()
+        assert all(torch.equal(same[name], value) for name, value in fused.state_dict().items())
 
 
 @pytest.mark.parametrize(
