@@ -32,7 +32,7 @@ class Look:
     """What was seen.
 
     Attributes:
-        cell: Side of a crop, px: half a torso; a tenth of the frame's height where nobody was found.
+        cell: Side of a crop, px: half a torso; a tenth of the frame's height if nobody was found.
             The paper's 48 px on Northwestern-UCLA are 0.6 of a torso.
         told: What it was taken from.
         unreadable: Why clips could not be opened.
