@@ -19,7 +19,7 @@ from stroi.stages.report_page.skeleton_page import GROUPS as SHOWN
 from stroi.stages.report_page.skeleton_page import gather_skeleton, render_skeleton
 from stroi.stages.training import TEST, clips_folder, parts_of, scores_folder
 
-GROUPS = ("seeds", "splits", "ensemble", *SHOWN)
+GROUPS = ("seeds", "splits", *SHOWN)
 
 
 def build_gcn_report(workspace: Workspace, run: RunParams) -> Path:

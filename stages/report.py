@@ -16,8 +16,8 @@ from stroi.stages.report_page.content import gather
 from stroi.stages.report_page.inputs import read_inputs
 from stroi.stages.report_page.page import render
 
-GROUPS = tuple(Profile.model_fields)
-"""The page shows all params."""
+GROUPS = tuple(group for group in Profile.model_fields if group != "joints")
+"""The page shows all params; those of joints are in their manifest, if there are any."""
 
 
 def build_report(workspace: Workspace, run: RunParams) -> Path:

@@ -127,11 +127,15 @@ def params_groups(
 
     Args:
         profile: The params of the data set.
-        made_with: By group, params that a manifest records: they win over the profile's.
+        made_with: By group, params that a manifest records: they win over the profile's, and
+            ``joints`` has no others.
     """
     values = profile.model_dump(mode="json", exclude={"splits", "seeds"})
+    values["joints"] = {}
     return tuple(
-        Group(name, flatten({**group, **made_with.get(name, {})})) for name, group in values.items()
+        Group(name, flatten({**group, **made_with.get(name, {})}))
+        for name, group in values.items()
+        if name != "joints" or name in made_with
     )
 
 

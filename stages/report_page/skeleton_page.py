@@ -11,7 +11,7 @@ from stroi.cache.layouts import Layout
 from stroi.cache.scores import Scores
 from stroi.pipeline.ledger import read_ledger
 from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import Profile
+from stroi.pipeline.profile import EnsembleParams, Profile
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page import accuracy, attention, origin
 from stroi.stages.report_page.inputs import (
@@ -24,8 +24,8 @@ from stroi.stages.report_page.inputs import (
 from stroi.stages.report_page.page import environment
 from stroi.stages.rows import ROWS, Result, Truth, evaluate, row_scores
 
-GROUPS = ("index", "joints", "skeletons", "gcn", "weights")
-"""Groups of params that the page shows; of joints and skeletons the one that the run sees."""
+GROUPS = ("index", "gcn", "weights")
+"""Groups of params that the page shows, beside what its joints or skeletons were made with."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def gather_skeleton(
     Raises:
         RefusedInput: If what a stage wrote is missing, damaged, or does not belong together.
     """
-    classes, params = truth.classes, run.profile.ensemble
+    classes, params = truth.classes, EnsembleParams()
     by_seed = [{"gcn": each} for each in scores]
     predicted = row_scores(ROWS[0], by_seed[0], truth, params).argmax(axis=1)
     counts = accuracy.confusion_matrix(truth.labels, predicted, len(classes))
@@ -116,11 +116,7 @@ def gather_skeleton(
         layout=layout,
         losses=origin.losses(ledgers, None),
         curves=read_curves(workspace, run, ("gcn",)),
-        params=tuple(
-            group
-            for group in groups
-            if group.name in GROUPS and group.name not in {"joints", "skeletons"} - {seen}
-        ),
+        params=tuple(group for group in groups if group.name in {*GROUPS, seen}),
         producers=origin.producers(made),
     )
 
