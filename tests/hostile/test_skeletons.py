@@ -74,7 +74,7 @@ SKELETONS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         lambda: edited(1, "\x1b]0;x\x07"), "SKEL_COUNT", r"'\x1b]0;x\x07' is no number of frames",
     ),
     "pickle": (lambda: b"cos\nsystem\n(S'touch trace'\ntR.", "SKEL_COUNT", "'cos' is no number"),
-    "nothing": (lambda: b"", "SKEL_LINE", "line 1: the file ends before this line"),
+    "nothing": (lambda: b"", "SKEL_EMPTY", "the file has 0 bytes"),
 }  # fmt: skip
 
 
