@@ -30,7 +30,7 @@ from stroi.pipeline.index import read_index
 from stroi.pipeline.profile import IndexParams, SkeletonParams
 from stroi.stages.index import build_index
 from stroi.stages.pose.choose import Settings, load
-from stroi.stages.pose.openpose_folder import measure as measure_video
+from stroi.stages.pose.detections import measure as measure_video
 from stroi.stages.skeletons import build_skeletons
 from stroi.stages.video import read_frames
 

@@ -30,8 +30,13 @@ class StroiError(Exception):
         # Worker processes send their errors back pickled; keyword-only arguments need help.
         return _rebuild, (type(self), self.code, self.message, self.remedy, self.details)
 
+    @property
+    def told(self) -> str:
+        """What is wrong, and what to do about it."""
+        return self.message + (f"; {self.remedy}" if self.remedy else "")
+
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")
+        return f"{self.code}: {self.told}"
 
 
 class ParamsError(StroiError):

@@ -20,7 +20,8 @@ class Outcome:
     Attributes:
         id: Sample id.
         code: Why it was quarantined, such as ``VIDEO_OPEN``; empty when it was done.
-        detail: One sentence; for a done clip what is worth knowing, or nothing.
+        detail: One sentence: why it was quarantined and what to do about it; for a done clip what
+            was done, or nothing.
     """
 
     id: str

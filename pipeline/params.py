@@ -20,6 +20,8 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
 
 _SHOWN = 50
+_SPARSE = "its graph network sees the skeletons, which skeletons.frames leaves full of gaps"
+_SPARSE_REMEDY = "set skeletons.frames to all in the data set's profile"
 _POWER = re.compile(r"[-+]?[0-9]{1,9}[eE][-+]?[0-9]{1,3}")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -158,7 +160,7 @@ def load_run(root: Path, name: str) -> RunParams:
 
     Raises:
         ParamsError: Listing every mistake in params.yaml and in the profile, or if there is no
-            such run or split.
+            such run or split, or its skeletons are looked for in some frames only.
     """
     check_name(name)
     path, plan = root / "params.yaml", load_plan(root)
@@ -176,7 +178,13 @@ def load_run(root: Path, name: str) -> RunParams:
             f"run {name}: profiles/{run.dataset}.yaml has no split {run.split!a}",
             remedy=f"its splits are: {known}",
         )
+    if _is_too_sparse(run, profile):
+        raise ParamsError("PARAMS_SPARSE", f"run {name}: {_SPARSE}", remedy=_SPARSE_REMEDY)
     return RunParams(name, run, profile)
+
+
+def _is_too_sparse(run: Run, profile: Profile) -> bool:
+    return run.input == "skeletons" and profile.skeletons.frames == "sampled"
 
 
 def check_project(root: Path) -> Plan:
@@ -196,7 +204,12 @@ def check_project(root: Path) -> Plan:
             profiles[dataset] = profile
     for name, run in plan.runs.items():
         check_name(name)
-        if run.dataset in profiles and run.split not in profiles[run.dataset].splits:
-            problems.append(f"{root / 'params.yaml'}: runs.{name}.split: no split {run.split!r}")
+        if run.dataset not in profiles:
+            continue
+        where = f"{root / 'params.yaml'}: runs.{name}"
+        if run.split not in profiles[run.dataset].splits:
+            problems.append(f"{where}.split: no split {run.split!r}")
+        if _is_too_sparse(run, profiles[run.dataset]):
+            problems.append(f"{where}.input: {_SPARSE}; {_SPARSE_REMEDY}")
     _complain(problems)
     return plan

@@ -137,8 +137,11 @@ class OnnxParams(Group):
 class SkeletonParams(Group):
     """Pose estimation and tracking (stage ``skeletons``)."""
 
-    source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx"] = "auto"
+    source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx", "kinect"] = "auto"
     """Where skeletons come from; ``auto`` takes OpenPose if it is there, else MoveNet."""
+    frames: Literal["all", "sampled"] = "all"
+    """Frames that an estimator looks at: ``sampled`` are those that the mosaics need and some
+    between, for data sets whose graph network sees a sensor's joints."""
     side: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
     """Larger side of MoveNet's input in px."""
     openpose: OpenPoseParams = OpenPoseParams()
@@ -156,6 +159,12 @@ class SkeletonParams(Group):
     """Clips per file on average, at most twice as many; a changed clip redoes its file."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
+
+    @model_validator(mode="after")
+    def _only_who_looks_may_look_at_less(self) -> SkeletonParams:
+        if self.frames == "sampled" and self.source in ("openpose-json", "kinect"):
+            raise ValueError(f"frames: sampled spares an estimator's work; {self.source} has none")
+        return self
 
 
 class JointParams(Group):

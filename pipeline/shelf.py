@@ -146,7 +146,7 @@ def _make_clip(
             made[job.id] = recipe.make(job.source)
         fault_point("after_decode")
     except ClipRejected as rejected:
-        return Outcome(job.id, rejected.code, rejected.message)
+        return Outcome(job.id, rejected.code, rejected.told)
     except OSError as error:
         raise StroiError(
             "CLIP_READ",

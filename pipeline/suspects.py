@@ -138,7 +138,8 @@ def _outcome(store: Path, key: str, sample_id: str) -> Outcome:
         end = str(note["end"])
     except (OSError, ValueError, KeyError, TypeError):
         end = "unknown"
-    return Outcome(sample_id, "CRASHED", f"its decoder or estimator crashed the process ({end})")
+    problem = f"its decoder or estimator crashed the process ({end})"
+    return Outcome(sample_id, "CRASHED", f"{problem}; encode the video again or leave it out")
 
 
 def _end_of(make: Callable[[Source], Made], source: Source) -> str:

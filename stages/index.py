@@ -121,7 +121,7 @@ def _measure(path: Path) -> Measured:
     try:
         return measure_clip(path)
     except ClipRejected as rejected:
-        return Outcome("", rejected.code, rejected.message)
+        return Outcome("", rejected.code, rejected.told)
 
 
 def _row(clip: Listed, measured: Mapping[str, Measured], folders: set[str]) -> Sample | Outcome:
@@ -130,7 +130,8 @@ def _row(clip: Listed, measured: Mapping[str, Measured], folders: set[str]) -> S
     for place, missing in ((clip.video, "VIDEO_MISSING"), (skeleton, "SKEL_MISSING")):
         one = measured[place] if place else ("", 0)
         if one is None:
-            return Outcome(clip.id, missing, f"{place} is neither a file nor a folder")
+            problem = f"{place} is neither a file nor a folder"
+            return Outcome(clip.id, missing, f"{problem}; put it there or leave the sample out")
         if isinstance(one, Outcome):
             return Outcome(clip.id, one.code, one.detail)
         found.append(one)

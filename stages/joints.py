@@ -77,7 +77,11 @@ def _check_unchanged(path: Path, sha256: str) -> None:
     try:
         found = sha256_file(path) if path.is_file() else ""
     except OSError as error:
-        raise ClipRejected("SKEL_OPEN", f"{path.name!a}: {error.strerror}") from None
+        raise ClipRejected(
+            "SKEL_OPEN",
+            f"{path.name!a}: {error.strerror}",
+            remedy="put the file back where it can be read, or leave the sample out",
+        ) from None
     if found != sha256:
         raise ClipRejected(
             "SKEL_CHANGED",

@@ -106,10 +106,14 @@ def encode(ids: Sequence[str], cuts: Sequence[Cut]) -> Encoded:
 
 
 def describe(cut: Cut) -> str:
-    """The ledger's remark: how many cells are black because their joint is missing."""
+    """The ledger's remark: people, frames, and how many cells' joint is missing."""
     shown = cut.valid[: cut.person_count]
     missing = int(np.count_nonzero(~shown))
-    return f"{missing} of {shown.size} cells missing" if missing else ""
+    people = "1 person" if cut.person_count == 1 else f"{cut.person_count} people"
+    return (
+        f"{people} in {len(cut.frame_index)} of the frames {cut.frame_index[0]} to"
+        f" {cut.frame_index[-1]}; {missing} of {shown.size} cells missing"
+    )
 
 
 def build_mosaics(

@@ -13,16 +13,33 @@ import cv2
 
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.options import say
-from stroi.pipeline.profile import SkeletonParams
+from stroi.pipeline.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.choose import Settings, choose, load, record
 from stroi.stages.pose.estimator import Estimator
 from stroi.stages.pose.openpose_build import ROOT_VARIABLE
 from stroi.stages.pose.openpose_json import JsonModel
+from stroi.stages.roi.sampling import SamplingRule, sample_candidates
 
 DETECTION = 1
 """Raise it when the same video gives other people found: then all is estimated anew."""
 JSON = "openpose-json"
-"""The source that is no estimator."""
+KINECT = "kinect"
+READ = (JSON, KINECT)
+"""The sources that are no estimators."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The frames that mosaics need; fields as in `stroi.pipeline.profile.MosaicParams`."""
+
+    columns: int
+    candidates: int
+    sampling: SamplingRule
+
+    def of(self, count: int) -> list[int]:
+        """Their indices in a clip of so many frames, rising."""
+        wanted = sample_candidates(count, self.columns, self.candidates, self.sampling)
+        return [int(frame) for frame in wanted]
 
 
 @dataclass(frozen=True)
@@ -30,11 +47,12 @@ class Plan:
     """Where the people of a data set come from; settled once, before any clip.
 
     Attributes:
-        source: Name of an estimator, or ``openpose-json``.
+        source: Name of an estimator, or one of `READ`.
         why: Why that one.
         settings: What the estimator is told.
         json_model: Network that wrote the JSON.
         producer: All that shapes what is found in given frames, as JSON values.
+        columns: What is looked at, with frames between; None for every frame.
     """
 
     source: str
@@ -42,10 +60,15 @@ class Plan:
     settings: Settings
     json_model: JsonModel
     producer: Mapping[str, Any]
+    columns: Columns | None = None
 
 
-def make_plan(params: SkeletonParams) -> Plan:
+def make_plan(params: SkeletonParams, mosaics: MosaicParams) -> Plan:
     """Settle where the people come from, and say so.
+
+    Args:
+        params: The stage's params.
+        mosaics: Params of the mosaics to come; they matter if only some frames are looked at.
 
     Raises:
         StroiError: If the source that the params name cannot be used.
@@ -57,10 +80,19 @@ def make_plan(params: SkeletonParams) -> Plan:
         producer = {"estimator": JSON, "model": model, **shared}
         say(f"skeletons from {JSON}, network {model}, as the params name it")
         return Plan(JSON, "named", settings, model, producer)
+    if params.source == KINECT:
+        say("skeletons from the sensor's own files, as the params name them")
+        return Plan(
+            KINECT, "named", settings, params.openpose_json.model, {"estimator": KINECT, **shared}
+        )
     choice = choose(params.source, settings)
     producer = {**record(estimator(choice.source, settings)), **shared}
     say(f"skeletons from {choice.told}")
-    return Plan(choice.source, choice.why, settings, params.openpose_json.model, producer)
+    columns = None
+    if params.frames == "sampled":
+        columns = Columns(mosaics.columns, mosaics.candidates, mosaics.sampling)
+        producer["frames"] = vars(columns)
+    return Plan(choice.source, choice.why, settings, params.openpose_json.model, producer, columns)
 
 
 def suitable(workers: Workers, plan: Plan) -> Workers:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from stroi.cache.files import check_writable, sweep_temporaries
 from stroi.cache.locks import lock
@@ -19,16 +22,17 @@ from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import SkeletonParams
+from stroi.pipeline.profile import MosaicParams, SkeletonParams
 from stroi.pipeline.shards import NOT_CONTENT, Encoded, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.finding import DETECTIONS, Source, find, make_jobs
-from stroi.stages.plan import Plan, make_plan, suitable
+from stroi.stages.finding import DETECTIONS, Source, find, make_jobs, remark
+from stroi.stages.plan import KINECT, Plan, make_plan, suitable
 from stroi.stages.pose.openpose_build import ROOT_VARIABLE
-from stroi.stages.pose.subjects import main_persons
+from stroi.stages.pose.sparse import frames_to_look_at, sparse_persons
+from stroi.stages.pose.subjects import fill_gaps, main_persons
 from stroi.stages.pose.tracking import track
 
-GROUPS = ("skeletons",)
+GROUPS = ("skeletons", "mosaics")
 ALGORITHM = 2
 """Raise it when the same people found give other skeletons: tracking and choice."""
 OF_SOURCES = {"openpose": "openpose", "openpose-json": "openpose_json", "onnx": "onnx"}
@@ -37,54 +41,110 @@ OF_THIS_MACHINE = {"openpose": {"root", "num_gpu", "num_gpu_start"}, "onnx": {"m
 """Params that say where something lies, which is no content and nobody's business."""
 
 
+@dataclass(frozen=True)
+class Made:
+    """A clip's skeleton.
+
+    Attributes:
+        clip: The skeleton.
+        remark: The ledger's remark: where it comes from, people, frames, what was filled.
+    """
+
+    clip: Clip
+    remark: str
+
+
 def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
     """The params that shape skeletons from `source`, as JSON values."""
     own = OF_SOURCES.get(source, "")
     left_out: dict[str, Any] = dict.fromkeys({*NOT_CONTENT, *OF_SOURCES.values()} - {own}, True)
+    if params.frames == "all":
+        # Skeletons of all frames are those of the time before there was a choice, keys included.
+        left_out["frames"] = True
     if own in OF_THIS_MACHINE:
         left_out[own] = OF_THIS_MACHINE[own]
     return params.model_dump(exclude=left_out)
 
 
-def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Clip:
+def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Made:
     """The tracked skeleton of one clip.
 
     Raises:
         ClipRejected: If the video cannot be used or shows nobody.
     """
     found = find(source, plan)
-    keypoints, person_count = main_persons(
-        track(found.by_frame(), fps=found.fps),
-        subjects=params.subjects,
-        min_presence=params.min_presence,
-        min_relative_size=params.min_relative_size,
-        fill_gap=params.fill_gap,
-    )
-    return Clip(keypoints, person_count, found.width, found.height, found.fps)
+    choice: dict[str, Any] = {
+        "subjects": params.subjects,
+        "min_presence": params.min_presence,
+        "min_relative_size": params.min_relative_size,
+        "fill_gap": 0,
+    }
+    frames = len(found.counts)
+    look = np.arange(frames)
+    if plan.columns is not None:
+        look = frames_to_look_at(plan.columns.of(frames), frames, found.fps)
+        keypoints, person_count = sparse_persons(found, look, **choice)
+    elif plan.source == KINECT:
+        keypoints, person_count = main_persons(found.as_tracks(), **choice, in_order=True)
+    else:
+        keypoints, person_count = main_persons(track(found.by_frame(), fps=found.fps), **choice)
+    # Frames that nobody looked at are no gaps.
+    filled = fill_gaps(keypoints.swapaxes(0, 1), 0 if plan.columns else params.fill_gap)
+    clip = Clip(filled.swapaxes(0, 1), person_count, found.width, found.height, found.fps)
+    told = remark(source, plan, frames)
+    return Made(clip, f"{told}: {describe(clip, keypoints, look)}")
 
 
-def encode(ids: Sequence[str], clips: Sequence[Clip]) -> Encoded:
+def encode(ids: Sequence[str], made: Sequence[Made]) -> Encoded:
     """A skeleton shard."""
+    clips = [one.clip for one in made]
     return Encoded(encode_skeletons(ids, clips), clip_digests(clips))
 
 
-def describe(clip: Clip) -> str:
-    """The ledger's remark: people, frames, and the share of frames in which each was seen."""
-    shown = clip.keypoints[:, : clip.person_count, :, 2].max(axis=2) > 0
+def describe(clip: Clip, found: NDArray[np.float32], look: NDArray[np.intp]) -> str:
+    """People, frames, the share of frames in which each was seen, and what was filled.
+
+    Args:
+        clip: A clip of T frames.
+        found: (T, 2, 25, 3) its key points before gaps were filled.
+        look: (F,) frames that were looked at.
+    """
+    shown = clip.keypoints[look, : clip.person_count, :, 2].max(axis=2) > 0
     seen = " and ".join(f"{share:.0%}" for share in np.mean(shown, axis=0))
-    return f"{clip.person_count} of at most 2 people in {len(shown)} frames, seen in {seen}"
+    frames = len(clip.keypoints)
+    looked = f"{len(look)} of {frames}" if len(look) < frames else f"{frames}"
+    filled = np.count_nonzero(clip.keypoints[..., 2]) - np.count_nonzero(found[..., 2])
+    return (
+        f"{clip.person_count} of at most 2 people in {looked} frames, seen in {seen}"
+        f"; {filled} missing joints interpolated"
+    )
 
 
 def build_skeletons(
-    raw: Path, index: Index, out: Path, params: SkeletonParams, workers: Workers, store: Path
+    raw: Path,
+    index: Index,
+    out: Path,
+    params: SkeletonParams,
+    workers: Workers,
+    store: Path,
+    mosaics: MosaicParams | None = None,
 ) -> Ledger:
     """Write the skeleton cache of a data set to `out`.
+
+    Args:
+        raw: Root of the data set.
+        index: Its clips.
+        out: Folder of the cache.
+        params: The stage's params.
+        workers: Who makes it.
+        store: Folder of finished work.
+        mosaics: Params of the mosaics to come: they say which frames `sampled` are.
 
     Raises:
         StroiError: If the source of the skeletons cannot be used, or more clips than
             ``max_quarantined`` were quarantined.
     """
-    plan = make_plan(params)
+    plan = make_plan(params, mosaics or MosaicParams())
     workers = suitable(workers, plan)
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
@@ -95,7 +155,7 @@ def build_skeletons(
         producer={**plan.producer, "chosen": plan.why, "scipy": scipy.__version__},
         make=partial(make_clip, plan=plan, params=params),
         encode=encode,
-        detail=describe,
+        detail=attrgetter("remark"),
     )
     jobs = make_jobs(raw, index.samples, plan, workers, store)
     ledger = build_shards(
@@ -118,7 +178,8 @@ def command(
     workspace: Workspace, dataset: str, workers: Workers, openpose_root: Path | None
 ) -> None:
     """Build the skeleton cache of one data set."""
-    params = load_profile(workspace.root, dataset).skeletons
+    profile = load_profile(workspace.root, dataset)
+    params = profile.skeletons
     if openpose_root:
         own = params.openpose.model_copy(update={"root": str(openpose_root)})
         params = params.model_copy(update={"openpose": own})
@@ -130,5 +191,6 @@ def command(
             params,
             workers,
             workspace.store,
+            profile.mosaics,
         )
     say(f"skeletons {dataset}: {ledger.summary()}")

@@ -50,7 +50,11 @@ def check_unchanged(video: Path, sha256: str) -> None:
     try:
         found = _digest(video)
     except OSError as error:
-        raise ClipRejected("VIDEO_OPEN", f"{video.name}: {error.strerror}") from None
+        raise ClipRejected(
+            "VIDEO_OPEN",
+            f"{video.name}: {error.strerror}",
+            remedy="put the video back where it can be read, or leave it out",
+        ) from None
     if found != sha256:
         raise ClipRejected(
             "VIDEO_CHANGED",

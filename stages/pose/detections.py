@@ -19,7 +19,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.received import open_plain
 from stroi.stages.pose.estimator import Estimator
-from stroi.stages.video import read_frames
+from stroi.stages.video import VideoInfo, read_frames
 from stroi.stages.video_opening import MAX_SIDE, MIN_SIDE
 from stroi.trainer.tensor_files import read_bytes
 from stroi.trainer.zip_members import Member, check_crc, read_members
@@ -59,14 +59,38 @@ class Detections:
         """People of each frame: T arrays (P, 25, 3)."""
         return np.split(self.people, np.cumsum(self.counts)[:-1])
 
+    def as_tracks(self) -> NDArray[np.float32]:
+        """Tracks (P, T, 25, 3), where every frame tells of the same people in the same order."""
+        return np.stack(self.by_frame(), axis=1)
 
-def detect(video: Path, estimator: Estimator) -> Detections:
-    """Run `estimator` over every frame of `video`.
+
+def measure(video: Path, start: int = 0, stop: int = 0) -> VideoInfo:
+    """Frames and size of a clip, by stepping through it.
+
+    Raises:
+        ClipRejected: If it cannot be decoded.
+    """
+    with read_frames(video, start, stop) as frames:
+        if frames.skip():
+            frames.picture()
+        while frames.skip():
+            pass
+        return frames.info
+
+
+def detect(video: Path, estimator: Estimator, start: int = 0, stop: int = 0) -> Detections:
+    """Run `estimator` over every frame of a clip.
+
+    Args:
+        video: The video.
+        estimator: Finds people in a frame.
+        start: First frame of the clip in the video.
+        stop: Frame after its last; 0 if it lasts to the video's end.
 
     Raises:
         ClipRejected: If the video cannot be decoded.
     """
-    with read_frames(video) as frames:
+    with read_frames(video, start, stop) as frames:
         found = [estimator(frame) for frame in frames]
         info = frames.info
     return Detections(

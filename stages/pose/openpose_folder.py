@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,11 @@ from numpy.typing import NDArray
 from stroi.cache.digests import digest, sha256_bytes
 from stroi.cache.errors import ClipRejected
 from stroi.cache.received import read_plain
-from stroi.stages.pose.detections import Detections
+from stroi.stages.pose.detections import Detections, measure
 from stroi.stages.pose.estimator import nobody
 from stroi.stages.pose.joint_order import ORDERS, better_order
 from stroi.stages.pose.layouts import to_body25
 from stroi.stages.pose.openpose_json import MAX_BYTES, JsonModel, parse_openpose_json
-from stroi.stages.video import VideoInfo, read_frames
 
 _NAME = re.compile(r"(?:.*[._])?(\d{1,12})(?:_keypoints)?\.json", re.ASCII)
 """``<clip>_<12 digits>_keypoints.json`` as OpenPose names them, or a plain running number."""
@@ -81,14 +81,19 @@ def list_frames(folder: Path) -> dict[int, Path]:
     return frames
 
 
-def folder_digest(folder: Path) -> str:
+def folder_digest(folder: Path, start: int = 0, stop: int = 0) -> str:
     """Sha256 over the numbers and contents of a clip's files, hexadecimal.
+
+    Args:
+        folder: The video's folder.
+        start: First frame of the clip in its video.
+        stop: Frame after its last; 0 if it lasts to the end.
 
     Raises:
         ClipRejected: As `list_frames`; ``POSE_OPEN`` if a file cannot be read.
     """
     found = []
-    for number, file in sorted(list_frames(folder).items()):
+    for number, file in sorted(_of_clip(folder, start, stop).items()):
         try:
             found.append([number, sha256_bytes(read_plain(file, MAX_BYTES))])
         except OSError as error:
@@ -96,21 +101,29 @@ def folder_digest(folder: Path) -> str:
     return digest(found)
 
 
-def read_folder(folder: Path, frames: int, *, model: JsonModel = "BODY_25") -> FolderFrames:
+def read_folder(
+    folder: Path,
+    frames: int,
+    *,
+    model: JsonModel = "BODY_25",
+    start: int = 0,
+    stop: int = 0,
+) -> FolderFrames:
     """Everybody in every frame of a clip, by OpenPose's files.
 
     Args:
-        folder: The clip's folder.
-        frames: Frames that the video decodes to, T.
+        folder: The folder of the clip's whole video.
+        frames: Frames that the clip decodes to, T.
         model: The network that OpenPose ran; the files do not tell it.
+        start: First frame of the clip in the video; the files number the video's frames.
+        stop: Frame after its last; 0 if it lasts to the end.
 
     Raises:
         ClipRejected: As `list_frames` and `parse_openpose_json`; ``POSE_FRAMES`` if the files are
             not those of T frames, ``POSE_LAYOUT`` if they are another network's.
     """
-    files = list_frames(folder)
-    missing = sum(number not in files for number in range(frames))
-    surplus = sum(number >= frames for number in files)
+    files = _of_clip(folder, start, stop)
+    missing, surplus = _gaps(files, frames)
     _check_count(folder, len(files), frames, missing, surplus)
     # 75 numbers are read as they stand, so that their order can be judged.
     raw: JsonModel = "BODY_25" if model in ORDERS else model
@@ -124,16 +137,34 @@ def read_folder(folder: Path, frames: int, *, model: JsonModel = "BODY_25") -> F
     return FolderFrames(tuple(_with_joints(people) for people in found), missing, surplus)
 
 
-def detections_of(folder: Path, video: Path, *, model: JsonModel = "BODY_25") -> Detections:
-    """Everybody in every frame of `video`, by OpenPose's files instead of an estimator.
+def gaps(folder: Path, frames: int, start: int = 0, stop: int = 0) -> tuple[int, int]:
+    """How many frames of a clip of T `frames` have no file, and how many files have no frame.
+
+    Raises:
+        ClipRejected: As `list_frames`.
+    """
+    return _gaps(_of_clip(folder, start, stop), frames)
+
+
+def detections_of(
+    folder: Path, video: Path, *, model: JsonModel = "BODY_25", start: int = 0, stop: int = 0
+) -> Detections:
+    """Everybody in every frame of a clip, by OpenPose's files instead of an estimator.
 
     The video is decoded, so that the files can be held against the very frames that are cropped.
+
+    Args:
+        folder: The folder of the clip's whole video.
+        video: The video.
+        model: The network that OpenPose ran.
+        start: First frame of the clip in the video.
+        stop: Frame after its last; 0 if it lasts to the end.
 
     Raises:
         ClipRejected: As `read_folder`, and if the video cannot be decoded.
     """
-    info = measure(video)
-    people = read_folder(folder, info.frames, model=model).people
+    info = measure(video, start, stop)
+    people = read_folder(folder, info.frames, model=model, start=start, stop=stop).people
     return Detections(
         people=np.concatenate(people),
         counts=np.array([len(frame) for frame in people], np.int32),
@@ -143,18 +174,19 @@ def detections_of(folder: Path, video: Path, *, model: JsonModel = "BODY_25") ->
     )
 
 
-def measure(video: Path) -> VideoInfo:
-    """Frames and size of a video, by stepping through it.
+def _of_clip(folder: Path, start: int, stop: int) -> dict[int, Path]:
+    """The files of a clip by frame number, counted from the clip's first frame."""
+    return {
+        number - start: file
+        for number, file in list_frames(folder).items()
+        if start <= number and (not stop or number < stop)
+    }
 
-    Raises:
-        ClipRejected: If it cannot be decoded.
-    """
-    with read_frames(video) as frames:
-        if frames.skip():
-            frames.picture()
-        while frames.skip():
-            pass
-        return frames.info
+
+def _gaps(files: Mapping[int, Path], frames: int) -> tuple[int, int]:
+    """Frames of T without a file, and files beyond them."""
+    missing = sum(number not in files for number in range(frames))
+    return missing, sum(number >= frames for number in files)
 
 
 def _frame(folder: Path, file: Path, model: JsonModel) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.stages.pose.detections import Detections
+from stroi.stages.pose.detections import Detections, measure
 from stroi.stages.pose.estimator import Estimator, nobody
 from stroi.stages.pose.subjects import main_persons
 from stroi.stages.pose.tracking import FPS, track
@@ -50,11 +50,18 @@ def frames_to_look_at(needed: Sequence[int], count: int, fps: float) -> NDArray[
 
 
 def detect_where_needed(
-    video: Path, estimator: Estimator, needed: Needed
+    video: Path, estimator: Estimator, needed: Needed, start: int = 0, stop: int = 0
 ) -> tuple[Detections, NDArray[np.intp]]:
-    """Run `estimator` over the frames of `video` that are needed and those between (STEP).
+    """Run `estimator` over the frames of a clip that are needed and those between (STEP).
 
     The video is stepped through twice, because how many frames it has is known at its end.
+
+    Args:
+        video: The video.
+        estimator: Finds people in a frame.
+        needed: Which frames are needed, counted from `start`.
+        start: First frame of the clip in the video.
+        stop: Frame after its last; 0 if it lasts to the video's end.
 
     Returns:
         Everybody found, nobody in frames not looked at, and the (F,) frames looked at.
@@ -62,16 +69,11 @@ def detect_where_needed(
     Raises:
         ClipRejected: If the video cannot be decoded.
     """
-    with read_frames(video) as frames:
-        if frames.skip():
-            frames.picture()
-        while frames.skip():
-            pass
-        info = frames.info
+    info = measure(video, start, stop)
     look = frames_to_look_at(needed(info.frames), info.frames, info.fps)
     wanted = set(look.tolist())
     found = [nobody()] * info.frames
-    with read_frames(video) as frames:
+    with read_frames(video, start, stop) as frames:
         for time in range(int(look[-1]) + 1):
             frames.skip()
             if time in wanted:

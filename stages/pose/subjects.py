@@ -30,6 +30,7 @@ def main_persons(
     min_presence: float = 0.5,
     min_relative_size: float = 0.5,
     fill_gap: int = 3,
+    in_order: bool = False,
 ) -> tuple[NDArray[np.float32], int]:
     """Choose a clip's one or two subjects, for the whole clip at once.
 
@@ -45,6 +46,8 @@ def main_persons(
             the root of the area around the joints.
         fill_gap: Longest gap in frames over which a joint is interpolated linearly; its
             confidence is 0.9 of the weaker neighbour's. 0: never.
+        in_order: Whether the tracks come from left to right, as a sensor's depth and ids tell
+            better than key points do.
 
     Returns:
         Key points (T, 2, 25, 3) float32, zeros where absent, and the person count, 1 or 2: 2 as
@@ -76,7 +79,7 @@ def main_persons(
             if presence[place] >= min_presence
             and sizes[place] >= min_relative_size * sizes[chosen[0]]
         ][:1]
-    chosen.sort(key=lambda place: _median_x(tracks[place]))
+    chosen.sort(key=None if in_order else lambda place: _median_x(tracks[place]))
     keypoints = np.zeros((frames, PERSONS, 25, 3), np.float32)
     keypoints[:, : len(chosen)] = fill_gaps(tracks[chosen], fill_gap).swapaxes(0, 1)
     return keypoints, 2 if subjects == 2 else len(chosen)

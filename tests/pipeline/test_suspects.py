@@ -93,7 +93,8 @@ def test_crashing_clip_is_quarantined_and_the_run_goes_on(
     ledger = _build(texts)
     (lost,) = ledger.quarantined
     assert (lost.id, lost.code) == ("clip3", "CRASHED")
-    assert lost.detail == f"its decoder or estimator crashed the process ({end})"
+    said = f"its decoder or estimator crashed the process ({end}); encode the video again"
+    assert lost.detail == f"{said} or leave it out"
     assert ledger.summary() == "7 clips = 6 done + 1 quarantined"
     out = texts.parent / "out"
     assert _samples(out) == _samples(without)

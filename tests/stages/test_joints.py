@@ -87,7 +87,7 @@ def test_every_clip_that_cannot_be_read_has_its_reason(raw: Path) -> None:
     without = Sample("d0", "d0.avi", "a", sha256="0" * 64, bytes=1)
     folder = Sample("d1", "", "a", skeleton="json/d1")
     found = build(raw, Index((*index.samples, without, folder), index.classes))
-    assert {(one.id, one.code, one.detail) for one in found.quarantined} == {
+    assert {(one.id, one.code, one.detail.split(";")[0]) for one in found.quarantined} == {
         ("c0", "SKEL_CHANGED", "'c0.skeleton' changed since it was indexed"),
         ("c1", "SKEL_CHANGED", "'c1.skeleton' changed since it was indexed"),
         ("d0", "SKEL_MISSING", "no skeleton file"),

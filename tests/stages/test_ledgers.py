@@ -166,20 +166,27 @@ def test_every_clip_is_in_one_place(ledgers: list[Ledger]) -> None:
     assert {one.id for one in mosaics.outcomes} == set(skeletons.done)
 
 
-def test_good_ones_come_through(ledgers: list[Ledger]) -> None:
+def test_good_ones_come_through_and_it_is_said_what_was_done(ledgers: list[Ledger]) -> None:
     assert set(ledgers[2].done) == {IDS[name] for name in GOOD}
     for one in ledgers[1].outcomes:
         if one.done:
-            assert one.detail.startswith(f"2 of at most 2 people in {FRAMES} frames, seen in ")
+            assert one.detail.startswith(
+                f"movenet: 2 of at most 2 people in {FRAMES} frames, seen in "
+            )
+            assert one.detail.endswith(" missing joints interpolated")
+    for one in ledgers[2].outcomes:
+        assert one.detail.startswith("2 people in 5 of the frames 2 to 10; ")
+        assert one.detail.endswith(" of 50 cells missing")
 
 
-def test_bad_ones_have_a_code_and_a_sentence(ledgers: list[Ledger]) -> None:
+def test_bad_ones_have_a_code_a_sentence_and_a_remedy(ledgers: list[Ledger]) -> None:
     lost = {one.id: one for ledger in ledgers for one in ledger.quarantined}
     assert {name: lost[IDS[name]].code for name in BAD} == {
         name: code for name, (_, code) in BAD.items()
     }
     assert {one.id for one in ledgers[0].quarantined} == {IDS[name] for name in AT_THE_INDEX}
     for one in lost.values():
-        assert len(one.detail) > 15
+        problem, _, remedy = one.detail.rpartition("; ")
+        assert min(len(problem), len(remedy)) > 15
         assert one.detail.isascii()
         assert one.detail.isprintable()

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import BODY_25, Layout
+from stroi.stages.pose.detections import measure
 from stroi.stages.pose.joint_order import ORDERS, better_order
 from stroi.stages.pose.layouts import BODY_25B, COCO_18
 from stroi.stages.pose.openpose_folder import (
     detections_of,
     folder_digest,
     list_frames,
-    measure,
     read_folder,
 )
 from stroi.stages.pose.openpose_json import JsonModel
