@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from stroi.pipeline.profile import (
     Run,
     ScheduleParams,
     Split,
+    Validation,
     WeightParams,
 )
 from stroi.pipeline.workspace import Workspace
@@ -112,9 +114,12 @@ def _mosaics(shown: list[Sample]) -> Mosaics:
     )
 
 
-def _learn(root: Path, name: str, *, poison: bool) -> tuple[dict[str, str], Index]:
+def _learn(
+    root: Path, name: str, *, poison: bool, split: Split | None = None
+) -> tuple[dict[str, str], Index]:
     """Digests of all that the stages of a run learn, by what it is; and the index."""
     case, workspace = CASES[name], Workspace(root)
+    case = replace(case, split=split or case.split)
     run = _run(name, case)
     workspace.raw("d").mkdir(parents=True)
     case.write(workspace.raw("d"), poison)
@@ -168,6 +173,22 @@ def test_nothing_learnt_depends_on_a_test_sample(name: str, tmp_path: Path) -> N
     scores = _scores(tmp_path / "clean")
     assert len(scores) == 4
     assert not set(scores) & set(_scores(tmp_path / "poisoned"))
+
+
+def test_validation_clips_are_judged_by_and_never_learnt_from(tmp_path: Path) -> None:
+    held = Validation(by="subject", values=("3",))
+    split = Split(by="subject", test=("1",), validation=held)
+    clean, poisoned = (
+        _learn(tmp_path / str(poison), "table", poison=poison, split=split)[0]
+        for poison in (False, True)
+    )
+    same = {name for name in clean if clean[name] == poisoned[name]}
+    assert {name for name in clean if not name.endswith("curve.csv")} <= same
+    assert len(same) == 5
+    for path in (tmp_path / "True").glob("runs/*/*/*/curve.csv"):
+        (row,) = csv.DictReader(path.read_text().splitlines())
+        assert float(row["validation_loss"]) > 0
+        assert 0 <= float(row["validation_accuracy"]) <= 1
 
 
 @pytest.mark.parametrize(
