@@ -30,7 +30,7 @@ MAX_ROWS = 20_000
 """Most rows of it."""
 
 MAX_FRAME = 500_000
-"""Most frames of a video, see `stroi.stages.frame_source.MAX_FRAMES`."""
+"""Most frames of a video, as for the decoder."""
 
 MAX_FILES = 2_000_000
 """Most files and folders of a data set that are looked at."""
