@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-
-from stroi.stages.demo.plan import DemoClip
-from stroi.stages.demo.render import render_clip
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent / "datasets"))
-from ntu_people import Joints, furniture, person, skeleton_lines, skeleton_text
+from ntu_people import Joints, colour, furniture, person, skeleton_lines, skeleton_text
 
 FRAMES = 12
+SIZE = (480, 270)
 ID = 72057594037944738
 EVERY = range(FRAMES)
 
@@ -95,29 +94,27 @@ def write_tree(raw: Path) -> Path:
         folder.mkdir(parents=True)
     for seed, (name, (bodies, _)) in enumerate(GOOD.items()):
         (skeletons / f"{name}.skeleton").write_bytes(skeleton_text(FRAMES, bodies(seed)))
-    for name, (text, *_) in BAD.items():
+        _video(rgb / f"{name}_rgb.avi", seed, bodies(seed))
+    for seed, (name, (text, *_)) in enumerate(BAD.items(), 20):
         (skeletons / f"{name}.skeleton").write_bytes(text)
+        _video(rgb / f"{name}_rgb.avi", seed, one(seed))
+    _video(rgb / f"{WITHOUT_SKELETON}_rgb.avi", 40, one(40))
     for seed, name in ((41, WITHOUT_VIDEO), (42, BROKEN_VIDEO)):
         (skeletons / f"{name}.skeleton").write_bytes(skeleton_text(FRAMES, one(seed)))
-    _show(rgb, [*GOOD, *BAD, WITHOUT_SKELETON])
     (rgb / f"{BROKEN_VIDEO}_rgb.avi").write_bytes(b"no video at all")
     for file, _ in LEFT_OUT.values():
         (skeletons / file).write_bytes(skeleton_text(FRAMES, one(50)))
     return raw
 
 
-def _show(folder: Path, names: Iterable[str]) -> None:
-    """A video of somebody, of other brightness for every name."""
-    whole = folder / "whole.avi"
-    render_clip(DemoClip("x", "drink", "s01", "c1", "sip", seed=0, frames=(30, 31)), whole)
-    reader = cv2.VideoCapture(str(whole))
-    frames = [reader.read()[1] for _ in range(FRAMES)]
-    reader.release()
-    whole.unlink()
-    for number, name in enumerate(sorted(names)):
-        path = str(folder / f"{name}_rgb.avi")
-        size = frames[0].shape[1::-1]
-        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 30.0, size)
-        for frame in frames:
-            writer.write(cv2.add(frame, number))
-        writer.release()
+def _video(path: Path, seed: int, bodies: Bodies) -> None:
+    """Stick figures where the sensor saw people, before a wall of a colour of its own."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, SIZE)
+    for frame in EVERY:
+        picture = np.full((SIZE[1], SIZE[0], 3), 40 + 3 * seed, np.uint8)
+        for where, joints in bodies.values():
+            if frame in where:
+                for x, y in colour(joints[frame - where.start]) * SIZE[0] / 1920:
+                    cv2.circle(picture, (round(x), round(y)), 3, (40, 200, 5 * seed), -1)
+        writer.write(picture)
+    writer.release()

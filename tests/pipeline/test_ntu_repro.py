@@ -6,19 +6,25 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stroi.cache.joints import JointCache
+from stroi.cache.layouts import BODY_25, KINECT_V2
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.verify import verify
 from stroi.pipeline.ledger import Outcome, read_ledger
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "datasets"))
+from ntu_people import colour
 from ntu_tree import (
     BAD,
     BROKEN_VIDEO,
     GOOD,
     LEFT_OUT,
+    SIZE,
     WITHOUT_SKELETON,
     WITHOUT_VIDEO,
     write_tree,
@@ -31,7 +37,7 @@ PROFILE = """
 seeds: [0]
 sample: {}
 index: {adapter: ntu60, max_quarantined: 0.0}
-skeletons: {source: movenet, side: 128, max_quarantined: 0.8}
+skeletons: {source: kinect, fill_gap: 0, max_quarantined: 0.8}
 joints: {format: ntu, max_quarantined: 0.8}
 mosaics: {cell: 24, size: 40, max_quarantined: 0.8}
 splits:
@@ -43,6 +49,7 @@ gcn:
   schedule: {epochs: 1, batch_size: 4, lr: 0.05, milestones: [1]}
 weights: {}
 resnet:
+  device: cpu
   schedule: {epochs: 1, batch_size: 4, lr: 0.02, milestones: [1]}
 ensemble: {}
 """
@@ -54,7 +61,7 @@ runs:
   ntu-xview: {dataset: ntu, split: xview, input: joints}
 show: ntu-xview
 """
-VIDEO_ONLY = {WITHOUT_VIDEO, BROKEN_VIDEO}
+JOINTS_ONLY = {WITHOUT_VIDEO, BROKEN_VIDEO}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +83,7 @@ def codes(project: Path, stage: str) -> dict[str, str]:
 def test_the_index_lists_what_is_a_sample(project: Path) -> None:
     folder = project / "data" / "ntu" / "index"
     ledger = read_ledger(folder)
-    listed = {*GOOD, *BAD, WITHOUT_SKELETON, *VIDEO_ONLY}
+    listed = {*GOOD, *BAD, WITHOUT_SKELETON, *JOINTS_ONLY}
     assert set(ledger.done) == listed
     assert codes(project, "index") == {name: code for name, (_, code) in LEFT_OUT.items()}
     classes = (folder / "classes.txt").read_text().splitlines()
@@ -89,20 +96,35 @@ def test_every_bad_skeleton_has_its_code(project: Path) -> None:
     for name, (_, code, problem) in BAD.items():
         assert told[name].code == code
         assert problem in told[name].detail
-    expected = Outcome(WITHOUT_SKELETON, "SKEL_MISSING", "no skeleton file")
-    assert told[WITHOUT_SKELETON] == expected
+    assert told[WITHOUT_SKELETON].code == "SKEL_MISSING"
     for name, (_, seen) in GOOD.items():
         assert told[name] == Outcome(name, "", seen)
     assert verify(folder) == []
-    assert set(JointCache(folder).ids) == {*GOOD, *VIDEO_ONLY}
+    assert set(JointCache(folder).ids) == {*GOOD, *JOINTS_ONLY}
 
 
 def test_every_bad_video_has_its_code(project: Path) -> None:
-    folder = project / "data" / "ntu" / "mosaics"
-    found = codes(project, "skeletons")
-    assert found == {WITHOUT_VIDEO: "VIDEO_NONE", BROKEN_VIDEO: "VIDEO_MAGIC"}
-    assert verify(folder) == []
-    assert set(MosaicCache(folder).ids) == {*GOOD, *BAD, WITHOUT_SKELETON}
+    bad = {name: code for name, (_, code, _) in BAD.items()}
+    bad |= {WITHOUT_SKELETON: "SKEL_MISSING"}
+    bad |= {WITHOUT_VIDEO: "VIDEO_NONE", BROKEN_VIDEO: "VIDEO_MAGIC"}
+    assert codes(project, "skeletons") == bad
+
+
+def test_both_branches_see_the_same_people(project: Path) -> None:
+    folder = project / "data" / "ntu"
+    assert verify(folder / "mosaics") == []
+    mosaics, joints = MosaicCache(folder / "mosaics"), JointCache(folder / "joints")
+    skeletons = SkeletonCache(folder / "skeletons")
+    assert set(mosaics.ids) == set(skeletons.ids) == set(GOOD)
+    assert len({mosaics[name].tobytes() for name in GOOD}) == len(GOOD)
+    for name in GOOD:
+        clip, skeleton = joints[name], skeletons[name]
+        assert skeleton.person_count == clip.person_count
+        hand = KINECT_V2.index("right_wrist"), BODY_25.index("right_wrist")
+        seen = clip.state[:, :, hand[0]] > 0
+        np.testing.assert_array_equal(skeleton.keypoints[:, :, hand[1], 2] > 0, seen)
+        pixels = colour(clip.position[:, :, hand[0]][seen].astype(float)) * SIZE[0] / 1920
+        np.testing.assert_allclose(skeleton.keypoints[:, :, hand[1], :2][seen], pixels, atol=0.01)
 
 
 def test_the_rows_are_of_the_clips_that_both_have(project: Path) -> None:
