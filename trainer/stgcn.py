@@ -166,13 +166,15 @@ class StGcn(nn.Module):
         y = y.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             y = block(y)
-        y = y.to(self.fc.weight.dtype)
-        pooled = spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
-        return self.fc(pooled), spread(y, present)
+        exact = self.fc.weight.dtype
+        pooled = spread(y.mean((2, 3), dtype=exact), present).sum(1) / present.sum(1, keepdim=True)
+        return self.fc(pooled), spread(y.to(exact), present)
 
 
 def spread(values: Tensor, present: Tensor) -> Tensor:
     """(B, ...) of the present persons to (N, M, ...), 0 for the absent ones."""
+    if len(values) == present.numel():
+        return values.unflatten(0, present.shape)
     spread = values.new_zeros((*present.shape, *values.shape[1:]))
     spread[present] = values
     return spread
