@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.joints import JointCache
 from stroi.pipeline.datasets import ADAPTERS, Listed
 from stroi.pipeline.datasets.pku_mmd import CLASSES
 from stroi.pipeline.fanout import Workers
@@ -17,6 +19,7 @@ from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import IndexParams
 from stroi.pipeline.splits import divide
 from stroi.stages.index import build_index
+from stroi.stages.joints import build_joints
 
 ROOT = Path(__file__).resolve().parents[3]
 LABELS = "8,119,219,2\n51,300,420,1\n1,500,560,2\n"
@@ -225,3 +228,41 @@ def test_another_folder_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "RGB_VIDEO/0002-L.avi", "RIFF")
     with pytest.raises(RefusedInput, match=r"DATASET_EMPTY: .*no action of PKU-MMD \(1 files"):
         list_pku(tmp_path)
+
+
+def people(frames: int, seed: int) -> str:
+    """Lines of one person who moves; nobody is the second."""
+    rng = np.random.default_rng(seed)
+    body = np.stack([rng.normal(0, 0.1, 25), np.linspace(-1, 1, 25), np.full(25, 3.0)], axis=1)
+    moving = body + rng.normal(0, 0.05, (frames, 25, 3))
+    zeros = " 0.000000" * 75
+    return "".join(
+        " ".join(f"{value:.6f}" for value in frame.ravel()) + f"{zeros}\n" for frame in moving
+    )
+
+
+def test_joints_of_its_clips_are_read(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    for seed, video in enumerate(("0002-L", "0002-M")):
+        write(raw, f"PKU_Skeleton_Renew/{video}.txt", people(80, seed))
+        write(raw, f"Train_Label_PKU_final/{video}.txt", "8,0,30,2\n51,30,70,1\n1,75,90,1\n")
+    profile = load_profile(ROOT, "pku-mmd")
+    build_index(raw, tmp_path / "index", profile.index, Workers(), tmp_path / "store")
+    params = profile.joints.model_copy(update={"max_quarantined": 0.5})
+    ledger = build_joints(
+        raw,
+        read_index(tmp_path / "index"),
+        tmp_path / "joints",
+        params,
+        Workers(),
+        tmp_path / "store",
+    )
+    assert [(lost.id, lost.code) for lost in ledger.quarantined] == [
+        (f"0002-{view}_000075_000090", "SKEL_SEGMENT") for view in "LM"
+    ]
+    cache = JointCache(tmp_path / "joints")
+    assert [len(cache[name].state) for name in cache.ids] == [30, 40, 30, 40]
+    table = np.loadtxt(raw / "PKU_Skeleton_Renew" / "0002-M.txt")[30:70, :75].astype(np.float32)
+    np.testing.assert_array_equal(
+        cache["0002-M_000030_000070"].position[:, 0].reshape(40, 75), table
+    )
