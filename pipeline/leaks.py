@@ -18,6 +18,7 @@ SIDES = {"train": "training", "validation": "validation", "test": "test"}
 Sides = Mapping[str, Iterable[str]]
 """Sample ids of each of `SIDES`."""
 
+_NAMED = 20
 _REMEDY = "divide the clips by a column that keeps what belongs together on one side"
 
 
@@ -57,10 +58,12 @@ def check_classes(index: Index, sides: Sides) -> None:
     for side in ("validation", "test"):
         unseen = sorted(classes[side] - classes["train"])
         if unseen:
-            names = ", ".join(index.classes[label] for label in unseen)
+            names = ", ".join(index.classes[label] for label in unseen[:_NAMED])
+            more = f" and {len(unseen) - _NAMED} more" if unseen[_NAMED:] else ""
             raise ParamsError(
                 "SPLIT_CLASS",
-                f"{len(unseen)} classes have {SIDES[side]} clips and no training clip: {names}",
+                f"{len(unseen)} classes have {SIDES[side]} clips and no training clip: "
+                f"{names}{more}",
                 remedy="divide the clips otherwise, or leave these classes out",
             )
 
