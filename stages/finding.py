@@ -115,7 +115,7 @@ def remark(source: Source, plan: Plan, frames: int) -> str:
     if plan.source == JSON:
         folder = json_folder(source.raw, source.skeleton)
         missing, surplus = gaps(folder, frames, *source.part)
-        return f"{JSON}" + _uneven(missing, surplus)
+        return JSON + _uneven(missing, surplus)
     if plan.source == KINECT:
         file = source.raw / source.skeleton
         bodies, missing, surplus = summary(file, source.skeleton_sha256, frames, *source.part)
@@ -125,8 +125,8 @@ def remark(source: Source, plan: Plan, frames: int) -> str:
 
 
 def _uneven(missing: int, surplus: int) -> str:
-    told = f", no skeleton for {missing} frames" if missing else ""
-    return told + (f", {surplus} skeletons beyond the last frame" if surplus else "")
+    told = f", frames without a skeleton: {missing}" if missing else ""
+    return told + (f", skeletons beyond the last frame: {surplus}" if surplus else "")
 
 
 def _look(source: Source, plan: Plan) -> Detections:

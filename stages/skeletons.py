@@ -21,6 +21,7 @@ from stroi.pipeline.fanout import Workers
 from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.origins import mixed_sources
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import MosaicParams, SkeletonParams
 from stroi.pipeline.shards import NOT_CONTENT, Encoded, Recipe, build_shards
@@ -92,7 +93,7 @@ def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Made:
     filled = fill_gaps(keypoints.swapaxes(0, 1), 0 if plan.columns else params.fill_gap)
     clip = Clip(filled.swapaxes(0, 1), person_count, found.width, found.height, found.fps)
     told = remark(source, plan, frames)
-    return Made(clip, f"{told}: {describe(clip, keypoints, look)}")
+    return Made(clip, f"{told}; {describe(clip, keypoints, look)}")
 
 
 def encode(ids: Sequence[str], made: Sequence[Made]) -> Encoded:
@@ -145,6 +146,8 @@ def build_skeletons(
             ``max_quarantined`` were quarantined.
     """
     plan = make_plan(params, mosaics or MosaicParams())
+    for warning in mixed_sources(out, plan.producer):
+        say(warning)
     workers = suitable(workers, plan)
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)

@@ -21,6 +21,7 @@ from stroi.pipeline.cache_commands.common import (
 )
 from stroi.pipeline.cache_commands.labels import check_index, place_index, refuse_other_index
 from stroi.pipeline.options import say
+from stroi.pipeline.origins import SHOWING, mixed_sources
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -73,6 +74,9 @@ def command(
     if index is not None:
         place_index(index, labels)
     _tell(target, index, done)
+    if done.manifest.kind.removesuffix("_compact") in SHOWING:
+        for warning in mixed_sources(target, done.manifest.producer):
+            say(warning)
 
 
 def _tell(target: Path, index: Path | None, done: Imported) -> None:

@@ -140,6 +140,30 @@ def test_whole_project_is_checked_at_once(tmp_path: Path) -> None:
         check_project(root)
 
 
+SPARSE = GOOD + "skeletons: {source: movenet, frames: sampled}\n"
+
+
+def test_graph_network_cannot_see_skeletons_of_some_frames(tmp_path: Path) -> None:
+    root = _project(tmp_path, SPARSE)
+    with pytest.raises(ParamsError) as caught:
+        check_project(root)
+    assert f"{root / 'params.yaml'}: runs.r.input: its graph network sees the skeletons" in str(
+        caught.value
+    )
+    with pytest.raises(ParamsError, match=r"PARAMS_SPARSE: run r: .*set skeletons.frames to all"):
+        load_run(root, "r")
+    (root / "params.yaml").write_text(DEFAULT.replace("input: skeletons", "input: joints"))
+    assert check_project(root).runs["r"].input == "joints"
+    assert load_run(root, "r").profile.skeletons.frames == "sampled"
+
+
+@pytest.mark.parametrize("source", ["openpose-json", "kinect"])
+def test_what_is_read_cannot_be_sampled(tmp_path: Path, source: str) -> None:
+    text = f"skeletons: {{source: {source}, frames: sampled}}\n"
+    with pytest.raises(ParamsError, match=rf"spares an estimator's work; {source} has none"):
+        load_profile(_project(tmp_path, text), "x")
+
+
 def test_shipped_params_are_valid(root: Path) -> None:
     assert check_project(root).runs
     for profile in (root / "profiles").glob("*.yaml"):

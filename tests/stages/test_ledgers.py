@@ -171,7 +171,7 @@ def test_good_ones_come_through_and_it_is_said_what_was_done(ledgers: list[Ledge
     for one in ledgers[1].outcomes:
         if one.done:
             assert one.detail.startswith(
-                f"movenet: 2 of at most 2 people in {FRAMES} frames, seen in "
+                f"movenet; 2 of at most 2 people in {FRAMES} frames, seen in "
             )
             assert one.detail.endswith(" missing joints interpolated")
     for one in ledgers[2].outcomes:
