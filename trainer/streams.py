@@ -5,6 +5,8 @@ Legend of shapes: N clips, M persons, T frames, V joints.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,7 @@ FLAT = frozenset({BODY_25.name, COCO_17.name})
 """Layouts whose joints are x, y and a confidence; those of the others are x, y and z."""
 
 
+@cache
 def parents(layout: Layout) -> tuple[int, ...]:
     """The joint at the inner end of every joint's bone.
 
