@@ -148,6 +148,8 @@ def good_names(ntu: NtuSet) -> tuple[str, ...]:
 
 def unknown_part(sample: str, ntu: NtuSet) -> str:
     """Why no sample of a data set has this name, which is as `NAME` says; empty if one has."""
+    if sample in _known(ntu):
+        return ""
     name = Name.of(sample)
     if name.setup not in list(performers())[: ntu.setups]:
         return f"{ntu.title} has no setup {name.setup}"
@@ -157,10 +159,13 @@ def unknown_part(sample: str, ntu: NtuSet) -> str:
         ("replication", name.replication, REPLICATIONS),
         ("action", name.action, actions(name.setup)),
     )
-    for what, value, known in parts:
-        if value not in known:
-            return f"setup {name.setup} has no {what} {value}"
-    return ""
+    what, value = next((what, value) for what, value, known in parts if value not in known)
+    return f"setup {name.setup} has no {what} {value}"
+
+
+@cache
+def _known(ntu: NtuSet) -> frozenset[str]:
+    return frozenset(names(ntu))
 
 
 def _lines(file: str) -> list[str]:
