@@ -156,7 +156,8 @@ VIDEOS = ["1" * 64, "2" * 64, ""]
 
 
 def sample(name: str, start: int, stop: int, sha256: str = "1" * 64) -> Sample:
-    return Sample(name, "a.avi" if sha256 else "", "x", start=start, stop=stop, sha256=sha256)
+    video = "a.avi" if sha256 else ""
+    return Sample(name, video, "x", start=start, stop=stop, bytes=9, sha256=sha256)
 
 
 def brute(samples: list[Sample]) -> set[str]:
