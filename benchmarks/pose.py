@@ -104,7 +104,7 @@ def stage(folder: Path, side: int, jobs: int) -> None:
             folder / "raw",
             read_index(folder / "index"),
             Path(scratch) / "out",
-            SkeletonParams(source="movenet", side=side, clips_per_shard=2, max_quarantined=1.0),
+            SkeletonParams(source="movenet", side=side, clips_per_shard=1, max_quarantined=1.0),
             Workers(jobs),
             Path(scratch) / "store",
         )

@@ -24,7 +24,8 @@ from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.origins import mixed_sources
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import MosaicParams, SkeletonParams
-from stroi.pipeline.shards import NOT_CONTENT, Encoded, Recipe, build_shards
+from stroi.pipeline.recorded import recorded
+from stroi.pipeline.shards import Encoded, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.finding import DETECTIONS, Source, find, make_jobs, remark
 from stroi.stages.plan import KINECT, Plan, make_plan, suitable
@@ -36,10 +37,6 @@ from stroi.stages.pose.tracking import track
 GROUPS = ("skeletons", "mosaics")
 ALGORITHM = 2
 """Raise it when the same people found give other skeletons: tracking and choice."""
-OF_SOURCES = {"openpose": "openpose", "openpose-json": "openpose_json", "onnx": "onnx"}
-"""The params group of each source that has one."""
-OF_THIS_MACHINE = {"openpose": {"root", "num_gpu", "num_gpu_start"}, "onnx": {"model"}}
-"""Params that say where something lies, which is no content and nobody's business."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +50,6 @@ class Made:
 
     clip: Clip
     remark: str
-
-
-def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
-    """The params that shape skeletons from `source`, as JSON values."""
-    own = OF_SOURCES.get(source, "")
-    left_out: dict[str, Any] = dict.fromkeys({*NOT_CONTENT, *OF_SOURCES.values()} - {own}, True)
-    if params.frames == "all":
-        # Skeletons of all frames are those of the time before there was a choice, keys included.
-        left_out["frames"] = True
-    if own in OF_THIS_MACHINE:
-        left_out[own] = OF_THIS_MACHINE[own]
-    return params.model_dump(exclude=left_out)
 
 
 def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Made:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from stroi.cache.card import flat
+from stroi.cache.digests import digest
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.pipeline.cache_commands.common import first_few, many
-from stroi.pipeline.index import read_index
+from stroi.pipeline.index import Sample, read_index
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import Profile
+from stroi.pipeline.recorded import OF_SOURCES, recorded
 from stroi.pipeline.shards import NOT_CONTENT
 from stroi.pipeline.workspace import Workspace
 
 _GROUPS = {
     "mosaics": ("mosaics",),
     "mosaics_compact": ("mosaics",),
-    "skeletons": ("skeletons",),
+    "joints": ("joints",),
     "weights": ("weights",),
     "scores": ("gcn", "resnet"),
 }
@@ -47,7 +49,8 @@ def compare(
     profile = load_profile(workspace.root, dataset)
     notes: list[str] = []
     problems = _params(folder, manifest, profile, f"profiles/{dataset}.yaml", notes)
-    index = {sample.id: sample.sha256 for sample in read_index(workspace.index(dataset)).samples}
+    samples = read_index(workspace.index(dataset)).samples
+    index = {sample.id: sample.sha256 for sample in samples}
     strangers = sorted(set(manifest.ids) - set(index))
     if strangers:
         problems.append(
@@ -58,11 +61,24 @@ def compare(
                 remedy="name the data set that it was made from, or rerun its stage",
             )
         )
-    known: dict[str, Mapping[str, str]] = {"video": index}
-    skeletons = workspace.skeletons(dataset)
-    if (skeletons / MANIFEST_NAME).exists():
-        known["skeleton"] = read_manifest(skeletons, "skeletons").content_by_id
+    known: dict[str, Mapping[str, str]] = {
+        "video": index,
+        "segment": {sample.id: digest([sample.start, sample.stop]) for sample in samples},
+    }
+    skeletons = _skeletons(manifest, workspace.skeletons(dataset), samples)
+    if skeletons:
+        known["skeleton"] = skeletons
     return notes, problems + _inputs(folder, manifest, known, notes)
+
+
+def _skeletons(manifest: Manifest, folder: Path, samples: Iterable[Sample]) -> Mapping[str, str]:
+    """Digests of this project's skeletons of the kind that the cache was made from, by id."""
+    if manifest.kind in ("skeletons", "joints"):
+        # Files that came with the videos; the index digests no folders.
+        return {one.id: one.skeleton_sha256 for one in samples if one.skeleton_sha256}
+    if not (folder / MANIFEST_NAME).exists():
+        return {}
+    return read_manifest(folder, "skeletons").content_by_id
 
 
 def _params(
@@ -72,6 +88,8 @@ def _params(
         getattr(profile, name).model_dump(mode="json", exclude=NOT_CONTENT)
         for name in _GROUPS.get(manifest.kind, ())
     ]
+    if manifest.kind == "skeletons":
+        groups = [recorded(profile.skeletons, source) for source in ("", *OF_SOURCES)]
     if not groups:
         notes.append(f"params: not compared: {where} has none for {manifest.kind}")
         return []

@@ -22,9 +22,10 @@ from stroi.pipeline.fanout import Workers
 from stroi.pipeline.index import Index, Sample, write_index
 from stroi.pipeline.ledger import Ledger, read_ledger
 from stroi.pipeline.profile import SkeletonParams
+from stroi.pipeline.recorded import recorded
 from stroi.stages.plan import estimator
 from stroi.stages.pose.layouts import BODY_25B
-from stroi.stages.skeletons import build_skeletons, recorded
+from stroi.stages.skeletons import build_skeletons
 
 sys.path.insert(0, str(Path(__file__).parent / "pose"))
 from fake_openpose import fake_build
