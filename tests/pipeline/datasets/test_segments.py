@@ -157,7 +157,7 @@ VIDEOS = ["1" * 64, "2" * 64, ""]
 
 def sample(name: str, start: int, stop: int, sha256: str = "1" * 64) -> Sample:
     video = "a.avi" if sha256 else ""
-    return Sample(name, video, "x", start=start, stop=stop, bytes=9, sha256=sha256)
+    return Sample(name, video, "x", start=start, stop=stop, bytes=len(sha256), sha256=sha256)
 
 
 def brute(samples: list[Sample]) -> set[str]:
