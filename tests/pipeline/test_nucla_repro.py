@@ -162,8 +162,7 @@ def test_every_defect_has_its_code(
     }
     assert _codes(data / "index") == {**left_out, GAP: "VIDEO_FRAMES"}
     assert _codes(data / "joints") == {name: code for name, (code, _) in NO_JOINTS.items()}
-    (blind,) = _codes(data / "skeletons")
-    assert blind == NO_PICTURES
+    assert _codes(data / "skeletons") == {NO_PICTURES: "VIDEO_NONE"}
     assert _codes(data / "mosaics") == {}
     remarks = {one.id: one.detail for one in read_ledger(data / "index").outcomes if one.done}
     assert remarks[UNEVEN] == "7 pictures, numbered 9 to 15, and 5 skeleton frames"

@@ -18,7 +18,7 @@ from stroi.cache.mosaics import MosaicCache, decode_mosaics
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.index import Index, Sample
-from stroi.pipeline.ledger import Ledger, Outcome
+from stroi.pipeline.ledger import Ledger
 from stroi.pipeline.profile import MosaicParams
 from stroi.stages.mosaics import build_mosaics
 from stroi.stages.roi.mosaic import cut_mosaic
@@ -142,7 +142,9 @@ def test_a_skeleton_without_a_video_is_quarantined(tmp_path: Path) -> None:
     samples = [sample(raw, "a", "a"), sample(raw, "b", "")]
     ledger, out = built(tmp_path, samples, {"a": 6, "b": 6})
     assert ledger.summary() == "2 clips = 1 done + 1 quarantined"
-    assert ledger.quarantined == (Outcome("b", "VIDEO_NONE", "a skeleton without a video"),)
+    [lost] = ledger.quarantined
+    assert (lost.id, lost.code) == ("b", "VIDEO_NONE")
+    assert lost.detail.startswith("a skeleton without a video; add the video")
     assert MosaicCache(out).ids == ("a",)
     with pytest.raises(StroiError, match=r"QUARANTINED: 1 of 2 clips .* first b \(VIDEO_NONE\)"):
         built(tmp_path, samples, {"a": 6, "b": 6}, PARAMS.model_copy(update={"max_quarantined": 0}))
