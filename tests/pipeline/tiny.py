@@ -94,11 +94,11 @@ import contextlib, json, os, sys
 import cv2
 import stroi.stages.index, stroi.stages.mosaics, stroi.stages.skeletons
 from stroi.pipeline.cli import run
-from stroi.pipeline.profile import SkeletonParams
+from stroi.pipeline.profile import MosaicParams, SkeletonParams
 from stroi.stages.plan import make_plan
 cv2.setNumThreads(0)
 with contextlib.redirect_stdout(None):
-    make_plan(SkeletonParams(source="movenet", side=128))
+    make_plan(SkeletonParams(source="movenet", side=128), MosaicParams())
 for line in sys.stdin:
     wanted = json.loads(line)
     child = os.fork()
