@@ -24,7 +24,7 @@ from stroi.stages.training import (
     scores_folder,
     seed_folder,
 )
-from stroi.trainer.infer_gcn import dump_weights
+from stroi.trainer.infer_gcn import scaled_weights
 from stroi.trainer.models_io import load_gcn
 
 GROUPS = ("seeds", "weights", "splits")
@@ -42,7 +42,7 @@ def dump_seed(
     path = checkpoint(gcn, seed)
     made = read_manifest(scores_folder(gcn, seed)).producer
     model = load_gcn(path)
-    weights = dump_weights(
+    weights, constant = scaled_weights(
         model,
         clips,
         clips.ids,
@@ -61,7 +61,8 @@ def dump_seed(
             "seed": seed,
             "division": made.get("division", ""),
             "layout": model.layout.name,
-        },
+        }
+        | ({} if constant is None else {"constant": constant}),
     )
 
 

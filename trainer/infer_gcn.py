@@ -87,9 +87,7 @@ def dump_weights(
         ids: N sample ids, in any order.
         bodies: See `stroi.trainer.joint_weights.row_weights`.
         kind: See `stroi.trainer.joint_weights.joint_weights`.
-        training: The training clips, among `ids`: rows are divided by what
-            `stroi.trainer.joint_weights.training_constant` finds in them. Without any, each
-            clip's rows are scaled to mean 1.
+        training: See `scaled_weights`.
         precision: Of the network's convolutions; eq. 4 itself is always float32.
         threads: CPU threads.
 
@@ -101,11 +99,49 @@ def dump_weights(
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
         RefusedInput: ``ID_UNKNOWN`` naming a training clip that is not among `ids`.
     """
+    return scaled_weights(
+        model, clips, ids, bodies=bodies, kind=kind, training=training, precision=precision,
+        threads=threads,
+    )[0]  # fmt: skip
+
+
+def scaled_weights(
+    model: GraphNet,
+    clips: ClipSource,
+    ids: Sequence[str],
+    *,
+    bodies: Bodies,
+    kind: JointWeight,
+    training: Sequence[str],
+    precision: Precision,
+    threads: int,
+) -> tuple[Weights, float | None]:
+    """As `dump_weights`, with the constant that divides the rows.
+
+    Args:
+        model: As there.
+        clips: As there.
+        ids: As there.
+        bodies: As there.
+        kind: As there.
+        training: The training clips, among `ids`: rows are divided by what
+            `stroi.trainer.joint_weights.training_constant` finds in them. Without any, each
+            clip's rows are scaled to mean 1.
+        precision: As there.
+        threads: As there.
+
+    Returns:
+        The weights, and the constant; None without training clips.
+
+    Raises:
+        StroiError: As there.
+        RefusedInput: As there.
+    """
     ordered = sorted(ids)
+    fitted = _rows(ordered, sorted(training))
     found = _seen(model, clips, ordered, threads, kind, precision)
     constant = None
-    if training:
-        fitted = _rows(ordered, sorted(training))
+    if fitted:
         constant = training_constant(
             found.joint[fitted], found.present[fitted], bodies=bodies, layout=model.layout
         )
@@ -113,11 +149,8 @@ def dump_weights(
         found.joint, found.present, bodies=bodies, layout=model.layout, constant=constant
     )
     rows = rows.masked_fill(~found.present[..., None], 1.0)
-    return Weights(
-        tuple(ordered),
-        found.joint.numpy().astype(np.float32),
-        rows.numpy().astype(np.float32),
-    )
+    arrays = [values.numpy().astype(np.float32) for values in (found.joint, rows)]
+    return Weights(tuple(ordered), *arrays), constant
 
 
 def _rows(ordered: Sequence[str], wanted: Sequence[str]) -> list[int]:

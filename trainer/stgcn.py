@@ -174,7 +174,7 @@ class StGcn(nn.Module):
 def spread(values: Tensor, present: Tensor) -> Tensor:
     """(B, ...) of the present persons to (N, M, ...), 0 for the absent ones."""
     if len(values) == present.numel():
-        return values.unflatten(0, present.shape)
+        return values.view(*present.shape, *values.shape[1:])
     spread = values.new_zeros((*present.shape, *values.shape[1:]))
     spread[present] = values
     return spread
