@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,7 +26,7 @@ MAX_BYTES = 2**26
 _MOST_ENTRIES = 4 * MAX_FRAMES
 """Entries of a folder that are looked at: depth maps and notes may lie beside the frames."""
 
-_NUCLA = re.compile(r"frame_(?P<number>\d{1,9})_tc_\d{1,18}_rgb\.jpg", re.ASCII)
+_NUCLA = re.compile(r"frame_(?P<number>\d{1,9})_tc_(?P<time>\d{1,18})_rgb\.jpg", re.ASCII)
 """Northwestern-UCLA: its frame number, then a time code; depth maps lie beside."""
 
 _PLAIN = re.compile(
@@ -67,7 +68,8 @@ def list_images(folder: Path) -> tuple[Path, ...]:
     They are named ``frame_<number>_tc_<time>_rgb.jpg``, as in Northwestern-UCLA, or else all
     alike but for a running number at the end, such as ``img_00012.png``. The numbers are read as
     numbers, begin anywhere, and leave none out. Files that are no JPEG or PNG by their name are
-    not looked at, nor is anything but the former beside files of the former kind.
+    not looked at, nor is anything but the former beside files of the former kind. Of two pictures
+    that Northwestern-UCLA gives one number, as it does in some clips, the later one counts.
 
     Raises:
         ClipRejected: ``VIDEO_OPEN`` if the folder cannot be read, ``VIDEO_EMPTY`` if it holds no
@@ -75,7 +77,7 @@ def list_images(folder: Path) -> tuple[Path, ...]:
             ``VIDEO_NAMES`` if its images are named in different ways.
     """
     names = _names(folder)
-    found = [match for name in names if (match := _NUCLA.fullmatch(name))]
+    found = _latest(match for name in names if (match := _NUCLA.fullmatch(name)))
     if not found:
         found = [match for name in names if (match := _PLAIN.fullmatch(name))]
         _check_alike(folder, found)
@@ -94,6 +96,12 @@ def list_images(folder: Path) -> tuple[Path, ...]:
                 f"frame {before + 1} is missing, {other!a} comes after {one!a}",
             )
     return tuple(folder / name for _, name in numbered)
+
+
+def _latest(pictures: Iterable[re.Match[str]]) -> list[re.Match[str]]:
+    """Of each frame number the picture with the latest time code."""
+    in_time = sorted(pictures, key=lambda picture: (int(picture["time"]), picture[0]))
+    return list({int(picture["number"]): picture for picture in in_time}.values())
 
 
 def folder_digest(folder: Path) -> tuple[str, int]:
