@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clip, clips
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
+from stroi.cache.scores import Scores
 from stroi.cache.skeletons import Clip
-from stroi.cache.weights import read_weights, write_weights
+from stroi.cache.weights import Weights, read_weights, write_weights
 from stroi.trainer import infer_gcn
 from stroi.trainer.config import Schedule
 from stroi.trainer.evaluation import accuracy
@@ -138,12 +139,20 @@ def test_scores_are_sorted_and_independent_of_order(net: StGcn) -> None:
     np.testing.assert_array_equal(scores.logits, score_gcn(net, clips(), IDS).logits)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def together(net: StGcn) -> tuple[Weights, Scores]:
+    """Weights and scores of all clips at once."""
+    return dump_weights(net, clips(), IDS), score_gcn(net, clips(), IDS)
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(order=st.permutations(IDS), size=st.integers(1, 8), mates=st.floats(0.01, 100))
 def test_batch_mates_and_order_change_no_bit_of_weights_and_scores(
-    net: StGcn, order: list[str], size: int, mates: float
+    net: StGcn, together: tuple[Weights, Scores], order: list[str], size: int, mates: float
 ) -> None:
-    whole, scores = dump_weights(net, clips(), IDS), score_gcn(net, clips(), IDS)
+    whole, scores = together
     first, *others = order[:size]
     changed = clips()
     for name in others:
