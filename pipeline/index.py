@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
@@ -98,6 +99,7 @@ def tolerance(frames: int) -> float:
 
 
 _COLUMNS = tuple(field.name for field in fields(Sample))
+_row = attrgetter(*_COLUMNS)
 _NUMBERS = ("start", "stop", "bytes")
 _SINCE_1_2 = {"group": "", "start": "0", "stop": "0", "skeleton_sha256": ""}
 """Columns that an index which came with an older cache does not have, and what they mean then."""
@@ -108,7 +110,7 @@ _TEXTS = tuple(name for name in _COLUMNS if name not in _NUMBERS)
 def write_index(folder: Path, samples: Iterable[Sample]) -> None:
     """Write ``samples.csv`` and ``classes.txt``; classes are the sorted label names."""
     rows = sorted(samples)
-    write_atomic(folder / "samples.csv", csv_bytes(_COLUMNS, (astuple(row) for row in rows)))
+    write_atomic(folder / "samples.csv", csv_bytes(_COLUMNS, map(_row, rows)))
     classes = sorted({row.label for row in rows})
     write_atomic(folder / "classes.txt", "".join(f"{name}\n" for name in classes).encode())
 

@@ -12,7 +12,6 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.locks import lock
 from stroi.cache.scores import Scores, read_scores
@@ -20,7 +19,6 @@ from stroi.pipeline.index import Index, csv_bytes, read_index
 from stroi.pipeline.ledger import read_ledger
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params import RunParams, load_run
-from stroi.pipeline.profile import EnsembleParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.rows import ROWS, STREAMS, Result, Truth, evaluate, format_table, row_scores
 from stroi.stages.training import TEST, clips_folder, parts_of, scores_folder
@@ -52,22 +50,6 @@ def without(scores: Scores, excused: set[str]) -> Scores:
     """`scores` less the clips that a ledger quarantined in another branch."""
     kept = [at for at, name in enumerate(scores.ids) if name not in excused]
     return Scores(tuple(scores.ids[at] for at in kept), scores.logits[kept], scores.classes)
-
-
-def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
-    """Refuse pairs of classes that the data set does not have.
-
-    Raises:
-        RefusedInput: Naming the first such class.
-    """
-    for name, pair in params.pairs.items():
-        for label in pair:
-            if label not in classes:
-                raise RefusedInput(
-                    "PAIR_CLASS",
-                    f"ensemble.pairs.{name}: no class {label!a}",
-                    remedy=f"the classes are: {', '.join(classes)}",
-                )
 
 
 def write_results(
@@ -132,7 +114,6 @@ def build_table(workspace: Workspace, run: RunParams) -> str:
     """
     dataset, params = run.run.dataset, run.profile.ensemble
     index = read_index(workspace.index(dataset))
-    check_pairs(params, index.classes)
     excused = excused_clips(workspace, run)
     everyone = [sample.id for sample in index.samples]
     parts = parts_of(index, run, everyone)

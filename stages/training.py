@@ -14,7 +14,7 @@ from stroi.cache.manifest import read_manifest
 from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.index import Index, csv_bytes
 from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import GcnParams, ResnetParams, ScheduleParams
+from stroi.pipeline.profile import EnsembleParams, GcnParams, ResnetParams, ScheduleParams
 from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, check_parts, divide
 from stroi.pipeline.workspace import Workspace
@@ -71,12 +71,29 @@ def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
 
     Raises:
         ParamsError: If the split's rule does not fit the index.
-        RefusedInput: If anything is on two sides.
+        RefusedInput: If anything is on two sides; ``PAIR_CLASS`` now, not after the training.
     """
+    check_pairs(run.profile.ensemble, index.classes)
     split = run.profile.splits[run.run.split]
     parts = divide(index.samples, split, usable=usable)
     check_parts(index, parts, split)
     return parts
+
+
+def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
+    """Refuse pairs of classes that the data set does not have.
+
+    Raises:
+        RefusedInput: Naming the first such class.
+    """
+    for name, pair in params.pairs.items():
+        for label in pair:
+            if label not in classes:
+                raise RefusedInput(
+                    "PAIR_CLASS",
+                    f"ensemble.pairs.{name}: no class {label!a}",
+                    remedy=f"the classes are: {', '.join(classes)}",
+                )
 
 
 def check_division(folder: Path, parts: Parts, stage: str) -> None:

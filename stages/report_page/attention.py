@@ -100,17 +100,18 @@ def cards(
         RefusedInput: ``ID_UNKNOWN`` if a test clip has no mosaic.
     """
     place = {name: at for at, name in enumerate(weights.ids)}
+    scored = mosaics.scored
     found = []
     for at in choose(predictions.actual):
         name = predictions.ids[at]
         persons = int(mosaics.person_count([name])[0])
-        shown = mosaics.rows([name])[0, :persons]
+        shown = mosaics.rows([name])[0, :persons, scored]
         found.append(
             Card(
                 id=name,
                 actual=classes[predictions.actual[at]],
                 predicted=classes[predictions.predicted[7][at]],
-                picture=picture(mosaics[name]),
+                picture=picture(mosaics.batch([name], columns=scored[None])[0]),
                 weights=tuple(map(tuple, weights.row[place[name], :persons].T.tolist())),
                 missing=int(np.count_nonzero(~shown)),
                 cells=shown.size,

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.pipeline.profile import EnsembleParams
-from stroi.stages.ensemble import check_pairs, without
+from stroi.stages.ensemble import without
 from stroi.stages.rows import ROWS, STREAMS, Truth, evaluate, format_table, row_scores
+from stroi.stages.training import check_pairs
 
 CLASSES = ("drink", "phone", "wave")
 IDS = tuple(f"clip{number:02d}" for number in range(20))
