@@ -56,6 +56,8 @@ _HEAD = """\
 
 # Every network is trained once per seed; [0, 1, 2] gives means and standard deviations.
 seeds: [0]
+
+sample: {{}}
 """
 
 _POSE = """\

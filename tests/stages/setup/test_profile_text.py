@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import Profile, Split, Validation
@@ -75,3 +76,17 @@ def test_every_choice_is_explained() -> None:
     assert "the same people may be on both sides" in text
     people = {"fold1": Split(by="subject", fold=(1, 2))}
     assert "may be on both sides" not in profile_text(replace(FACTS, splits=people))
+
+
+def test_it_has_every_key_that_dvc_looks_for(root: Path) -> None:
+    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    wanted = {
+        key
+        for name, stage in stages.items()
+        if name != "joints"  # for data sets of a sensor
+        for entry in stage["do"].get("params", [])
+        for keys in entry.values()
+        for key in keys
+    }
+    written = yaml.safe_load(profile_text(FACTS))
+    assert {key for key in wanted if not key.startswith("splits.")} == set(written)
