@@ -272,7 +272,7 @@ CASES = (
         "newer version",
         edited(lambda f, _: f.attrs.create("schema", np.bytes_("2.0"))),
         "SCHEMA",
-        "schema 2.0 is newer than 1.1, which this stroi reads; install a newer stroi",
+        "schema 2.0 is newer than 1.2, which this stroi reads; install a newer stroi",
     ),
     Case(
         "skeletons",

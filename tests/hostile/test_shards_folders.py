@@ -116,7 +116,7 @@ CASES = (
         "newer version",
         sealed(lambda d: d.update(schema="2.0")),
         "SCHEMA",
-        "schema 2.0 is newer than 1.1, which this stroi reads; install a newer stroi",
+        "schema 2.0 is newer than 1.2, which this stroi reads; install a newer stroi",
     ),
     Case(
         "edited",

@@ -27,9 +27,16 @@ def video_of(name: str) -> str:
     return (HEX[IDS.index(name)] * 64)[:64]
 
 
+def without_pairs(root: Path) -> Path:
+    """The project, its profile without pairs of classes that this index does not have."""
+    profile = root / "profiles" / "demo.yaml"
+    profile.write_text(profile.read_text().partition("ensemble:")[0])
+    return root
+
+
 def project_with_mosaics(folder: Path) -> Path:
     """A project with an index and a cache of random mosaics in two shards, without videos."""
-    root = new_project(folder)
+    root = without_pairs(new_project(folder))
     samples = [
         Sample(
             name,

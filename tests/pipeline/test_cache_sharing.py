@@ -15,7 +15,7 @@ from stroi.pipeline.index import read_index, write_index
 
 sys.path.insert(0, str(Path(__file__).parent))
 from projects import new_project
-from small_project import IDS, flip, project_with_mosaics
+from small_project import IDS, flip, project_with_mosaics, without_pairs
 
 Output = Callable[[], tuple[str, str]]
 
@@ -185,7 +185,7 @@ def test_labels_that_did_not_come_cannot_be_placed(
 
 def test_a_stranger_trains_on_an_imported_cache(project: Path, tmp_path: Path) -> None:
     archive = exported(project, tmp_path / "demo.tar")
-    receiver = new_project(tmp_path / "receiver")
+    receiver = without_pairs(new_project(tmp_path / "receiver"))
     place = receiver / "data" / "demo"
     arguments = [str(archive), str(place / "mosaics"), "--index", str(place / "index")]
     assert run(["cache", "import", *arguments]) == 0

@@ -30,7 +30,7 @@ CLASSES = ("drink", "phone", "read", "tablet")
 
 def _set_params(project: Path, datasets: str) -> None:
     (project / "params.yaml").write_text(
-        f"rendered: []\ndatasets: {datasets}\n"
+        f"rendered: []\ndatasets: {datasets}\nsensors: []\n"
         "runs:\n  demo-xsub: {dataset: demo, split: xsub, input: skeletons}\nshow: demo-xsub\n"
     )
 
@@ -233,9 +233,10 @@ def test_every_stage_depends_on_whole_outs() -> None:
         if isinstance(out, str)
     }
     deps = {
-        re.sub(r"\$\{.+?\}", "*", dep)
+        re.sub(r"\$\{.+?\}", "*", dep.replace("${item.input}", what))
         for entry in stages.values()
         for dep in entry["do"]["deps"]
+        for what in ("skeletons", "joints")
         if dep.startswith(("data/", "runs/"))
     }
     assert len(deps) >= 8
