@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,13 @@ if importlib.util.find_spec("stroi") is None:
     raise pytest.UsageError("stroi is not installed; run `pip install -e '.[test]'` first")
 
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    # A shell without job control starts what runs in the background so, and children inherit it:
+    # the tests of an interrupt would wait for what never comes.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 
 
