@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 
+from stroi.cache.digests import digest
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.received import read_plain
@@ -96,6 +97,21 @@ def tolerance(frames: int) -> float:
     B-frames in AVI files lack two; many missing mean damage or a lying header.
     """
     return max(3, 0.05 * frames)
+
+
+def segment_digest(sample: Sample) -> str:
+    """Digest of the part of its video that a clip is."""
+    return digest([sample.start, sample.stop])
+
+
+def segment_inputs(samples: Sequence[Sample]) -> dict[str, dict[str, str]]:
+    """What part of its video each clip is, as an input of what is made of it, by sample id.
+
+    Of all clips of a data set or, if none is a part, of none: a manifest tells the same inputs of
+    all its samples.
+    """
+    parts = any(sample.start or sample.stop for sample in samples)
+    return {sample.id: {"segment": segment_digest(sample)} if parts else {} for sample in samples}
 
 
 _COLUMNS = tuple(field.name for field in fields(Sample))

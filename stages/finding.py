@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from stroi.cache.digests import digest
 from stroi.cache.errors import ClipRejected
 from stroi.pipeline.fanout import Tick, Workers, fan_out
-from stroi.pipeline.index import Sample
+from stroi.pipeline.index import Sample, segment_inputs
 from stroi.pipeline.recipe import Job
 from stroi.stages.plan import JSON, KINECT, READ, Plan, estimator
 from stroi.stages.pose.detections import (
@@ -77,10 +77,9 @@ def make_jobs(
             scratch=store,
         )
         told = [sha256 for chunk in digested for sha256 in chunk]
-    # Of all clips of such a data set: a manifest tells the same inputs of all its samples.
-    segments = any(sample.start or sample.stop for sample in samples)
+    segments = segment_inputs(samples)
     return [
-        _job(raw, store, sample, plan, sha256, segments)
+        _job(raw, store, sample, plan, sha256, segments[sample.id])
         for sample, sha256 in zip(samples, told, strict=True)
     ]
 
@@ -203,13 +202,11 @@ def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> list[str]:
 
 
 def _job(
-    raw: Path, store: Path, sample: Sample, plan: Plan, sha256: str, segments: bool
+    raw: Path, store: Path, sample: Sample, plan: Plan, sha256: str, segment: Mapping[str, str]
 ) -> Job[Source]:
-    inputs = {"video": sample.sha256}
+    inputs = {"video": sample.sha256, **segment}
     if plan.source in READ:
         inputs["skeleton"] = sha256
-    if segments:
-        inputs["segment"] = digest([sample.start, sample.stop])
     kept = f"{DETECTIONS}/{digest([inputs, dict(plan.producer)])}.npz"
     skeleton = _folder_name(sample) if plan.source == JSON else sample.skeleton
     source = Source(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from stroi.cache.digests import digest, sha256_file
+from stroi.cache.digests import sha256_file
 from stroi.cache.errors import ClipRejected
 from stroi.cache.joints import JointClip, encode_joints, joint_digests
 from stroi.cache.locks import lock
 from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, Sample, read_index
+from stroi.pipeline.index import Index, Sample, read_index, segment_inputs
 from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
@@ -119,9 +119,8 @@ def build_joints(
         encode=encode,
         detail=describe,
     )
-    # Of all clips of such a data set: a manifest tells the same inputs of all its samples.
-    segments = any(sample.start or sample.stop for sample in index.samples)
-    jobs = [_job(raw, sample, segments=segments) for sample in index.samples]
+    segments = segment_inputs(index.samples)
+    jobs = [_job(raw, sample, segments[sample.id]) for sample in index.samples]
     ledger = build_shards(
         out, recipe, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )
@@ -129,10 +128,8 @@ def build_joints(
     return ledger
 
 
-def _job(raw: Path, sample: Sample, *, segments: bool) -> Job[Source]:
-    inputs = {"skeleton": sample.skeleton_sha256}
-    if segments:
-        inputs["segment"] = digest([sample.start, sample.stop])
+def _job(raw: Path, sample: Sample, segment: Mapping[str, str]) -> Job[Source]:
+    inputs = {"skeleton": sample.skeleton_sha256, **segment}
     source = Source(
         raw, sample.skeleton, sample.skeleton_sha256, start=sample.start, stop=sample.stop
     )

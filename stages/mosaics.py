@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -11,13 +11,12 @@ import click
 import cv2
 import numpy as np
 
-from stroi.cache.digests import digest
 from stroi.cache.errors import ClipRejected
 from stroi.cache.locks import lock
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, Sample, read_index
+from stroi.pipeline.index import Index, Sample, read_index, segment_inputs
 from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
@@ -142,9 +141,9 @@ def build_mosaics(
         encode=encode,
         detail=describe,
     )
-    segments = any(sample.start or sample.stop for sample in index.samples)
+    segments = segment_inputs(index.samples)
     jobs = [
-        _job(raw, sample, skeletons, poses[sample.id], segments)
+        _job(raw, sample, skeletons, poses[sample.id], segments[sample.id])
         for sample in index.samples
         if sample.id in poses
     ]
@@ -155,13 +154,12 @@ def build_mosaics(
     return ledger
 
 
-def _job(raw: Path, sample: Sample, skeletons: Path, pose: str, segments: bool) -> Job[Source]:
+def _job(
+    raw: Path, sample: Sample, skeletons: Path, pose: str, segment: Mapping[str, str]
+) -> Job[Source]:
     video = raw / sample.video if sample.video else None
     source = Source(sample.id, video, sample.sha256, sample.start, sample.stop, skeletons)
-    inputs = {"video": sample.sha256, "skeleton": pose}
-    if segments:
-        # Of all clips of such a data set: a manifest tells the same inputs of all its samples.
-        inputs["segment"] = digest([sample.start, sample.stop])
+    inputs = {"video": sample.sha256, "skeleton": pose, **segment}
     return Job(sample.id, inputs, source)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def check_unchanged(video: Path, sha256: str) -> None:
     """Make sure that a result will belong to the bytes that the index lists.
 
     Clips of one long video follow each other, and hashing it takes longer than cutting a clip: a
-    process hashes a file again only if its state (see `_state`) is another. That decides nothing
+    process hashes a file again only if its state (`file_state`) is another. That decides nothing
     about what is made again between runs, which digests alone do.
 
     Args:
@@ -67,20 +68,19 @@ def _digest(video: Path) -> str:
     """Digest of a video, from memory if this process hashed the very file in this very state."""
     if video.is_dir():
         return measure_clip(video)[0]
-    state = _state(video)
+    state = file_state(video.stat())
     if state in _known:
         return _known[state]
     found = sha256_file(video)
-    if state == _state(video) and _is_settled(video):
+    if state == file_state(video.stat()) and _is_settled(video):
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         _known[state] = found
     return found
 
 
-def _state(video: Path) -> tuple[int, ...]:
+def file_state(status: os.stat_result) -> tuple[int, ...]:
     """Which file it is, and what a write to it changes: its last change no program can set."""
-    status = video.stat()
     return (
         status.st_dev,
         status.st_ino,

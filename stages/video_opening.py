@@ -12,6 +12,7 @@ import cv2
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.memory import memory_budget
+from stroi.stages.source import file_state
 
 MAX_SIDE = 4096
 """Longest frame side that is read, in px; a header beyond it is taken for damage."""
@@ -107,25 +108,14 @@ def open_at(path: Path, start: int) -> Opened:
             _left.remove(best)
             return best
     fd, capture = open_video(path)
-    return Opened(fd, capture, _state(os.fstat(fd)))
+    return Opened(fd, capture, file_state(os.fstat(fd)))
 
 
 def _state_of(path: Path) -> tuple[int, ...]:
     try:
-        return _state(path.stat())
+        return file_state(path.stat())
     except (OSError, ValueError):
         return ()
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-    """Which file it is, and what a write to it changes; see `stroi.stages.source`."""
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
 
 
 def open_video(path: Path) -> tuple[int, cv2.VideoCapture]:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.card import flat
-from stroi.cache.digests import digest
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.pipeline.cache_commands.common import first_few, many
-from stroi.pipeline.index import Sample, read_index
+from stroi.pipeline.index import Sample, read_index, segment_digest
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import Profile
 from stroi.pipeline.recorded import OF_SOURCES, recorded
@@ -63,7 +62,7 @@ def compare(
         )
     known: dict[str, Mapping[str, str]] = {
         "video": index,
-        "segment": {sample.id: digest([sample.start, sample.stop]) for sample in samples},
+        "segment": {sample.id: segment_digest(sample) for sample in samples},
     }
     skeletons = _skeletons(manifest, workspace.skeletons(dataset), samples)
     if skeletons:
