@@ -93,7 +93,7 @@ class GcnParams(Group):
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of the cross-entropy's target that is spread over all classes."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
     augment: AugmentParams = AugmentParams()
     schedule: ScheduleParams = ScheduleParams()
 
@@ -131,15 +131,15 @@ class WeightParams(Group):
     """Whose weights a clip of two people gets."""
     scale: Literal["clip", "training"] = "clip"
     """A clip's rows: scaled to mean 1, or divided by the training clips' mean over all rows."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
     """Of the network's convolutions; ``bf16`` is twice as fast and changes the third digit."""
 
 
 class ResnetParams(Group):
     """The RGB branch: ResNet18 on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """``bf16`` is faster on GPUs and on CPUs with bfloat16 instructions."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of convolutions and products; ``auto`` is bf16 where the device has instructions for it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes a GPU if there is one."""
     place: Literal["after", "before"] = "after"

@@ -51,6 +51,7 @@ def train_seed(
     seed: int,
     threads: int,
     team: Team = ALONE,
+    device: str = "cpu",
 ) -> None:
     """Train, keep and score the networks of one seed, one per stream.
 
@@ -67,7 +68,9 @@ def train_seed(
     scores, digests = [], []
     for number, stream in enumerate(params.streams):
         name = stream if number else ""
-        model, records = train_stream(workspace, run, clips, index, stream, seed, threads, team)
+        model, records = train_stream(
+            workspace, run, clips, index, stream, seed, threads, team, device
+        )
         if not team.leads:
             continue
         save_gcn(checkpoint(out, seed, name), model)
@@ -95,6 +98,7 @@ def train_stream(
     seed: int,
     threads: int,
     team: Team = ALONE,
+    device: str = "cpu",
 ) -> tuple[GraphNet, list[EpochRecord]]:
     """Train the network of one stream; what every epoch gave comes with it.
 
@@ -111,9 +115,10 @@ def train_stream(
             clips,
             index.labels(parts.train),
             index.classes,
-            config=gcn_config(params, stream),
+            config=gcn_config(params, stream, device),
             schedule=schedule,
             seed=seed,
+            device=device,
             threads=threads,
             state=workspace.store / "training",
             validation=index.labels(parts.validation),
@@ -134,8 +139,15 @@ def drop_other_streams(folder: Path, streams: Sequence[str]) -> None:
 @click.command(help="Train the graph network of RUN into runs/RUN/gcn, once per seed.")
 @click.argument("run")
 @in_project
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda", "auto"]),
+    default="cpu",
+    show_default=True,
+    help="Where it trains; auto takes a GPU if there is one.",
+)
 @with_threads
-def command(workspace: Workspace, run: str, threads: int) -> None:
+def command(workspace: Workspace, run: str, device: str, threads: int) -> None:
     """Train the graph network of one run."""
     params = load_run(workspace.root, run)
     seeds = params.profile.seeds
@@ -148,7 +160,7 @@ def command(workspace: Workspace, run: str, threads: int) -> None:
         clips = open_clips(workspace, params)
         index = read_index(workspace.index(params.run.dataset))
         for seed in seeds:
-            train_seed(workspace, params, clips, index, seed, threads, team)
+            train_seed(workspace, params, clips, index, seed, threads, team, device)
         if not team.leads:
             return
     say(f"gcn {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

@@ -15,6 +15,8 @@ from typing import Literal
 
 import numpy as np
 
+from stroi.trainer.processor import BF16, bf16_features, cpu_flags
+
 State = Literal["ok", "missing", "note"]
 
 LIBRARIES = (
@@ -22,7 +24,7 @@ LIBRARIES = (
     "dask", "dvc", "safetensors", "pydantic", "click",
 )  # fmt: skip
 
-CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
+CPU_FEATURES = ("avx2", "avx512f", "asimd", *BF16)
 """Flags of /proc/cpuinfo that decide how fast networks run."""
 
 
@@ -60,19 +62,17 @@ def processors() -> Iterable[Finding]:
     """CPU, its features, memory."""
     text = _read("/proc/cpuinfo")
     model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
-    known = set(flags[1].split()) if flags else set()
-    features = [name for name in CPU_FEATURES if name in known]
+    features = [name for name in CPU_FEATURES if name in cpu_flags(text)]
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores may be used"
     name = model[1].strip() if model else platform.machine()
     yield Finding("machine", "cpu", "note", f"{name}; {cores}")
     yield Finding("machine", "cpu features", "note", ", ".join(features) or "none of note")
-    bf16 = [name for name in features if "bf16" in name]
+    bf16 = bf16_features(text)
     yield Finding(
         "machine",
         "bf16",
         "note",
-        f"fast ({', '.join(bf16)})" if bf16 else "not on this CPU: keep resnet.precision fp32",
+        f"fast ({', '.join(bf16)})" if bf16 else "not on this CPU: precision auto is fp32",
     )
     memory = re.search(r"^MemTotal:\s*(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
     if memory:

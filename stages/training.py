@@ -19,6 +19,7 @@ from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, check_parts, divide
 from stroi.pipeline.workspace import Workspace
 from stroi.trainer.config import Augment, Bodies, GcnConfig, ResNetConfig, Schedule, Stream
+from stroi.trainer.runtime import pick_device, pick_precision
 from stroi.trainer.state import EpochRecord
 
 TEST = "test"
@@ -120,17 +121,20 @@ def schedule_of(params: ScheduleParams) -> Schedule:
     return Schedule(**params.model_dump())
 
 
-def gcn_config(params: GcnParams, stream: Stream) -> GcnConfig:
+def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnConfig:
     """The trainer's form of the skeleton branch's params, for the network of one stream."""
-    values = params.model_dump(exclude={"schedule", "streams", "stream_weights", "augment"})
+    apart = {"schedule", "streams", "stream_weights", "augment", "precision"}
+    values = params.model_dump(exclude=apart)
     augment = Augment(**params.augment.model_dump())
-    return GcnConfig(stream=stream, augment=augment, **values)
+    precision = pick_precision(params.precision, pick_device(device))
+    return GcnConfig(stream=stream, augment=augment, precision=precision, **values)
 
 
 def resnet_config(params: ResnetParams, bodies: Bodies) -> ResNetConfig:
     """The trainer's form of the RGB branch's params."""
-    values = params.model_dump(exclude={"schedule", "device", "start"})
-    return ResNetConfig(bodies=bodies, **values)
+    values = params.model_dump(exclude={"schedule", "device", "start", "precision"})
+    precision = pick_precision(params.precision, pick_device(params.device))
+    return ResNetConfig(bodies=bodies, precision=precision, **values)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from stroi.stages.training import (
 )
 from stroi.trainer.infer_gcn import scaled_weights
 from stroi.trainer.models_io import load_gcn
+from stroi.trainer.runtime import pick_device, pick_precision
 
 GROUPS = ("seeds", "weights", "splits")
 
@@ -49,7 +50,7 @@ def dump_seed(
         bodies=params.bodies,
         kind=params.joints,
         training=training_clips(workspace, run, clips.ids) if params.scale == "training" else (),
-        precision=params.precision,
+        precision=pick_precision(params.precision, pick_device("cpu")),
         threads=threads,
     )
     write_weights(

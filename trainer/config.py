@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Precision = Literal["fp32", "bf16"]
+WantedPrecision = Literal["auto", "fp32", "bf16"]
 Loss = Literal["cross_entropy", "mse"]
 Bodies = Literal["strongest", "mean", "per_half"]
 JointWeight = Literal["mean", "l2_top15"]

@@ -12,8 +12,11 @@ import torch
 from torch import nn
 
 from stroi.cache.errors import ParamsError
-from stroi.trainer.config import Precision
+from stroi.trainer.config import Precision, WantedPrecision
+from stroi.trainer.processor import bf16_features
 
+_FIRST_BF16_GPU = (8, 0)
+"""Compute capability from which on an NVIDIA GPU multiplies in bfloat16."""
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
@@ -37,6 +40,23 @@ def pick_device(name: str) -> torch.device:
             "DEVICE", f"there is no device {name!a}", remedy="use auto, cpu, or cuda on a GPU"
         )
     return torch.device(name)
+
+
+def pick_precision(wanted: WantedPrecision, device: torch.device) -> Precision:
+    """The precision that `wanted` means on a device.
+
+    Args:
+        wanted: ``auto`` is ``bf16`` where the device has instructions for it, else ``fp32``;
+            without them bfloat16 is emulated, and many times slower than float32.
+        device: Where the network runs.
+    """
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device) >= _FIRST_BF16_GPU
+    else:
+        fast = bool(bf16_features())
+    return "bf16" if fast else "fp32"
 
 
 @contextmanager

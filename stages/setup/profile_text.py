@@ -27,7 +27,6 @@ class Facts:
         cell: Side of a crop, px.
         cell_from: What that was taken from.
         splits: Its splits by name.
-        bf16: Whether this machine's CPU computes quickly in bfloat16.
     """
 
     name: str
@@ -40,13 +39,12 @@ class Facts:
     cell: int
     cell_from: str
     splits: Mapping[str, Split]
-    bf16: bool
 
 
 def profile_text(facts: Facts) -> str:
     """The profile in YAML."""
     parts = (_HEAD, _index(facts), _POSE, _MOSAICS, _splits(facts), _NETWORKS)
-    return "\n".join(parts).format(**vars(facts), **_schedules(facts.clips), **_precision(facts))
+    return "\n".join(parts).format(**vars(facts), **_schedules(facts.clips))
 
 
 _HEAD = """\
@@ -88,7 +86,6 @@ milestones: {milestones}, nesterov: true}}
 weights: {{}}
 
 resnet:
-  precision: {precision} # {precision_why}
   # Mirrored pictures: set it to 0 if left and right make a difference between classes.
   flip: 0.5
   shift: 4
@@ -145,9 +142,3 @@ def _schedules(clips: int) -> dict[str, object]:
         }
     steps = {"batch": 64, "lr_gcn": 0.1, "lr_resnet": 0.1}
     return {"size": "many", "network": "", "epochs": 65, "milestones": [45, 55], **steps}
-
-
-def _precision(facts: Facts) -> dict[str, str]:
-    if facts.bf16:
-        return {"precision": "bf16", "precision_why": "fp32 on a CPU without bfloat16 instructions"}
-    return {"precision": "fp32", "precision_why": "bf16 is faster on a GPU and on newer CPUs"}

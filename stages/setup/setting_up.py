@@ -15,7 +15,6 @@ from stroi.pipeline.params import load_plan, load_profile
 from stroi.pipeline.params_text import add_to_params
 from stroi.pipeline.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.machine import processors
 from stroi.stages.setup.places import check_outside, place_folder, place_table
 from stroi.stages.setup.profile_text import Facts, profile_text
 from stroi.stages.setup.splitting import choose_splits
@@ -171,13 +170,8 @@ def _new(wanted: Wanted, clips: Sequence[Listed]) -> tuple[str, Run]:
         cell=look.cell,
         cell_from=look.told,
         splits=splits.rules,
-        bf16=_has_bf16(),
     )
     return profile_text(facts), Run(dataset=wanted.name, split=splits.run, input="skeletons")
-
-
-def _has_bf16() -> bool:
-    return any(one.name == "bf16" and one.detail.startswith("fast") for one in processors())
 
 
 def _write_profile(workspace: Workspace, wanted: Wanted, text: str) -> None:

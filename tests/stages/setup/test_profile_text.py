@@ -23,7 +23,6 @@ FACTS = Facts(
     cell=34,
     cell_from="half of 67 px, the median of 44 torsos in 12 videos",
     splits={"fold1": Split(by="id", fold=(1, 5)), "fold2": Split(by="id", fold=(2, 5))},
-    bf16=False,
 )
 
 
@@ -40,8 +39,7 @@ def test_it_holds_what_was_found(tmp_path: Path) -> None:
     assert profile.skeletons.source == "movenet"
     assert profile.mosaics.cell == 34
     assert profile.splits == FACTS.splits
-    assert profile.resnet.precision == "fp32"
-    assert read(tmp_path, replace(FACTS, bf16=True)).resnet.precision == "bf16"
+    assert profile.resnet.precision == "auto"
 
 
 @pytest.mark.parametrize("pattern", ["{subject}_{camera}_{*}", "größe '{subject}'", '"{group}\\'])
