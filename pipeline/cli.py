@@ -27,6 +27,7 @@ COMMANDS: Table = {
     "gcn-report": ("stroi.stages.gcn_report:command", "Write the graph network's own page."),
     "resnet": ("stroi.stages.resnet:command", "Train ResNet18 on the mosaics."),
     "ensemble": ("stroi.stages.ensemble:command", "Sum the scores: the seven rows."),
+    "fuse": ("stroi.stages.fuse:command", "Sum any score folders by id."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
     "check": ("stroi.pipeline.check:command", "Validate params.yaml and all profiles."),
     "params": ("stroi.pipeline.check:params_command", "Print every param with its default."),

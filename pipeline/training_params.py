@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from stroi.pipeline.group import Group, Positive, Share
 
@@ -157,12 +157,25 @@ class ResnetParams(Group):
     schedule: ScheduleParams = ScheduleParams()
 
 
+def _alpha_is(value: object) -> str:
+    return "rule" if isinstance(value, str) else "weight"
+
+
+Alpha = Annotated[
+    # Told apart first, so that a wrong value is one mistake and not one for each kind.
+    Annotated[Annotated[float, Field(ge=0.0)], Tag("weight")]
+    | Annotated[Literal["validation"], Tag("rule")],
+    Discriminator(_alpha_is),
+]
+
+
 class EnsembleParams(Group):
     """Summing the two branches' scores (stage ``ensemble``)."""
 
     scores: Literal["logits", "softmax"] = "logits"
     """What is summed."""
-    alpha: Annotated[float, Field(ge=0.0)] = 1.0
-    """Weight of the RGB branch; the skeleton branch has 1."""
+    alpha: Alpha = 1.0
+    """Weight of the RGB branch, the skeleton branch has 1; ``validation`` chooses it on the
+    split's validation clips, for every seed and ensemble."""
     pairs: dict[str, tuple[str, str]] = Field(default_factory=dict)
     """Pairs of classes to tell apart on their own, by a name for the pair (as in Fig. 1)."""

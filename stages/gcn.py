@@ -11,22 +11,22 @@ import click
 from stroi.cache.digests import sha256_file
 from stroi.cache.joints import JointCache
 from stroi.cache.locks import lock
-from stroi.cache.scores import write_scores
+from stroi.cache.scores import Scores
 from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training import (
-    TEST,
     checkpoint,
     drop_other_seeds,
     epochs,
     gcn_config,
+    keep_scores,
     open_clips,
     parts_of,
     schedule_of,
-    scores_folder,
+    scored,
     seed_folder,
     write_curve,
 )
@@ -65,7 +65,8 @@ def train_seed(
     out = workspace.run(run.name, "gcn")
     if team.leads:
         drop_other_streams(seed_folder(out, seed), params.streams)
-    scores, digests = [], []
+    wanted, digests = scored(parts), []
+    scores: dict[str, list[Scores]] = {name: [] for name in wanted}
     for number, stream in enumerate(params.streams):
         name = stream if number else ""
         model, records = train_stream(
@@ -75,15 +76,16 @@ def train_seed(
             continue
         save_gcn(checkpoint(out, seed, name), model)
         write_curve(seed_folder(out, seed), records, name)
-        scores.append(score_gcn(model, clips, parts.test, threads=threads))
+        for part, ids in wanted.items():
+            scores[part].append(score_gcn(model, clips, ids, threads=threads))
         digests.append(sha256_file(checkpoint(out, seed, name)))
     if not team.leads:
         return
     further = {"streams": digests[1:]} if len(digests) > 1 else {}
-    write_scores(
-        scores_folder(out, seed),
-        TEST,
-        summed(scores, params.stream_weights),
+    keep_scores(
+        out,
+        seed,
+        {part: summed(streams, params.stream_weights) for part, streams in scores.items()},
         params=params.model_dump(mode="json"),
         producer={"checkpoint": digests[0], "seed": seed, "division": parts.division} | further,
     )

@@ -14,9 +14,9 @@ from stroi.pipeline.ledger import read_ledger
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.ensemble import held_out
 from stroi.stages.report_page.skeleton_page import GROUPS as SHOWN
 from stroi.stages.report_page.skeleton_page import gather_skeleton, render_skeleton
+from stroi.stages.rows import held_out
 from stroi.stages.training import TEST, clips_folder, parts_of, scores_folder
 
 GROUPS = ("seeds", "splits", *SHOWN)

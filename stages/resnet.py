@@ -13,7 +13,6 @@ from stroi.cache.digests import sha256_file
 from stroi.cache.joints import JointCache
 from stroi.cache.locks import lock
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.scores import write_scores
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index import Index, read_index
@@ -21,15 +20,16 @@ from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training import (
-    TEST,
     check_division,
     checkpoint,
     drop_other_seeds,
     epochs,
+    keep_scores,
     open_clips,
     parts_of,
     resnet_config,
     schedule_of,
+    scored,
     scores_folder,
     seed_folder,
     write_curve,
@@ -137,10 +137,13 @@ def train_seed(
     save_resnet(checkpoint(out, seed), model)
     write_curve(seed_folder(out, seed), records)
     beside.pop("gcn", None)
-    write_scores(
-        scores_folder(out, seed),
-        TEST,
-        score_resnet(model, mosaics, parts.test, **beside, threads=threads),
+    keep_scores(
+        out,
+        seed,
+        {
+            part: score_resnet(model, mosaics, ids, **beside, threads=threads)
+            for part, ids in scored(parts).items()
+        },
         params=params.model_dump(mode="json"),
         producer={"checkpoint": sha256_file(checkpoint(out, seed)), "seed": seed, **origin},
     )

@@ -1,4 +1,7 @@
-"""The seven rows of the paper's Tables I and II, from the scores of four trainings."""
+"""The seven rows of the paper's Tables I and II, from the scores of four trainings.
+
+Legend of shapes: N clips, L classes, S seeds.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,11 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores, join
+from stroi.pipeline.index import Index
 from stroi.pipeline.profile import EnsembleParams
-from stroi.trainer.evaluation import (
-    accuracy,
-    ensemble,
-    per_class_accuracy,
-    two_way_accuracy,
-    wilson_interval,
-)
+from stroi.trainer.evaluation import accuracy, ensemble, per_class_accuracy, two_way_accuracy
+from stroi.trainer.fusion import AlphaChoice, choose_alpha
+from stroi.trainer.significance import accuracy_interval
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,12 @@ class Result:
         row: Which.
         accuracy: Mean over seeds, in percent.
         spread: Sample standard deviation over seeds, in percentage points; None with one seed.
-        interval: Wilson 95 % interval of the first seed's accuracy, in percent.
+        interval: 95 % interval of the accuracy, in percent: Wilson's over the clips with one
+            seed, a bootstrap's over clips and seeds with several.
         seeds: Accuracy of each seed, in percent.
         pairs: Two-way accuracy inside each named pair of classes, mean over seeds, in percent.
         per_class: Accuracy of each class, mean over seeds, in percent; None without test clips.
+        alphas: Weight of the RGB branch, one per seed; () for a row of one branch.
     """
 
     row: Row
@@ -72,21 +74,27 @@ class Result:
     seeds: tuple[float, ...]
     pairs: Mapping[str, float]
     per_class: tuple[float | None, ...]
+    alphas: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The test clips: ids, sorted, their labels (N,), and all class names."""
+    """The clips to be right about: ids, sorted, their labels (N,), and all class names."""
 
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
 
 
-def row_scores(
-    row: Row, streams: Mapping[str, Scores], truth: Truth, params: EnsembleParams
-) -> NDArray[np.float64]:
-    """Scores (N, classes) of one row for the clips of `truth`.
+def held_out(index: Index, part: Sequence[str], excused: set[str]) -> Truth:
+    """The clips of a part that no ledger quarantined."""
+    ids = tuple(sorted(set(part) - excused))
+    labels = index.labels(ids)
+    return Truth(ids, np.array([labels[name] for name in ids], np.int64), index.classes)
+
+
+def joined(row: Row, streams: Mapping[str, Scores], truth: Truth) -> list[NDArray[np.float32]]:
+    """Logits (N, L) of each of the row's streams for the clips of `truth`.
 
     Raises:
         RefusedInput: If a stream lacks a clip or has one too many.
@@ -107,15 +115,102 @@ def row_scores(
             f"row {row.number}: {len(odd)} clips differ from the test part, first {odd[0]}",
             remedy="rerun the stages so that all scores belong to one index",
         )
-    return ensemble(logits, kind=params.scores, weights=(1.0, params.alpha)[: len(logits)])
+    return logits
+
+
+def row_scores(
+    row: Row,
+    streams: Mapping[str, Scores],
+    truth: Truth,
+    params: EnsembleParams,
+    alpha: float | None = None,
+) -> NDArray[np.float64]:
+    """Scores (N, L) of one row for the clips of `truth`.
+
+    Args:
+        row: Which.
+        streams: Scores by stage.
+        truth: The clips.
+        params: What is summed.
+        alpha: Weight of the RGB branch; that of `params` if None.
+
+    Raises:
+        RefusedInput: If a stream lacks a clip or has one too many.
+        ValueError: If the weight is to be chosen and was not.
+    """
+    logits = joined(row, streams, truth)
+    weight = params.alpha if alpha is None else alpha
+    if len(logits) == 1:
+        return ensemble(logits, kind=params.scores)
+    if weight == "validation":
+        raise ValueError("alpha is to be chosen on validation clips first, see `chosen_alphas`")
+    return ensemble(logits, kind=params.scores, weights=(1.0, weight))
+
+
+def chosen_alphas(
+    by_seed: Sequence[Mapping[str, Scores]], truth: Truth, params: EnsembleParams
+) -> dict[int, tuple[AlphaChoice, ...]]:
+    """The weight of the RGB branch that suits each ensemble best, seed by seed.
+
+    Args:
+        by_seed: Scores of the validation clips by stage, one mapping per seed.
+        truth: The validation clips.
+        params: What is summed.
+
+    Returns:
+        One choice per seed by the number of the row.
+    """
+
+    def chosen(row: Row, streams: Mapping[str, Scores]) -> AlphaChoice:
+        skeleton, rgb = joined(row, streams, truth)
+        return choose_alpha(skeleton, rgb, truth.labels, kind=params.scores)
+
+    return {
+        row.number: tuple(chosen(row, streams) for streams in by_seed)
+        for row in ROWS
+        if len(row.streams) > 1
+    }
+
+
+def right(scores: Sequence[NDArray[np.float64]], truth: Truth) -> NDArray[np.bool_]:
+    """(S, N) whether the scores (N, L) of each seed name each clip's class."""
+    return np.stack([each.argmax(axis=1) == truth.labels for each in scores])
 
 
 def evaluate(
-    row: Row, by_seed: Sequence[Mapping[str, Scores]], truth: Truth, params: EnsembleParams
+    row: Row,
+    by_seed: Sequence[Mapping[str, Scores]],
+    truth: Truth,
+    params: EnsembleParams,
+    alphas: Sequence[float] = (),
 ) -> Result:
-    """Accuracy of one row over all seeds."""
-    scores = [row_scores(row, streams, truth, params) for streams in by_seed]
-    values = [100 * accuracy(each, truth.labels) for each in scores]
+    """Accuracy of one row over all seeds; `alphas` as `Result` says, those of `params` if ()."""
+    weights: Sequence[float | None] = alphas or [None] * len(by_seed)
+    scores = [
+        row_scores(row, streams, truth, params, alpha)
+        for streams, alpha in zip(by_seed, weights, strict=True)
+    ]
+    return judge(row, scores, truth, params, alphas)
+
+
+def judge(
+    row: Row,
+    scores: Sequence[NDArray[np.float64]],
+    truth: Truth,
+    params: EnsembleParams,
+    alphas: Sequence[float] = (),
+) -> Result:
+    """Accuracy of one row, given its scores (N, L) of each seed.
+
+    Args:
+        row: Which.
+        scores: Of the clips of `truth`, per seed.
+        truth: The clips.
+        params: Which pairs of classes to tell apart.
+        alphas: Weight of the RGB branch in each seed's scores.
+    """
+    hits = right(scores, truth)
+    values = tuple(100 * accuracy(each, truth.labels) for each in scores)
     number = {name: at for at, name in enumerate(truth.classes)}
     pairs = {
         name: 100 * float(np.mean([
@@ -124,32 +219,14 @@ def evaluate(
         for name, (first, second) in params.pairs.items()
     }  # fmt: skip
     shares = np.mean([per_class_accuracy(each, truth.labels) for each in scores], axis=0)
-    per_class = tuple(None if np.isnan(share) else 100 * float(share) for share in shares)
-    low, high = wilson_interval(round(values[0] / 100 * len(truth.ids)), len(truth.ids))
+    low, high = accuracy_interval(hits)
     return Result(
         row=row,
         accuracy=float(np.mean(values)),
         spread=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         interval=(100 * low, 100 * high),
-        seeds=tuple(values),
+        seeds=values,
         pairs=pairs,
-        per_class=per_class,
+        per_class=tuple(None if np.isnan(share) else 100 * float(share) for share in shares),
+        alphas=tuple(alphas),
     )
-
-
-def format_table(results: Sequence[Result], truth: Truth) -> str:
-    """The seven rows as text."""
-    lines = [f"{'#':>2}  {'Method':<20} {'Skeleton':<9} {'RGB':<6} Accuracy (%)"]
-    for result in results:
-        row = result.row
-        spread = "" if result.spread is None else f" +- {result.spread:.1f}"
-        lines.append(
-            f"{row.number:>2}  {row.method:<20} {row.skeleton:<9} {row.rgb:<6} "
-            f"{result.accuracy:5.1f}{spread}"
-        )
-    seeds = len(results[0].seeds)
-    lines.append(
-        f"{len(truth.ids)} test clips, {len(truth.classes)} classes, chance "
-        f"{100 / len(truth.classes):.1f} %, {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    )
-    return "\n".join(lines)

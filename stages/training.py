@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.joints import JointCache
 from stroi.cache.manifest import read_manifest
+from stroi.cache.scores import Scores, write_scores
 from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.index import Index, csv_bytes
 from stroi.pipeline.params import RunParams
@@ -24,6 +26,9 @@ from stroi.trainer.state import EpochRecord
 
 TEST = "test"
 """Name of the score file of the test clips."""
+
+VALIDATION = "validation"
+"""Name of the score file of the validation clips, if the split has any."""
 
 
 def seed_folder(out: Path, seed: int) -> Path:
@@ -40,6 +45,28 @@ def checkpoint(out: Path, seed: int, stream: str = "") -> Path:
 def scores_folder(out: Path, seed: int) -> Path:
     """Scores of one seed."""
     return seed_folder(out, seed) / "scores"
+
+
+def scored(parts: Parts) -> dict[str, tuple[str, ...]]:
+    """Clips that a trained network scores, by the name of their score file."""
+    held = {VALIDATION: parts.validation} if parts.validation else {}
+    return {TEST: parts.test} | held
+
+
+def keep_scores(
+    out: Path,
+    seed: int,
+    found: Mapping[str, Scores],
+    *,
+    params: dict[str, Any],
+    producer: dict[str, Any],
+) -> None:
+    """Write what the network of one seed says about the clips of `scored`, by file name."""
+    folder = scores_folder(out, seed)
+    if VALIDATION not in found:  # an earlier run's, of a split that had some
+        (folder / f"{VALIDATION}.h5").unlink(missing_ok=True)
+    for name, scores in found.items():
+        write_scores(folder, name, scores, params=params, producer=producer)
 
 
 def drop_other_seeds(out: Path, seeds: Sequence[int]) -> None:
@@ -71,11 +98,18 @@ def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
     """The run's training, validation and test clips among the usable ones.
 
     Raises:
-        ParamsError: If the split's rule does not fit the index.
+        ParamsError: If the split's rule does not fit the index; ``ALPHA_VALIDATION`` if something
+            is to be chosen on validation clips and there are none.
         RefusedInput: If anything is on two sides; ``PAIR_CLASS`` now, not after the training.
     """
     check_pairs(run.profile.ensemble, index.classes)
     split = run.profile.splits[run.run.split]
+    if run.profile.ensemble.alpha == "validation" and split.validation is None:
+        raise ParamsError(
+            "ALPHA_VALIDATION",
+            f"ensemble.alpha is to be chosen on validation clips; split {run.run.split} has none",
+            remedy=f"give splits.{run.run.split} a validation part, or alpha a number",
+        )
     parts = divide(index.samples, split, usable=usable)
     check_parts(index, parts, split)
     return parts

@@ -46,12 +46,14 @@ class ClassLine:
         clips: Its test clips.
         accuracy: In percent by row number, rows `CLASS_ROWS`; None without test clips.
         gain: Row 4 less row 2: what the weights add, in points.
+        interval: Its 95 % interval; None if it is not known.
     """
 
     name: str
     clips: int
     accuracy: Mapping[int, float | None]
     gain: float | None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ def class_lines(table: Table, sizes: Sequence[int]) -> tuple[ClassLine, ...]:
         of = {number: table.row(number).per_class[label] for number in CLASS_ROWS}
         plain, weighted = of[2], of[4]
         gain = None if plain is None or weighted is None else weighted - plain
-        lines.append(ClassLine(name, sizes[label], of, gain))
+        interval = table.gains[label].interval if table.gains else None
+        lines.append(ClassLine(name, sizes[label], of, gain, interval))
     return tuple(lines)
 
 

@@ -41,6 +41,24 @@ def percent(value: float) -> str:
     return f"{value:.1f}"
 
 
+def signed(value: float | None) -> str:
+    """`value` with its sign and one decimal, ``+2.5`` or ``0.0``; a dash for None."""
+    if value is None:
+        return "\u2013"
+    shown = f"{value:+.1f}"
+    return "0.0" if shown in ("+0.0", "-0.0") else shown
+
+
+def between(ends: tuple[float, float] | None) -> str:
+    """Ends of an interval, ``-1.0 … +2.5``; a dash for None."""
+    return "\u2013" if ends is None else f"{signed(ends[0])} … {signed(ends[1])}"
+
+
+def p_value(value: float) -> str:
+    """`value` with three decimals; ``< 0.001`` below that."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def accuracy_bar(
     value: float,
     colour: str,

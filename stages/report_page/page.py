@@ -17,7 +17,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters["percent"] = figures.percent
+    env.filters.update(
+        percent=figures.percent,
+        signed=figures.signed,
+        between=figures.between,
+        p_value=figures.p_value,
+    )
     env.globals.update(
         accuracy_bar=figures.accuracy_bar,
         weight_bar=figures.weight_bar,

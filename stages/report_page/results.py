@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ NUMBERS = (1, 2, 3, 4, 5, 6, 7)
 REMEDY = "run `stroi ensemble` again, or `dvc repro`"
 
 Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+Points = Annotated[float, Field(ge=-100.0, le=100.0)]
+RowNumber = Annotated[int, Field(ge=1, le=7)]
 
 
 class _Read(BaseModel):
@@ -37,7 +39,7 @@ class RowName(_Read):
 
 
 class TableRow(_Read):
-    """One of the seven rows; accuracies in percent, means over `seeds`, `interval` of the first."""
+    """One of the seven rows; accuracies in percent, means over `seeds`."""
 
     row: RowName
     accuracy: Percent
@@ -46,15 +48,49 @@ class TableRow(_Read):
     seeds: Annotated[tuple[Percent, ...], Field(min_length=1)]
     pairs: dict[str, Percent]
     per_class: tuple[Percent | None, ...]
+    alphas: tuple[Annotated[float, Field(ge=0.0)], ...] = ()
+
+
+class SeedTest(_Read):
+    """McNemar's test of two rows with one seed: clips that only the second, or the first, has."""
+
+    gained: Annotated[int, Field(ge=0)]
+    lost: Annotated[int, Field(ge=0)]
+    p: Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Compared(_Read):
+    """Two rows on the same clips; `gain` and its `interval` in points."""
+
+    first: RowNumber
+    second: RowNumber
+    gain: Points
+    interval: tuple[Points, Points] | None
+    seeds: Annotated[tuple[SeedTest, ...], Field(min_length=1)]
+    median_p: Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Gain(_Read):
+    """What the weights add on one class, in points."""
+
+    gain: Points | None
+    interval: tuple[Points, Points] | None
 
 
 class Table(_Read):
-    """``table.json``: the seven rows and what they were measured on; `chance` in percent."""
+    """``table.json``: the seven rows and what they were measured on; `chance` in percent.
+
+    Tables of an earlier stroi have no comparisons and gains; their intervals are those of the
+    first seed.
+    """
 
     test_clips: Annotated[int, Field(ge=1)]
     classes: tuple[str, ...]
     chance: Percent
     rows: tuple[TableRow, ...]
+    interval: Literal["wilson", "bootstrap"] = "wilson"
+    comparisons: tuple[Compared, ...] = ()
+    gains: tuple[Gain, ...] | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Table:
@@ -62,6 +98,8 @@ class Table(_Read):
             raise ValueError("the rows are not 1 to 7")
         if any(len(each.per_class) != len(self.classes) for each in self.rows):
             raise ValueError("a row has not one accuracy per class")
+        if self.gains is not None and len(self.gains) != len(self.classes):
+            raise ValueError("there is not one gain per class")
         return self
 
     def row(self, number: int) -> TableRow:

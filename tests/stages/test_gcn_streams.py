@@ -12,12 +12,21 @@ from pydantic import ValidationError
 from stroi.cache.digests import sha256_file
 from stroi.cache.scores import read_scores
 from stroi.cache.skeletons import Clip
+from stroi.cache.verify import verify
 from stroi.pipeline.index import Index, Sample
 from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import AugmentParams, GcnParams, Profile, Run, ScheduleParams, Split
+from stroi.pipeline.profile import (
+    AugmentParams,
+    GcnParams,
+    Profile,
+    Run,
+    ScheduleParams,
+    Split,
+    Validation,
+)
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.gcn import train_seed
-from stroi.stages.training import TEST, checkpoint, scores_folder, seed_folder
+from stroi.stages.training import TEST, VALIDATION, checkpoint, scores_folder, seed_folder
 from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.models_io import load_gcn
 
@@ -39,13 +48,13 @@ def params(**changes: object) -> GcnParams:
     )
 
 
-def train(folder: Path, gcn: GcnParams) -> Path:
+def train(folder: Path, gcn: GcnParams, held: Validation | None = None) -> Path:
     """The folder of one run's graph networks, seed 0."""
     samples = [
         Sample(name, f"{name}.avi", "kick" if n % 2 else "wave", "s1", "c1", split="ab"[n > 5])
         for n, name in enumerate(IDS)
     ]
-    split = Split(by="split", train=("a",), test=("b",))
+    split = Split(by="split", train=("a",), test=("b",), validation=held)
     profile = Profile(splits={"only": split}, gcn=gcn)
     run = RunParams("r", Run(dataset="d", split="only", input="skeletons"), profile)
     workspace = Workspace(folder)
@@ -73,6 +82,21 @@ def test_streams_are_trained_kept_and_summed(tmp_path: Path) -> None:
         "scores",
     ]  # fmt: skip
     assert sha256_file(checkpoint(out, 0)) == first
+
+
+def test_validation_clips_are_scored_too_and_forgotten_with_their_part(tmp_path: Path) -> None:
+    held = Validation(by="id", values=IDS[:2])
+    out = train(tmp_path, params(streams=("joint", "bone")), held)
+    folder = scores_folder(out, 0)
+    nets = [load_gcn(checkpoint(out, 0, name)) for name in ("", "bone")]
+    found = read_scores(folder, VALIDATION)
+    assert found.ids == IDS[:2]
+    expected = sum(score_gcn(net, clips(), IDS[:2]).logits for net in nets)
+    np.testing.assert_allclose(found.logits, expected, atol=1e-5)
+    assert read_scores(folder, TEST).ids == IDS[6:]
+    train(tmp_path, params(streams=("joint", "bone")))
+    assert not (folder / f"{VALIDATION}.h5").exists()
+    assert verify(folder) == []
 
 
 @pytest.mark.parametrize(

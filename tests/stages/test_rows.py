@@ -10,7 +10,8 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.pipeline.profile import EnsembleParams
 from stroi.stages.ensemble import without
-from stroi.stages.rows import ROWS, STREAMS, Truth, evaluate, format_table, row_scores
+from stroi.stages.rows import ROWS, STREAMS, Truth, evaluate, row_scores
+from stroi.stages.tables import format_table
 from stroi.stages.training import check_pairs
 
 CLASSES = ("drink", "phone", "wave")

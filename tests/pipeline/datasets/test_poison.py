@@ -185,6 +185,8 @@ def test_validation_clips_are_judged_by_and_never_learnt_from(tmp_path: Path) ->
     same = {name for name in clean if clean[name] == poisoned[name]}
     assert {name for name in clean if not name.endswith("curve.csv")} <= same
     assert len(same) == 5
+    # Every network scores them, for what is chosen after the training.
+    assert len(list((tmp_path / "True").glob("runs/*/*/*/scores/validation.h5"))) == 4
     for path in (tmp_path / "True").glob("runs/*/*/*/curve.csv"):
         (row,) = csv.DictReader(path.read_text().splitlines())
         assert float(row["validation_loss"]) > 0
