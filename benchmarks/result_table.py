@@ -1,78 +1,145 @@
-"""Turn a run's table into Markdown with machine and versions: benchmarks/results/<run>.md.
+"""Turn results into Markdown with machine and versions: benchmarks/results/<name>.md.
 
-Run after `dvc repro`; the name of the run is the only argument.
+Run after `dvc repro`:
+    python benchmarks/result_table.py demo-xsub
+    python benchmarks/result_table.py ut-fold1 ... ut-fold10 --pooled ut-folds
+The second form takes the test clips of all runs as one test; each must be tested once.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import platform
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+
+from stroi.pipeline.params import load_run
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.answers import Answers, Outcome, outcome, pool
+from stroi.stages.comparing import Comparison
+from stroi.stages.ensemble import answers_of
+from stroi.stages.rows import right
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "h5py", "dvc")
 
 
-def _percent(entry: dict[str, Any]) -> str:
-    spread = entry["spread"]
-    return f"{entry['accuracy']:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
-
-
-def rows(table: dict[str, Any]) -> Iterator[str]:
+def rows(found: Outcome) -> Iterator[str]:
     """The seven rows."""
-    yield "| # | method | skeleton | RGB | accuracy (%) | each seed |"
-    yield "|---|---|---|---|---|---|"
-    for entry in table["rows"]:
-        row = entry["row"]
-        seeds = ", ".join(f"{value:.1f}" for value in entry["seeds"])
+    yield "| # | method | skeleton | RGB | accuracy (%) | 95 % interval | each seed |"
+    yield "|---|---|---|---|---|---|---|"
+    for each in found.results:
+        row, (low, high) = each.row, each.interval
+        seeds = ", ".join(f"{value:.1f}" for value in each.seeds)
+        spread = "" if each.spread is None else f" ± {each.spread:.1f}"
         yield (
-            f"| {row['number']} | {row['method']} | {row['skeleton']} | {row['rgb']} "
-            f"| {_percent(entry)} | {seeds} |"
+            f"| {row.number} | {row.method} | {row.skeleton} | {row.rgb} "
+            f"| {each.accuracy:.1f}{spread} | {low:.1f} to {high:.1f} | {seeds} |"
         )
 
 
-def pairs(table: dict[str, Any]) -> Iterator[str]:
+def tests(found: Sequence[Comparison], seeds: Sequence[int]) -> Iterator[str]:
+    """Rows against rows."""
+    yield ""
+    yield "| rows | difference (points) | 95 % interval | won : lost (p), each seed | median p |"
+    yield "|---|---|---|---|---|"
+    for each in found:
+        ends = each.interval
+        interval = "-" if ends is None else f"{ends[0]:+.1f} to {ends[1]:+.1f}"
+        own = ", ".join(f"{test.gained} : {test.lost} ({test.p:.2g})" for test in each.seeds)
+        yield (
+            f"| {each.second} less {each.first} | {each.gain:+.1f} | {interval} | {own} "
+            f"| {each.median_p:.2g} |"
+        )
+    yield ""
+    yield (
+        f"McNemar's exact test, two-sided, of each of {len(seeds)} "
+        f"{'seed' if len(seeds) == 1 else 'seeds'}. Against all {len(found)} comparisons together "
+        f"a p below {0.05 / len(found):.4f} stands."
+    )
+
+
+def pairs(found: Outcome) -> Iterator[str]:
     """Two-way accuracy inside each named pair of classes."""
-    names = list(table["rows"][0]["pairs"])
+    names = list(found.results[0].pairs)
     if names:
         yield ""
         yield "| pair (chance 50 %) | " + " | ".join(f"row {n}" for n in range(1, 8)) + " |"
         yield "|---" * 8 + "|"
         for name in names:
-            values = " | ".join(f"{entry['pairs'][name]:.1f}" for entry in table["rows"])
+            values = " | ".join(f"{each.pairs[name]:.1f}" for each in found.results)
             yield f"| {name} | {values} |"
+
+
+def folds(parts: Mapping[str, Answers]) -> Iterator[str]:
+    """Right answers of each run, mean over seeds."""
+    yield ""
+    yield "| run | test clips | " + " | ".join(f"row {n}" for n in range(1, 8)) + " |"
+    yield "|---" * 9 + "|"
+    for name, part in parts.items():
+        hits = [right(scores, part.truth).sum(axis=1).mean() for scores in part.scores.values()]
+        values = " | ".join(f"{value:.4g}" for value in hits)
+        yield f"| {name} | {len(part.truth.ids)} | {values} |"
+
+
+def intervals(answers: Answers) -> str:
+    """How the intervals came about, in words."""
+    if len(answers.seeds) == 1:
+        return "Intervals: Wilson's over the clips; of differences, a bootstrap over the clips."
+    return "Mean ± sample standard deviation over seeds; intervals: bootstrap over clips and seeds."
+
+
+def document(title: str, parts: Mapping[str, Answers], workspace: Workspace) -> str:
+    """The whole text."""
+    answers = pool(parts) if len(parts) > 1 else next(iter(parts.values()))
+    params = load_run(workspace.root, next(iter(parts))).profile.ensemble
+    found, truth = outcome(answers, params), answers.truth
+    seeds, counts = len(answers.seeds), np.bincount(truth.labels, minlength=len(truth.classes))
+    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    pooled = (
+        f"The test clips of {len(parts)} runs as one test; networks of a run share its training "
+        "clips, which the intervals and tests do not know. "
+        if len(parts) > 1
+        else ""
+    )
+    lines = [
+        f"# {title}",
+        "",
+        f"{len(truth.ids)} test clips, {len(truth.classes)} classes of {counts.min()} to "
+        f"{counts.max()}, chance {100 / len(truth.classes):.1f} %, {seeds} "
+        f"{'seed' if seeds == 1 else 'seeds'}. {pooled}{intervals(answers)}",
+        f"{machine}; {', '.join(f'{name} {version(name)}' for name in LIBRARIES)}.",
+        "",
+        *rows(found),
+        *tests(found.comparisons, answers.seeds),
+        *pairs(found),
+        *(folds(parts) if len(parts) > 1 else ()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Print and write the table."""
-    run = sys.argv[1]
-    folder = Workspace(ROOT).run(run, "ensemble")
-    table = json.loads((folder / "table.json").read_text())
-    seeds = len(table["rows"][0]["seeds"])
-    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    lines = [
-        f"# {run}",
-        "",
-        f"{table['test_clips']} test clips, {len(table['classes'])} classes, chance "
-        f"{table['chance']:.1f} %, {seeds} {'seed' if seeds == 1 else 'seeds'}; "
-        "mean and sample standard deviation.",
-        f"{machine}; {versions}.",
-        "",
-        *rows(table),
-        *pairs(table),
-    ]
-    text = "\n".join(lines) + "\n"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("runs", nargs="+", help="names of runs")
+    parser.add_argument("--pooled", metavar="NAME", help="all runs as one test, written as NAME.md")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the project")
+    given = parser.parse_args()
+    if given.pooled is None and len(given.runs) > 1:
+        parser.error("several runs make one table only with --pooled NAME")
+    if len(set(given.runs)) < len(given.runs):
+        parser.error("name each run once")
+    workspace = Workspace(given.root.resolve())
+    parts = {name: answers_of(workspace, load_run(workspace.root, name)) for name in given.runs}
+    title = given.pooled or given.runs[0]
+    text = document(title, parts, workspace)
     print(text)
-    results = ROOT / "benchmarks" / "results"
-    results.mkdir(exist_ok=True)
-    (results / f"{run}.md").write_text(text)
+    results = workspace.root / "benchmarks" / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{title}.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,21 @@ def test_bar_has_the_length_of_its_value(
     assert "background:var(--rgb)" in html
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(2.46, "+2.5"), (-0.5, "-0.5"), (0.0, "0.0"), (-0.01, "0.0"), (0.04, "0.0"), (None, "\u2013")],
+)
+def test_points_have_a_sign_unless_they_are_nought(value: float | None, shown: str) -> None:
+    assert figures.signed(value) == shown
+
+
+def test_intervals_and_small_probabilities_in_words() -> None:
+    assert figures.between((-1.0, 2.0)) == "-1.0 … +2.0"
+    assert figures.between(None) == "\u2013"
+    assert figures.p_value(0.0123) == "0.012"
+    assert figures.p_value(1e-9) == "< 0.001"
+
+
 @pytest.mark.parametrize(("value", "shown"), [(-3.0, "0.00"), (250.0, "100.00")])
 def test_bar_never_leaves_its_field(value: float, shown: str) -> None:
     assert f"width:{shown}%" in figures.accuracy_bar(value, "both")

@@ -53,6 +53,10 @@ Change = Callable[[dict[str, Any]], object]
         (lambda table: table["rows"][0].update(accuracy="<b>"), "rows.0.accuracy"),
         (lambda table: table.update(test_clips=0), "test_clips"),
         (lambda table: table.pop("chance"), "chance"),
+        (lambda table: table["comparisons"][0].update(first=9), "comparisons.0.first"),
+        (lambda table: table["comparisons"][0].update(median_p=1.5), "comparisons.0.median_p"),
+        (lambda table: table["gains"].pop(), "there is not one gain per class"),
+        (lambda table: table.update(interval="<b>"), "interval"),
     ],
 )
 def test_malformed_table_is_refused(folder: Path, change: Change, message: str) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.joints import JointClip, encode_joints, joint_digests
-from stroi.cache.layouts import KINECT_V1
+from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, Layout
 from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.weights import Weights, write_weights
 from stroi.pipeline.cli import run as stroi
@@ -25,7 +26,7 @@ from stroi.stages.gcn_report import build_gcn_report
 from stroi.stages.report import build_report
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_run import CLASSES, IDS, SEEDS, publish, weights
+from small_run import CLASSES, IDS, SEEDS, TEST, label_of, persons_of, publish, weights
 
 RUN = Path("runs/small-xsub")
 
@@ -34,15 +35,15 @@ def _words(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.split("</style>")[1]))
 
 
-def _joints_run(workspace: Workspace, run: RunParams) -> RunParams:
+def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1) -> RunParams:
     """The run as if its graph network had seen a Kinect's joints."""
-    folder, joints = workspace.joints("small"), len(KINECT_V1.joints)
+    folder, joints = workspace.joints("small"), len(layout.joints)
     clips = [
         JointClip(
             np.random.default_rng(at).normal(0, 1, (4, 2, joints, 3)).astype(np.float32)
             * np.array([1, 0], np.float32)[:, None, None],
             np.repeat(np.array([[2, 0]], np.uint8), 4, axis=0)[:, :, None].repeat(joints, axis=2),
-            1, KINECT_V1.name, 30.0,
+            1, layout.name, 30.0,
         )
         for at in range(len(IDS))
     ]  # fmt: skip
@@ -52,7 +53,7 @@ def _joints_run(workspace: Workspace, run: RunParams) -> RunParams:
     for seed in SEEDS:
         plain = weights(seed)
         own = Weights(plain.ids, plain.joint[:, :, :joints], plain.row)
-        producer = {"checkpoint": "e" * 64, "seed": seed, "layout": KINECT_V1.name}
+        producer = {"checkpoint": "e" * 64, "seed": seed, "layout": layout.name}
         write_weights(workspace.root / RUN / f"weights/seed-{seed}", own, params={},
                       producer=producer)  # fmt: skip
     return replace(run, run=run.run.model_copy(update={"input": "joints"}))
@@ -93,6 +94,40 @@ def test_a_sensors_joints_are_drawn_and_accounted_for_on_both_pages(
         assert html.count("<circle") == len(KINECT_V1.joints) * (1 + len(CLASSES))
         assert "data/small/joints" in words
         assert ("skeletons 17 16 1 mosaics 16 16 0" in words) == (build is build_report)
+
+
+@pytest.mark.parametrize("layout", [BODY_25, KINECT_V1, KINECT_V2], ids=lambda each: each.name)
+def test_every_class_has_its_drawn_weights_and_a_line_of_the_five_rows(
+    workspace: Workspace, run: RunParams, layout: Layout
+) -> None:
+    """Both pages, by reading every circle and cell back, for all the joints there are."""
+    seen = run if layout is BODY_25 else _joints_run(workspace, run, layout)
+    found = weights(0)
+    joint = found.joint[:, :, : len(layout.joints)]
+    with np.errstate(invalid="ignore"):
+        relative = joint / joint.mean(axis=2, keepdims=True)
+    for build in (build_report, build_gcn_report):
+        html = build(workspace, seen).read_text()
+        figures = re.findall(r'<svg class="skeleton".*?</svg>', html, re.DOTALL)
+        table = re.search(r'<table class="heat weights">.*?</table>', html, re.DOTALL)
+        assert table is not None
+        lines = re.findall(r"<tr>.*?</tr>", table[0])[1:]
+        for svg, line, name in zip(figures, lines, ("all test clips", *CLASSES), strict=True):
+            own = [IDS.index(clip) for clip in TEST if name in ("all test clips", label_of(clip))]
+            people = [persons_of(IDS[at]) for at in own]
+            drawn = np.mean(
+                [relative[at, :n].mean(axis=0) for at, n in zip(own, people, strict=True)], axis=0
+            )
+            circles = re.findall(r"<title>([a-z_ ]+) ([0-9.]+)</title>", svg)
+            assert [joint for joint, _ in circles] == [
+                joint.replace("_", " ") for joint in layout.joints
+            ]
+            np.testing.assert_allclose([float(text) for _, text in circles], drawn, atol=0.0051)
+            assert svg.count('class="roi"') == 5
+            cells = [float(text) for text in re.findall(r"<td[^>]*>([0-9.]+)</td>", line)]
+            rows = [found.row[at, :n].mean(axis=0) for at, n in zip(own, people, strict=True)]
+            np.testing.assert_allclose(cells, np.mean(rows, axis=0), atol=0.0051)
+            assert escape(name) in line
 
 
 def test_other_joints_than_the_layouts_are_refused(workspace: Workspace, run: RunParams) -> None:
