@@ -66,14 +66,15 @@ _SCHEDULE = Schedule(
     average=0.995,
 )  # fmt: skip
 SETTINGS: dict[str, Setting] = {
-    "stgcn": Setting(replace(_SEEN, channels=(64, 64, 128, 128, 256), dropout=0.2), _SCHEDULE),
+    "stgcn": Setting(replace(_SEEN, channels=(32, 32, 64, 64, 128), dropout=0.2), _SCHEDULE),
     "ctrgcn": Setting(
         replace(
-            _SEEN, model="ctrgcn", channels=(48, 48, 96, 96, 192), temporal_kernel=5, dropout=0.0
+            _SEEN, model="ctrgcn", size="clip", channels=(24, 24, 48, 48, 96), temporal_kernel=5,
+            dropout=0.0,
         ),
-        replace(_SCHEDULE, epochs=100),
+        replace(_SCHEDULE, epochs=60),
     ),
-}
+}  # fmt: skip
 
 
 def views(folder: Path, wanted: set[str]) -> Part:

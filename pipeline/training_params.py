@@ -77,6 +77,8 @@ class GcnParams(Group):
     """Joints relative to one origin of the clip, or to the body's centre in their frame."""
     align: Literal["none", "heading", "body"] = "none"
     """Turn a sensor's joints so that the body faces one way, or stands upright as well."""
+    size: Literal["measured", "clip"] = "measured"
+    """Clips as large as they were measured, or every clip of one height about one place."""
     channels: tuple[Positive, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
     """Output channels of each block."""
     strides: tuple[Annotated[int, Field(ge=1, le=4)], ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Precision = Literal["fp32", "bf16"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
@@ -19,8 +22,31 @@ Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
 Align = Literal["none", "heading", "body"]
 Fill = Literal["stretch", "repeat", "pad"]
 Centre = Literal["clip", "frame"]
+Size = Literal["measured", "clip"]
 Decay = Literal["steps", "cosine"]
 Keep = Literal["last", "best"]
+
+LATER = {"later": True}
+"""Metadata of a field whose default is what was done before there was such a field."""
+
+
+def told(config: DataclassInstance) -> dict[str, Any]:
+    """Settings as JSON values, without those `LATER` ones that are at their default.
+
+    So a setting that is added changes no key and no checkpoint of a run that does not use it.
+
+    Args:
+        config: Settings.
+
+    Returns:
+        Values by field name, nested ones too.
+    """
+    unused = {
+        each.name
+        for each in fields(config)
+        if each.metadata.get("later") and getattr(config, each.name) == each.default
+    }
+    return {name: value for name, value in asdict(config).items() if name not in unused}
 
 
 @dataclass(frozen=True)
@@ -104,6 +130,8 @@ class GcnConfig:
         centre: Joints are relative to one origin of the ``clip``, or to the body's centre in
             their ``frame``, see `stroi.trainer.streams.centred`.
         align: How a sensor's joints are turned, see `stroi.trainer.alignment`.
+        size: Clips are as large as they were ``measured``, or each as high as every other
+            (``clip``), see `stroi.trainer.streams.sized`.
         channels: Output channels of each block; the default is ST-GCN's ten blocks.
         strides: Temporal stride of each block.
         temporal_kernel: Gamma, frames seen by a temporal convolution; odd.
@@ -136,6 +164,7 @@ class GcnConfig:
     smoothing: float = 0.0
     precision: Precision = "fp32"
     augment: Augment = Augment()
+    size: Size = field(default="measured", metadata=LATER)
 
     @property
     def preparation(self) -> dict[str, Any]:

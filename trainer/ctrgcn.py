@@ -21,7 +21,7 @@ from stroi.trainer.dropout import Dropout
 from stroi.trainer.graph import adjacency
 from stroi.trainer.initial import initialise_convolutions
 from stroi.trainer.stgcn import spread
-from stroi.trainer.streams import stream_of
+from stroi.trainer.streams import seen
 
 REDUCTION = 8
 """Channels of a layer per channel that its topology is told by."""
@@ -194,7 +194,7 @@ class CtrGcn(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Classify N clips; see `stroi.trainer.stgcn.StGcn.forward`."""
-        bodies = stream_of(x, self.layout, self.config.stream, self.config.centre)[present]
+        bodies = seen(x, self.layout, self.config)[present]
         count, frames, joints, axes = bodies.shape
         y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
         y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1).contiguous()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import nn
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import digest, sha256_bytes
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
+from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, told
 from stroi.trainer.skeletons import SkeletonSet
 
 ALGORITHM = 2
@@ -52,8 +51,8 @@ def run_key(
     parts: dict[str, Any] = {
         "algorithm": ALGORITHM,
         "what": what,
-        "config": asdict(config),
-        "schedule": asdict(schedule),
+        "config": told(config),
+        "schedule": told(schedule),
         "seed": seed,
         "threads": threads,
         "processes": processes,

@@ -21,7 +21,9 @@ from stroi.trainer.config import (
     GcnConfig,
     Normalisation,
     ResNetConfig,
+    Size,
     Stream,
+    told,
 )
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.mosaic_ops import Cells
@@ -32,6 +34,7 @@ _CHOICES = {
     "fill": get_args(Fill),
     "centre": get_args(Centre),
     "align": get_args(Align),
+    "size": get_args(Size),
     "normalisation": get_args(Normalisation),
 }
 MAX_BLOCKS = 100
@@ -95,7 +98,7 @@ def _gcn_meta(model: GraphNet) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "model": model.config.model,
-        "config": asdict(model.config),
+        "config": told(model.config),
         "layout": model.layout.name,
         "classes": list(model.classes),
     }

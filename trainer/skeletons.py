@@ -15,9 +15,8 @@ from stroi.cache.layouts import BODY_25, LAYOUTS, Layout
 from stroi.cache.skeletons import Clip
 from stroi.trainer.alignment import turn
 from stroi.trainer.config import Align, Fill
+from stroi.trainer.streams import BESIDE
 
-BESIDE = 1e-6
-"""How far a joint at the very origin is put beside it, in m: (0, 0, 0) is an absent joint."""
 TORSO_PER_HEIGHT = 0.3
 """Neck to mid hip as a share of a person's height, for clips that never show a whole torso."""
 

@@ -20,7 +20,7 @@ from stroi.trainer.config import GcnConfig
 from stroi.trainer.dropout import Dropout
 from stroi.trainer.graph import adjacency
 from stroi.trainer.initial import initialise_convolutions
-from stroi.trainer.streams import stream_of
+from stroi.trainer.streams import seen
 
 
 class Block(nn.Module):
@@ -159,7 +159,7 @@ class StGcn(nn.Module):
             (N, C) logits and the last block's feature (N, M, channels, T'', V) that eq. 4
             reads; the feature of an absent person is 0.
         """
-        bodies = stream_of(x, self.layout, self.config.stream, self.config.centre)[present]
+        bodies = seen(x, self.layout, self.config)[present]
         count, frames, joints, axes = bodies.shape
         y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
         y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1)

@@ -11,11 +11,15 @@ import torch
 from torch import Tensor
 
 from stroi.cache.layouts import BODY_25, COCO_17, Layout
-from stroi.trainer.config import Centre, Stream
+from stroi.trainer.config import Centre, GcnConfig, Size, Stream
 from stroi.trainer.graph import hops
 
 FLAT = frozenset({BODY_25.name, COCO_17.name})
 """Layouts whose joints are x, y and a confidence; those of the others are x, y and z."""
+BESIDE = 1e-6
+"""How far a joint at the very origin is put beside it: (0, 0, 0) is an absent joint."""
+_SMALLEST, _LARGEST = 1e-3, 1e3
+"""Bounds of a clip's height, in m or torso lengths: a clip of one joint has none."""
 
 
 @cache
@@ -62,7 +66,38 @@ def centred(x: Tensor, layout: Layout) -> Tensor:
     return x - path[..., None, :] * (there & others)[..., None]
 
 
-def stream_of(x: Tensor, layout: Layout, stream: Stream, centre: Centre = "clip") -> Tensor:
+def sized(x: Tensor, layout: Layout) -> Tensor:
+    """Clips of one height about one place.
+
+    The box around all joints of a clip, over its persons and frames, becomes 2 high, and its
+    middle the origin. Tall and short people, and skeletons that a sensor sees too large or too
+    small from where it stands, become alike; how a clip is proportioned stays.
+
+    Args:
+        x: (N, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).
+        layout: The V joints.
+
+    Returns:
+        (N, M, T, V, 3); a confidence and an absent joint are as they were.
+    """
+    axes, far = 2 if layout.name in FLAT else 3, torch.inf
+    there, place = (x != 0).any(-1, keepdim=True), x[..., :axes]
+    highest = place.masked_fill(~there, -far).amax((1, 2, 3), keepdim=True)
+    lowest = place.masked_fill(~there, far).amin((1, 2, 3), keepdim=True)
+    height = (highest - lowest)[..., 1:2].clamp(_SMALLEST, _LARGEST)
+    moved = (place - (highest + lowest) / 2) * (2 / height)
+    # A joint in the very middle would be taken for an absent one.
+    moved = torch.where((moved == 0).all(-1, keepdim=True), BESIDE, moved)
+    return torch.cat([torch.where(there, moved, 0), x[..., axes:]], dim=-1)
+
+
+def stream_of(
+    x: Tensor,
+    layout: Layout,
+    stream: Stream,
+    centre: Centre = "clip",
+    size: Size = "measured",
+) -> Tensor:
     """One stream of prepared clips; a joint that takes part in no difference is (0, 0, 0).
 
     ``bone`` is the way from a joint's parent to the joint, directed away from the body's centre;
@@ -75,10 +110,13 @@ def stream_of(x: Tensor, layout: Layout, stream: Stream, centre: Centre = "clip"
         layout: The V joints.
         stream: Which stream.
         centre: With ``frame``, joints and their motion are told by `centred`; bones are the same.
+        size: With ``clip``, all is told of clips of one height about one place, see `sized`.
 
     Returns:
         (N, M, T, V, 3).
     """
+    if size == "clip":
+        x = sized(x, layout)
     if stream in ("bone", "bone_motion"):
         x = _difference(x, x[..., list(parents(layout)), :], layout)
     elif centre == "frame":
@@ -87,6 +125,11 @@ def stream_of(x: Tensor, layout: Layout, stream: Stream, centre: Centre = "clip"
         following = torch.cat([x[:, :, 1:], torch.zeros_like(x[:, :, :1])], dim=2)
         x = _difference(following, x, layout)
     return x
+
+
+def seen(x: Tensor, layout: Layout, config: GcnConfig) -> Tensor:
+    """The stream of prepared clips that a network of these settings sees; see `stream_of`."""
+    return stream_of(x, layout, config.stream, config.centre, config.size)
 
 
 def _difference(end: Tensor, start: Tensor, layout: Layout) -> Tensor:

@@ -129,8 +129,8 @@ def test_resumed_with_augmentation_and_average_equals_uninterrupted(tmp_path: Pa
 def test_every_setting_makes_another_training(tmp_path: Path) -> None:
     digests = {_train(tmp_path)}
     for change in (
-        {"stream": "bone"}, {"centre": "frame"}, {"frames": 20, "fill": "pad"}, {"topologies": 2},
-        {"smoothing": 0.0}, {"augment": replace(MODERN.augment, jitter=0.5)},
+        {"stream": "bone"}, {"centre": "frame"}, {"size": "clip"}, {"frames": 20, "fill": "pad"},
+        {"topologies": 2}, {"smoothing": 0.0}, {"augment": replace(MODERN.augment, jitter=0.5)},
     ):  # fmt: skip
         digests.add(_train(tmp_path, **change))
-    assert len(digests) == len(list(tmp_path.iterdir())) == 7
+    assert len(digests) == len(list(tmp_path.iterdir())) == 8

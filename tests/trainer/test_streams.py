@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, Layout
 from stroi.trainer.config import Stream
 from stroi.trainer.graph import hops
-from stroi.trainer.streams import centred, parents, stream_of
+from stroi.trainer.streams import centred, parents, sized, stream_of
 
 STREAMS: tuple[Stream, ...] = ("joint", "bone", "joint_motion", "bone_motion")
 
@@ -124,6 +124,40 @@ def test_centring_is_for_joints_and_their_motion() -> None:
         else:
             expected = stream_of(centred(x, KINECT_V1), KINECT_V1, stream)
             torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("layout", [BODY_25, KINECT_V1], ids=lambda layout: layout.name)
+def test_clips_of_one_height_against_a_reading_clip_by_clip(layout: Layout) -> None:
+    x = clips(layout, seed=5)
+    got = sized(torch.from_numpy(x), layout).numpy()
+    axes = 2 if layout is BODY_25 else 3
+    for before, after in zip(x, got, strict=True):
+        there = before.any(-1)
+        places = before[there][:, :axes]
+        middle = (places.max(0) + places.min(0)) / 2
+        expected = (places - middle) * 2 / np.ptp(places[:, 1])
+        np.testing.assert_allclose(after[there][:, :axes], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(after[..., axes:], before[..., axes:])
+        assert not after[~there].any()
+        np.testing.assert_allclose(np.ptp(after[there][:, 1]), 2, rtol=1e-5)
+
+
+def test_where_and_how_large_does_not_matter_to_clips_of_one_height() -> None:
+    x = torch.from_numpy(clips(KINECT_V1))
+    there = (x != 0).any(-1, keepdim=True)
+    elsewhere = torch.where(there, 3 * x + torch.tensor([1.0, -2.0, 0.5]), 0)
+    for stream in STREAMS:
+        got = stream_of(elsewhere, KINECT_V1, stream, "frame", "clip")
+        expected = stream_of(x, KINECT_V1, stream, "frame", "clip")
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_clips_without_a_height_stay_finite() -> None:
+    x = torch.zeros(2, 2, 4, 20, 3)
+    x[1, 0, 1, 3] = 0.5
+    got = sized(x, KINECT_V1)
+    assert torch.isfinite(got).all()
+    assert torch.equal((got != 0).any(-1), (x != 0).any(-1))
 
 
 def test_a_walk_moves_the_centre_alone() -> None:
