@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,10 +15,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_run import write_workspace
 
 
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a finished run called ``small-xsub``, written once; to be copied only."""
+    folder = tmp_path_factory.mktemp("small-run")
+    write_workspace(folder)
+    return folder
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A finished run called ``small-xsub``."""
-    return write_workspace(tmp_path)
+def workspace(written: Path, tmp_path: Path) -> Workspace:
+    """A finished run called ``small-xsub``, to do with as one likes."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    return Workspace(tmp_path)
 
 
 @pytest.fixture
