@@ -198,6 +198,28 @@ class MosaicCache(ShardedCache):
             self._copy_columns(ids, out, columns)
         return out
 
+    def pixels(self, sample_id: str, columns: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+        """Mosaic of one clip without a copy where that can be: not to be written to.
+
+        Args:
+            sample_id: The clip.
+            columns: (L,) positions of the columns wanted; all C, then W = C * w, if None.
+
+        Returns:
+            (H, W, 3) uint8 RGB, in C order: the mapped file's own pages if all columns of a
+            training form are asked for.
+
+        Raises:
+            RefusedInput: As `batch`.
+        """
+        shard, row = self.find(sample_id)
+        if columns is None and _ENDS not in shard:
+            found: NDArray[np.uint8] = shard["mosaic"][row]
+            return found
+        wanted = None if columns is None else columns[None]
+        mosaic: NDArray[np.uint8] = self.batch([sample_id], columns=wanted)[0]
+        return mosaic
+
     def _copy(self, sample_id: str, out: NDArray[np.uint8]) -> None:
         """Copy one whole mosaic."""
         shard, row = self.find(sample_id)

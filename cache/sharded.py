@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.hdf5 import map_arrays
@@ -62,16 +66,33 @@ class ShardedCache:
         Raises:
             RefusedInput: ``ID_UNKNOWN``, or any of reading a shard.
         """
+        self._known(sample_id)
+        name, row = self._place[sample_id]
+        if name not in self._shards:
+            self._shards[name] = self._open(name)
+        return self._shards[name], row
+
+    def stored(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Positions (B,) of `ids` in the order in which the files hold them.
+
+        Raises:
+            RefusedInput: ``ID_UNKNOWN``.
+        """
+        number = {entry.name: place for place, entry in enumerate(self.manifest.files)}
+        places = []
+        for sample_id in ids:
+            self._known(sample_id)
+            name, row = self._place[sample_id]
+            places.append((number[name], row))
+        return np.array(sorted(range(len(places)), key=places.__getitem__), np.int64)
+
+    def _known(self, sample_id: str) -> None:
         if sample_id not in self._place:
             raise RefusedInput(
                 "ID_UNKNOWN",
                 f"{self.folder} has no sample {sample_id!a}",
                 remedy=f"it holds {len(self.ids)} samples; see its ledger.csv for rejected ones",
             )
-        name, row = self._place[sample_id]
-        if name not in self._shards:
-            self._shards[name] = self._open(name)
-        return self._shards[name], row
 
     def _open(self, name: str) -> dict[str, Array]:
         [entry] = [entry for entry in self.manifest.files if entry.name == name]

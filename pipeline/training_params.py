@@ -154,6 +154,27 @@ class ResnetParams(Group):
     """Probability that a training mosaic is mirrored, its rows and weights with it."""
     shift: Annotated[int, Field(ge=0, le=32)] = 0
     """Largest random shift of the picture inside a training mosaic's cells, in px."""
+    brightness: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Largest share by which a training mosaic is made lighter or darker."""
+    contrast: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Largest share by which its contrast changes."""
+    saturation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Largest share by which its colours grow or fade."""
+    erase: Share = 0.0
+    """Probability that a rectangle of a training mosaic is blacked out."""
+    erase_area: Annotated[float, Field(ge=0.02, le=1.0)] = 0.33
+    """Largest share of the mosaic that is; the smallest is 0.02."""
+    cell: Annotated[int, Field(ge=0, le=512)] = 0
+    """Side in px that cells are resized to on the device, each alone; 0 takes the cache's."""
+    order: Literal["shuffled", "windowed"] = "shuffled"
+    """``windowed`` reads caches larger than memory in long runs and shuffles within windows."""
+    window: Annotated[int, Field(ge=2)] = 4096
+    """Clips of a window; two windows are in memory."""
+    hold: Literal["auto", "never", "device"] = "auto"
+    """Whether the device's memory holds all mosaics; ``auto`` on a GPU where they are at most
+    half of what is free. The result is the same."""
+    compile: Literal["none", "kernels", "graphs"] = "none"
+    """``torch.compile`` of the ResNet in training, or that with CUDA graphs."""
     start: str | None = None
     """A torchvision ResNet18 as a .safetensors or .pth file; from scratch when absent."""
     schedule: ScheduleParams = ScheduleParams()

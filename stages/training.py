@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from stroi.pipeline.profile import EnsembleParams, GcnParams, ResnetParams, Sche
 from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, check_parts, divide
 from stroi.pipeline.workspace import Workspace
-from stroi.trainer.config import Augment, Bodies, GcnConfig, ResNetConfig, Schedule, Stream
+from stroi.trainer.config import Augment, Bodies, Feeding, GcnConfig, ResNetConfig, Schedule, Stream
 from stroi.trainer.runtime import pick_device, pick_precision
 from stroi.trainer.state import EpochRecord
 
+FEEDING = tuple(each.name for each in fields(Feeding))
+"""Params of the RGB branch that its network does not know."""
 TEST = "test"
 """Name of the score file of the test clips."""
 
@@ -166,9 +169,15 @@ def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnCon
 
 def resnet_config(params: ResnetParams, bodies: Bodies) -> ResNetConfig:
     """The trainer's form of the RGB branch's params."""
-    values = params.model_dump(exclude={"schedule", "device", "start", "precision"})
+    apart = {"schedule", "device", "start", "precision", *FEEDING}
+    values = params.model_dump(exclude=apart)
     precision = pick_precision(params.precision, pick_device(params.device))
     return ResNetConfig(bodies=bodies, precision=precision, **values)
+
+
+def feeding_of(params: ResnetParams) -> Feeding:
+    """How the RGB branch's mosaics reach it."""
+    return Feeding(**params.model_dump(include=set(FEEDING)))
 
 
 @contextmanager

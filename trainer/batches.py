@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +13,9 @@ from torch import Tensor
 
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
+from stroi.trainer.ahead import filled
+from stroi.trainer.finish import Finish
+from stroi.trainer.windows import Source, WindowSource
 
 RING = 3
 
@@ -37,10 +38,15 @@ class MosaicBatch(Batch):
     Attributes:
         mosaics: (B, H, W, 3) uint8 on the device, valid until the next batch is asked for.
         columns: (B, L) positions of their columns among the candidates; None for all.
+        finished: Whether `mosaics` are float32, weighted and normalised already, see
+            `stroi.trainer.finish`.
+        looks: (B, 7) changes of their look in training, see `stroi.trainer.looks`; None for none.
     """
 
     mosaics: Tensor
     columns: NDArray[np.int64] | None = None
+    finished: bool = False
+    looks: Tensor | None = None
 
 
 def split(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
@@ -117,11 +123,15 @@ def mosaic_batches(
     *,
     device: torch.device,
     columns: NDArray[np.int64] | None = None,
+    window: int = 0,
+    finish: Finish | None = None,
+    looks: Tensor | None = None,
 ) -> Generator[MosaicBatch, None, None]:
     """Batches with their mosaics, gathered by one thread into a ring of buffers made once.
 
     The thread copies out of the memory-mapped shards while the network computes; a buffer is
-    filled again only after the consumer has come back for the next batch.
+    filled again only after the consumer has come back for the next batch. What is in a batch
+    does not depend on `window`, which only changes how files are read.
 
     Args:
         cache: The mosaics.
@@ -129,6 +139,10 @@ def mosaic_batches(
         parts: Positions in `ids` of each batch.
         device: Where the mosaics go; pinned memory is used for a GPU.
         columns: (N, L) positions of the columns wanted of each mosaic; all if None.
+        window: Batches whose clips are read into memory together, in the order in which the
+            files hold them; 0 reads every batch on its own.
+        finish: Makes the floats that the network sees, on the CPU; None gives uint8.
+        looks: (N, 7) changes of each clip's look, passed on.
 
     Yields:
         The batches, in order.
@@ -136,65 +150,53 @@ def mosaic_batches(
     Raises:
         RefusedInput: Whatever the cache refuses, in the consumer's thread.
     """
-    height, width, colours = cache.shape
-    if columns is not None:
-        width = width // cache.columns * columns.shape[1]
-    largest = max(map(len, parts))
+    width = cache.shape[1] // cache.columns * columns.shape[1] if columns is not None else 0
+    shape = (max(map(len, parts)), cache.shape[0], width or cache.shape[1], 3)
     pinned = device.type == "cuda"
     buffers = [
-        torch.empty((largest, height, width, colours), dtype=torch.uint8, pin_memory=pinned)
+        torch.empty(shape, dtype=torch.float32 if finish else torch.uint8, pin_memory=pinned)
         for _ in range(min(RING, len(parts)))
     ]
     arrays = [buffer.numpy() for buffer in buffers]
-    with closing(_gathered(cache, ids, parts, arrays, columns)) as gathered:
-        for number, slot in enumerate(gathered):
-            rows = parts[number]
-            mosaics = buffers[slot][: len(rows)].to(device, non_blocking=True)
-            copied = torch.cuda.Event() if pinned else None  # type: ignore[no-untyped-call]
-            if copied is not None:
-                copied.record()
-            yield MosaicBatch(rows, mosaics, None if columns is None else columns[rows])
-            if copied is not None:
-                copied.synchronize()
+    source: Source = WindowSource(cache, ids, parts, columns, window) if window else cache
+
+    def fill(rows: NDArray[np.int64], slot: int) -> None:
+        wanted = None if columns is None else columns[rows]
+        names, out = [ids[row] for row in rows], arrays[slot][: len(rows)]
+        if finish is not None:
+            finish(source, names, rows, wanted, out)
+        else:
+            source.batch(names, out, columns=wanted)
+
+    with ExitStack() as stack:
+        if isinstance(source, WindowSource):
+            stack.callback(source.close)
+        gathered = stack.enter_context(closing(filled(parts, len(buffers), fill)))
+        moved = _moved(gathered, [len(rows) for rows in parts], buffers, device)
+        for rows, mosaics in zip(parts, moved, strict=True):
+            taken = None if columns is None else columns[rows]
+            changes = None if looks is None else looks[torch.from_numpy(rows)]
+            yield MosaicBatch(rows, mosaics, taken, finish is not None, changes)
 
 
-def _gathered(
-    cache: MosaicCache,
-    ids: Sequence[str],
-    parts: Sequence[NDArray[np.int64]],
-    buffers: Sequence[NDArray[np.uint8]],
-    columns: NDArray[np.int64] | None,
-) -> Generator[int, None, None]:
-    """Number of the buffer that holds each part; it is free again when the next is asked for."""
-    free: queue.SimpleQueue[int] = queue.SimpleQueue()
-    full: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
-    stop = threading.Event()
-
-    def gather() -> None:
-        try:
-            for rows in parts:
-                slot = free.get()
-                if stop.is_set():
-                    return
-                wanted = None if columns is None else columns[rows]
-                names, out = [ids[row] for row in rows], buffers[slot][: len(rows)]
-                cache.batch(names, out, columns=wanted)
-                full.put(slot)
-        except BaseException as error:
-            full.put(error)
-
-    thread = threading.Thread(target=gather, name="gather-mosaics", daemon=True)
-    thread.start()
-    for slot in range(len(buffers)):
-        free.put(slot)
-    try:
-        for _ in parts:
-            found = full.get()
-            if isinstance(found, BaseException):
-                raise found
-            yield found
-            free.put(found)
-    finally:
-        stop.set()
-        free.put(0)
-        thread.join()
+def _moved(
+    gathered: Generator[int, None, None],
+    sizes: Sequence[int],
+    buffers: Sequence[Tensor],
+    device: torch.device,
+) -> Generator[Tensor, None, None]:
+    """Full buffers on the device, each copied beside what the GPU computes meanwhile."""
+    if device.type != "cuda":
+        for size, slot in zip(sizes, gathered, strict=True):
+            yield buffers[slot][:size]
+        return
+    copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    for size, slot in zip(sizes, gathered, strict=True):
+        with torch.cuda.stream(copying):
+            mosaics = buffers[slot][:size].to(device, non_blocking=True)
+        computing = torch.cuda.current_stream(device)
+        computing.wait_stream(copying)
+        # Its memory must not be given away on the copying stream while the network reads it.
+        mosaics.record_stream(computing)
+        yield mosaics
+        copying.synchronize()

@@ -25,6 +25,31 @@ Centre = Literal["clip", "frame"]
 Size = Literal["measured", "clip"]
 Decay = Literal["steps", "cosine"]
 Keep = Literal["last", "best"]
+Order = Literal["shuffled", "windowed"]
+Hold = Literal["auto", "never", "device"]
+Compile = Literal["none", "kernels", "graphs"]
+
+LATER = {"later": True}
+"""Metadata of a field whose default is what was done before there was such a field."""
+
+
+def told(config: DataclassInstance) -> dict[str, Any]:
+    """Settings as JSON values, without those `LATER` ones that are at their default.
+
+    So a setting that is added changes no key and no checkpoint of a run that does not use it.
+
+    Args:
+        config: Settings.
+
+    Returns:
+        Values by field name, nested ones too.
+    """
+    unused = {
+        each.name
+        for each in fields(config)
+        if each.metadata.get("later") and getattr(config, each.name) == each.default
+    }
+    return {name: value for name, value in asdict(config).items() if name not in unused}
 
 LATER = {"later": True}
 """Metadata of a field whose default is what was done before there was such a field."""
@@ -186,6 +211,13 @@ class ResNetConfig:
         flip: Probability that a training mosaic is mirrored.
         shift: Largest shift in px of the picture inside every cell of a training mosaic.
         precision: ``bf16`` runs convolutions and products in bfloat16.
+        brightness: Largest share by which a training mosaic is made lighter or darker.
+        contrast: Largest share by which its contrast changes.
+        saturation: Largest share by which its colours grow or fade.
+        erase: Probability that a rectangle of a training mosaic is blacked out.
+        erase_area: Largest share of the mosaic that is.
+        cell: Side in px that cells are resized to on the device, one by one, before all else, in
+            training and scoring; 0 leaves them as the cache has them.
     """
 
     loss: Loss = "cross_entropy"
@@ -195,3 +227,29 @@ class ResNetConfig:
     flip: float = 0.0
     shift: int = 0
     precision: Precision = "fp32"
+    brightness: float = field(default=0.0, metadata=LATER)
+    contrast: float = field(default=0.0, metadata=LATER)
+    saturation: float = field(default=0.0, metadata=LATER)
+    erase: float = field(default=0.0, metadata=LATER)
+    erase_area: float = field(default=0.33, metadata=LATER)
+    cell: int = field(default=0, metadata=LATER)
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """How a training set's mosaics reach the network.
+
+    Attributes:
+        order: ``shuffled`` over the whole set, or ``windowed``: read in long runs from disk and
+            shuffled within a window, see `stroi.trainer.windows`.
+        window: Clips of a window.
+        hold: Whether the device's memory holds the whole set, see `stroi.trainer.held.hold`; no
+            result depends on it.
+        compile: What compiles the ResNet for training: nothing, ``torch.compile``, or that with
+            CUDA graphs.
+    """
+
+    order: Order = "shuffled"
+    window: int = 4096
+    hold: Hold = "auto"
+    compile: Compile = "none"

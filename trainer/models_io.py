@@ -76,7 +76,7 @@ def save_resnet(path: Path, model: FusedNet, *, extra: dict[str, Any] | None = N
         "schema": SCHEMA,
         "model": "fused",
         "mode": model.mode,
-        "config": asdict(model.config),
+        "config": told(model.config),
         "cells": asdict(model.cells),
         "classes": list(model.classes),
         "gcn": None if model.gcn is None else _gcn_meta(model.gcn),

@@ -1,4 +1,4 @@
-"""What is done to mosaics cell by cell: row weights, mirror, shift.
+"""What is done to mosaics cell by cell: row weights, mirror, shift, size.
 
 Legend: B batch, K rows, L columns, h and w cell height and width in px, H = K*h, W = L*w.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stroi.cache.layouts import MIRRORED_ROWS
 
@@ -62,6 +63,29 @@ def shown_map(shown: Tensor, cells: Cells) -> Tensor:
     right = halves[:, 1].expand(-1, -1, -1, cells.width - cells.width // 2)
     row = torch.cat([left, right], dim=3).flatten(2)
     return row[:, :, None].expand(-1, -1, cells.height, -1).flatten(1, 2)[:, None]
+
+
+def resized(mosaics: Tensor, cells: Cells) -> Tensor:
+    """Mosaics whose cells have another size; each is resized alone, so none bleeds into another.
+
+    Args:
+        mosaics: (B, K * h, L * w, 3) uint8, K and L as in `cells`.
+        cells: The division that is wanted.
+
+    Returns:
+        (B, H, W, 3) uint8: bilinear, and with low-pass filter where cells shrink; the same
+        tensor if it has that size.
+    """
+    count, height, width, colours = mosaics.shape
+    if (height, width) == (cells.rows * cells.height, cells.columns * cells.width):
+        return mosaics
+    shape = (count, cells.rows, height // cells.rows, cells.columns, width // cells.columns, 3)
+    each = mosaics.reshape(shape).permute(0, 1, 3, 5, 2, 4).flatten(0, 2).float()
+    size = (cells.height, cells.width)
+    small = functional.interpolate(each, size, mode="bilinear", antialias=True)
+    small = small.round().clamp(0, 255).to(torch.uint8)
+    small = small.view(count, cells.rows, cells.columns, colours, *size).permute(0, 1, 4, 2, 5, 3)
+    return small.reshape(count, cells.rows * size[0], cells.columns * size[1], colours)
 
 
 def mirror(pictures: Tensor, cells: Cells) -> Tensor:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stroi.cache.errors import ParamsError
 from stroi.trainer.config import Precision, WantedPrecision
@@ -92,6 +92,16 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Convolutions and matrix products in bfloat16 if `precision` says so."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """`values` on the device, without waiting for what a GPU is computing.
+
+    An ordinary copy to a GPU begins only when all work before it is done.
+    """
+    if device.type != "cuda" or values.device.type != "cpu":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 @contextmanager

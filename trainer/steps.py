@@ -9,11 +9,12 @@ from torch import Tensor
 
 from stroi.trainer.batches import MosaicBatch
 from stroi.trainer.fused import FusedNet
+from stroi.trainer.looks import changed
 from stroi.trainer.losses import branch_loss
 from stroi.trainer.mirroring import mirror_bodies, mirror_halves
-from stroi.trainer.mosaic_ops import shift
+from stroi.trainer.mosaic_ops import resized, shift
 from stroi.trainer.rows import Companions
-from stroi.trainer.runtime import autocast
+from stroi.trainer.runtime import autocast, moved
 
 
 def forward(
@@ -33,15 +34,19 @@ def forward(
     Returns:
         (B, C) logits of the RGB branch, and of the skeleton branch in joint mode, else None.
     """
+    if batch.finished:
+        pictures = model.turned(batch.mosaics.permute(0, 3, 1, 2), mirrored)
+        return model.resnet(pictures).float(), None
     rows, device = torch.from_numpy(batch.rows), batch.mosaics.device
+    mosaics = _sized(model, batch.mosaics)
     shown = _shown(batch, beside)
     if beside.x is not None and beside.present is not None:
-        x, present = beside.x[rows].to(device), beside.present[rows].to(device)
+        x, present = moved(beside.x[rows], device), moved(beside.present[rows], device)
         skeleton, weights = _skeleton_branch(model, x, present, mirrored)
-        rgb = model(batch.mosaics, weights, mirrored=mirrored, shown=shown)
+        rgb = model(mosaics, weights, mirrored=mirrored, shown=shown)
         return rgb.float(), skeleton.float()
-    halves = None if beside.halves is None else beside.halves[rows].to(device)
-    return model(batch.mosaics, halves, mirrored=mirrored, shown=shown).float(), None
+    halves = None if beside.halves is None else moved(beside.halves[rows], device)
+    return model(mosaics, halves, mirrored=mirrored, shown=shown).float(), None
 
 
 def _shown(batch: MosaicBatch, beside: Companions) -> Tensor | None:
@@ -52,7 +57,12 @@ def _shown(batch: MosaicBatch, beside: Companions) -> Tensor | None:
     if batch.columns is not None:
         clip = torch.arange(len(shown))[:, None]
         shown = shown[clip, :, torch.from_numpy(batch.columns)].transpose(1, 2)
-    return shown.to(batch.mosaics.device)
+    return moved(shown, batch.mosaics.device)
+
+
+def _sized(model: FusedNet, mosaics: Tensor) -> Tensor:
+    """(B, H, W, 3) mosaics whose cells have the size that the network is told."""
+    return resized(mosaics, model.cells) if model.config.cell else mosaics
 
 
 def _skeleton_branch(
@@ -83,8 +93,8 @@ def training_step(
         Scalar loss, and how many clips the RGB branch classified correctly.
     """
     config, device = model.config, batch.mosaics.device
-    wanted = labels[torch.from_numpy(batch.rows)].to(device)
-    mosaics, mirrored = _augmented(model, batch.mosaics)
+    wanted = moved(labels[torch.from_numpy(batch.rows)], device)
+    mosaics, mirrored = _augmented(model, batch)
     with autocast(device, config.precision):
         shown = replace(batch, mosaics=mosaics)
         rgb, skeleton = forward(model, shown, beside, mirrored=mirrored)
@@ -94,13 +104,16 @@ def training_step(
     return loss, (rgb.argmax(1) == wanted).sum()
 
 
-def _augmented(model: FusedNet, mosaics: Tensor) -> tuple[Tensor, Tensor | None]:
+def _augmented(model: FusedNet, batch: MosaicBatch) -> tuple[Tensor, Tensor | None]:
     """Shifted mosaics and which to mirror, drawn on the CPU so that every device sees the same."""
-    config, count = model.config, len(mosaics)
+    config, mosaics = model.config, batch.mosaics
+    count, device = len(mosaics), mosaics.device
     mirrored = None
     if config.flip > 0:
-        mirrored = (torch.rand(count) < config.flip).to(mosaics.device)
+        mirrored = moved(torch.rand(count) < config.flip, device)
     if config.shift > 0:
-        moves = torch.randint(-config.shift, config.shift + 1, (2, count)).to(mosaics.device)
-        mosaics = shift(mosaics, model.cells, moves[0], moves[1])
+        moves = moved(torch.randint(-config.shift, config.shift + 1, (2, count)), device)
+        mosaics = shift(_sized(model, mosaics), model.cells, moves[0], moves[1])
+    if batch.looks is not None:
+        mosaics = changed(_sized(model, mosaics), batch.looks)
     return mosaics, mirrored

@@ -13,18 +13,25 @@ from stroi.cache.files import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.backbones import GraphNet
-from stroi.trainer.batches import MosaicBatch, epoch_batches, epoch_columns, mosaic_batches
-from stroi.trainer.config import Mode, ResNetConfig, Schedule
+from stroi.trainer.batches import MosaicBatch
+from stroi.trainer.config import Feeding, Mode, ResNetConfig, Schedule
+from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.judging import verdict
 from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest, run_key
 from stroi.trainer.loop import OnEpoch, fit
 from stroi.trainer.resnet import load_backbone
-from stroi.trainer.rows import cells_of, companions
+from stroi.trainer.rows import companions
 from stroi.trainer.runtime import deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
 from stroi.trainer.steps import training_step
+
+COMPILED = {"kernels": "default", "graphs": "reduce-overhead"}
+"""What torch calls what `Feeding.compile` says."""
+
+
+PLAIN = Feeding()
 
 
 def train_resnet(
@@ -39,6 +46,7 @@ def train_resnet(
     pretrained: Path | None = None,
     config: ResNetConfig,
     schedule: Schedule,
+    feeding: Feeding = PLAIN,
     seed: int,
     device: str = "auto",
     threads: int = 1,
@@ -65,6 +73,7 @@ def train_resnet(
         pretrained: Local weights file of torchvision's ResNet18 to start from, or None.
         config: Loss, place of the weights, augmentation, precision.
         schedule: Optimiser and rates.
+        feeding: How mosaics reach the network, and what compiles it.
         seed: Seed of initial weights, order and augmentation, from 0.
         device: See `stroi.trainer.runtime.pick_device`.
         threads: CPU threads.
@@ -92,17 +101,20 @@ def train_resnet(
     )
     with deterministic(seed, threads):
         own = copy.deepcopy(gcn) if mode == "joint" else None
-        model = FusedNet(classes, cells_of(mosaics), config, mode=mode, gcn=own)
+        model = FusedNet(classes, network_cells(mosaics, config), config, mode=mode, gcn=own)
     if pretrained is not None:
         load_backbone(model.resnet, pretrained)
     model.to(where)
 
+    source = Feed(
+        model, mosaics, ids, beside, feeding, schedule.batch_size, seed=seed, device=where
+    )
+
     def feed(epoch: int) -> Generator[MosaicBatch, None, None]:
-        parts = epoch_batches(len(ids), schedule.batch_size, seed=seed, epoch=epoch)
-        columns = epoch_columns(
-            len(ids), model.cells.columns, mosaics.columns, seed=seed, epoch=epoch
-        )
-        return mosaic_batches(mosaics, ids, parts, device=where, columns=columns)
+        return source.batches(epoch, source.parts(epoch))
+
+    if feeding.compile != "none":
+        model.resnet.compile(mode=COMPILED[feeding.compile])
 
     def step(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
         return training_step(model, batch, beside, targets)
@@ -121,7 +133,7 @@ def train_resnet(
         "pretrained": "" if pretrained is None else sha256_file(pretrained),
         "gcn": "" if own is None else model_digest(own),
     }
-    inputs |= _since(model, mosaics)
+    inputs |= _since(model, mosaics, ids, feeding)
     if held:
         others = tuple(sorted(held))
         judged = companions(
@@ -140,12 +152,19 @@ def train_resnet(
         seed=seed, key=key, threads=threads, state=state, save_every=save_every,
         judge=judge if held else None, on_epoch=on_epoch,
     )  # fmt: skip
-    return model.eval()
+    # A copy is not compiled: whoever scores it gets what its file gives.
+    return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()
 
 
-def _since(model: FusedNet, mosaics: MosaicCache) -> dict[str, str]:
+def _since(
+    model: FusedNet, mosaics: MosaicCache, ids: tuple[str, ...], feeding: Feeding
+) -> dict[str, str]:
     """What else a result depends on; empty for all runs there could be before this mattered."""
     more = {}
+    if feeding.order == "windowed":
+        more["order"] = f"{feeding.window} of {array_digest(mosaics.stored(ids))}"
+    if feeding.compile != "none":
+        more["compile"] = feeding.compile
     if model.cells.columns < mosaics.columns:
         more["columns"] = f"{model.cells.columns} of {mosaics.columns}"
     if model.mode == "joint" and model.config.flip > 0:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stroi.trainer.mosaic_ops import Cells, mirror, shift, weight_map
+from stroi.trainer.mosaic_ops import Cells, mirror, resized, shift, weight_map
 
 EVEN, ODD = Cells(5, 3, 4, 6), Cells(5, 2, 3, 5)
 
@@ -89,3 +89,25 @@ def test_no_shift_is_no_change() -> None:
     mosaics = torch.randint(0, 256, (2, 20, 18, 3), dtype=torch.uint8)
     still = torch.zeros(2, dtype=torch.int64)
     assert torch.equal(shift(mosaics, EVEN, still, still), mosaics)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 9])
+def test_every_cell_is_resized_alone(size: int) -> None:
+    """As cells cut out and resized one by one: none bleeds into its neighbours."""
+    mosaics = torch.randint(0, 256, (2, 20, 18, 3), dtype=torch.uint8)
+    got = resized(mosaics, Cells(5, 3, size, size))
+    assert got.shape == (2, 5 * size, 3 * size, 3)
+    for n, row, column in np.ndindex(2, 5, 3):
+        cell = mosaics[n : n + 1, 4 * row : 4 * row + 4, 6 * column : 6 * column + 6]
+        alone = resized(cell, Cells(1, 1, size, size))[0]
+        y, x = size * row, size * column
+        assert torch.equal(got[n, y : y + size, x : x + size], alone)
+
+
+def test_one_colour_stays_and_its_size_is_no_work() -> None:
+    rows = torch.arange(5, dtype=torch.uint8).mul(40).repeat_interleave(4)
+    mosaics = rows[None, :, None, None].expand(1, 20, 18, 3).contiguous()
+    wanted = torch.arange(5, dtype=torch.uint8).mul(40).repeat_interleave(7)
+    got = resized(mosaics, Cells(5, 3, 7, 7))
+    assert torch.equal(got, wanted[None, :, None, None].expand(1, 35, 21, 3))
+    assert resized(mosaics, EVEN) is mosaics
