@@ -1,0 +1,133 @@
+"""The training step fed by the cache against the same step on one resident batch."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import SGD
+
+from stroi.cache.mosaics import MosaicCache
+from stroi.trainer.batches import MosaicBatch
+from stroi.trainer.config import Compile, Feeding, Precision, ResNetConfig
+from stroi.trainer.feed import Feed, network_cells
+from stroi.trainer.fused import FusedNet
+from stroi.trainer.rows import Companions
+from stroi.trainer.runtime import deterministic
+from stroi.trainer.steps import training_step
+
+CLASSES = tuple(f"A{number:03}" for number in range(1, 61))
+COMPILED = {"kernels": "default", "graphs": "reduce-overhead"}
+
+
+class Trainer:
+    """ResNet18 in fixed mode on a cache, with random labels and weights.
+
+    Args:
+        cache: The mosaics.
+        batch: Clips per step.
+        device: Where it trains.
+        precision: Of convolutions and products.
+        compiled: What compiles the network.
+        hold: Whether the device may hold the mosaics.
+    """
+
+    def __init__(
+        self,
+        cache: MosaicCache,
+        batch: int,
+        device: torch.device,
+        *,
+        precision: Precision = "fp32",
+        compiled: Compile = "none",
+        hold: bool = False,
+    ) -> None:
+        config = ResNetConfig(precision=precision)
+        random = torch.Generator().manual_seed(0)
+        count = len(cache.ids)
+        self.labels = torch.randint(len(CLASSES), (count,), generator=random)
+        halves = torch.rand(count, 2, 5, generator=random) + 0.5
+        self.beside = Companions(halves, None, None, None, {})
+        self.net = FusedNet(CLASSES, network_cells(cache, config), config, mode="fixed")
+        self.net.to(device).train()
+        if compiled != "none":
+            self.net.resnet.compile(mode=COMPILED[compiled])
+        feeding = Feeding(hold="auto" if hold else "never")
+        self.feed = Feed(
+            self.net, cache, cache.ids, self.beside, feeding, batch, seed=0, device=device
+        )
+        self._sgd = SGD(self.net.parameters(), lr=0.01, momentum=0.9)
+        self._batch, self._device = batch, device
+        self._epochs = itertools.count()
+
+    def resident(self) -> MosaicBatch:
+        """One random batch of the form that the feed gives, that stays where it is."""
+        with closing(self.fed(1)) as batches:
+            [first] = batches
+        noise = torch.rand(first.mosaics.shape) if first.finished else None
+        if noise is None:
+            noise = torch.randint(0, 256, first.mosaics.shape, dtype=torch.uint8)
+        return replace(first, mosaics=noise.to(self._device))
+
+    def fed(self, steps: int) -> Iterator[MosaicBatch]:
+        """So many whole batches out of the next epochs."""
+        left = steps
+        while left:
+            epoch = next(self._epochs)
+            parts = [part for part in self.feed.parts(epoch) if len(part) == self._batch][:left]
+            left -= len(parts)
+            with closing(self.feed.batches(epoch, parts)) as batches:
+                yield from batches
+
+    def train(self, batches: Iterator[MosaicBatch]) -> Tensor:
+        """Steps on all of them; gives the last loss."""
+        loss = torch.zeros(())
+        for batch in batches:
+            loss, _ = training_step(self.net, batch, self.beside, self.labels)
+            self._sgd.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._sgd.step()
+        return loss.detach()
+
+    def seconds(self, batches: Iterator[MosaicBatch]) -> float:
+        """Processor time of the steps on a CPU, time by the clock on a GPU."""
+        clock = time.process_time if self._device.type == "cpu" else time.perf_counter
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        start = clock()
+        if not torch.isfinite(self.train(batches)):
+            raise SystemExit("the loss is not finite")
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return clock() - start
+
+
+def race(trainer: Trainer, *, steps: int, rounds: int, batch: int) -> dict[str, float]:
+    """Images per second fed and resident, and the median of their ratio over the rounds."""
+    with deterministic(0, 1):
+        resident = trainer.resident()
+        trainer.seconds(itertools.repeat(resident, 2))
+        trainer.seconds(trainer.fed(2))
+        fed, still = [], []
+        for number in range(rounds):
+            order = ("fed", "still") if number % 2 else ("still", "fed")
+            for which in order:
+                if which == "fed":
+                    fed.append(trainer.seconds(trainer.fed(steps)))
+                else:
+                    still.append(trainer.seconds(itertools.repeat(resident, steps)))
+    ratio = statistics.median(np.array(still) / np.array(fed))
+    images = steps * batch
+    return {
+        "fed_images_per_s": round(images / statistics.median(fed), 2),
+        "resident_images_per_s": round(images / statistics.median(still), 2),
+        "ratio": round(float(ratio), 4),
+        "ratio_of_medians": round(statistics.median(still) / statistics.median(fed), 4),
+    }

@@ -1,0 +1,317 @@
+"""Does the trainer ever wait for data? The data path alone, and the step that it feeds.
+
+`trainer_feed.py VIDEO_OR_FOLDER...` cuts mosaics out of real videos and reads them in every way,
+races the fed training step against one on a resident batch, and an epoch from the cache against
+the online ways on rendered clips. `--device cuda` also tries the settings of a GPU. Processor
+time of one core, medians of interleaved rounds; by the clock on a GPU. Writes
+benchmarks/results/trainer_feed.json and .md, and on a GPU benchmarks/gpu.md.
+Needs `pip install -e '.[bench]'`; some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from feed_rivals import JpegFolder, jpeg_loader, online
+from feed_steps import CLASSES, Trainer, race
+from make_repro import ROOT, processor
+from natural_mosaics import find_videos, write_caches
+from plain_stgcn import PlainStGcn
+
+from stroi.cache.layouts import BODY_25
+from stroi.cache.mosaics import MosaicCache
+from stroi.stages.demo.plan import plan_demo
+from stroi.stages.demo.render import render_clip
+from stroi.trainer.config import GcnConfig
+from stroi.trainer.finish import finish_for
+from stroi.trainer.stgcn import StGcn
+
+BATCH, RING = 64, 3
+TURN = 512  # samples in a turn of a fast way
+GOALS = {
+    "uint8 samples/s": 60_000,
+    "weighted, normalised float samples/s": 15_000,
+    "float samples/s, times the JPEG folder's": 12,
+    "fed step / resident step, CPU": 0.98,
+}
+PACKAGES = ("torch", "numpy", "numba", "opencv-python-headless", "pillow")
+Turn = Callable[[], int]
+
+
+def rates(ways: Mapping[str, Turn], rounds: int) -> dict[str, float]:
+    """Median samples per second of processor time of each way, the ways taking turns."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.process_time()
+            done = way()
+            if turn:  # the first round warms up
+                found[name].append(done / (time.process_time() - start))
+    return {name: round(statistics.median(each), 1) for name, each in found.items()}
+
+
+def data_path(cache: MosaicCache, scratch: Path, rounds: int) -> dict[str, Any]:
+    """Samples per second of every way to a batch, and of the stores that bound them."""
+    trainer = Trainer(cache, BATCH, torch.device("cpu"))
+    net, halves = trainer.net, trainer.beside.halves
+    finish = finish_for(net, trainer.beside, len(cache))
+    if finish is None or halves is None:
+        raise SystemExit("numba is missing: pip install -e '.[bench]'")
+    random = np.random.default_rng(0)
+    shape = (RING, BATCH, *cache.shape)
+    small, large = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+    other = np.zeros(shape[1:], np.float32)
+    # Row weights of one person: both halves alike, as the folder's rival has them.
+    halves[:, 1] = halves[:, 0]
+    folder = JpegFolder(scratch / "jpg", cache, halves[:, 0].numpy())
+
+    def batches() -> list[np.ndarray]:
+        rows = random.integers(0, len(cache), (TURN // BATCH, BATCH))
+        return [each.astype(np.int64) for each in rows]
+
+    def uint8() -> int:
+        for number, rows in enumerate(batches()):
+            cache.batch([cache.ids[row] for row in rows], small[number % RING])
+        return TURN
+
+    def floats() -> int:
+        for number, rows in enumerate(batches()):
+            ids = [cache.ids[row] for row in rows]
+            finish(cache, ids, rows, None, large[number % RING])
+        return TURN
+
+    def plain_torch() -> int:
+        for rows in batches()[:1]:
+            cache.batch([cache.ids[row] for row in rows], small[0])
+            net.pictures(torch.from_numpy(small[0]), halves[rows])
+        return BATCH
+
+    def jpeg() -> int:
+        loader = iter(jpeg_loader(folder, BATCH, seed=int(random.integers(99))))
+        return sum(len(next(loader)) for _ in range(2))
+
+    def fill() -> int:
+        for number in range(TURN // BATCH):
+            large[number % RING].fill(number)
+        return TURN
+
+    def copy() -> int:
+        for number in range(TURN // BATCH):
+            large[number % RING] = other
+        return TURN
+
+    check = np.arange(BATCH)
+    finish(cache, list(cache.ids[:BATCH]), check, None, large[0])
+    wanted = net.pictures(torch.from_numpy(cache.batch(cache.ids[:BATCH])), halves[check])
+    if not torch.equal(torch.from_numpy(large[0]).permute(0, 3, 1, 2), wanted):
+        raise SystemExit("the finished floats are not the network's")
+    difference = (torch.stack([folder[row] for row in range(8)]) - wanted[:8]).abs().mean()
+    found = rates(
+        {"uint8": uint8, "float": floats, "float, torch": plain_torch, "JPEG folder": jpeg,
+         "fill float32": fill, "copy float32": copy},
+        rounds,
+    )  # fmt: skip
+    size = int(np.prod(cache.shape)) * 4 / 1e9
+    return {
+        "samples_per_s": found,
+        "float_times_jpeg_folder": round(found["float"] / found["JPEG folder"], 2),
+        "uint8_times_jpeg_folder": round(found["uint8"] / found["JPEG folder"], 2),
+        "gb_per_s_stored": {
+            name: round(found[name] * size, 2) for name in ("float", "fill float32", "copy float32")
+        },
+        "mean_difference_of_the_jpeg_folder": round(float(difference), 4),
+    }
+
+
+def online_ways(scratch: Path, rounds: int, batch: int) -> dict[str, Any]:
+    """An epoch of rendered clips from the cache against cutting and weighing them in the loop."""
+    from feed_demo import demo_cache
+
+    plan = plan_demo(seed=0, subjects=2, views=1)[::2][: max(2 * batch, 8)]
+    videos = {clip.sample_id: scratch / f"{clip.sample_id}.avi" for clip in plan}
+    clips = {clip.sample_id: render_clip(clip, videos[clip.sample_id]) for clip in plan}
+    cache = demo_cache(scratch / "demo", videos, clips)
+    trainer = Trainer(cache, batch, torch.device("cpu"))
+    net = trainer.net
+    finish = finish_for(net, trainer.beside, len(cache))
+    if finish is None:
+        raise SystemExit("numba is missing: pip install -e '.[bench]'")
+    plain = PlainStGcn(len(CLASSES), GcnConfig(), BODY_25).eval()
+    fast = StGcn(CLASSES, GcnConfig()).eval()
+    out = np.zeros((batch, *cache.shape), np.float32)
+    rows, ids = np.arange(batch), list(cache.ids[:batch])
+
+    def cached() -> int:
+        for _ in range(50):
+            finish(cache, ids, rows, None, out)
+        return 50 * batch
+
+    def published() -> int:
+        return len(online(net, plain, videos, clips, ids))
+
+    def well_written() -> int:
+        return len(online(net, fast, videos, clips, ids))
+
+    resident = trainer.resident()
+
+    def step() -> int:
+        trainer.train(iter([resident]))
+        return batch
+
+    found = rates(
+        {"cache": cached, "as published": published, "well written": well_written, "step": step},
+        rounds,
+    )
+    ms = {name: 1000 / rate for name, rate in found.items()}
+    names = ("as published", "well written")
+    return {
+        "clips": len(clips),
+        "ms_per_sample": {name: round(value, 3) for name, value in ms.items()},
+        "data_path_times": {name: round(ms[name] / ms["cache"], 1) for name in names},
+        "whole_epoch_times": {
+            name: round((ms[name] + ms["step"]) / (ms["cache"] + ms["step"]), 2) for name in names
+        },
+    }
+
+
+def judged(found: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Each goal: what, how much, how much is wanted."""
+    path = found["data_path"]
+    reached = (
+        path["samples_per_s"]["uint8"], path["samples_per_s"]["float"],
+        path["float_times_jpeg_folder"], found["cpu_step"]["ratio"],
+    )  # fmt: skip
+    return [(what, got, GOALS[what]) for what, got in zip(GOALS, reached, strict=True)]
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The figures as Markdown."""
+    path, ways, step = found["data_path"], found["online"], found["cpu_step"]
+    lines = [
+        "# Feeding the trainer",
+        "",
+        found["how"],
+        "",
+        f"{found['machine']}; {found['system']};",
+    ]
+    lines += [f"{found['versions']}; load average {found['load'][0]} before and {found['load'][1]}"]
+    lines += [f"after, on {found['cores']} cores.", "", "| goal | found | wanted | |"]
+    lines += ["|---|---|---|---|"]
+    lines += [
+        f"| {what} | {got:,} | >= {wanted:,} | {'reached' if got >= wanted else 'MISSED'} |"
+        for what, got, wanted in judged(found)
+    ]
+    lines += ["", "## Data path alone", "", "| way | samples/s |", "|---|---|"]
+    lines += [f"| {name} | {rate:,.0f} |" for name, rate in path["samples_per_s"].items()]
+    stored = path["gb_per_s_stored"]
+    lines += [
+        "",
+        "`float` is the weighted, normalised float32 batch, bit for bit the network's own",
+    ]
+    lines += [
+        "(`float, torch`). `JPEG folder` ends in the same batch but for what JPEG loses (mean"
+    ]
+    lines += [f"difference {path['mean_difference_of_the_jpeg_folder']}): Pillow, torch and its"]
+    lines += ["DataLoader, written plainly as torchvision does it. In GB/s of stores: float"]
+    lines += [f"{stored['float']}, filling the same buffers {stored['fill float32']}, copying into"]
+    lines += [f"them {stored['copy float32']}: memory is the bound.", ""]
+    lines += [f"uint8 is {path['uint8_times_jpeg_folder']} times as fast as the JPEG folder."]
+    lines += ["", "## Against cutting and weighing in the loop", ""]
+    lines += [f"{ways['clips']} rendered clips; ms of processor time per sample: " + ", ".join(
+        f"{name} {value}" for name, value in ways["ms_per_sample"].items()) + "."]  # fmt: skip
+    lines += ["`as published` keeps every frame decoded and runs a plain ST-GCN on 300 frames"]
+    lines += [
+        "of two bodies; `well written` decodes what it needs and runs this project's network."
+    ]
+    lines += [
+        "",
+        "| online way | data path alone, x cache | whole epoch, x cache |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {ratio:,} | {ways['whole_epoch_times'][name]} |"
+        for name, ratio in ways["data_path_times"].items()
+    ]
+    lines += ["", "## Fed step against resident step on this CPU, float32", ""]
+    lines += [f"{step['fed_images_per_s']} images/s fed, {step['resident_images_per_s']} on one"]
+    lines += [
+        f"resident batch of {found['step_batch']}: median ratio {step['ratio']}, ratio of the"
+    ]
+    lines += [f"medians {step['ratio_of_medians']}."]
+    return "\n".join(lines) + "\n"
+
+
+def measured(given: argparse.Namespace) -> dict[str, Any]:
+    """All figures of this machine's processor."""
+    rounds = 3 if given.quick else 7
+    videos = find_videos(given.place)
+    if not videos:
+        raise SystemExit(f"no videos in {', '.join(map(str, given.place))}")
+    before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        count = 256 if given.quick else 1000
+        write_caches([scratch / "cache"], videos[:: 8 if given.quick else 2], count, [225])
+        cache = MosaicCache(scratch / "cache", verify=False)
+        found: dict[str, Any] = {"data_path": data_path(cache, scratch, rounds)}
+        found["online"] = online_ways(scratch, rounds=2 if given.quick else 3, batch=4)
+        size = 4 if given.quick else 8
+        trainer = Trainer(cache, size, torch.device("cpu"))
+        found["cpu_step"] = race(trainer, steps=2, rounds=rounds, batch=size)
+        found["step_batch"] = size
+        if given.device == "cuda":
+            from feed_gpu import tries
+
+            found["gpu"] = tries(cache, quick=given.quick)
+    return {
+        "how": f"{count} mosaics of 225 px cut from real videos, warm; random batches of {BATCH};"
+        f" medians of {rounds} interleaved rounds; processor time of one core.",
+        "machine": processor(),
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "cores": os.cpu_count(),
+        "load": [round(before, 2), round(os.getloadavg()[0], 2)],
+        "versions": ", ".join(f"{each} {metadata.version(each)}" for each in PACKAGES),
+        **found,
+    }
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("place", nargs="+", type=Path, help="a video or a folder of videos")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--quick", action="store_true", help="fewer mosaics and rounds")
+    parser.add_argument("--dry", action="store_true", help="print only, write no results")
+    given = parser.parse_args()
+    if given.device == "cpu":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    found = measured(given)
+    print(page(found))
+    if given.dry:
+        return
+    results = ROOT / "benchmarks" / "results"
+    (results / "trainer_feed.json").write_text(json.dumps(found, indent=1) + "\n")
+    (results / "trainer_feed.md").write_text(page(found))
+    if "gpu" in found:
+        from feed_gpu import gpu_page
+
+        (ROOT / "benchmarks" / "gpu.md").write_text(gpu_page(found["gpu"], found["versions"]))
+
+
+if __name__ == "__main__":
+    main()
