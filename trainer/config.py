@@ -51,28 +51,6 @@ def told(config: DataclassInstance) -> dict[str, Any]:
     }
     return {name: value for name, value in asdict(config).items() if name not in unused}
 
-LATER = {"later": True}
-"""Metadata of a field whose default is what was done before there was such a field."""
-
-
-def told(config: DataclassInstance) -> dict[str, Any]:
-    """Settings as JSON values, without those `LATER` ones that are at their default.
-
-    So a setting that is added changes no key and no checkpoint of a run that does not use it.
-
-    Args:
-        config: Settings.
-
-    Returns:
-        Values by field name, nested ones too.
-    """
-    unused = {
-        each.name
-        for each in fields(config)
-        if each.metadata.get("later") and getattr(config, each.name) == each.default
-    }
-    return {name: value for name, value in asdict(config).items() if name not in unused}
-
 
 @dataclass(frozen=True)
 class Schedule:
