@@ -38,7 +38,7 @@ Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
 
 
 class AugmentParams(Group):
-    """Random changes of the graph network's training clips (stage ``gcn``); none by default."""
+    """Random changes of the graph network's training clips, none by default; in joint mode too."""
 
     rotate: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
     """Largest turn about the vertical, in degrees; for joints of a sensor only."""
@@ -53,7 +53,7 @@ class AugmentParams(Group):
     jitter: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
     """Reach of the random place in time of each frame, in frames."""
     flip: Share = 0.0
-    """Probability that left and right are exchanged."""
+    """Probability that left and right are exchanged; joint mode has `resnet.flip` instead."""
     hide_frames: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Probability that a frame is absent."""
     hide_joints: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
@@ -128,18 +128,24 @@ class WeightParams(Group):
     """Joint weights, eq. 4 (stage ``weights``)."""
 
     joints: Literal["mean", "l2_top15"] = "mean"
-    """A joint's weight: eq. 4, or as the published code (length over channels, 15 top frames)."""
+    """A joint's weight: eq. 4, or as the published code (length over channels, 15 top frames).
+    This, `bodies` and `scale` hold for the joint mode too."""
     bodies: Literal["strongest", "mean", "per_half"] = "strongest"
     """Whose weights a clip of two people gets."""
     scale: Literal["clip", "training"] = "clip"
-    """A clip's rows: scaled to mean 1, or divided by the training clips' mean over all rows."""
+    """A clip's rows: scaled to mean 1, or divided by the training clips' mean over all rows, as
+    the trained graph network gives it; joint mode keeps that number while it trains on."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     """Of the network's convolutions; ``bf16`` is twice as fast and changes the third digit."""
 
 
 class ResnetParams(Group):
-    """The RGB branch: ResNet18 on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
+    """The RGB branch: a ResNet on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
 
+    model: Literal["resnet18", "resnet34", "resnet50"] = "resnet18"
+    """The paper's network, or a deeper one."""
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of activations dropped within every residual block; 0.1 in the published code."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of convolutions and products; ``auto`` is bf16 where the device has instructions for it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -176,7 +182,9 @@ class ResnetParams(Group):
     compile: Literal["none", "kernels", "graphs"] = "none"
     """``torch.compile`` of the ResNet in training, or that with CUDA graphs."""
     start: str | None = None
-    """A torchvision ResNet18 as a .safetensors or .pth file; from scratch when absent."""
+    """torchvision's `model` as a .safetensors or .pth file; from scratch when absent."""
+    start_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of that file; another one is refused. Any is taken when absent."""
     schedule: ScheduleParams = ScheduleParams()
 
 

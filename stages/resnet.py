@@ -37,8 +37,10 @@ from stroi.stages.training import (
 )
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode
+from stroi.trainer.infer_gcn import scaled_weights
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.models_io import load_gcn, save_resnet
+from stroi.trainer.runtime import pick_device, pick_precision
 from stroi.trainer.state import EpochRecord
 from stroi.trainer.train_resnet import train_resnet
 
@@ -86,6 +88,31 @@ def side_inputs(
     return {}, {}
 
 
+def joint_constant(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
+    """What divides the row weights of joint mode: the same number that the weights' file tells.
+
+    It is what the graph network finds that the training starts from; None where every clip is
+    scaled by itself.
+
+    Raises:
+        StroiError: ``CLIP_EMPTY``.
+    """
+    params, clips = run.profile.weights, data.clips
+    if params.scale == "clip" or clips is None:
+        return None
+    training = parts_of(data.index, run, clips.ids).train
+    return scaled_weights(
+        gcn,
+        clips,
+        training,
+        bodies=params.bodies,
+        kind=params.joints,
+        training=training,
+        precision=pick_precision(params.precision, pick_device("cpu")),
+        threads=threads,
+    )[1]
+
+
 def usable(
     shown: Sequence[str],
     *,
@@ -116,6 +143,8 @@ def train_seed(
         check_division(seed_folder(workspace.run(run.name, "weights"), seed), parts, "weights")
     if mode == "joint":
         check_division(scores_folder(workspace.run(run.name, "gcn"), seed), parts, "gcn")
+    constant = joint_constant(run, data, beside["gcn"], threads) if mode == "joint" else None
+    config = resnet_config(params, run.profile.weights, mode, constant)
     records: list[EpochRecord] = []
     with epochs(schedule, f"resnet {mode}, seed {seed}", records) as tell:
         model = train_resnet(
@@ -125,7 +154,8 @@ def train_seed(
             index.classes,
             **beside,
             pretrained=Path(params.start) if params.start else None,
-            config=resnet_config(params, run.profile.weights.bodies),
+            pretrained_sha256=params.start_sha256,
+            config=config,
             schedule=schedule,
             feeding=feeding_of(params),
             seed=seed,

@@ -17,11 +17,25 @@ from stroi.cache.scores import Scores, write_scores
 from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.index import Index, csv_bytes
 from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import EnsembleParams, GcnParams, ResnetParams, ScheduleParams
+from stroi.pipeline.profile import (
+    EnsembleParams,
+    GcnParams,
+    ResnetParams,
+    ScheduleParams,
+    WeightParams,
+)
 from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, check_parts, divide
 from stroi.pipeline.workspace import Workspace
-from stroi.trainer.config import Augment, Bodies, Feeding, GcnConfig, ResNetConfig, Schedule, Stream
+from stroi.trainer.config import (
+    Augment,
+    Feeding,
+    GcnConfig,
+    Mode,
+    ResNetConfig,
+    Schedule,
+    Stream,
+)
 from stroi.trainer.runtime import pick_device, pick_precision
 from stroi.trainer.state import EpochRecord
 
@@ -167,12 +181,23 @@ def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnCon
     return GcnConfig(stream=stream, augment=augment, precision=precision, **values)
 
 
-def resnet_config(params: ResnetParams, bodies: Bodies) -> ResNetConfig:
-    """The trainer's form of the RGB branch's params."""
-    apart = {"schedule", "device", "start", "precision", *FEEDING}
+def resnet_config(
+    params: ResnetParams, weights: WeightParams, mode: Mode, constant: float | None = None
+) -> ResNetConfig:
+    """The trainer's form of the RGB branch's params.
+
+    Args:
+        params: Of the branch.
+        weights: Of the joint weights; how they are made is joint mode's business alone.
+        mode: In which mode it trains.
+        constant: What divides the rows' weights in joint mode, if they are not scaled by clip.
+    """
+    apart = {"schedule", "device", "start", "start_sha256", "precision", *FEEDING}
     values = params.model_dump(exclude=apart)
-    precision = pick_precision(params.precision, pick_device(params.device))
-    return ResNetConfig(bodies=bodies, precision=precision, **values)
+    values["precision"] = pick_precision(params.precision, pick_device(params.device))
+    if mode == "joint":
+        values |= {"joints": weights.joints, "constant": constant}
+    return ResNetConfig(bodies=weights.bodies, **values)
 
 
 def feeding_of(params: ResnetParams) -> Feeding:

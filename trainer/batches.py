@@ -41,12 +41,15 @@ class MosaicBatch(Batch):
         finished: Whether `mosaics` are float32, weighted and normalised already, see
             `stroi.trainer.finish`.
         looks: (B, 7) changes of their look in training, see `stroi.trainer.looks`; None for none.
+        draws: Joint mode's training only: what chance changes of their skeletons, see
+            `stroi.trainer.augment.draws_of_epoch`.
     """
 
     mosaics: Tensor
     columns: NDArray[np.int64] | None = None
     finished: bool = False
     looks: Tensor | None = None
+    draws: Tensor | None = None
 
 
 def split(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:

@@ -18,6 +18,7 @@ Place = Literal["after", "before"]
 Missing = Literal["row", "zero"]
 Mode = Literal["plain", "fixed", "joint"]
 Backbone = Literal["stgcn", "ctrgcn"]
+Residual = Literal["resnet18", "resnet34", "resnet50"]
 Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
 Align = Literal["none", "heading", "body"]
 Fill = Literal["stretch", "repeat", "pad"]
@@ -186,6 +187,11 @@ class ResNetConfig:
             ``zero``, which shows the mean colour where weights come after normalisation. A
             missing cell's pixels are black (`stroi.cache.mosaics`, `valid`).
         bodies: Joint mode only: which body weighs which half of a two-person mosaic.
+        joints: Joint mode only: the formula of eq. 4, see `stroi.trainer.joint_weights`.
+        constant: Joint mode only: divides the weights of all rows, > 0, see
+            `stroi.trainer.joint_weights.training_constant`; None scales every clip's to mean 1.
+        model: Depth of the network.
+        dropout: Share of activations dropped between the convolutions of every residual block.
         flip: Probability that a training mosaic is mirrored.
         shift: Largest shift in px of the picture inside every cell of a training mosaic.
         precision: ``bf16`` runs convolutions and products in bfloat16.
@@ -211,6 +217,10 @@ class ResNetConfig:
     erase: float = field(default=0.0, metadata=LATER)
     erase_area: float = field(default=0.33, metadata=LATER)
     cell: int = field(default=0, metadata=LATER)
+    joints: JointWeight = field(default="mean", metadata=LATER)
+    constant: float | None = field(default=None, metadata=LATER)
+    model: Residual = field(default="resnet18", metadata=LATER)
+    dropout: float = field(default=0.0, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The RGB branch: weighted mosaics into ResNet18 (eq. 5), with the graph network in joint mode."""
+"""The RGB branch: weighted mosaics into a ResNet (eq. 5), with the graph network in joint mode."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode, ResNetConfig
 from stroi.trainer.joint_weights import joint_weights, row_weights
 from stroi.trainer.mosaic_ops import Cells, mirror, shown_map, weight_map
-from stroi.trainer.resnet import ResNet18
+from stroi.trainer.resnet import ResNet
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
 class FusedNet(nn.Module):
-    """ResNet18 on mosaics whose rows are multiplied by joint weights.
+    """A ResNet on mosaics whose rows are multiplied by joint weights.
 
     Args:
         classes: Class names, C of them.
@@ -48,7 +48,7 @@ class FusedNet(nn.Module):
         self.classes, self.cells, self.config = tuple(classes), cells, config
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
-        self.resnet = ResNet18(len(self.classes))
+        self.resnet = ResNet(len(self.classes), config.model, config.dropout)
         self.resnet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.gcn = gcn
 
@@ -137,7 +137,12 @@ class FusedNet(nn.Module):
         if self.gcn is None:
             raise ValueError("only a network in joint mode has a skeleton branch")
         logits, feature = self.gcn(x, present)
+        joint = joint_weights(feature, kind=self.config.joints)
         weights = row_weights(
-            joint_weights(feature), present, bodies=self.config.bodies, layout=self.gcn.layout
+            joint,
+            present,
+            bodies=self.config.bodies,
+            layout=self.gcn.layout,
+            constant=self.config.constant,
         )
         return logits, weights

@@ -16,10 +16,18 @@ from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
 from stroi.trainer.config import (
     Align,
     Augment,
+    Bodies,
     Centre,
     Fill,
     GcnConfig,
+    JointWeight,
+    Loss,
+    Missing,
+    Mode,
     Normalisation,
+    Place,
+    Precision,
+    Residual,
     ResNetConfig,
     Size,
     Stream,
@@ -36,6 +44,15 @@ _CHOICES = {
     "align": get_args(Align),
     "size": get_args(Size),
     "normalisation": get_args(Normalisation),
+}
+_RESNET_CHOICES = {
+    "loss": get_args(Loss),
+    "place": get_args(Place),
+    "missing": get_args(Missing),
+    "bodies": get_args(Bodies),
+    "precision": get_args(Precision),
+    "joints": get_args(JointWeight),
+    "model": get_args(Residual),
 }
 MAX_BLOCKS = 100
 """Most blocks that a received graph network may have; ST-GCN has ten."""
@@ -109,12 +126,17 @@ def _gcn_of(meta: dict[str, Any]) -> GraphNet:
     values["channels"], values["strides"] = tuple(values["channels"]), tuple(values["strides"])
     if len(values["channels"]) > MAX_BLOCKS:
         raise ValueError(f"{len(values['channels'])} blocks, at most {MAX_BLOCKS} are built")
-    for name, known in _CHOICES.items():
-        if name in values and values[name] not in known:
-            raise ValueError(f"its {name} is {values[name]}")
+    _check_choices(values, _CHOICES)
     values["augment"] = Augment(**values.get("augment", {}))
     config = GcnConfig(**(values | {"model": meta["model"]}))
     return backbone(_classes(meta), config, LAYOUTS[meta["layout"]])
+
+
+def _check_choices(values: dict[str, Any], choices: dict[str, tuple[str, ...]]) -> None:
+    """Refuse words that mean nothing; what is not said has its default."""
+    for name, known in choices.items():
+        if name in values and values[name] not in known:
+            raise ValueError(f"its {name} is {values[name]}")
 
 
 def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
@@ -125,10 +147,17 @@ def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _fused_of(meta: dict[str, Any]) -> FusedNet:
+    config = ResNetConfig(**meta["config"])
+    _check_choices(meta["config"], _RESNET_CHOICES)
+    _check_choices(meta, {"mode": get_args(Mode)})
+    if config.constant is not None and not 0 < config.constant < float("inf"):
+        raise ValueError(f"its constant is {config.constant}")
+    if not 0 <= config.dropout < 1:
+        raise ValueError(f"its dropout is {config.dropout}")
     return FusedNet(
         _classes(meta),
         Cells(**meta["cells"]),
-        ResNetConfig(**meta["config"]),
+        config,
         mode=meta["mode"],
         gcn=None if meta["gcn"] is None else _gcn_of(meta["gcn"]),
     )

@@ -7,7 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from stroi.trainer.augment import augmented
+from stroi.trainer.backbones import GraphNet
 from stroi.trainer.batches import MosaicBatch
+from stroi.trainer.config import Augment
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.looks import changed
 from stroi.trainer.losses import branch_loss
@@ -41,12 +44,29 @@ def forward(
     mosaics = _sized(model, batch.mosaics)
     shown = _shown(batch, beside)
     if beside.x is not None and beside.present is not None:
-        x, present = moved(beside.x[rows], device), moved(beside.present[rows], device)
+        x = moved(_clips(model, batch, beside.x[rows]), device)
+        present = moved(beside.present[rows], device)
         skeleton, weights = _skeleton_branch(model, x, present, mirrored)
         rgb = model(mosaics, weights, mirrored=mirrored, shown=shown)
         return rgb.float(), skeleton.float()
     halves = None if beside.halves is None else moved(beside.halves[rows], device)
     return model(mosaics, halves, mirrored=mirrored, shown=shown).float(), None
+
+
+def _clips(model: FusedNet, batch: MosaicBatch, x: Tensor) -> Tensor:
+    """(B, M, T, V, 3) clips as the skeleton branch is to see them."""
+    if batch.draws is None or model.gcn is None:
+        return x
+    return augmented(x, batch.draws, joint_augment(model.gcn), model.gcn.layout)
+
+
+def joint_augment(gcn: GraphNet) -> Augment:
+    """What is changed of the clips that joint mode trains a graph network on.
+
+    All that the network was trained with before but the exchange of left and right: that one
+    goes together with the mosaic's, see `ResNetConfig.flip`.
+    """
+    return replace(gcn.config.augment, flip=0.0)
 
 
 def _shown(batch: MosaicBatch, beside: Companions) -> Tensor | None:

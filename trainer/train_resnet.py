@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,9 +14,10 @@ from torch import Tensor
 from stroi.cache.files import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
+from stroi.trainer.augment import draws_of_epoch
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.batches import MosaicBatch
-from stroi.trainer.config import Feeding, Mode, ResNetConfig, Schedule
+from stroi.trainer.config import Augment, Feeding, Mode, ResNetConfig, Schedule, told
 from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.infer_resnet import score_resnet
@@ -25,7 +28,7 @@ from stroi.trainer.resnet import load_backbone
 from stroi.trainer.rows import companions
 from stroi.trainer.runtime import deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
-from stroi.trainer.steps import training_step
+from stroi.trainer.steps import joint_augment, training_step
 
 COMPILED = {"kernels": "default", "graphs": "reduce-overhead"}
 """What torch calls what `Feeding.compile` says."""
@@ -44,6 +47,7 @@ def train_resnet(
     gcn: GraphNet | None = None,
     clips: ClipSource | None = None,
     pretrained: Path | None = None,
+    pretrained_sha256: str | None = None,
     config: ResNetConfig,
     schedule: Schedule,
     feeding: Feeding = PLAIN,
@@ -55,11 +59,12 @@ def train_resnet(
     validation: Mapping[str, int] | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> FusedNet:
-    """Train ResNet18 on the mosaics that `labels` names.
+    """Train a ResNet on the mosaics that `labels` names.
 
     In ``fixed`` mode the weights come from a file and no graph network takes part. In ``joint``
-    mode a copy of `gcn` is trained along: its features weigh the rows (eq. 4, 5) with gradients,
-    and its own classification is the first term of eq. 6; accuracy counts the RGB branch.
+    mode a copy of `gcn` is trained along, on clips changed as its own settings say: its features
+    weigh the rows (eq. 4, 5) with gradients, and its own classification is the first term of
+    eq. 6; accuracy counts the RGB branch.
 
     Args:
         mode: ``plain``, ``fixed`` or ``joint``.
@@ -70,7 +75,9 @@ def train_resnet(
         weights: Row weights, fixed mode.
         gcn: Trained graph network to start from, joint mode; left as it is.
         clips: Skeletons by sample id, joint mode.
-        pretrained: Local weights file of torchvision's ResNet18 to start from, or None.
+        pretrained: Local weights file of torchvision's network of that depth to start from, or
+            None.
+        pretrained_sha256: What that file's digest must be; None takes any file.
         config: Loss, place of the weights, augmentation, precision.
         schedule: Optimiser and rates.
         feeding: How mosaics reach the network, and what compiles it.
@@ -103,7 +110,7 @@ def train_resnet(
         own = copy.deepcopy(gcn) if mode == "joint" else None
         model = FusedNet(classes, network_cells(mosaics, config), config, mode=mode, gcn=own)
     if pretrained is not None:
-        load_backbone(model.resnet, pretrained)
+        load_backbone(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(where)
 
     source = Feed(
@@ -111,7 +118,12 @@ def train_resnet(
     )
 
     def feed(epoch: int) -> Generator[MosaicBatch, None, None]:
-        return source.batches(epoch, source.parts(epoch))
+        batches = source.batches(epoch, source.parts(epoch))
+        if model.gcn is None or beside.x is None or joint_augment(model.gcn) == Augment():
+            return batches
+        frames, joints = beside.x.shape[2:4]
+        draws = draws_of_epoch(len(ids), frames=frames, joints=joints, seed=seed, epoch=epoch)
+        return _with_draws(batches, draws)
 
     if feeding.compile != "none":
         model.resnet.compile(mode=COMPILED[feeding.compile])
@@ -156,6 +168,15 @@ def train_resnet(
     return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()
 
 
+def _with_draws(
+    batches: Generator[MosaicBatch, None, None], draws: Tensor
+) -> Generator[MosaicBatch, None, None]:
+    """The same batches, with the rows of (N, ...) `draws` that belong to their clips."""
+    with closing(batches):
+        for batch in batches:
+            yield replace(batch, draws=draws[torch.from_numpy(batch.rows)])
+
+
 def _since(
     model: FusedNet, mosaics: MosaicCache, ids: tuple[str, ...], feeding: Feeding
 ) -> dict[str, str]:
@@ -169,4 +190,6 @@ def _since(
         more["columns"] = f"{model.cells.columns} of {mosaics.columns}"
     if model.mode == "joint" and model.config.flip > 0:
         more["flip"] = "skeletons too"
+    if model.gcn is not None and joint_augment(model.gcn) != Augment():
+        more["augment"] = digest(told(joint_augment(model.gcn)))
     return more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import numpy as np
 from stroi.cache.received import open_plain
 from stroi.trainer.legacy_pth import is_pth, read_pth
 from stroi.trainer.safetensors_header import read_header
-from stroi.trainer.tensor_files import ITEMS, Stored, check_finite, pieces, refused
+from stroi.trainer.tensor_files import ITEMS, MAX_FILE, Stored, check_finite, pieces, refused
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,33 @@ def check_weights(path: Path) -> WeightsFile:
             for piece in pieces(file.fd, stored.start, stored.bytes):
                 check_finite(np.frombuffer(piece, ITEMS[stored.kind]), name, str(path))
     return file
+
+
+def check_digest(path: Path, sha256: str) -> None:
+    """Refuse a weights file that is not the one its user means.
+
+    Args:
+        path: The file.
+        sha256: Its digest, 64 lower-case hexadecimal digits.
+
+    Raises:
+        RefusedInput: ``START_DIGEST``; ``PTH_READ`` if it is no regular file, cannot be read or
+            is larger than any weights file.
+    """
+    try:
+        with open_plain(path) as (fd, size):
+            if size > MAX_FILE:
+                raise refused("PTH_READ", str(path), f"{size} bytes, at most {MAX_FILE} are read")
+            found = hashlib.sha256()
+            for piece in pieces(fd, 0, size):
+                found.update(piece)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+        raise refused("PTH_READ", str(path), problem) from error
+    if found.hexdigest() != sha256:
+        raise refused(
+            "START_DIGEST",
+            str(path),
+            f"its SHA-256 is {found.hexdigest()}, not {sha256}",
+            "name the right file, or correct resnet.start_sha256",
+        )

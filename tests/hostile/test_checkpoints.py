@@ -18,7 +18,7 @@ import torch
 from stroi.trainer.checkpoint import write_tensors
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.models_io import save_gcn
-from stroi.trainer.resnet import ResNet18
+from stroi.trainer.resnet import ResNet
 from stroi.trainer.stgcn import StGcn
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -176,8 +176,8 @@ import sys, torch
 from pathlib import Path
 from stroi.cache.errors import StroiError
 from stroi.trainer.models_io import load_gcn
-from stroi.trainer.resnet import ResNet18, load_backbone
-net, kind, path = ResNet18(4), sys.argv[1], Path(sys.argv[2])
+from stroi.trainer.resnet import ResNet, load_backbone
+net, kind, path = ResNet(4), sys.argv[1], Path(sys.argv[2])
 try:
     if kind == "start":
         load_backbone(net, path)
@@ -204,11 +204,11 @@ def torch_alone() -> Measured:
 def start(**changes: torch.Tensor) -> Callable[[Path], object]:
     """A backbone file in which tensors were changed."""
     names = {name.replace("__", "."): value for name, value in changes.items()}
-    return lambda path: path.write_bytes(saved(ResNet18(4).state_dict() | names))
+    return lambda path: path.write_bytes(saved(ResNet(4).state_dict() | names))
 
 
 def backbone(path: Path) -> None:
-    write_tensors(path, ResNet18(4).state_dict() | {"conv1.weight": torch.zeros(64, 1, 7, 7)}, {})
+    write_tensors(path, ResNet(4).state_dict() | {"conv1.weight": torch.zeros(64, 1, 7, 7)}, {})
 
 
 def gcn(**meta: object) -> Callable[[Path], object]:

@@ -12,7 +12,7 @@ from torch import nn
 
 from stroi.cache.errors import RefusedInput
 from stroi.trainer.checkpoint import read_tensors
-from stroi.trainer.resnet import ResNet18, load_backbone
+from stroi.trainer.resnet import ResNet, load_backbone
 from stroi.trainer.weights_file import check_weights
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -27,7 +27,7 @@ def written(folder: Path, data: bytes) -> Path:
 @pytest.mark.parametrize("repacked", [False, True], ids=["torch's zip", "Python's zip"])
 def test_tensors_are_those_that_torch_reads(tmp_path: Path, repacked: bool) -> None:
     torch.manual_seed(0)
-    state = ResNet18(7).state_dict() | {"mask": torch.arange(5, dtype=torch.uint8)}
+    state = ResNet(7).state_dict() | {"mask": torch.arange(5, dtype=torch.uint8)}
     data = saved(state)
     path = written(tmp_path, packed(members(data)) if repacked else data)
     expected = torch.load(path, weights_only=True, map_location="cpu")
@@ -49,11 +49,11 @@ def test_parameters_and_empty_tensors_are_read(tmp_path: Path) -> None:
 
 def test_a_backbone_may_come_as_pth(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    published = ResNet18(1000)
+    published = ResNet(1000)
     state = published.state_dict()
     old = {name: value for name, value in state.items() if not name.endswith("_tracked")}
     path = written(tmp_path, saved(old))
-    net = ResNet18(4)
+    net = ResNet(4)
     head = net.fc.weight.clone()
     load_backbone(net, path)
     assert torch.equal(net.fc.weight, head)
@@ -72,9 +72,9 @@ def test_a_backbone_may_come_as_pth(tmp_path: Path) -> None:
 def test_another_network_is_refused(
     tmp_path: Path, name: str, value: torch.Tensor, problem: str
 ) -> None:
-    path = written(tmp_path, saved(ResNet18(4).state_dict() | {name: value}))
+    path = written(tmp_path, saved(ResNet(4).state_dict() | {name: value}))
     with pytest.raises(RefusedInput, match=problem):
-        load_backbone(ResNet18(4), path)
+        load_backbone(ResNet(4), path)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -95,3 +95,56 @@ def test_a_giant_description_takes_no_memory(path: Path) -> None:
 
 def test_meta_can_be_read_alone(path: Path) -> None:
     assert read_meta(path)["classes"] == ["wave", "drink"]
+
+
+def _fused(path: Path, config: ResNetConfig) -> FusedNet:
+    net = FusedNet(("a", "b"), Cells(5, 2, 8, 8), config, mode="plain")
+    save_resnet(path, net)
+    return net
+
+
+def test_later_settings_stand_in_no_checkpoint_that_does_not_use_them(tmp_path: Path) -> None:
+    _fused(tmp_path / "old", ResNetConfig())
+    assert sorted(read_meta(tmp_path / "old")["config"]) == [
+        "bodies", "flip", "loss", "missing", "place", "precision", "shift",
+    ]  # fmt: skip
+    _fused(tmp_path / "new", ResNetConfig(model="resnet34", dropout=0.1, joints="l2_top15"))
+    config = read_meta(tmp_path / "new")["config"]
+    assert (config["model"], config["dropout"], config["joints"]) == ("resnet34", 0.1, "l2_top15")
+    loaded = load_resnet(tmp_path / "new")
+    assert len(loaded.resnet.layer3) == 6
+    assert loaded.config == ResNetConfig(model="resnet34", dropout=0.1, joints="l2_top15")
+    assert load_resnet(tmp_path / "old").config == ResNetConfig()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"model": "resnet152"}, "PTH_META.*its model is resnet152"),
+        ({"model": "resnet34"}, "PTH_NAMES"),
+        ({"model": "resnet50"}, "PTH_NAMES"),
+        ({"joints": "max"}, "PTH_META.*its joints is max"),
+        ({"place": ["after"]}, "PTH_META.*its place"),
+        ({"constant": -1.0}, "PTH_META.*its constant"),
+        ({"constant": "1"}, "PTH_META"),
+        ({"dropout": 1.5}, "PTH_META.*its dropout"),
+        ({"unheard": 1}, "PTH_META.*unheard"),
+    ],
+)
+def test_wrong_descriptions_of_an_rgb_branch_are_refused(
+    tmp_path: Path, changes: dict[str, Any], problem: str
+) -> None:
+    path = tmp_path / "net"
+    _fused(path, ResNetConfig())
+    tensors, meta = read_tensors(path)
+    write_tensors(path, tensors, meta | {"config": meta["config"] | changes})
+    with pytest.raises(RefusedInput, match=problem):
+        load_resnet(path)
+
+
+def test_an_rgb_branch_of_no_known_mode_is_refused(tmp_path: Path) -> None:
+    _fused(tmp_path / "net", ResNetConfig())
+    tensors, meta = read_tensors(tmp_path / "net")
+    write_tensors(tmp_path / "net", tensors, meta | {"mode": "warped"})
+    with pytest.raises(RefusedInput, match=r"PTH_META.*its mode is warped"):
+        load_resnet(tmp_path / "net")

@@ -38,6 +38,7 @@ from stroi.stages import gcn, resnet, training, weights
 from stroi.stages.index import build_index
 from stroi.stages.joints import build_joints
 from stroi.trainer.config import Mode
+from stroi.trainer.resnet import BasicBlock
 
 sys.path.insert(0, str(Path(__file__).parent))
 from poisoned import CASES, SAME, Case
@@ -150,7 +151,8 @@ def _learn(
 @pytest.fixture(autouse=True)
 def _thin(monkeypatch: pytest.MonkeyPatch) -> None:
     """ResNet18 with two thin stages instead of four: what it learns from is what matters here."""
-    monkeypatch.setattr("stroi.trainer.resnet.STAGES", ((8, 2), (8, 2)))
+    monkeypatch.setattr("stroi.trainer.resnet.WIDTHS", (8, 8))
+    monkeypatch.setattr("stroi.trainer.resnet.DEPTHS", {"resnet18": (BasicBlock, (2, 2))})
 
 
 def test_every_adapter_is_here() -> None:
