@@ -1,4 +1,4 @@
-"""Stage ``resnet``: train ResNet18 on the mosaics, plain or weighted (rows 2, 3 and 4)."""
+"""Stage ``resnet``: train a ResNet on the mosaics, plain or weighted (rows 2, 3 and 4)."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def train_seed(
 
 
 @click.command(
-    help="Train ResNet18 of RUN into runs/RUN/resnet-MODE, once per seed. MODE: plain mosaics "
+    help="Train the ResNet of RUN into runs/RUN/resnet-MODE, once per seed. MODE: plain mosaics "
     "(row 2), weights with the graph network fixed (row 4) or trained jointly (row 3)."
 )
 @click.argument("run")
@@ -190,7 +190,7 @@ def train_seed(
 @in_project
 @with_threads
 def command(workspace: Workspace, run: str, mode: Mode, threads: int) -> None:
-    """Train ResNet18 of one run in one mode."""
+    """Train the ResNet of one run in one mode."""
     params = load_run(workspace.root, run)
     seeds = params.profile.seeds
     with lock(workspace.lock(f"resnet-{mode}", run)):

@@ -195,14 +195,18 @@ class CtrGcn(nn.Module):
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Classify N clips; see `stroi.trainer.stgcn.StGcn.forward`."""
         bodies = seen(x, self.layout, self.config)[present]
+        y = self.features(bodies).to(self.fc.weight.dtype)
+        pooled = spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
+        return self.fc(pooled), spread(y, present)
+
+    def features(self, bodies: Tensor) -> Tensor:
+        """(B, T, V, 3) bodies, as the stream has them, to the last block's (B, C, T', V)."""
         count, frames, joints, axes = bodies.shape
         y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
         y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1).contiguous()
         for block in self.blocks:
             y = block(y)
-        y = y.to(self.fc.weight.dtype)
-        pooled = spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
-        return self.fc(pooled), spread(y, present)
+        return y  # type: ignore[no-any-return]
 
 
 def _check(config: GcnConfig) -> None:

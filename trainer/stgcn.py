@@ -75,7 +75,7 @@ class Block(nn.Module):
         graph = (self.graph * self.mask).transpose(0, 1).reshape(-1, joints)
         rows = x.permute(0, 2, 3, 1).reshape(batch * frames, joints, channels_in)
         # bmm on an expanded view: matmul would fold the batch into rows and copy it twice.
-        gathered = torch.bmm(graph.to(rows.dtype).expand(len(rows), -1, -1), rows)
+        gathered = torch.bmm(graph.to(rows.dtype).expand(rows.shape[0], -1, -1), rows)
         gathered = gathered.view(batch, frames, joints, -1).permute(0, 3, 1, 2)
         y = normalised(gathered, self.spatial, self.bn1).relu_()
         y = normalised(y, self.temporal, self.bn2)
@@ -160,15 +160,20 @@ class StGcn(nn.Module):
             reads; the feature of an absent person is 0.
         """
         bodies = seen(x, self.layout, self.config)[present]
+        y = self.features(bodies)
+        exact = self.fc.weight.dtype
+        pooled = spread(y.mean((2, 3), dtype=exact), present).sum(1) / present.sum(1, keepdim=True)
+        return self.fc(pooled), spread(y.to(exact), present)
+
+    def features(self, bodies: Tensor) -> Tensor:
+        """(B, T, V, 3) bodies, as the stream has them, to the last block's (B, C, T'', V)."""
         count, frames, joints, axes = bodies.shape
         y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
         y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1)
         y = y.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             y = block(y)
-        exact = self.fc.weight.dtype
-        pooled = spread(y.mean((2, 3), dtype=exact), present).sum(1) / present.sum(1, keepdim=True)
-        return self.fc(pooled), spread(y.to(exact), present)
+        return y  # type: ignore[no-any-return]
 
 
 def spread(values: Tensor, present: Tensor) -> Tensor:

@@ -1,0 +1,210 @@
+"""Command export, as a user runs it: files, what they say, refusals, scores of a trained run."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from stroi.cache.digests import sha256_file
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.scores import read_scores
+from stroi.cache.weights import read_weights
+from stroi.pipeline.cli import run as stroi
+from stroi.stages.training import TEST, checkpoint, scores_folder, seed_folder
+from stroi.trainer.rows import half_weights
+from stroi.trainer.skeletons import prepare_all
+
+sys.path.insert(0, str(Path(__file__).parent))
+from trained_project import RUN, project, train_gcn, train_resnet
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "trainer"))
+from small_inputs import CLASSES, clips
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with all networks trained."""
+    root = tmp_path_factory.mktemp("trained")
+    workspace, run = project(root)
+    train_gcn(workspace, run)
+    for mode in ("plain", "fixed", "joint"):
+        train_resnet(workspace, run, mode)
+    return root
+
+
+def _inputs(root: Path, ids: tuple[str, ...], wanted: list[str]) -> dict[str, np.ndarray]:
+    from stroi.pipeline.workspace import Workspace
+
+    workspace = Workspace(root)
+    cache = MosaicCache(workspace.mosaics("d"))
+    persons = cache.person_count(ids)
+    rows = read_weights(seed_folder(workspace.run(RUN, "weights"), 0))
+    data = prepare_all(clips(), ids, frames=12)
+    found: dict[str, Any] = {
+        "mosaics": cache.batch(ids),
+        "weights": half_weights(rows, ids, persons),
+        "skeletons": data.x,
+        "present": data.present,
+        "persons": persons.astype(np.int64),
+    }
+    return {name: found[name] for name in wanted}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "inputs"),
+    [
+        (["plain"], "r-plain-seed-0", ["mosaics"]),
+        ([], "r-fixed-seed-0", ["mosaics", "weights"]),
+        (["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"]),
+        (["joint"], "r-joint-seed-0", ["mosaics", "skeletons", "present"]),
+    ],
+)
+def test_the_file_gives_the_scores_of_the_run(
+    trained: Path, arguments: list[str], name: str, inputs: list[str], tmp_path: Path
+) -> None:
+    assert stroi(["export", RUN, *arguments, "--root", str(trained), "--out", str(tmp_path)]) == 0
+    path = tmp_path / f"{name}.onnx"
+    about = json.loads(path.with_suffix(".onnx.json").read_bytes())
+    assert sorted(each.name for each in tmp_path.iterdir()) == [path.name, f"{path.name}.json"]
+    assert about["sha256"] == sha256_file(path)
+    assert about["classes"] == sorted(CLASSES)
+    session = onnxruntime.InferenceSession(path)
+    told = {port["name"]: (port["dtype"], port["shape"]) for port in about["inputs"]}
+    kinds = {"uint8": "tensor(uint8)", "float32": "tensor(float)", "bool": "tensor(bool)"}
+    assert [each.name for each in session.get_inputs()] == list(told) == inputs
+    for each in session.get_inputs():
+        dtype, shape = told[each.name]
+        assert each.type == kinds.get(dtype, f"tensor({dtype})")
+        assert each.shape[1:] == shape
+        assert isinstance(each.shape[0], str)
+    assert [each.name for each in session.get_outputs()] == [
+        each["name"] for each in about["outputs"]
+    ]
+    mode = "fixed" if about["mode"] == "fixed" else arguments[0]
+    folder = trained / "runs" / RUN / f"resnet-{mode}"
+    scores = read_scores(scores_folder(folder, 0), TEST)
+    assert about["checkpoints"]["resnet"] == sha256_file(checkpoint(folder, 0))
+    found = session.run(None, _inputs(trained, scores.ids, inputs))
+    np.testing.assert_allclose(found[0], scores.logits, rtol=0, atol=1e-4)
+    if "--with-gcn" in arguments:
+        gcn = trained / "runs" / RUN / "gcn"
+        own = read_scores(scores_folder(gcn, 0), TEST)
+        np.testing.assert_allclose(found[2], own.logits, rtol=0, atol=1e-4)
+        assert about["checkpoints"]["gcn"] == sha256_file(checkpoint(gcn, 0))
+        wanted = _inputs(trained, scores.ids, ["weights"])["weights"]
+        np.testing.assert_allclose(found[1], wanted, rtol=0, atol=1e-5)
+
+
+def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(
+    trained: Path, tmp_path: Path
+) -> None:
+    assert stroi(["export", RUN, "plain", "--root", str(trained), "--out", str(tmp_path)]) == 0
+    data = (tmp_path / "r-plain-seed-0.onnx").read_bytes()
+    model = onnx.load_from_string(data)
+    onnx.checker.check_model(model)
+    [entry] = model.metadata_props
+    about = json.loads((tmp_path / "r-plain-seed-0.onnx.json").read_bytes())
+    within = json.loads(entry.value)
+    assert {name: about[name] for name in within} == within
+    assert sorted(about.keys() - within.keys()) == ["bytes", "file", "sha256"]
+    for told in (str(Path(__file__).parents[2]), str(trained), "site-packages", "stack_trace"):
+        assert told.encode() not in data
+    first = hashlib.sha256(data).hexdigest()
+    assert stroi(["export", RUN, "plain", "--root", str(trained), "--out", str(tmp_path)]) == 0
+    assert sha256_file(tmp_path / "r-plain-seed-0.onnx") == first
+
+
+def test_a_pt2_file_holds_no_pickle(trained: Path, tmp_path: Path) -> None:
+    line = ["export", RUN, "plain", "--root", str(trained), "--out", str(tmp_path)]
+    assert stroi([*line, "--format", "pt2"]) == 0
+    data = (tmp_path / "r-plain-seed-0.pt2").read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in data
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {each.filename: archive.read(each) for each in archive.infolist()}
+    assert members["archive/data/sample_inputs/model.pt"] == b""
+    text = members.pop("archive/data/weights/model_weights_config.json")
+    assert b'"use_pickle": true' not in text
+    assert b'"use_pickle": false' in text
+    assert (
+        b'"use_pickle": true' not in members["archive/data/constants/model_constants_config.json"]
+    )
+    for name, content in members.items():
+        assert not content.startswith((b"\x80\x02", b"PK")), name
+    assert json.loads(members["archive/extra/stroi"])["mode"] == "plain"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["plain", "--with-gcn"], 2, "EXPORT_MODE: --with-gcn belongs to fixed mode, this is plai"),
+        (["--seed", "7"], 2, "EXPORT_SEED: run r has no seed 7; its seeds are: 0"),
+        (["--format", "tflite"], 2, "'tflite' is not one of 'onnx', 'pt2'"),
+    ],
+)
+def test_wrong_usage(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str],
+    status: int, says: str,
+) -> None:  # fmt: skip
+    line = ["export", RUN, *arguments, "--root", str(trained), "--out", str(tmp_path / "out")]
+    assert stroi(line) == status
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_not_trained_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project(tmp_path / "p")
+    line = ["export", RUN, "joint", "--root", str(tmp_path / "p"), "--out", str(tmp_path / "out")]
+    assert stroi(line) == 3
+    error = capsys.readouterr().err
+    assert "EXPORT_MISSING" in error
+    assert "run stage resnet-joint first, or `dvc repro`" in error
+
+
+@pytest.mark.parametrize("what", ["network", "weights", "manifest"])
+def test_parts_that_were_not_made_from_each_other_are_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    root = tmp_path / "p"
+    shutil.copytree(trained, root)
+    runs = root / "runs" / RUN
+    if what == "network":
+        path = checkpoint(runs / "gcn", 0)
+        path.write_bytes(path.read_bytes().replace(b'"extra\\": {}', b'"extra\\":{} '))
+        assert sha256_file(path) != sha256_file(checkpoint(trained / "runs" / RUN / "gcn", 0))
+    elif what == "weights":
+        (seed_folder(runs / "weights", 0) / "weights.h5").write_bytes(b"other")
+    else:
+        _told_nothing(seed_folder(runs / "weights", 0))
+    assert stroi(["export", RUN, "--with-gcn", "--root", str(root), "--out", str(tmp_path)]) == 3
+    assert "EXPORT_STALE" in capsys.readouterr().err
+
+
+def _told_nothing(folder: Path) -> None:
+    from dataclasses import replace
+
+    from stroi.cache.manifest import read_manifest, write_manifest
+
+    write_manifest(folder, replace(read_manifest(folder), params={"joints": "most"}))
+
+
+def test_what_is_not_installed_is_named(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert stroi(["export", RUN, "--root", str(trained), "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert "EXPORT_PACKAGES: onnx and onnxscript: not installed" in error
+    assert "pip install 'stroi[export]'" in error
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,106 @@
+"""Stage resnet: what each mode reads, and which params of the weights reach it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from stroi.cache.manifest import read_manifest
+from stroi.pipeline.params import RunParams
+from stroi.pipeline.profile import ResnetParams, WeightParams
+from stroi.pipeline.workspace import Workspace
+from stroi.stages import resnet
+from stroi.stages.training import checkpoint, resnet_config, scores_folder, seed_folder
+from stroi.trainer import ctrgcn, stgcn
+from stroi.trainer.checkpoint import read_meta, read_tensors
+from stroi.trainer.models_io import load_gcn, load_resnet
+
+sys.path.insert(0, str(Path(__file__).parent))
+from trained_project import RUN, project, train_gcn, train_resnet
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> tuple[Workspace, RunParams]:
+    """A project whose graph network is trained and whose weights are dumped."""
+    workspace, run = project(tmp_path)
+    train_gcn(workspace, run)
+    return workspace, run
+
+
+def test_fixed_mode_needs_no_graph_network_and_opens_no_file_of_it(
+    prepared: tuple[Workspace, RunParams], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder and the skeletons are gone, and no graph network or layer of it can be built."""
+    workspace, run = prepared
+    shutil.rmtree(workspace.run(RUN, "gcn"))
+    shutil.rmtree(workspace.skeletons("d"))
+
+    def refused(self: object, *args: object, **kwargs: object) -> None:
+        raise AssertionError(f"fixed mode builds a {type(self).__name__}")
+
+    for kind in (
+        stgcn.StGcn, stgcn.Block, ctrgcn.CtrGcn, ctrgcn.RefinedBlock, ctrgcn.Refined,
+        ctrgcn.Branches,
+    ):  # fmt: skip
+        monkeypatch.setattr(kind, "__init__", refused)
+    opened: list[str] = []
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and watching:
+            opened.append(str(arguments[0]))
+
+    watching = True
+    sys.addaudithook(watch)
+    train_resnet(workspace, run, "fixed")
+    watching = False
+    below = [name for name in opened if name.startswith(f"{workspace.root}/")]
+    assert any("weights.h5" in name for name in below)
+    assert not any("/gcn/" in name or "/skeletons" in name for name in below)
+    path = checkpoint(workspace.run(RUN, "resnet-fixed"), 0)
+    assert not any(name.startswith("gcn") for name in read_tensors(path)[0])
+    assert read_meta(path)["gcn"] is None
+
+
+def test_joint_mode_takes_formula_bodies_and_constant_of_the_weights(
+    prepared: tuple[Workspace, RunParams],
+) -> None:
+    workspace, run = prepared
+    train_resnet(workspace, run, "joint")
+    config = load_resnet(checkpoint(workspace.run(RUN, "resnet-joint"), 0)).config
+    told = read_manifest(seed_folder(workspace.run(RUN, "weights"), 0)).producer["constant"]
+    assert (config.joints, config.bodies, config.constant) == ("l2_top15", "per_half", told)
+    assert scores_folder(workspace.run(RUN, "resnet-joint"), 0).is_dir()
+
+
+def test_no_constant_is_looked_for_where_clips_are_scaled_by_themselves(
+    prepared: tuple[Workspace, RunParams],
+) -> None:
+    workspace, run = prepared
+    gcn = load_gcn(checkpoint(workspace.run(RUN, "gcn"), 0))
+    data = resnet.open_data(workspace, run, "joint")
+    assert resnet.joint_constant(run, data, gcn, 1) is not None
+    own = run.profile.model_copy(update={"weights": WeightParams()})
+    assert resnet.joint_constant(RunParams(RUN, run.run, own), data, gcn, 1) is None
+
+
+def test_other_modes_do_not_depend_on_how_joint_mode_weighs() -> None:
+    weights = WeightParams(joints="l2_top15", bodies="mean")
+    for mode in ("plain", "fixed"):
+        config = resnet_config(ResnetParams(), weights, mode)
+        assert (config.joints, config.constant, config.bodies) == ("mean", None, "mean")
+    assert resnet_config(ResnetParams(), weights, "joint", 2.0).constant == 2.0
+
+
+def test_depth_dropout_and_a_start_of_a_known_digest_reach_the_network(
+    prepared: tuple[Workspace, RunParams],
+) -> None:
+    workspace, run = prepared
+    params = run.profile.resnet.model_copy(update={"model": "resnet34", "dropout": 0.1})
+    deeper = run.profile.model_copy(update={"resnet": params})
+    train_resnet(workspace, RunParams(RUN, run.run, deeper), "plain")
+    net = load_resnet(checkpoint(workspace.run(RUN, "resnet-plain"), 0))
+    assert (net.config.model, net.config.dropout) == ("resnet34", 0.1)
+    assert len(net.resnet.layer3) == 6
