@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+import ast
 import io
 import json
+import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -31,6 +33,22 @@ from trained_project import RUN, project, train_gcn, train_resnet
 sys.path.insert(0, str(Path(__file__).parents[1] / "trainer"))
 from small_inputs import CLASSES, clips
 
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+
+
+def _example(name: str) -> str:
+    """The Python example of that name."""
+    [found] = re.findall(rf'```python\n("""{name}: .*?)```', DOCUMENT, re.DOTALL)
+    return str(found)
+
+
+def _python(script: Path, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, script, *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,6 +59,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for mode in ("plain", "fixed", "joint"):
         train_resnet(workspace, run, mode)
     return root
+
+
+@pytest.fixture(scope="module")
+def out(trained: Path) -> Path:
+    """Where the tests that only read them share their files; an export takes a while."""
+    return trained / "out"
+
+
+def _exported(root: Path, out: Path, name: str, *arguments: str) -> Path:
+    """The file of that name, exported if it is not there yet."""
+    if not (out / name).exists():
+        assert stroi(["export", RUN, *arguments, "--root", str(root), "--out", str(out)]) == 0
+    return out / name
 
 
 def _inputs(root: Path, ids: tuple[str, ...], wanted: list[str]) -> dict[str, np.ndarray]:
@@ -71,12 +102,10 @@ def _inputs(root: Path, ids: tuple[str, ...], wanted: list[str]) -> dict[str, np
     ],
 )
 def test_the_file_gives_the_scores_of_the_run(
-    trained: Path, arguments: list[str], name: str, inputs: list[str], tmp_path: Path
+    trained: Path, out: Path, arguments: list[str], name: str, inputs: list[str]
 ) -> None:
-    assert stroi(["export", RUN, *arguments, "--root", str(trained), "--out", str(tmp_path)]) == 0
-    path = tmp_path / f"{name}.onnx"
+    path = _exported(trained, out, f"{name}.onnx", *arguments)
     about = json.loads(path.with_suffix(".onnx.json").read_bytes())
-    assert sorted(each.name for each in tmp_path.iterdir()) == [path.name, f"{path.name}.json"]
     assert about["sha256"] == sha256_file(path)
     assert about["classes"] == sorted(CLASSES)
     session = onnxruntime.InferenceSession(path)
@@ -107,10 +136,10 @@ def test_the_file_gives_the_scores_of_the_run(
 
 
 def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(
-    trained: Path, tmp_path: Path
+    trained: Path, out: Path, tmp_path: Path
 ) -> None:
-    assert stroi(["export", RUN, "plain", "--root", str(trained), "--out", str(tmp_path)]) == 0
-    data = (tmp_path / "r-plain-seed-0.onnx").read_bytes()
+    data = _exported(trained, tmp_path, "r-plain-seed-0.onnx", "plain").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
     model = onnx.load_from_string(data)
     onnx.checker.check_model(model)
     [entry] = model.metadata_props
@@ -120,9 +149,8 @@ def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(
     assert sorted(about.keys() - within.keys()) == ["bytes", "file", "sha256"]
     for told in (str(Path(__file__).parents[2]), str(trained), "site-packages", "stack_trace"):
         assert told.encode() not in data
-    first = hashlib.sha256(data).hexdigest()
-    assert stroi(["export", RUN, "plain", "--root", str(trained), "--out", str(tmp_path)]) == 0
-    assert sha256_file(tmp_path / "r-plain-seed-0.onnx") == first
+    other = _exported(trained, out, "r-plain-seed-0.onnx", "plain")
+    assert sha256_file(other) == about["sha256"], "other bytes each time"
 
 
 def test_a_pt2_file_holds_no_pickle(trained: Path, tmp_path: Path) -> None:
@@ -208,3 +236,36 @@ def test_what_is_not_installed_is_named(
     assert "EXPORT_PACKAGES: onnx and onnxscript: not installed" in error
     assert "pip install 'stroi[export]'" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_running_it_takes_15_lines_numpy_and_onnxruntime() -> None:
+    text = _example("run_exported.py")
+    assert len([line for line in text.splitlines() if line and not line.startswith('"""')]) <= 15
+    imported = {
+        str(each.name) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import)
+        for each in node.names
+    }  # fmt: skip
+    assert imported - sys.stdlib_module_names == {"numpy", "onnxruntime"}
+
+
+def test_the_examples_print_the_scores_of_the_run(trained: Path, out: Path, tmp_path: Path) -> None:
+    runs, arrays = trained / "runs" / RUN, tmp_path / "clips.npz"
+    for name in ("save_inputs.py", "run_exported.py"):
+        (tmp_path / name).write_text(_example(name))
+    mosaics = trained / "data" / "d" / "mosaics"
+    _python(tmp_path / "save_inputs.py", mosaics, runs / "weights" / "seed-0", arrays)
+    path = _exported(trained, out, "r-fixed-seed-0.onnx")
+    lines = _python(tmp_path / "run_exported.py", path, arrays).splitlines()
+    printed = {
+        name: line.split() for name, line in zip(MosaicCache(mosaics).ids, lines, strict=True)
+    }
+    scores = read_scores(scores_folder(runs / "resnet-fixed", 0), TEST)
+    for name, logits in zip(scores.ids, scores.logits, strict=True):
+        assert printed[name][0] == scores.classes[logits.argmax()]
+        np.testing.assert_allclose([float(each) for each in printed[name][1:]], logits, atol=2e-4)
+
+
+def test_the_page_names_every_input_and_output() -> None:
+    text = (Path(__file__).parents[2] / "trainer" / "exported.py").read_text(encoding="utf-8")
+    for name in re.findall(r'Port\("(\w+)"', text):
+        assert f"| `{name}` |" in DOCUMENT, name
