@@ -57,6 +57,9 @@ _RESNET_CHOICES = {
 MAX_BLOCKS = 100
 """Most blocks that a received graph network may have; ST-GCN has ten."""
 
+MAX_PIXELS = 2**29
+"""Most pixels of a mosaic that a received network may tell of; params allow 5120 x 65536."""
+
 _Network = TypeVar("_Network", GraphNet, FusedNet)
 
 
@@ -154,9 +157,15 @@ def _fused_of(meta: dict[str, Any]) -> FusedNet:
         raise ValueError(f"its constant is {config.constant}")
     if not 0 <= config.dropout < 1:
         raise ValueError(f"its dropout is {config.dropout}")
+    cells = Cells(**meta["cells"])
+    if not (
+        all(type(value) is int and value > 0 for value in asdict(cells).values())
+        and cells.rows * cells.height * cells.columns * cells.width <= MAX_PIXELS
+    ):
+        raise ValueError(f"its cells are {cells}")
     return FusedNet(
         _classes(meta),
-        Cells(**meta["cells"]),
+        cells,
         config,
         mode=meta["mode"],
         gcn=None if meta["gcn"] is None else _gcn_of(meta["gcn"]),

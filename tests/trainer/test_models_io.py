@@ -142,6 +142,17 @@ def test_wrong_descriptions_of_an_rgb_branch_are_refused(
         load_resnet(path)
 
 
+@pytest.mark.parametrize("cells", [{"height": 2**24}, {"width": 0}, {"rows": 5.0}, {"depth": 1}])
+def test_an_rgb_branch_of_impossible_cells_is_refused(
+    tmp_path: Path, cells: dict[str, Any]
+) -> None:
+    _fused(tmp_path / "net", ResNetConfig())
+    tensors, meta = read_tensors(tmp_path / "net")
+    write_tensors(tmp_path / "net", tensors, meta | {"cells": meta["cells"] | cells})
+    with pytest.raises(RefusedInput, match="PTH_META"):
+        load_resnet(tmp_path / "net")
+
+
 def test_an_rgb_branch_of_no_known_mode_is_refused(tmp_path: Path) -> None:
     _fused(tmp_path / "net", ResNetConfig())
     tensors, meta = read_tensors(tmp_path / "net")
