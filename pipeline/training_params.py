@@ -32,6 +32,10 @@ class ScheduleParams(Group):
     0 for none, 0.999 is usual."""
     keep: Literal["last", "best"] = "last"
     """``best`` on the validation clips of the split, which then must have some."""
+    accumulate: Positive = 1
+    """Batches whose gradients make one step: a batch of their clips that needs less memory."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Epochs without a higher validation accuracy that end the training early; 0 never does."""
 
 
 Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
@@ -181,6 +185,8 @@ class ResnetParams(Group):
     half of what is free. The result is the same."""
     compile: Literal["none", "kernels", "graphs"] = "none"
     """``torch.compile`` of the ResNet in training, or that with CUDA graphs."""
+    batch_norm: Literal["synchronised", "local"] = "synchronised"
+    """Of several processes under torchrun: by the whole batch, as in one, or each by its part."""
     start: str | None = None
     """torchvision's `model` as a .safetensors or .pth file; from scratch when absent."""
     start_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None

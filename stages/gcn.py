@@ -17,6 +17,7 @@ from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.logs import UNLOGGED, Logs, with_tensorboard
 from stroi.stages.training import (
     checkpoint,
     drop_other_seeds,
@@ -52,6 +53,7 @@ def train_seed(
     threads: int,
     team: Team = ALONE,
     device: str = "cpu",
+    logs: Logs = UNLOGGED,
 ) -> None:
     """Train, keep and score the networks of one seed, one per stream.
 
@@ -70,7 +72,7 @@ def train_seed(
     for number, stream in enumerate(params.streams):
         name = stream if number else ""
         model, records = train_stream(
-            workspace, run, clips, index, stream, seed, threads, team, device
+            workspace, run, clips, index, stream, seed, threads, team, device, logs
         )
         if not team.leads:
             continue
@@ -101,6 +103,7 @@ def train_stream(
     threads: int,
     team: Team = ALONE,
     device: str = "cpu",
+    logs: Logs = UNLOGGED,
 ) -> tuple[GraphNet, list[EpochRecord]]:
     """Train the network of one stream; what every epoch gave comes with it.
 
@@ -112,7 +115,9 @@ def train_stream(
     schedule = schedule_of(params.schedule)
     records: list[EpochRecord] = []
     label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")
-    with epochs(schedule, label, records) if team.leads else nullcontext() as tell:
+    name = f"{run.name}-gcn-seed-{seed}" + (f"-{stream}" if stream != params.streams[0] else "")
+    shown = epochs(schedule, label, records, logs, name) if team.leads else nullcontext()
+    with shown as tell:
         model = train_gcn(
             clips,
             index.labels(parts.train),
@@ -148,10 +153,14 @@ def drop_other_streams(folder: Path, streams: Sequence[str]) -> None:
     show_default=True,
     help="Where it trains; auto takes a GPU if there is one.",
 )
+@with_tensorboard
 @with_threads
-def command(workspace: Workspace, run: str, device: str, threads: int) -> None:
+def command(
+    workspace: Workspace, run: str, device: str, tensorboard: Path | None, threads: int
+) -> None:
     """Train the graph network of one run."""
     params = load_run(workspace.root, run)
+    logs = Logs(workspace.store / "times", tensorboard)
     seeds = params.profile.seeds
     with (
         started_team() as team,
@@ -161,8 +170,9 @@ def command(workspace: Workspace, run: str, device: str, threads: int) -> None:
             drop_other_seeds(workspace.run(run, "gcn"), seeds)
         clips = open_clips(workspace, params)
         index = read_index(workspace.index(params.run.dataset))
+        place = team.device(device)
         for seed in seeds:
-            train_seed(workspace, params, clips, index, seed, threads, team, device)
+            train_seed(workspace, params, clips, index, seed, threads, team, place, logs)
         if not team.leads:
             return
     say(f"gcn {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.logs import UNLOGGED, Logs, with_tensorboard
 from stroi.stages.training import (
     check_division,
     checkpoint,
@@ -42,6 +44,8 @@ from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.models_io import load_gcn, save_resnet
 from stroi.trainer.runtime import pick_device, pick_precision
 from stroi.trainer.state import EpochRecord
+from stroi.trainer.team import ALONE, Team
+from stroi.trainer.team import team as started_team
 from stroi.trainer.train_resnet import train_resnet
 
 GROUPS = ("seeds", "gcn", "weights", "resnet", "splits")
@@ -126,9 +130,16 @@ def usable(
 
 
 def train_seed(
-    workspace: Workspace, run: RunParams, data: Data, mode: Mode, seed: int, threads: int
+    workspace: Workspace,
+    run: RunParams,
+    data: Data,
+    mode: Mode,
+    seed: int,
+    threads: int,
+    team: Team = ALONE,
+    logs: Logs = UNLOGGED,
 ) -> None:
-    """Train, keep and score the network of one seed.
+    """Train, keep and score the network of one seed; of several processes the first keeps it.
 
     Raises:
         RefusedInput: If the weights or the checkpoint are damaged; ``SPLIT_OTHER`` if they come
@@ -146,7 +157,9 @@ def train_seed(
     constant = joint_constant(run, data, beside["gcn"], threads) if mode == "joint" else None
     config = resnet_config(params, run.profile.weights, mode, constant)
     records: list[EpochRecord] = []
-    with epochs(schedule, f"resnet {mode}, seed {seed}", records) as tell:
+    label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
+    shown = epochs(schedule, label, records, logs, name) if team.leads else nullcontext()
+    with shown as tell:
         model = train_resnet(
             mode,
             mosaics,
@@ -159,12 +172,16 @@ def train_seed(
             schedule=schedule,
             feeding=feeding_of(params),
             seed=seed,
-            device=params.device,
+            device=team.device(params.device),
             threads=threads,
             state=workspace.store / "training",
             validation=index.labels(parts.validation),
             on_epoch=tell,
+            team=team,
+            batch_norm=params.batch_norm,
         )
+    if not team.leads:
+        return
     out = workspace.run(run.name, f"resnet-{mode}")
     save_resnet(checkpoint(out, seed), model)
     write_curve(seed_folder(out, seed), records)
@@ -188,14 +205,24 @@ def train_seed(
 @click.argument("run")
 @click.argument("mode", type=click.Choice(["plain", "fixed", "joint"]))
 @in_project
+@with_tensorboard
 @with_threads
-def command(workspace: Workspace, run: str, mode: Mode, threads: int) -> None:
+def command(
+    workspace: Workspace, run: str, mode: Mode, tensorboard: Path | None, threads: int
+) -> None:
     """Train the ResNet of one run in one mode."""
     params = load_run(workspace.root, run)
     seeds = params.profile.seeds
-    with lock(workspace.lock(f"resnet-{mode}", run)):
-        drop_other_seeds(workspace.run(run, f"resnet-{mode}"), seeds)
+    logs = Logs(workspace.store / "times", tensorboard)
+    with (
+        started_team() as team,
+        lock(workspace.lock(f"resnet-{mode}", run)) if team.leads else nullcontext(),
+    ):
+        if team.leads:
+            drop_other_seeds(workspace.run(run, f"resnet-{mode}"), seeds)
         data = open_data(workspace, params, mode)
         for seed in seeds:
-            train_seed(workspace, params, data, mode, seed, threads)
+            train_seed(workspace, params, data, mode, seed, threads, team, logs)
+        if not team.leads:
+            return
     say(f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

@@ -27,6 +27,7 @@ from stroi.pipeline.profile import (
 from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, check_parts, divide
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.logs import Logs
 from stroi.trainer.config import (
     Augment,
     Feeding,
@@ -192,7 +193,7 @@ def resnet_config(
         mode: In which mode it trains.
         constant: What divides the rows' weights in joint mode, if they are not scaled by clip.
     """
-    apart = {"schedule", "device", "start", "start_sha256", "precision", *FEEDING}
+    apart = {"schedule", "device", "start", "start_sha256", "precision", "batch_norm", *FEEDING}
     values = params.model_dump(exclude=apart)
     values["precision"] = pick_precision(params.precision, pick_device(params.device))
     if mode == "joint":
@@ -207,7 +208,7 @@ def feeding_of(params: ResnetParams) -> Feeding:
 
 @contextmanager
 def epochs(
-    schedule: Schedule, label: str, records: list[EpochRecord]
+    schedule: Schedule, label: str, records: list[EpochRecord], logs: Logs, name: str
 ) -> Iterator[Callable[[EpochRecord], None]]:
     """A progress display by epochs; yields what the trainer tells each epoch to.
 
@@ -215,20 +216,34 @@ def epochs(
         schedule: How many epochs there are.
         label: What the display calls the training.
         records: Gets every epoch's record.
+        logs: Where the training is logged.
+        name: Of the training, in the logs.
+
+    Raises:
+        ParamsError: ``TENSORBOARD``.
     """
-    with progress(schedule.epochs, label=label, unit="epochs") as bar:
+    with (
+        logs.of(name) as log,
+        progress(schedule.epochs, label=label, unit="epochs") as bar,
+    ):
 
         def tell(record: EpochRecord) -> None:
             records.append(record)
-            held = record.validation_accuracy
-            bar.update(
-                1,
-                f"loss {record.loss:.3f}, training accuracy {record.accuracy:.1%}, "
-                + (f"validation accuracy {held:.1%}, " if held is not None else "")
-                + f"{record.samples_per_second:.0f} clips/s",
-            )
+            log(records)
+            bar.update(1, _said(record))
 
         yield tell
+
+
+def _said(record: EpochRecord) -> str:
+    """An epoch in words."""
+    held, gpu = record.validation_accuracy, record.gpu
+    return (
+        f"loss {record.loss:.3f}, training accuracy {record.accuracy:.1%}, "
+        + (f"validation accuracy {held:.1%}, " if held is not None else "")
+        + f"{record.samples_per_second:.0f} clips/s, {record.wait:.1%} of the time without data"
+        + (f", GPU at {gpu:.0%}" if gpu is not None else "")
+    )
 
 
 CURVE = ("epoch", "loss", "accuracy", "lr", "validation_loss", "validation_accuracy")

@@ -29,6 +29,7 @@ Keep = Literal["last", "best"]
 Order = Literal["shuffled", "windowed"]
 Hold = Literal["auto", "never", "device"]
 Compile = Literal["none", "kernels", "graphs"]
+BatchNorm = Literal["synchronised", "local"]
 
 LATER = {"later": True}
 """Metadata of a field whose default is what was done before there was such a field."""
@@ -77,6 +78,10 @@ class Schedule:
             0 for none; the averaged network is the result.
         keep: Which epoch's network is the result: the ``last``, or the ``best`` on the validation
             clips, the earlier of two that are as good.
+        accumulate: Batches whose gradients make one step together, as the mean over their clips;
+            the last step of an epoch takes what is left. Batch normalisation sees each batch.
+        patience: Epochs in a row without a higher validation accuracy that end the training; 0
+            never ends it early.
     """
 
     epochs: int = 65
@@ -92,6 +97,8 @@ class Schedule:
     warmup: int = 0
     average: float = 0.0
     keep: Keep = "last"
+    accumulate: int = field(default=1, metadata=LATER)
+    patience: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
 from bisect import bisect_right
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
@@ -19,17 +18,23 @@ from stroi.cache.errors import ParamsError, StroiError
 from stroi.trainer.average import Average
 from stroi.trainer.batches import Batch
 from stroi.trainer.config import Schedule
+from stroi.trainer.gpu import Usage
 from stroi.trainer.judging import Best, Judge, judged_epoch
 from stroi.trainer.runtime import deterministic
-from stroi.trainer.state import EpochRecord, load_state, save_state, state_path
+from stroi.trainer.saver import Saver
+from stroi.trainer.state import EpochRecord, state_path
+from stroi.trainer.team import ALONE, Team
+from stroi.trainer.within import Within
 
 CHECK_EVERY = 16
-"""Steps between looks at the losses: each look waits for a GPU to catch up."""
+"""Steps between looks at the losses: each look waits for a GPU and for the other processes."""
+SAVE_MINUTES = 10.0
+"""Least time between two saves inside an epoch: no kill costs more than that and a few steps."""
 
 
 B = TypeVar("B", bound=Batch)
-Feed = Callable[[int], Generator[B, None, None]]
-"""Yields the batches of an epoch, counted from 0."""
+Feed = Callable[[int, int], Generator[B, None, None]]
+"""Yields the batches of an epoch, counted from 0, without as many of its first ones."""
 Step = Callable[[B], tuple[Tensor, Tensor]]
 """Takes a batch; gives the scalar loss to minimise and the number of clips that were right."""
 OnEpoch = Callable[[EpochRecord], None]
@@ -56,13 +61,16 @@ def fit(
     threads: int,
     state: Path | None = None,
     save_every: int = 5,
+    save_minutes: float = SAVE_MINUTES,
     judge: Judge | None = None,
     on_epoch: OnEpoch | None = None,
+    team: Team = ALONE,
 ) -> list[EpochRecord]:
     """Train `model` in place by SGD; interrupted and resumed equals uninterrupted.
 
-    With a state folder the run is saved every `save_every` epochs and at its end; a run found
-    there under the same key goes on from there, and a finished one is loaded and not redone.
+    With a state folder the run is saved every `save_every` epochs, inside epochs that are long,
+    and at its end; a run found there under the same key goes on from there, and a finished one
+    is loaded and not redone.
 
     Args:
         model: The network, on its device.
@@ -72,18 +80,22 @@ def fit(
         seed: Seed; the noise of an epoch depends on it and the epoch's number only.
         key: Digest of everything the result depends on.
         threads: CPU threads.
-        state: Folder of the run's state, or None to keep none.
+        state: Folder of the run's state, or None to keep none; all processes see the same.
         save_every: Epochs between two saves.
+        save_minutes: Least minutes between two saves inside an epoch.
         judge: Asked after every epoch; the steps are the same with and without it.
         on_epoch: Told the record of every epoch, those restored from `state` included.
+        team: The processes that train together, each with this very call.
 
     Returns:
         One record per epoch.
 
     Raises:
-        ParamsError: ``KEEP_BEST`` if the best epoch is to be kept and nobody judges them.
+        ParamsError: ``KEEP_BEST``, ``PATIENCE`` if the best epoch is to be kept or waited for and
+            nobody judges them.
         StroiError: ``LOSS_NOT_FINITE`` naming epoch, batch and learning rate.
     """
+    _check_judge(schedule, judge)
     tell = on_epoch or (lambda record: None)
     optimizer = SGD(
         _groups(model, schedule),
@@ -92,34 +104,145 @@ def fit(
         nesterov=schedule.nesterov,
         weight_decay=schedule.weight_decay,
     )
-    if schedule.keep == "best" and judge is None:
-        raise ParamsError(
-            "KEEP_BEST",
-            "the best epoch cannot be kept: no clips are held out to judge it by",
-            remedy="give the split a validation part, or set schedule.keep to last",
-        )
-    path = None if state is None else state_path(state, key)
     average = Average(model, schedule.average) if schedule.average else None
     best = Best(model) if schedule.keep == "best" else None
     beside = {"average": average, "best": best}
     copies = {name: copy.values for name, copy in beside.items() if copy is not None}
-    records = load_state(path, key, model, optimizer, copies) if path else []
+    path = None if state is None else state_path(state, key)
+    saver = Saver(path, key, model, optimizer, copies, team, save_every, save_minutes)
+    at = saver.load()
+    records, within = list(at.records), at.within
     for record in records:
         tell(record)
     with deterministic(seed, threads):
-        for epoch in range(len(records), schedule.epochs):
-            record = _epoch(model, optimizer, feed, step, schedule, seed, epoch, average)
+        while not _finished(records, schedule):
+            team.seed_noise(seed, len(records))
+            if within is not None:
+                saver.resume(at)
+            record = _epoch(
+                model, optimizer, feed, step, schedule, records, within or Within(), average, saver
+            )
+            within = None
             if judge is not None:
-                record = judged_epoch(record, records, model, judge, average, best)
+                asked = partial(team.led, judge)
+                record = judged_epoch(record, records, model, asked, average, best)
             records.append(record)
-            done = epoch + 1
-            if path and (done % save_every == 0 or done == schedule.epochs):
-                save_state(path, key, model, optimizer, records, copies)
+            saver.between(records, finished=_finished(records, schedule))
             tell(record)
     chosen = best or average
     if chosen is not None:
         chosen.take(model)
     return records
+
+
+def _epoch(
+    model: nn.Module,
+    optimizer: SGD,
+    feed: Feed[B],
+    step: Step[B],
+    schedule: Schedule,
+    records: list[EpochRecord],
+    within: Within,
+    average: Average | None,
+    saver: Saver,
+) -> EpochRecord:
+    """The epoch after `records`, or what is left of it after `within`."""
+    epoch = len(records)
+    rate = learning_rate(schedule, epoch)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    model.train()
+    usage = Usage(next(model.parameters()).device)
+    waiting = 0  # clips whose gradients wait for the step that takes them
+    with closing(feed(epoch, within.batches)) as batches:
+        for batch in within.timed(batches):
+            loss, correct = step(batch)
+            within.add(loss, correct, len(batch.rows))
+            if not waiting:
+                optimizer.zero_grad(set_to_none=True)
+            if schedule.accumulate > 1:
+                loss = loss * len(batch.rows)
+            loss.backward()  # type: ignore[no-untyped-call]
+            waiting += len(batch.rows)
+            if within.batches % schedule.accumulate:
+                continue
+            _step(optimizer, schedule, waiting, average, model)
+            waiting = 0
+            looked = within.batches // schedule.accumulate % CHECK_EVERY == 0
+            if looked:
+                usage.sample()
+                _check(within, epoch, rate)
+            if saver.due(looked):
+                _check(within, epoch, rate)
+                saver.inside(records, within)
+    if waiting:
+        _step(optimizer, schedule, waiting, average, model)
+    _check(within, epoch, rate)
+    clips = sum(within.sizes)
+    return EpochRecord(
+        epoch=epoch,
+        loss=float(np.dot(within.losses, within.sizes)) / clips,
+        accuracy=within.hits / clips,
+        lr=rate,
+        seconds=within.seconds,
+        samples_per_second=clips / within.seconds,
+        wait=within.waited / within.seconds,
+        gpu=usage.mean(),
+    )
+
+
+def _step(
+    optimizer: SGD, schedule: Schedule, clips: int, average: Average | None, model: nn.Module
+) -> None:
+    """One step of the optimiser by the gradients of `clips` clips."""
+    if schedule.accumulate > 1:
+        # They are sums over clips: how many the last step of an epoch gets is not known before.
+        for group in optimizer.param_groups:
+            for value in group["params"]:
+                if value.grad is not None:
+                    value.grad.div_(clips)
+    optimizer.step()
+    if average is not None:
+        average.add(model)
+
+
+def _check(within: Within, epoch: int, rate: float) -> None:
+    """Refuse an epoch with a loss that is no finite number."""
+    within.fetch()
+    for batch, loss in enumerate(within.losses):
+        if not math.isfinite(loss):
+            raise StroiError(
+                "LOSS_NOT_FINITE",
+                f"the loss is {loss} in epoch {epoch}, batch {batch}, at learning rate {rate:g}",
+                remedy="lower the learning rate or add warm-up epochs; look for damaged input",
+            )
+
+
+def _finished(records: Sequence[EpochRecord], schedule: Schedule) -> bool:
+    """Whether no epoch follows: all are done, or none was better for `patience` epochs."""
+    shares = [record.validation_accuracy or 0.0 for record in records]
+    if schedule.patience and shares:
+        since = len(shares) - 1 - shares.index(max(shares))
+        if since >= schedule.patience:
+            return True
+    return len(records) >= schedule.epochs
+
+
+def _check_judge(schedule: Schedule, judge: Judge | None) -> None:
+    if judge is not None:
+        return
+    if schedule.keep == "best":
+        raise ParamsError(
+            "KEEP_BEST",
+            "the best epoch cannot be kept: no clips are held out to judge it by",
+            remedy="give the split a validation part, or set schedule.keep to last",
+        )
+    if schedule.patience:
+        raise ParamsError(
+            "PATIENCE",
+            "nothing tells when to stop early: no clips are held out to judge epochs by",
+            remedy="give the split a validation part, or set schedule.patience to 0",
+        )
 
 
 def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
@@ -129,60 +252,3 @@ def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
     several = [value for value in model.parameters() if value.ndim > 1]
     single = [value for value in model.parameters() if value.ndim <= 1]
     return [{"params": several}, {"params": single, "weight_decay": 0.0}]
-
-
-def _epoch(
-    model: nn.Module,
-    optimizer: SGD,
-    feed: Feed[B],
-    step: Step[B],
-    schedule: Schedule,
-    seed: int,
-    epoch: int,
-    average: Average | None,
-) -> EpochRecord:
-    torch.manual_seed(int(np.random.default_rng((seed, epoch, 1)).integers(2**62)))
-    rate = learning_rate(schedule, epoch)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    model.train()
-    started, clips = time.perf_counter(), 0
-    losses: list[Tensor] = []
-    hits: list[Tensor] = []
-    sizes: list[int] = []
-    with closing(feed(epoch)) as batches:
-        for batch in batches:
-            loss, correct = step(batch)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            if average is not None:
-                average.add(model)
-            losses.append(loss.detach())
-            hits.append(correct)
-            sizes.append(len(batch.rows))
-            if len(losses) % CHECK_EVERY == 0:
-                _check(losses, epoch, rate)
-    found = _check(losses, epoch, rate)
-    clips, seconds = sum(sizes), time.perf_counter() - started
-    return EpochRecord(
-        epoch=epoch,
-        loss=float(np.dot(found, sizes)) / clips,
-        accuracy=int(torch.stack(hits).sum()) / clips,
-        lr=rate,
-        seconds=seconds,
-        samples_per_second=clips / seconds,
-    )
-
-
-def _check(losses: list[Tensor], epoch: int, rate: float) -> list[float]:
-    """The losses of an epoch so far as numbers, all of them finite."""
-    found: list[float] = torch.stack(losses).tolist()
-    for batch, loss in enumerate(found):
-        if not math.isfinite(loss):
-            raise StroiError(
-                "LOSS_NOT_FINITE",
-                f"the loss is {loss} in epoch {epoch}, batch {batch}, at learning rate {rate:g}",
-                remedy="lower the learning rate or add warm-up epochs; look for damaged input",
-            )
-    return found

@@ -1,14 +1,15 @@
 """The state of a training run on disk, so that it can go on to the identical result.
 
-Nothing of the random generators is stored: order and noise of an epoch are functions of the seed
-and the epoch's number.
+Order and noise of an epoch are functions of the seed and the epoch's number. A state from the
+middle of one has its batches' losses and the random generators' states as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.optim import SGD
 
 from stroi.cache.errors import RefusedInput
 from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
+from stroi.trainer.within import Within, read_within
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class EpochRecord:
         validation_loss: Mean loss over the validation clips in evaluation mode; None without
             any, or if it is not finite.
         validation_accuracy: Share of them classified correctly, 0 to 1; None without any.
+        wait: Share of the wall time in which the loop waited for batches, 0 to 1.
+        gpu: Mean share of time in which the GPU worked, 0 to 1, as its driver samples it; None
+            without a GPU, or without the package that asks the driver.
     """
 
     epoch: int
@@ -42,6 +47,8 @@ class EpochRecord:
     samples_per_second: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    wait: float = 0.0
+    gpu: float | None = None
 
 
 Copies = Mapping[str, Mapping[str, Tensor]]
@@ -53,71 +60,116 @@ def state_path(folder: Path, key: str) -> Path:
     return folder / f"{key[:32]}.safetensors"
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a run is.
+
+    Attributes:
+        records: One per finished epoch.
+        within: What the epoch after them has given so far; None between two epochs.
+        noise: States of the random generators inside an epoch, see `stroi.trainer.noise`.
+    """
+
+    records: list[EpochRecord]
+    within: Within | None = None
+    noise: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 def save_state(
     path: Path,
     key: str,
     model: nn.Module,
     optimizer: SGD,
-    records: list[EpochRecord],
+    at: Position,
     copies: Copies,
+    *,
+    finished: bool = False,
 ) -> None:
-    """Save everything the next epoch depends on, atomically.
+    """Save everything the next step depends on, atomically.
 
     Args:
         path: Where to.
         key: Digest of the run's inputs and settings.
         model: Parameters and buffers.
         optimizer: Momentum buffers.
-        records: One per finished epoch.
+        at: Where the run is.
         copies: What else belongs to the run.
+        finished: Whether no step follows; then the momentum buffers, half of the file, stay out.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"momentum.{name}": value for name, value in _momenta(model, optimizer).items()}
+    if not finished:
+        momenta = _momenta(model, optimizer)
+        tensors |= {f"momentum.{name}": value for name, value in momenta.items()}
+    tensors |= {f"noise.{name}": value for name, value in at.noise.items()}
     tensors |= _named(copies)
-    write_tensors(path, tensors, {"key": key, "records": [asdict(record) for record in records]})
+    meta: dict[str, Any] = {"key": key, "records": [asdict(record) for record in at.records]}
+    meta |= {"finished": True} if finished else {}
+    meta |= {} if at.within is None else {"within": at.within.told()}
+    write_tensors(path, tensors, meta)
 
 
 def load_state(
-    path: Path, key: str, model: nn.Module, optimizer: SGD, copies: Copies
-) -> list[EpochRecord]:
+    path: Path,
+    key: str,
+    model: nn.Module,
+    optimizer: SGD,
+    copies: Copies,
+    noise: Mapping[str, Tensor],
+) -> Position:
     """Bring model and optimiser to the state on disk.
 
     Args:
         path: Where the state may be.
         key: Digest of the run's inputs and settings.
         model: Overwritten.
-        optimizer: Its momentum buffers are overwritten.
+        optimizer: Its momentum buffers are overwritten, unless the run is finished.
         copies: Overwritten.
+        noise: Shapes of the random generators' states.
 
     Returns:
-        Records of the finished epochs; [] if there is no state of this run.
+        Where the run is: at its beginning if there is no state of it.
 
     Raises:
         RefusedInput: If the file is damaged or holds another network.
     """
-    if not path.exists() or read_meta(path).get("key") != key:
-        return []
-    own = model.state_dict()
+    meta = read_meta(path) if path.exists() else {}
+    if meta.get("key") != key:
+        return Position([])
+    own, trained = model.state_dict(), dict(model.named_parameters())
     like = {f"model.{name}": value for name, value in own.items()}
-    trained = dict(model.named_parameters())
-    like |= {f"momentum.{name}": value for name, value in trained.items()}
+    if not meta.get("finished"):
+        like |= {f"momentum.{name}": value for name, value in trained.items()}
+    if "within" in meta:
+        like |= {f"noise.{name}": value for name, value in noise.items()}
     like |= _named(copies)
     tensors, meta = read_tensors(path, like)
-    try:
-        records = [EpochRecord(**record) for record in meta["records"]]
-    except (KeyError, TypeError):
-        raise RefusedInput(
-            "STATE", f"{path}: no readable epoch records", remedy="delete the file"
-        ) from None
+    at = _position(path, meta, {name: tensors.get(f"noise.{name}") for name in noise})
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(tensors[f"model.{name}"])
-        for name, value in trained.items():
-            buffer = torch.empty_like(value).copy_(tensors[f"momentum.{name}"])
-            optimizer.state[value]["momentum_buffer"] = buffer
         for name, value in _named(copies).items():
             value.copy_(tensors[name])
-    return records
+        for name, value in trained.items():
+            if not meta.get("finished"):
+                buffer = torch.empty_like(value).copy_(tensors[f"momentum.{name}"])
+                optimizer.state[value]["momentum_buffer"] = buffer
+    return at
+
+
+def _position(path: Path, meta: Mapping[str, Any], noise: Mapping[str, Tensor | None]) -> Position:
+    """Where the run of a state is; the file's text is judged here."""
+    try:
+        records = [EpochRecord(**record) for record in meta["records"]]
+        within = read_within(meta["within"]) if "within" in meta else None
+    except (KeyError, TypeError, ValueError):
+        raise RefusedInput(
+            "STATE", f"{path}: no readable epoch records", remedy="delete the file"
+        ) from None
+    if within is None:
+        return Position(records)
+    return Position(
+        records, within, {name: value for name, value in noise.items() if value is not None}
+    )
 
 
 def _named(copies: Copies) -> dict[str, Tensor]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stroi.trainer.augment import augmented
 from stroi.trainer.backbones import GraphNet
@@ -18,6 +19,10 @@ from stroi.trainer.mirroring import mirror_bodies, mirror_halves
 from stroi.trainer.mosaic_ops import resized, shift
 from stroi.trainer.rows import Companions
 from stroi.trainer.runtime import autocast, moved
+from stroi.trainer.team import ALONE, Team
+
+Through = Callable[[MosaicBatch, Companions, Tensor | None], tuple[Tensor, Tensor | None]]
+"""Takes a batch, weights or skeletons, and what to mirror; gives what `forward` gives."""
 
 
 def forward(
@@ -98,8 +103,33 @@ def _skeleton_branch(
     return skeleton, torch.where(mirrored[:, None, None], mirror_halves(weights), weights)
 
 
+class Forward(nn.Module):
+    """`forward` as a network, so that its gradients can be averaged over processes.
+
+    Args:
+        model: The network.
+    """
+
+    def __init__(self, model: FusedNet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, batch: MosaicBatch, beside: Companions, mirrored: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """See `forward`."""
+        return forward(self.model, batch, beside, mirrored=mirrored)
+
+
 def training_step(
-    model: FusedNet, batch: MosaicBatch, beside: Companions, labels: Tensor
+    model: FusedNet,
+    batch: MosaicBatch,
+    beside: Companions,
+    labels: Tensor,
+    *,
+    through: Through | None = None,
+    team: Team = ALONE,
+    clips: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Loss and hits of a training batch: eq. 6, its second term alone outside joint mode.
 
@@ -108,31 +138,40 @@ def training_step(
         batch: Mosaics on the network's device, and which clips they are.
         beside: Weights or skeletons of all N clips.
         labels: (N,) class numbers of all clips, on the CPU.
+        through: The forward pass, if it is not `forward` of the network.
+        team: The processes, of which each has its part of the batch.
+        clips: Clips of the whole batch of a team of several.
 
     Returns:
         Scalar loss, and how many clips the RGB branch classified correctly.
     """
     config, device = model.config, batch.mosaics.device
     wanted = moved(labels[torch.from_numpy(batch.rows)], device)
-    mosaics, mirrored = _augmented(model, batch)
+    mosaics, mirrored = _augmented(model, batch, team, clips or len(batch.mosaics))
     with autocast(device, config.precision):
         shown = replace(batch, mosaics=mosaics)
-        rgb, skeleton = forward(model, shown, beside, mirrored=mirrored)
+        rgb, skeleton = (through or Forward(model))(shown, beside, mirrored)
     loss = branch_loss(rgb, wanted, config.loss)
     if skeleton is not None:
         loss = loss + branch_loss(skeleton, wanted, config.loss)
     return loss, (rgb.argmax(1) == wanted).sum()
 
 
-def _augmented(model: FusedNet, batch: MosaicBatch) -> tuple[Tensor, Tensor | None]:
-    """Shifted mosaics and which to mirror, drawn on the CPU so that every device sees the same."""
+def _augmented(
+    model: FusedNet, batch: MosaicBatch, team: Team, clips: int
+) -> tuple[Tensor, Tensor | None]:
+    """Shifted mosaics and which to mirror, drawn on the CPU so that every device sees the same.
+
+    The first process of a team draws for the whole batch, as it would alone.
+    """
     config, mosaics = model.config, batch.mosaics
-    count, device = len(mosaics), mosaics.device
+    part, device = team.part(clips), mosaics.device
     mirrored = None
     if config.flip > 0:
-        mirrored = moved(torch.rand(count) < config.flip, device)
+        mirrored = moved(team.told(torch.rand(clips))[part] < config.flip, device)
     if config.shift > 0:
-        moves = moved(torch.randint(-config.shift, config.shift + 1, (2, count)), device)
+        drawn = team.told(torch.randint(-config.shift, config.shift + 1, (2, clips)))
+        moves = moved(drawn[:, part], device)
         mosaics = shift(_sized(model, mosaics), model.cells, moves[0], moves[1])
     if batch.looks is not None:
         mosaics = changed(_sized(model, mosaics), batch.looks)

@@ -3,28 +3,25 @@
 Every process holds the whole network and the whole training set. Of each batch it sees its own
 part, and the gradients are averaged by the number of clips, so that a step is that of the whole
 batch in one process, but for two things: a batch normalisation normalises by the part that its
-process sees, and dropout draws other numbers. The normalisations' running statistics are averaged
-after every step: the network is the same everywhere at any time.
+process sees, unless it is synchronised (`stroi.trainer.batch_norm`), and dropout draws other
+numbers. The running statistics of the former are averaged after every step: the network is the
+same everywhere at any time.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from stroi.cache.errors import ParamsError
-from stroi.trainer.state import state_path
+from stroi.cache.errors import ParamsError, StroiError
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,12 @@ class Team:
     Attributes:
         rank: Number of this process, from 0.
         size: How many there are.
+        local: Number of this process on its machine, from 0: its GPU.
     """
 
     rank: int = 0
     size: int = 1
+    local: int = 0
 
     @property
     def leads(self) -> bool:
@@ -57,11 +56,55 @@ class Team:
         """Share of `count` clips that this process sees, 0 to 1."""
         return (count * (self.rank + 1) // self.size - count * self.rank // self.size) / count
 
-    def reseed(self, seed: int, epoch: int) -> None:
-        """Give every process but the first another source of noise than the first has."""
-        if not self.leads:
-            drawn = np.random.default_rng((seed, epoch, 1, self.rank)).integers(2**62)
-            torch.manual_seed(int(drawn))
+    def seed_noise(self, seed: int, epoch: int) -> None:
+        """Seed what augmentation and dropout of an epoch draw, in every process otherwise."""
+        own = () if self.leads else (self.rank,)
+        drawn = np.random.default_rng((seed, epoch, 1, *own)).integers(2**62)
+        torch.manual_seed(int(drawn))
+
+    def device(self, name: str) -> str:
+        """The device called `name` as this process uses it: each has a GPU of its own."""
+        several = self.size > 1 and (name == "cuda" or (name == "auto" and _has_gpu()))
+        return f"cuda:{self.local}" if several else name
+
+    def told(self, values: Tensor) -> Tensor:
+        """What the first process gives, on the CPU; the others' values give type and shape."""
+        if self.size > 1:
+            values = values.clone()
+            distributed.broadcast(values, 0)
+        return values
+
+    def agreed(self, flag: bool) -> bool:
+        """Whether the first process says so."""
+        return bool(self.told(torch.tensor([int(flag)])).item())
+
+    def gathered(self, values: Tensor) -> Tensor:
+        """(processes, ...) what each of them gives, on the CPU."""
+        if self.size == 1:
+            return values[None]
+        found = [torch.empty_like(values) for _ in range(self.size)]
+        distributed.all_gather(found, values)
+        return torch.stack(found)
+
+    def led(self, judge: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+        """What `judge` finds in the first process; it is asked there alone."""
+        found = judge() if self.leads else (0.0, 0.0)
+        loss, share = self.told(torch.tensor(found, dtype=torch.float64)).tolist()
+        return loss, share
+
+    def check_same(self, numbers: Sequence[int], what: str) -> None:
+        """Make sure that all processes begin alike; otherwise they would wait for ever.
+
+        Raises:
+            StroiError: ``TEAM_STATE``.
+        """
+        found = self.gathered(torch.tensor(numbers)).tolist()
+        if any(one != found[0] for one in found):
+            raise StroiError(
+                "TEAM_STATE",
+                f"the processes begin with another {what}: {found}",
+                remedy="let all machines see the same folders, or delete the training's state",
+            )
 
     def wrapped(self, model: nn.Module) -> nn.Module:
         """`model` as this process calls it in training: gradients are averaged as they come."""
@@ -70,17 +113,18 @@ class Team:
         return DistributedDataParallel(model)
 
     def united(
-        self, model: nn.Module, loss: Tensor, hits: Tensor, count: int
+        self, model: nn.Module, loss: Tensor, hits: Tensor, count: int, *, measured: bool = True
     ) -> tuple[Tensor, Tensor]:
         """The loss and hits of a whole batch out of those of this process's part.
 
-        Running statistics of `model` are averaged on the way.
+        Running statistics of `model` are averaged on the way if they are `measured` by parts.
 
         Args:
             model: The network, after its forward pass.
             loss: Scalar, mean over this part.
             hits: Right answers in this part.
             count: Clips of the whole batch, over all processes.
+            measured: Whether every process measured them on its own part.
 
         Returns:
             The mean loss over the batch, whose gradient in this process is such that the average
@@ -89,35 +133,23 @@ class Team:
         if self.size == 1:
             return loss, hits
         weight = self.weight(count)
-        measured = [value for name, value in model.named_buffers() if ".running_" in name]
+        buffers = model.named_buffers() if measured else ()
+        running = [value for name, value in buffers if ".running_" in name]
         sums = torch.stack([loss.detach() * weight, (hits if weight else 0 * hits).to(loss.dtype)])
-        sent = torch.cat([sums, *(value.flatten() for value in measured)])
+        sent = torch.cat([sums, *(value.flatten() for value in running)])
         distributed.all_reduce(sent)
-        sizes = [value.numel() for value in measured]
+        sizes = [value.numel() for value in running]
         parts = torch.split(sent[2:] / self.size, sizes)
-        for value, mean in zip(measured, parts, strict=True):
+        for value, mean in zip(running, parts, strict=True):
             # Past autograd, which would see a change before the backward pass: that does not
             # read what training only accumulates.
             value.data.copy_(mean.view_as(value))
         own = loss * (weight * self.size)
         return own + (sent[0] - own.detach()), sent[1].round().long()
 
-    @contextmanager
-    def state(self, folder: Path | None, key: str) -> Iterator[Path | None]:
-        """The folder of the run `key`'s state; all but the first process get a copy of their own.
 
-        Args:
-            folder: The folder that only the first process writes to, seen by all; None for none.
-            key: Digest of everything the result depends on.
-        """
-        if self.leads or folder is None:
-            yield folder
-            return
-        with TemporaryDirectory(prefix="stroi-") as name:
-            own = Path(name)
-            if state_path(folder, key).exists():
-                shutil.copyfile(state_path(folder, key), state_path(own, key))
-            yield own
+def _has_gpu() -> bool:
+    return torch.cuda.device_count() > 0
 
 
 ALONE = Team()
@@ -128,7 +160,9 @@ PATIENCE = timedelta(days=1)
 
 @contextmanager
 def team(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
-    """Join the processes that torchrun has started, on processors, until the end of the block.
+    """Join the processes that torchrun has started, until the end of the block.
+
+    They talk through gloo, and through NCCL about what is on GPUs.
 
     Args:
         environment: Where torchrun says which process this is.
@@ -140,7 +174,9 @@ def team(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
         ParamsError: ``TORCHRUN`` if what torchrun says makes no sense.
     """
     said = environment.get("RANK", "0"), environment.get("WORLD_SIZE", "1")
-    if not (all(number.isdigit() for number in said) and int(said[0]) < int(said[1])):
+    local = environment.get("LOCAL_RANK", "0")
+    numbers = all(number.isdigit() for number in (*said, local))
+    if not (numbers and int(said[0]) < int(said[1])):
         raise ParamsError(
             "TORCHRUN",
             f"RANK is {said[0]!a} and WORLD_SIZE {said[1]!a} in the environment",
@@ -150,8 +186,10 @@ def team(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
     if size == 1:
         yield ALONE
         return
-    distributed.init_process_group("gloo", timeout=PATIENCE, rank=rank, world_size=size)
+    gpus = _has_gpu() and distributed.is_nccl_available()
+    talk = "cpu:gloo,cuda:nccl" if gpus else "gloo"
+    distributed.init_process_group(talk, timeout=PATIENCE, rank=rank, world_size=size)
     try:
-        yield Team(rank, size)
+        yield Team(rank, size, int(local))
     finally:
         distributed.destroy_process_group()

@@ -16,7 +16,7 @@ from stroi.trainer.config import GcnConfig, Schedule
 from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.judging import verdict
 from stroi.trainer.keys import array_digest, label_array, run_key, skeleton_digest
-from stroi.trainer.loop import OnEpoch, fit
+from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
 from stroi.trainer.losses import branch_loss
 from stroi.trainer.runtime import autocast, deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource, prepare_all
@@ -47,6 +47,7 @@ def train_gcn(
     threads: int = 1,
     state: Path | None = None,
     save_every: int = 5,
+    save_minutes: float = SAVE_MINUTES,
     validation: Mapping[str, int] | None = None,
     on_epoch: OnEpoch | None = None,
     team: Team = ALONE,
@@ -65,6 +66,7 @@ def train_gcn(
         threads: CPU threads.
         state: Folder for resuming; it may be deleted at any time.
         save_every: Epochs between two saves.
+        save_minutes: Least minutes between two saves inside an epoch.
         validation: Class number of clips to judge every epoch by; no step depends on them.
         on_epoch: Told about every epoch.
         team: The processes that train together, each with this very call.
@@ -86,12 +88,12 @@ def train_gcn(
     targets = torch.from_numpy(truth)
     trained = team.wrapped(model)
 
-    def feed(epoch: int) -> Generator[ClipBatch, None, None]:
+    def feed(epoch: int, skip: int) -> Generator[ClipBatch, None, None]:
         draws = draws_of_epoch(
             len(data.ids), frames=x.shape[2], joints=x.shape[3], seed=seed, epoch=epoch
         )
-        team.reseed(seed, epoch)
-        for rows in epoch_batches(len(data.ids), schedule.batch_size, seed=seed, epoch=epoch):
+        parts = epoch_batches(len(data.ids), schedule.batch_size, seed=seed, epoch=epoch)
+        for rows in parts[skip:]:
             own = rows[team.part(len(rows))]
             yield ClipBatch(rows, augmented(x[own], draws[own], config.augment, data.layout))
 
@@ -119,9 +121,9 @@ def train_gcn(
         "gcn", config, schedule, seed=seed, threads=threads, device=where, classes=classes,
         inputs=inputs, processes=team.size,
     )  # fmt: skip
-    with team.state(state, key) as folder:
-        fit(
-            model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads,
-            state=folder, save_every=save_every, judge=judge if held else None, on_epoch=on_epoch,
-        )  # fmt: skip
+    fit(
+        model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads, state=state,
+        save_every=save_every, save_minutes=save_minutes, judge=judge if held else None,
+        on_epoch=on_epoch, team=team,
+    )  # fmt: skip
     return model.eval()

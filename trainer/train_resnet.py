@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator, Mapping
-from contextlib import closing
-from dataclasses import replace
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from stroi.cache.files import digest, sha256_file
@@ -16,25 +18,46 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.augment import draws_of_epoch
 from stroi.trainer.backbones import GraphNet
-from stroi.trainer.batches import MosaicBatch
-from stroi.trainer.config import Augment, Feeding, Mode, ResNetConfig, Schedule, told
+from stroi.trainer.batch_norm import Whole, synchronised
+from stroi.trainer.batches import Batch, MosaicBatch
+from stroi.trainer.config import (
+    Augment,
+    BatchNorm,
+    Feeding,
+    Mode,
+    ResNetConfig,
+    Schedule,
+    told,
+)
 from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.judging import verdict
 from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest, run_key
-from stroi.trainer.loop import OnEpoch, fit
+from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
 from stroi.trainer.resnet import load_backbone
 from stroi.trainer.rows import companions
 from stroi.trainer.runtime import deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
-from stroi.trainer.steps import joint_augment, training_step
+from stroi.trainer.steps import Forward, joint_augment, training_step
+from stroi.trainer.team import ALONE, Team
 
 COMPILED = {"kernels": "default", "graphs": "reduce-overhead"}
 """What torch calls what `Feeding.compile` says."""
 
 
 PLAIN = Feeding()
+
+
+@dataclass(frozen=True)
+class PartBatch(Batch):
+    """Clips that one step of all processes sees.
+
+    Attributes:
+        own: Those of them that this process sees, with their mosaics.
+    """
+
+    own: MosaicBatch
 
 
 def train_resnet(
@@ -56,8 +79,11 @@ def train_resnet(
     threads: int = 1,
     state: Path | None = None,
     save_every: int = 5,
+    save_minutes: float = SAVE_MINUTES,
     validation: Mapping[str, int] | None = None,
     on_epoch: OnEpoch | None = None,
+    team: Team = ALONE,
+    batch_norm: BatchNorm = "synchronised",
 ) -> FusedNet:
     """Train a ResNet on the mosaics that `labels` names.
 
@@ -86,8 +112,12 @@ def train_resnet(
         threads: CPU threads.
         state: Folder for resuming; it may be deleted at any time.
         save_every: Epochs between two saves.
+        save_minutes: Least minutes between two saves inside an epoch.
         validation: Class number of clips to judge every epoch by; no step depends on them.
         on_epoch: Told about every epoch.
+        team: The processes that train together, each with this very call.
+        batch_norm: Whether a batch normalisation of several processes measures the whole batch,
+            ``synchronised``, or each process its own part, ``local``.
 
     Returns:
         The trained network in evaluation mode.
@@ -112,24 +142,43 @@ def train_resnet(
     if pretrained is not None:
         load_backbone(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(where)
+    through = team.wrapped(Forward(model))
+    local = batch_norm == "local"
+    whole = Whole()
 
     source = Feed(
         model, mosaics, ids, beside, feeding, schedule.batch_size, seed=seed, device=where
     )
 
-    def feed(epoch: int) -> Generator[MosaicBatch, None, None]:
-        batches = source.batches(epoch, source.parts(epoch))
+    def own_batches(
+        epoch: int, parts: list[NDArray[np.int64]]
+    ) -> Generator[MosaicBatch, None, None]:
+        batches = source.batches(epoch, parts)
         if model.gcn is None or beside.x is None or joint_augment(model.gcn) == Augment():
             return batches
         frames, joints = beside.x.shape[2:4]
         draws = draws_of_epoch(len(ids), frames=frames, joints=joints, seed=seed, epoch=epoch)
         return _with_draws(batches, draws)
 
+    def feed(epoch: int, skip: int) -> Generator[PartBatch, None, None]:
+        parts = list(source.parts(epoch))[skip:]
+        if not parts:
+            return
+        own = [rows[team.part(len(rows))] for rows in parts]
+        with closing(own_batches(epoch, own)) as batches:
+            for rows, batch in zip(parts, batches, strict=True):
+                yield PartBatch(rows, batch)
+
     if feeding.compile != "none":
         model.resnet.compile(mode=COMPILED[feeding.compile])
 
-    def step(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
-        return training_step(model, batch, beside, targets)
+    def step(batch: PartBatch) -> tuple[Tensor, Tensor]:
+        count = len(batch.rows)
+        whole.counts = team.weight(count) > 0
+        loss, hits = training_step(
+            model, batch.own, beside, targets, through=through, team=team, clips=count
+        )
+        return team.united(model, loss, hits, count, measured=local)
 
     held = dict(validation or {})
 
@@ -155,15 +204,18 @@ def train_resnet(
             judged.digests, mosaic_digest(mosaics, others),
             array_digest(label_array(held, others, classes)),
         ])  # fmt: skip
+    if local and team.size > 1:
+        inputs["batch_norm"] = batch_norm
     key = run_key(
         mode, config, schedule, seed=seed, threads=threads, device=where, classes=classes,
-        inputs=inputs,
+        inputs=inputs, processes=team.size,
     )  # fmt: skip
-    fit(
-        model, feed, step, schedule=schedule,
-        seed=seed, key=key, threads=threads, state=state, save_every=save_every,
-        judge=judge if held else None, on_epoch=on_epoch,
-    )  # fmt: skip
+    with nullcontext() if local else synchronised(model, team, whole):
+        fit(
+            model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads,
+            state=state, save_every=save_every, save_minutes=save_minutes,
+            judge=judge if held else None, on_epoch=on_epoch, team=team,
+        )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
     return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()
 

@@ -32,8 +32,8 @@ def _task(net: nn.Module, *, count: int = 11, poison: float = 1.0) -> tuple[Call
     x = torch.from_numpy(random.normal(0, 1, (count, 5)).astype(np.float32)) * poison
     y = torch.from_numpy(random.integers(0, 3, count))
 
-    def feed(epoch: int) -> Generator[Batch, None, None]:
-        for rows in epoch_batches(count, 4, seed=0, epoch=epoch):
+    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
+        for rows in epoch_batches(count, 4, seed=0, epoch=epoch)[skip:]:
             yield Batch(rows)
 
     def step(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -106,7 +106,7 @@ def test_a_finished_run_is_loaded_and_not_redone(tmp_path: Path) -> None:
     whole, _ = _train(tmp_path)
     net = _net(seed=9)
 
-    def feed(epoch: int) -> Generator[Batch, None, None]:
+    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
         raise AssertionError("nothing is left to train")
         yield
 

@@ -44,7 +44,7 @@ def _one_step(schedule: Schedule) -> nn.Module:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
 
-    def feed(epoch: int) -> Generator[Batch, None, None]:
+    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
         yield Batch(np.arange(2))
 
     def step(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from torch import nn
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.weights import Weights
+from stroi.trainer.batch_norm import Whole, synchronised
 from stroi.trainer.infer_gcn import dump_weights
 from stroi.trainer.keys import model_digest
 from stroi.trainer.state import EpochRecord
@@ -42,6 +43,7 @@ class Seen(NamedTuple):
     digests: list[str]
     records: list[EpochRecord]
     weights: Weights
+    normalised: dict[int, dict[str, Any]]
 
 
 @given(count=st.integers(1, 40), size=st.integers(1, 9))
@@ -92,6 +94,26 @@ def _step(one: Team, count: int) -> tuple[torch.Tensor, tuple[float, int]]:
     return net.weight.grad, (float(loss.detach()), int(hits))
 
 
+def _normalised_step(one: Team, count: int) -> dict[str, Any]:
+    """Loss, gradients and running statistics of a step with synchronised normalisation."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3)
+    ).double()
+    x, labels = torch.randn(7, 2, 5, 5).double() + 3, torch.randint(0, 3, (7,))
+    part, trained, whole = one.part(count), one.wrapped(net), Whole(one.weight(count) > 0)
+    with synchronised(net, one, whole):
+        logits = trained(x[:count][part])
+        loss = nn.functional.cross_entropy(logits, labels[:count][part])
+        loss, _ = one.united(net, loss, torch.tensor(0), count, measured=False)
+        loss.backward()
+    found = {name: value.grad for name, value in net.named_parameters()}
+    found |= dict(net.named_buffers()) | {"loss": loss.detach()}
+    with torch.no_grad():
+        found["judged"] = net.eval()(x)
+    return {name: value.numpy() for name, value in found.items()}
+
+
 def _work(rank: int, port: int, folder: str, results: Any) -> None:
     """One of the processes."""
     said = {"RANK": str(rank), "WORLD_SIZE": str(SIZE)}
@@ -99,6 +121,7 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
     torch.set_num_threads(1)
     with team(said) as one:
         steps = {count: _step(one, count) for count in (1, 2, 7)}
+        normalised = {count: _normalised_step(one, count) for count in (1, 2, 7)}
         digests, records = [], []
         for _ in range(2):
             records.clear()
@@ -111,7 +134,7 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
     found = {count: step[0] for count, step in steps.items()}
     losses = {count: step[1] for count, step in steps.items()}
     arrays = {count: value.numpy() for count, value in found.items()}
-    results.put(Seen(rank, arrays, losses, digests, records, weights))
+    results.put(Seen(rank, arrays, losses, digests, records, weights, normalised))
 
 
 def _train(one: Team, folder: Path | None, records: list[EpochRecord], dropout: float = 0.0) -> Any:
@@ -156,6 +179,19 @@ def test_step_is_that_of_the_whole_batch(seen: list[Seen], count: int) -> None:
     for one in seen:
         np.testing.assert_allclose(one.gradients[count], expected.numpy(), rtol=1e-5, atol=1e-7)
         assert one.losses[count] == (pytest.approx(loss, rel=1e-6), hits)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_synchronised_normalisation_is_that_of_the_whole_batch(
+    seen: list[Seen], count: int
+) -> None:
+    """The clip that a process without any sees does not count."""
+    expected = _normalised_step(Team(), count)
+    for one in seen:
+        for name, value in expected.items():
+            np.testing.assert_allclose(
+                one.normalised[count][name], value, rtol=1e-9, atol=1e-12, err_msg=name
+            )
 
 
 def test_every_process_holds_the_same_network(seen: list[Seen]) -> None:
