@@ -16,6 +16,7 @@ from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.batches import MosaicBatch
+from stroi.trainer.compiled import compile_network
 from stroi.trainer.config import Compile, Feeding, Precision, ResNetConfig
 from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
@@ -24,7 +25,6 @@ from stroi.trainer.runtime import deterministic
 from stroi.trainer.steps import training_step
 
 CLASSES = tuple(f"A{number:03}" for number in range(1, 61))
-COMPILED = {"kernels": "default", "graphs": "reduce-overhead"}
 
 
 class Trainer:
@@ -57,8 +57,7 @@ class Trainer:
         self.beside = Companions(halves, None, None, None, {})
         self.net = FusedNet(CLASSES, network_cells(cache, config), config, mode="fixed")
         self.net.to(device).train()
-        if compiled != "none":
-            self.net.resnet.compile(mode=COMPILED[compiled])
+        compile_network(self.net, compiled, device)
         feeding = Feeding(hold="auto" if hold else "never")
         self.feed = Feed(
             self.net, cache, cache.ids, self.beside, feeding, batch, seed=0, device=device
@@ -97,7 +96,7 @@ class Trainer:
         return loss.detach()
 
     def seconds(self, batches: Iterator[MosaicBatch]) -> float:
-        """Processor time of the steps on a CPU, time by the clock on a GPU."""
+        """Processor time of all threads for the steps on a CPU, time by the clock on a GPU."""
         clock = time.process_time if self._device.type == "cpu" else time.perf_counter
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
@@ -130,4 +129,6 @@ def race(trainer: Trainer, *, steps: int, rounds: int, batch: int) -> dict[str, 
         "resident_images_per_s": round(images / statistics.median(still), 2),
         "ratio": round(float(ratio), 4),
         "ratio_of_medians": round(statistics.median(still) / statistics.median(fed), 4),
+        "rounds": rounds,
+        "images_per_round": images,
     }

@@ -2,8 +2,9 @@
 
 `trainer_feed.py VIDEO_OR_FOLDER...` cuts mosaics out of real videos and reads them in every way,
 races the fed training step against one on a resident batch, and an epoch from the cache against
-the online ways on rendered clips. `--device cuda` also tries the settings of a GPU. Processor
-time of one core, medians of interleaved rounds; by the clock on a GPU. Writes
+the online ways on rendered clips. `--device cuda` also tries the settings of a GPU. The process
+runs on one core; what counts is the processor time of all its threads, so the thread that fetches
+ahead is paid for; by the clock on a GPU. Medians of interleaved rounds. Writes
 benchmarks/results/trainer_feed.json and .md, and on a GPU benchmarks/gpu.md.
 Needs `pip install -e '.[bench]'`; some minutes.
 """
@@ -37,10 +38,12 @@ from stroi.stages.demo.plan import plan_demo
 from stroi.stages.demo.render import render_clip
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.finish import finish_for
+from stroi.trainer.gather import gather
+from stroi.trainer.runtime import deterministic
 from stroi.trainer.stgcn import StGcn
 
 BATCH, RING = 64, 3
-TURN = 512  # samples in a turn of a fast way
+TURN = 1024  # samples in a turn of a fast way
 GOALS = {
     "uint8 samples/s": 60_000,
     "weighted, normalised float samples/s": 15_000,
@@ -51,16 +54,22 @@ PACKAGES = ("torch", "numpy", "numba", "opencv-python-headless", "pillow")
 Turn = Callable[[], int]
 
 
-def rates(ways: Mapping[str, Turn], rounds: int) -> dict[str, float]:
-    """Median samples per second of processor time of each way, the ways taking turns."""
+def rates(ways: Mapping[str, Turn], rounds: int) -> dict[str, list[float]]:
+    """Samples per second of processor time of each way: median, least and most of its turns.
+
+    The ways take turns; the first round warms up and does not count.
+    """
     found: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
             start = time.process_time()
             done = way()
-            if turn:  # the first round warms up
+            if turn:
                 found[name].append(done / (time.process_time() - start))
-    return {name: round(statistics.median(each), 1) for name, each in found.items()}
+    return {
+        name: [float(f"{value:.4g}") for value in (statistics.median(each), min(each), max(each))]
+        for name, each in found.items()
+    }
 
 
 def data_path(cache: MosaicCache, scratch: Path, rounds: int) -> dict[str, Any]:
@@ -83,6 +92,11 @@ def data_path(cache: MosaicCache, scratch: Path, rounds: int) -> dict[str, Any]:
         return [each.astype(np.int64) for each in rows]
 
     def uint8() -> int:
+        for number, rows in enumerate(batches()):
+            gather(cache, [cache.ids[row] for row in rows], small[number % RING])
+        return TURN
+
+    def uint8_numpy() -> int:
         for number, rows in enumerate(batches()):
             cache.batch([cache.ids[row] for row in rows], small[number % RING])
         return TURN
@@ -113,24 +127,32 @@ def data_path(cache: MosaicCache, scratch: Path, rounds: int) -> dict[str, Any]:
             large[number % RING] = other
         return TURN
 
+    def copy_uint8() -> int:
+        for number in range(TURN // BATCH):
+            small[number % RING] = small[(number + 1) % RING]
+        return TURN
+
     check = np.arange(BATCH)
     finish(cache, list(cache.ids[:BATCH]), check, None, large[0])
     wanted = net.pictures(torch.from_numpy(cache.batch(cache.ids[:BATCH])), halves[check])
     if not torch.equal(torch.from_numpy(large[0]).permute(0, 3, 1, 2), wanted):
         raise SystemExit("the finished floats are not the network's")
     difference = (torch.stack([folder[row] for row in range(8)]) - wanted[:8]).abs().mean()
-    found = rates(
-        {"uint8": uint8, "float": floats, "float, torch": plain_torch, "JPEG folder": jpeg,
-         "fill float32": fill, "copy float32": copy},
+    turns = rates(
+        {"uint8": uint8, "uint8, numpy alone": uint8_numpy, "float": floats,
+         "float, torch": plain_torch, "JPEG folder": jpeg, "copy of uint8 batches": copy_uint8,
+         "fill of float batches": fill, "copy of float batches": copy},
         rounds,
     )  # fmt: skip
-    size = int(np.prod(cache.shape)) * 4 / 1e9
+    found = {name: middle for name, (middle, _, _) in turns.items()}
     return {
         "samples_per_s": found,
+        "least_and_most": {name: span for name, (_, *span) in turns.items()},
         "float_times_jpeg_folder": round(found["float"] / found["JPEG folder"], 2),
         "uint8_times_jpeg_folder": round(found["uint8"] / found["JPEG folder"], 2),
         "gb_per_s_stored": {
-            name: round(found[name] * size, 2) for name in ("float", "fill float32", "copy float32")
+            name: round(rate * (4 if "float" in name else 1) * int(np.prod(cache.shape)) / 1e9, 2)
+            for name, rate in found.items()
         },
         "mean_difference_of_the_jpeg_folder": round(float(difference), 4),
     }
@@ -171,15 +193,17 @@ def online_ways(scratch: Path, rounds: int, batch: int) -> dict[str, Any]:
         trainer.train(iter([resident]))
         return batch
 
-    found = rates(
-        {"cache": cached, "as published": published, "well written": well_written, "step": step},
-        rounds,
-    )
-    ms = {name: 1000 / rate for name, rate in found.items()}
+    with deterministic(0, 1):  # its setting of the allocator is the rivals' gain as well
+        found = rates(
+            {"cache": cached, "as published": published, "well written": well_written,
+             "step": step},
+            rounds,
+        )  # fmt: skip
+    ms = {name: 1000 / rate for name, (rate, _, _) in found.items()}
     names = ("as published", "well written")
     return {
         "clips": len(clips),
-        "ms_per_sample": {name: round(value, 3) for name, value in ms.items()},
+        "ms_per_sample": {name: float(f"{value:.4g}") for name, value in ms.items()},
         "data_path_times": {name: round(ms[name] / ms["cache"], 1) for name in names},
         "whole_epoch_times": {
             name: round((ms[name] + ms["step"]) / (ms["cache"] + ms["step"]), 2) for name in names
@@ -199,78 +223,101 @@ def judged(found: Mapping[str, Any]) -> list[tuple[str, float, float]]:
 
 def page(found: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
-    path, ways, step = found["data_path"], found["online"], found["cpu_step"]
-    lines = [
-        "# Feeding the trainer",
-        "",
-        found["how"],
-        "",
-        f"{found['machine']}; {found['system']};",
-    ]
-    lines += [f"{found['versions']}; load average {found['load'][0]} before and {found['load'][1]}"]
-    lines += [f"after, on {found['cores']} cores.", "", "| goal | found | wanted | |"]
-    lines += ["|---|---|---|---|"]
+    first, last = found["load"]
+    lines = ["# Feeding the trainer", "", found["how"], ""]
+    lines += [f"{found['machine']}; {found['system']}; {found['versions']};"]
+    lines += [f"load average {first} before and {last} after, on {found['cores']} cores.", ""]
+    lines += ["| goal | found | wanted | |", "|---|---|---|---|"]
     lines += [
         f"| {what} | {got:,} | >= {wanted:,} | {'reached' if got >= wanted else 'MISSED'} |"
         for what, got, wanted in judged(found)
     ]
-    lines += ["", "## Data path alone", "", "| way | samples/s |", "|---|---|"]
-    lines += [f"| {name} | {rate:,.0f} |" for name, rate in path["samples_per_s"].items()]
-    stored = path["gb_per_s_stored"]
+    lines += [*_path_lines(found["data_path"]), *_online_lines(found["online"])]
+    return "\n".join(lines + _step_lines(found)) + "\n"
+
+
+def _path_lines(path: Mapping[str, Any]) -> list[str]:
+    """The data path alone, beside what memory does in the same rounds."""
+    rate, stored = path["samples_per_s"], path["gb_per_s_stored"]
+    lines = ["", "## Data path alone", "", "| way | samples/s | least, most | GB/s stored |"]
+    lines += ["|---|---|---|---|"]
+    lines += [
+        f"| {name} | {middle:,.0f} | {least:,.0f}, {most:,.0f} | {stored[name]} |"
+        for (name, middle), (least, most) in zip(
+            rate.items(), path["least_and_most"].values(), strict=True
+        )
+    ]
     lines += [
         "",
-        "`float` is the weighted, normalised float32 batch, bit for bit the network's own",
+        "`uint8` is what a GPU is fed with (stores past the caches); `uint8, numpy alone`",
     ]
-    lines += [
-        "(`float, torch`). `JPEG folder` ends in the same batch but for what JPEG loses (mean"
-    ]
+    lines += [f"is `MosaicCache.batch`. `float` is {path['float_times_jpeg_folder']} times and"]
+    lines += [f"`uint8` {path['uint8_times_jpeg_folder']} times as fast as the JPEG folder."]
+    lines += ["`float` is the weighted, normalised batch, bit for bit the network's own (`float,"]
+    lines += ["torch`). `JPEG folder` ends in the same batch but for what JPEG loses (mean"]
     lines += [f"difference {path['mean_difference_of_the_jpeg_folder']}): Pillow, torch and its"]
-    lines += ["DataLoader, written plainly as torchvision does it. In GB/s of stores: float"]
-    lines += [f"{stored['float']}, filling the same buffers {stored['fill float32']}, copying into"]
-    lines += [f"them {stored['copy float32']}: memory is the bound.", ""]
-    lines += [f"uint8 is {path['uint8_times_jpeg_folder']} times as fast as the JPEG folder."]
-    lines += ["", "## Against cutting and weighing in the loop", ""]
-    lines += [f"{ways['clips']} rendered clips; ms of processor time per sample: " + ", ".join(
-        f"{name} {value}" for name, value in ways["ms_per_sample"].items()) + "."]  # fmt: skip
-    lines += ["`as published` keeps every frame decoded and runs a plain ST-GCN on 300 frames"]
-    lines += [
-        "of two bodies; `well written` decodes what it needs and runs this project's network."
-    ]
+    lines += ["DataLoader, written plainly as torchvision does it.", ""]
+    for way, bound in (("uint8", "copy of uint8 batches"), ("float", "copy of float batches")):
+        share = rate[way] / rate[bound]
+        said = "memory is the bound" if share >= 0.9 else "not shown to be bound by memory"
+        lines += [f"`{way}` stores {share:.2f} times what a plain copy into the same buffers"]
+        lines += [f"stores: {said}."]
+    return lines
+
+
+def _online_lines(ways: Mapping[str, Any]) -> list[str]:
+    """Against the ways without a cache."""
+    each = ", ".join(f"{name} {value}" for name, value in ways["ms_per_sample"].items())
+    lines = ["", "## Against cutting and weighing in the loop", ""]
+    lines += [f"{ways['clips']} rendered clips; ms of processor time per sample: {each}."]
+    lines += ["`as published` keeps every frame decoded and runs a plain ST-GCN on 300 frames of"]
+    lines += ["two bodies; `well written` decodes what it needs and runs this project's network;"]
+    lines += ["`step` is the training step (ResNet18, float32) that is added to each for an epoch."]
     lines += [
         "",
         "| online way | data path alone, x cache | whole epoch, x cache |",
         "|---|---|---|",
     ]
-    lines += [
+    return lines + [
         f"| {name} | {ratio:,} | {ways['whole_epoch_times'][name]} |"
         for name, ratio in ways["data_path_times"].items()
     ]
-    lines += ["", "## Fed step against resident step on this CPU, float32", ""]
-    lines += [f"{step['fed_images_per_s']} images/s fed, {step['resident_images_per_s']} on one"]
-    lines += [
-        f"resident batch of {found['step_batch']}: median ratio {step['ratio']}, ratio of the"
+
+
+def _step_lines(found: Mapping[str, Any]) -> list[str]:
+    """The fed step against the resident one."""
+    step = found["cpu_step"]
+    share = step["resident_images_per_s"] / found["data_path"]["samples_per_s"]["float"]
+    return [
+        "",
+        "## Fed step against resident step on this CPU, float32",
+        "",
+        f"{step['fed_images_per_s']} images/s fed, {step['resident_images_per_s']} on one resident",
+        f"batch of {found['step_batch']}; {step['rounds']} rounds of {step['images_per_round']}"
+        f" images each: median ratio {step['ratio']},",
+        f"ratio of the medians {step['ratio_of_medians']}. By the data path's own rate its thread",
+        f"takes {share:.3%} of a step: a ratio further from 1 than that is the machine's unrest.",
     ]
-    lines += [f"medians {step['ratio_of_medians']}."]
-    return "\n".join(lines) + "\n"
 
 
 def measured(given: argparse.Namespace) -> dict[str, Any]:
     """All figures of this machine's processor."""
-    rounds = 3 if given.quick else 7
+    rounds = 5 if given.quick else 15
     videos = find_videos(given.place)
     if not videos:
         raise SystemExit(f"no videos in {', '.join(map(str, given.place))}")
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        count = 256 if given.quick else 1000
+        # A GPU is through a thousand in a moment, and each epoch begins with empty buffers.
+        count = 256 if given.quick else 4000 if given.device == "cuda" else 1000
         write_caches([scratch / "cache"], videos[:: 8 if given.quick else 2], count, [225])
         cache = MosaicCache(scratch / "cache", verify=False)
         found: dict[str, Any] = {"data_path": data_path(cache, scratch, rounds)}
         found["online"] = online_ways(scratch, rounds=2 if given.quick else 3, batch=4)
         size = 4 if given.quick else 8
         trainer = Trainer(cache, size, torch.device("cpu"))
-        found["cpu_step"] = race(trainer, steps=2, rounds=rounds, batch=size)
+        found["cpu_step"] = race(trainer, steps=1, rounds=8 if given.quick else 20, batch=size)
         found["step_batch"] = size
         if given.device == "cuda":
             from feed_gpu import tries
@@ -278,7 +325,7 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
             found["gpu"] = tries(cache, quick=given.quick)
     return {
         "how": f"{count} mosaics of 225 px cut from real videos, warm; random batches of {BATCH};"
-        f" medians of {rounds} interleaved rounds; processor time of one core.",
+        f" medians of {rounds} interleaved rounds; one core, processor time of all threads.",
         "machine": processor(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "cores": os.cpu_count(),

@@ -56,7 +56,7 @@ def export_run(
         The network's file.
 
     Raises:
-        ParamsError: ``EXPORT_SEED``, ``EXPORT_MODE``.
+        ParamsError: ``EXPORT_SEED``, ``EXPORT_MODE``, ``EXPORT_CELL``.
         RefusedInput: ``EXPORT_MISSING`` if the stage has not run; ``EXPORT_STALE`` if what would be
             put together was not trained together; if a file is damaged.
         StroiError: ``EXPORT_PACKAGES``, ``EXPORT_DIFFERS``, or if the disk is full.

@@ -14,7 +14,8 @@ from torch import Tensor
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.ahead import filled
-from stroi.trainer.finish import Finish
+from stroi.trainer.finish import Finish, available
+from stroi.trainer.gather import gather
 from stroi.trainer.windows import Source, WindowSource
 
 RING = 3
@@ -161,6 +162,8 @@ def mosaic_batches(
         for _ in range(min(RING, len(parts)))
     ]
     arrays = [buffer.numpy() for buffer in buffers]
+    # Where the network runs on the CPU, copying is nothing beside it; compiling would be.
+    past = pinned and columns is None and cache.form == "training" and available()
     source: Source = WindowSource(cache, ids, parts, columns, window) if window else cache
 
     def fill(rows: NDArray[np.int64], slot: int) -> None:
@@ -168,6 +171,8 @@ def mosaic_batches(
         names, out = [ids[row] for row in rows], arrays[slot][: len(rows)]
         if finish is not None:
             finish(source, names, rows, wanted, out)
+        elif past:
+            gather(source, names, out)
         else:
             source.batch(names, out, columns=wanted)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from stroi.cache.errors import ParamsError
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Bodies, JointWeight
 from stroi.trainer.fused import FusedNet
@@ -191,8 +192,18 @@ def graph_of(
         weighing: How `gcn` made them.
 
     Raises:
+        ParamsError: ``EXPORT_CELL`` if the network resizes cells first (`resnet.cell`): it does
+            not know from which size, and the file could not tell which mosaics it takes.
         ValueError: If a graph network is given to another mode, or one of the two alone.
     """
+    if model.config.cell:
+        raise ParamsError(
+            "EXPORT_CELL",
+            f"this network resizes every cell to {model.config.cell} px first (resnet.cell),"
+            " and that step cannot be exported",
+            remedy=f"cut mosaics of that size (mosaics.size:"
+            f" {model.cells.rows * model.config.cell}), set resnet.cell: 0 and train anew",
+        )
     if (gcn is None) != (weighing is None) or (gcn is not None and model.mode != "fixed"):
         raise ValueError(f"{model.mode} mode: a graph network and its weighing go to fixed mode")
     if model.gcn is not None:

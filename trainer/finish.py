@@ -67,6 +67,7 @@ class Finish:
         """
         finish = kernel()
         length = len(self.mean) // (3 * self.width)
+        lines = out.reshape(*out.shape[:2], -1)
         all_shown = np.ones((2, length, self.halves.shape[2]), np.bool_)
         for place, (name, row) in enumerate(zip(ids, rows, strict=True)):
             wanted = None if columns is None else columns[place]
@@ -76,7 +77,7 @@ class Finish:
             pixels = source.pixels(name, wanted)
             finish(
                 pixels.reshape(len(pixels), -1), self.halves[row], shown, self.height, self.width,
-                self.mean, self.std, self.before, out[place].reshape(len(pixels), -1),
+                self.mean, self.std, self.before, lines[place],
             )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from stroi.trainer.augment import draws_of_epoch
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.batch_norm import Whole, synchronised
 from stroi.trainer.batches import Batch, MosaicBatch
+from stroi.trainer.compiled import compile_network
 from stroi.trainer.config import (
     Augment,
     BatchNorm,
@@ -41,10 +42,6 @@ from stroi.trainer.runtime import deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
 from stroi.trainer.steps import Forward, joint_augment, training_step
 from stroi.trainer.team import ALONE, Team
-
-COMPILED = {"kernels": "default", "graphs": "reduce-overhead"}
-"""What torch calls what `Feeding.compile` says."""
-
 
 PLAIN = Feeding()
 
@@ -124,7 +121,7 @@ def train_resnet(
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given, ``DEVICE``,
-            ``KEEP_BEST``.
+            ``COMPILE``, ``KEEP_BEST``.
         StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``CLIP_EMPTY``.
         RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
     """
@@ -169,8 +166,7 @@ def train_resnet(
             for rows, batch in zip(parts, batches, strict=True):
                 yield PartBatch(rows, batch)
 
-    if feeding.compile != "none":
-        model.resnet.compile(mode=COMPILED[feeding.compile])
+    compile_network(model, feeding.compile, where)
 
     def step(batch: PartBatch) -> tuple[Tensor, Tensor]:
         count = len(batch.rows)

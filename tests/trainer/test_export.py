@@ -12,7 +12,7 @@ import pytest
 import torch
 from small_inputs import CLASSES, SMALL_GCN, clip
 
-from stroi.cache.errors import StroiError
+from stroi.cache.errors import ParamsError, StroiError
 from stroi.cache.files import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
@@ -227,3 +227,9 @@ def test_a_graph_network_goes_with_its_weighing_to_fixed_mode(tmp_path: Path) ->
         graph_of(net, gcn=_gcn(SMALL_GCN), weighing=how)
     with pytest.raises(ValueError, match="plain mode"):
         graph_of(net, weighing=how)
+
+
+def test_a_network_that_resizes_cells_is_refused(tmp_path: Path) -> None:
+    net = _net(_cache(tmp_path, 8), "plain", ResNetConfig(cell=8))
+    with pytest.raises(ParamsError, match=r"EXPORT_CELL: .* every cell to 8 px .*resnet\.cell"):
+        graph_of(net)

@@ -1,0 +1,80 @@
+"""A compiled ResNet trains as it is, or what is missing is said before anything starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+import torch
+from small_inputs import CELL, CLASSES, LABELS
+from torch import nn
+
+from stroi.cache.errors import ParamsError
+from stroi.cache.mosaics import MosaicCache
+from stroi.trainer import compiled
+from stroi.trainer.compiled import compile_network
+from stroi.trainer.config import Compile, Feeding, ResNetConfig, Schedule
+from stroi.trainer.fused import FusedNet
+from stroi.trainer.mosaic_ops import Cells
+from stroi.trainer.resnet import ResNet
+from stroi.trainer.train_resnet import train_resnet
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+FULL = Schedule(epochs=1, batch_size=len(LABELS), lr=0.05)
+COMPILER = os.environ.get("CXX", "g++")
+
+
+def _net() -> FusedNet:
+    return FusedNet(CLASSES, Cells(5, 5, CELL, CELL), ResNetConfig(), mode="plain")
+
+
+def _train(mosaics: MosaicCache, feeding: Feeding) -> FusedNet:
+    return train_resnet(
+        "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=FULL, feeding=feeding,
+        seed=0, device="cpu",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("how", "mode"), [("kernels", "default"), ("graphs", "reduce-overhead")])
+def test_the_resnet_alone_is_compiled(
+    mosaics: MosaicCache, monkeypatch: pytest.MonkeyPatch, how: Compile, mode: str
+) -> None:
+    calls: list[tuple[type[nn.Module], str]] = []
+    monkeypatch.setattr(
+        nn.Module, "compile", lambda module, *, mode: calls.append((type(module), mode))
+    )
+    monkeypatch.setattr(compiled, "_missing", lambda device: None)
+    _train(mosaics, Feeding())
+    assert not calls
+    _train(mosaics, Feeding(compile=how))
+    assert calls == [(ResNet, mode)]
+
+
+def test_a_missing_compiler_is_said_at_once(
+    mosaics: MosaicCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ParamsError, match=r"COMPILE: .*kernels needs .*'no-such-compiler'.*CXX"):
+        _train(mosaics, Feeding(compile="kernels"))
+    compile_network(_net(), "none", CPU)
+
+
+def test_a_gpu_needs_triton_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(compiled, "find_spec", lambda name: None)
+    with pytest.raises(ParamsError, match=r"COMPILE: .*graphs needs the package triton"):
+        compile_network(_net(), "graphs", GPU)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no C++ compiler {COMPILER}")
+def test_compiled_kernels_compute_the_same() -> None:
+    """Minutes of compiling on a small machine."""
+    torch.manual_seed(0)
+    net = _net().train()
+    x = torch.randint(0, 256, (4, 5 * CELL, 5 * CELL, 3), dtype=torch.uint8)
+    wanted = net(x, None)
+    compile_network(net, "kernels", CPU)
+    torch.testing.assert_close(net(x, None), wanted, rtol=1e-4, atol=1e-4)
