@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +37,7 @@ from stroi.trainer.judging import verdict
 from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest, run_key
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
 from stroi.trainer.resnet import load_backbone
-from stroi.trainer.rows import companions
+from stroi.trainer.rows import Companions, companions
 from stroi.trainer.runtime import deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
 from stroi.trainer.steps import Forward, joint_augment, training_step
@@ -147,25 +147,7 @@ def train_resnet(
         model, mosaics, ids, beside, feeding, schedule.batch_size, seed=seed, device=where
     )
 
-    def own_batches(
-        epoch: int, parts: list[NDArray[np.int64]]
-    ) -> Generator[MosaicBatch, None, None]:
-        batches = source.batches(epoch, parts)
-        if model.gcn is None or beside.x is None or joint_augment(model.gcn) == Augment():
-            return batches
-        frames, joints = beside.x.shape[2:4]
-        draws = draws_of_epoch(len(ids), frames=frames, joints=joints, seed=seed, epoch=epoch)
-        return _with_draws(batches, draws)
-
-    def feed(epoch: int, skip: int) -> Generator[PartBatch, None, None]:
-        parts = list(source.parts(epoch))[skip:]
-        if not parts:
-            return
-        own = [rows[team.part(len(rows))] for rows in parts]
-        with closing(own_batches(epoch, own)) as batches:
-            for rows, batch in zip(parts, batches, strict=True):
-                yield PartBatch(rows, batch)
-
+    feed = _feed(source, model, beside, team, count=len(ids), seed=seed)
     compile_network(model, feeding.compile, where)
 
     def step(batch: PartBatch) -> tuple[Tensor, Tensor]:
@@ -192,14 +174,7 @@ def train_resnet(
     }
     inputs |= _since(model, mosaics, ids, feeding)
     if held:
-        others = tuple(sorted(held))
-        judged = companions(
-            mode, mosaics, others, weights=weights, clips=clips, missing=config.missing, **form
-        )
-        inputs["validation"] = digest([
-            judged.digests, mosaic_digest(mosaics, others),
-            array_digest(label_array(held, others, classes)),
-        ])  # fmt: skip
+        inputs["validation"] = _judged_digest(model, mosaics, held, weights, clips)
     if local and team.size > 1:
         inputs["batch_norm"] = batch_norm
     key = run_key(
@@ -214,6 +189,62 @@ def train_resnet(
         )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
     return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()
+
+
+def _feed(
+    source: Feed, model: FusedNet, beside: Companions, team: Team, *, count: int, seed: int
+) -> Callable[[int, int], Generator[PartBatch, None, None]]:
+    """What `stroi.trainer.loop.fit` asks for batches: this process's part of each.
+
+    Args:
+        source: The batches of the whole training set.
+        model: The network.
+        beside: What goes with the mosaics.
+        team: The processes that train together.
+        count: N, clips of the training set.
+        seed: Seed of the run.
+    """
+    changed = model.gcn is not None and joint_augment(model.gcn) != Augment()
+
+    def own_batches(
+        epoch: int, parts: list[NDArray[np.int64]]
+    ) -> Generator[MosaicBatch, None, None]:
+        batches = source.batches(epoch, parts)
+        if not changed or beside.x is None:
+            return batches
+        frames, joints = beside.x.shape[2:4]
+        return _with_draws(
+            batches, draws_of_epoch(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
+        )
+
+    def feed(epoch: int, skip: int) -> Generator[PartBatch, None, None]:
+        parts = list(source.parts(epoch))[skip:]
+        if not parts:
+            return
+        own = [rows[team.part(len(rows))] for rows in parts]
+        with closing(own_batches(epoch, own)) as batches:
+            for rows, batch in zip(parts, batches, strict=True):
+                yield PartBatch(rows, batch)
+
+    return feed
+
+
+def _judged_digest(
+    model: FusedNet,
+    mosaics: MosaicCache,
+    held: Mapping[str, int],
+    weights: Weights | None,
+    clips: ClipSource | None,
+) -> str:
+    """Digest of the clips that judge every epoch: their mosaics, labels and what goes with them."""
+    ids = tuple(sorted(held))
+    form = model.gcn.config.preparation if model.gcn is not None else {}
+    beside = companions(
+        model.mode, mosaics, ids, weights=weights, clips=clips, missing=model.config.missing,
+        **form,
+    )  # fmt: skip
+    truth = array_digest(label_array(held, ids, model.classes))
+    return digest([beside.digests, mosaic_digest(mosaics, ids), truth])
 
 
 def _with_draws(
