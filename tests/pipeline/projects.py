@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from stroi.pipeline.cli import run
+from stroi.stages.demo.plan import plan_demo
+from stroi.stages.demo.render import render_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("index", "skeletons", "mosaics")
@@ -16,7 +19,7 @@ PROFILE = """
 seeds: [0]
 sample: {{subjects: {subjects}, views: 1, frames: [30, 31]}}
 index: {{adapter: table, max_quarantined: {limit}}}
-skeletons: {{clips_per_shard: 4, max_quarantined: {limit}}}
+skeletons: {{side: 128, clips_per_shard: 4, max_quarantined: {limit}}}
 mosaics: {{cell: 48, size: 60, clips_per_shard: 4, max_quarantined: {limit}}}
 splits:
   xsub: {{by: subject, test: [s02]}}
@@ -59,6 +62,18 @@ def new_repository(folder: Path, **options: float) -> Path:
         shutil.copy(ROOT / name, folder)
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     return folder
+
+
+def render(raw: Path, classes: Collection[str]) -> None:
+    """A few of the demo's clips with their table, as if they were a user's own: two subjects."""
+    rows = ["sample_id,video,label,subject,camera"]
+    (raw / "videos").mkdir(parents=True)
+    for clip in plan_demo(seed=0, subjects=2, views=1, frames=(30, 31)):
+        if clip.label in classes:
+            video = f"videos/{clip.sample_id}.avi"
+            render_clip(clip, raw / video)
+            rows.append(f"{clip.sample_id},{video},{clip.label},{clip.subject},{clip.camera}")
+    (raw / "table.csv").write_text("".join(f"{row}\n" for row in rows))
 
 
 def environment() -> dict[str, str]:

@@ -20,7 +20,7 @@ from stroi.cache.verify import verify
 from stroi.pipeline.ledger import read_ledger
 
 sys.path.insert(0, str(Path(__file__).parent))
-from projects import environment, new_project, run_all, stage, tree
+from projects import environment, new_project, render, run_all, stage, tree
 
 pytestmark = pytest.mark.slow
 KEPT = {"drink", "phone", "wave_slow", "give_bottle"}
@@ -30,10 +30,8 @@ Rows = list[dict[str, str]]
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight rendered clips: four classes, one of two people, by two subjects."""
-    project = new_project(tmp_path_factory.mktemp("rendered") / "project")
-    assert stage(project, "sample", "demo") == 0
-    raw = project / "data" / "demo" / "raw"
-    _write_table(raw, [row for row in _read_table(raw) if row["label"] in KEPT])
+    raw = tmp_path_factory.mktemp("rendered") / "raw"
+    render(raw, KEPT)
     return raw
 
 

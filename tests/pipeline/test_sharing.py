@@ -6,7 +6,6 @@ where they work.
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 import sys
@@ -18,7 +17,7 @@ import pytest
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from projects import ROOT, dvc, flip_bit, git, new_repository, stage, tree
+from projects import ROOT, dvc, flip_bit, git, new_repository, render, tree
 
 pytestmark = pytest.mark.slow
 
@@ -35,23 +34,12 @@ def _set_params(project: Path, datasets: str) -> None:
     )
 
 
-def _render(project: Path) -> None:
-    """A few videos, as if they were the sender's own."""
-    assert stage(project, "sample", "demo") == 0
-    table = project / "data" / "demo" / "raw" / "table.csv"
-    with table.open(newline="") as file:
-        header, *rows = csv.reader(file)
-    with table.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([header, *(row for row in rows if row[2] in CLASSES)])
-
-
 @pytest.fixture(scope="module")
 def sender(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with videos whose results were trained, committed and pushed."""
     project = new_repository(tmp_path_factory.mktemp("sharing") / "sender")
     _set_params(project, "[demo]")
-    _render(project)
+    render(project / "data" / "demo" / "raw", CLASSES)
     done = dvc(project, "repro", TRAINING, STROI_THREADS="1", STROI_JOBS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert dvc(project, "remote", "add", "-d", "lab", "../remote").returncode == 0
