@@ -43,7 +43,8 @@ full = stroi() | {"store": names(".stroi"), "out": names("data/tiny/mosaics")}
 kept = {path: Path(target, path).stat().st_mtime_ns for path in full["store"]}
 mount("-o", "remount,size=100m")
 again = stroi() | {"store": names(".stroi"), "out": names("data/tiny/mosaics")}
-same = [path for path in kept if Path(target, path).stat().st_mtime_ns == kept[path]]
+there = [path for path in kept if Path(target, path).exists()]  # not a dead worker's mark
+same = [path for path in there if Path(target, path).stat().st_mtime_ns == kept[path]]
 made = {path: Path(target, path).read_bytes().hex() for path in again["out"]}
 json.dump({"full": full, "again": again, "same": same, "made": made}, sys.stdout)
 """
