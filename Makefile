@@ -38,7 +38,7 @@ repro: $(VENV)/.installed ## Run the whole pipeline: from the demo's videos to t
 
 .PHONY: test
 test: $(VENV)/.installed-test ## Run all tests, linters and type checks included
-	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(VENV)/.installed-test ## Run the linters and type checks alone

@@ -22,6 +22,21 @@ if (
     # the tests of an interrupt would wait for what never comes.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
+LONG = (
+    "pipeline/test_repro.py", "pipeline/test_kills.py", "pipeline/test_promises.py",
+    "pipeline/test_faults.py", "pipeline/test_sharing.py", "pipeline/test_ntu_repro.py",
+    "pipeline/test_nucla_repro.py", "pipeline/test_identity.py", "pipeline/test_disk_use.py",
+    "pipeline/test_suspects.py", "trainer/test_export.py", "trainer/test_killed_training.py",
+    "trainer/test_resnet_team.py", "trainer/test_train_resnet.py", "stages/test_export.py",
+    "stages/test_training_logs.py", "hostile/test_shards.py",
+)  # fmt: skip
+"""Files that take longest, first: a file is one worker's, and the last one should be short."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    place = {ROOT / "tests" / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session")
