@@ -182,15 +182,10 @@ def evaluate(
     by_seed: Sequence[Mapping[str, Scores]],
     truth: Truth,
     params: EnsembleParams,
-    alphas: Sequence[float] = (),
 ) -> Result:
-    """Accuracy of one row over all seeds; `alphas` as `Result` says, those of `params` if ()."""
-    weights: Sequence[float | None] = alphas or [None] * len(by_seed)
-    scores = [
-        row_scores(row, streams, truth, params, alpha)
-        for streams, alpha in zip(by_seed, weights, strict=True)
-    ]
-    return judge(row, scores, truth, params, alphas)
+    """Accuracy of one row over all seeds, with the weight of the RGB branch that `params` gives."""
+    scores = [row_scores(row, streams, truth, params) for streams in by_seed]
+    return judge(row, scores, truth, params)
 
 
 def judge(
