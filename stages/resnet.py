@@ -28,6 +28,7 @@ from stroi.stages.training import (
     epochs,
     feeding_of,
     keep_scores,
+    made_weights,
     open_clips,
     parts_of,
     resnet_config,
@@ -39,10 +40,8 @@ from stroi.stages.training import (
 )
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode
-from stroi.trainer.infer_gcn import scaled_weights
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.models_io import load_gcn, save_resnet
-from stroi.trainer.runtime import pick_device, pick_precision
 from stroi.trainer.state import EpochRecord
 from stroi.trainer.team import ALONE, Team
 from stroi.trainer.team import team as started_team
@@ -105,16 +104,7 @@ def joint_constant(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> f
     if params.scale == "clip" or clips is None:
         return None
     training = parts_of(data.index, run, clips.ids).train
-    return scaled_weights(
-        gcn,
-        clips,
-        training,
-        bodies=params.bodies,
-        kind=params.joints,
-        training=training,
-        precision=pick_precision(params.precision, pick_device("cpu")),
-        threads=threads,
-    )[1]
+    return made_weights(params, gcn, clips, training, training, threads)[1]
 
 
 def usable(

@@ -15,6 +15,7 @@ from stroi.cache.joints import JointCache
 from stroi.cache.manifest import read_manifest
 from stroi.cache.scores import Scores, write_scores
 from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.weights import Weights
 from stroi.pipeline.index import Index, csv_bytes
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import (
@@ -28,6 +29,7 @@ from stroi.pipeline.progress import progress
 from stroi.pipeline.splits import Parts, check_parts, divide
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.logs import Logs
+from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import (
     Augment,
     Feeding,
@@ -37,6 +39,7 @@ from stroi.trainer.config import (
     Schedule,
     Stream,
 )
+from stroi.trainer.infer_gcn import scaled_weights
 from stroi.trainer.runtime import pick_device, pick_precision
 from stroi.trainer.state import EpochRecord
 
@@ -166,6 +169,39 @@ def check_division(folder: Path, parts: Parts, stage: str) -> None:
             f"{folder} comes from a network that learnt under another division of the clips",
             remedy=f"run `stroi {stage}` again, or `dvc repro`",
         )
+
+
+def made_weights(
+    params: WeightParams,
+    gcn: GraphNet,
+    clips: SkeletonCache | JointCache,
+    ids: Sequence[str],
+    training: Sequence[str],
+    threads: int,
+) -> tuple[Weights, float | None]:
+    """Joint weights as the params say; see `stroi.trainer.infer_gcn.scaled_weights`.
+
+    Args:
+        params: How they are made.
+        gcn: The graph network.
+        clips: What it sees.
+        ids: Clips that get weights.
+        training: The training clips among them, or none if every clip is scaled by itself.
+        threads: CPU threads.
+
+    Raises:
+        StroiError: ``CLIP_EMPTY``.
+    """
+    return scaled_weights(
+        gcn,
+        clips,
+        ids,
+        bodies=params.bodies,
+        kind=params.joints,
+        training=training,
+        precision=pick_precision(params.precision, pick_device("cpu")),
+        threads=threads,
+    )
 
 
 def schedule_of(params: ScheduleParams) -> Schedule:

@@ -19,14 +19,13 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages.training import (
     checkpoint,
     drop_other_seeds,
+    made_weights,
     open_clips,
     parts_of,
     scores_folder,
     seed_folder,
 )
-from stroi.trainer.infer_gcn import scaled_weights
 from stroi.trainer.models_io import load_gcn
-from stroi.trainer.runtime import pick_device, pick_precision
 
 GROUPS = ("seeds", "weights", "splits")
 
@@ -43,16 +42,8 @@ def dump_seed(
     path = checkpoint(gcn, seed)
     made = read_manifest(scores_folder(gcn, seed)).producer
     model = load_gcn(path)
-    weights, constant = scaled_weights(
-        model,
-        clips,
-        clips.ids,
-        bodies=params.bodies,
-        kind=params.joints,
-        training=training_clips(workspace, run, clips.ids) if params.scale == "training" else (),
-        precision=pick_precision(params.precision, pick_device("cpu")),
-        threads=threads,
-    )
+    training = training_clips(workspace, run, clips.ids) if params.scale == "training" else ()
+    weights, constant = made_weights(params, model, clips, clips.ids, training, threads)
     write_weights(
         seed_folder(workspace.run(run.name, "weights"), seed),
         weights,
