@@ -17,7 +17,9 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages.answers import Answers, answer, outcome
 from stroi.stages.rows import STREAMS, chosen_alphas, held_out
 from stroi.stages.tables import format_table, json_bytes, write_results
-from stroi.stages.training import TEST, VALIDATION, clips_folder, parts_of, scores_folder
+from stroi.stages.training.division import parts_of
+from stroi.stages.training.seeds import TEST, VALIDATION, scores_folder
+from stroi.stages.training.skeletons import clips_folder
 
 GROUPS = ("seeds", "ensemble", "splits")
 

@@ -20,7 +20,7 @@ from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training import checkpoint, scores_folder, seed_folder
+from stroi.stages.training.seeds import checkpoint, scores_folder, seed_folder
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode
 from stroi.trainer.export import Format, export_bytes, require_onnx

@@ -14,7 +14,7 @@ from stroi.cache.manifest import MANIFEST_NAME
 from stroi.cache.scores import Scores, join, read_scores, write_scores
 from stroi.pipeline.index import read_index
 from stroi.pipeline.options import say
-from stroi.stages.training import TEST
+from stroi.stages.training.seeds import TEST
 from stroi.trainer.evaluation import accuracy, ensemble, wilson_interval
 from stroi.trainer.fusion import summed
 

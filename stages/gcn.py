@@ -17,20 +17,18 @@ from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.logs import UNLOGGED, Logs, with_tensorboard
-from stroi.stages.training import (
+from stroi.stages.training.division import parts_of
+from stroi.stages.training.epochs import epochs, write_curve
+from stroi.stages.training.logs import UNLOGGED, Logs, with_tensorboard
+from stroi.stages.training.seeds import (
     checkpoint,
     drop_other_seeds,
-    epochs,
-    gcn_config,
     keep_scores,
-    open_clips,
-    parts_of,
-    schedule_of,
     scored,
     seed_folder,
-    write_curve,
 )
+from stroi.stages.training.settings import gcn_config, schedule_of
+from stroi.stages.training.skeletons import open_clips
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Stream
 from stroi.trainer.fusion import summed

@@ -17,7 +17,9 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page.skeleton_page import GROUPS as SHOWN
 from stroi.stages.report_page.skeleton_page import gather_skeleton, render_skeleton
 from stroi.stages.rows import held_out
-from stroi.stages.training import TEST, clips_folder, parts_of, scores_folder
+from stroi.stages.training.division import parts_of
+from stroi.stages.training.seeds import TEST, scores_folder
+from stroi.stages.training.skeletons import clips_folder
 
 GROUPS = ("seeds", "splits", *SHOWN)
 

@@ -20,24 +20,19 @@ from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.logs import UNLOGGED, Logs, with_tensorboard
-from stroi.stages.training import (
-    check_division,
+from stroi.stages.training.division import check_division, parts_of
+from stroi.stages.training.epochs import epochs, write_curve
+from stroi.stages.training.logs import UNLOGGED, Logs, with_tensorboard
+from stroi.stages.training.seeds import (
     checkpoint,
     drop_other_seeds,
-    epochs,
-    feeding_of,
     keep_scores,
-    made_weights,
-    open_clips,
-    parts_of,
-    resnet_config,
-    schedule_of,
     scored,
     scores_folder,
     seed_folder,
-    write_curve,
 )
+from stroi.stages.training.settings import feeding_of, resnet_config, schedule_of
+from stroi.stages.training.skeletons import made_weights, open_clips
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode
 from stroi.trainer.infer_resnet import score_resnet

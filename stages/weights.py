@@ -16,15 +16,9 @@ from stroi.pipeline.index import read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training import (
-    checkpoint,
-    drop_other_seeds,
-    made_weights,
-    open_clips,
-    parts_of,
-    scores_folder,
-    seed_folder,
-)
+from stroi.stages.training.division import parts_of
+from stroi.stages.training.seeds import checkpoint, drop_other_seeds, scores_folder, seed_folder
+from stroi.stages.training.skeletons import made_weights, open_clips
 from stroi.trainer.models_io import load_gcn
 
 GROUPS = ("seeds", "weights", "splits")

@@ -28,7 +28,7 @@ LONG = (
     "pipeline/test_nucla_repro.py", "pipeline/test_identity.py", "pipeline/test_disk_use.py",
     "pipeline/test_suspects.py", "trainer/test_export.py", "trainer/test_killed_training.py",
     "trainer/test_resnet_team.py", "trainer/test_train_resnet.py", "stages/test_export.py",
-    "stages/test_training_logs.py", "hostile/test_shards.py",
+    "stages/training/test_logs.py", "hostile/test_shards.py",
 )  # fmt: skip
 """Files that take longest, first: a file is one worker's, and the last one should be short."""
 

@@ -23,7 +23,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import read_scores
 from stroi.cache.weights import read_weights
 from stroi.pipeline.cli import run as stroi
-from stroi.stages.training import TEST, checkpoint, scores_folder, seed_folder
+from stroi.stages.training.seeds import TEST, checkpoint, scores_folder, seed_folder
 from stroi.trainer.rows import half_weights
 from stroi.trainer.skeletons import prepare_all
 

@@ -26,7 +26,7 @@ from stroi.pipeline.profile import (
 )
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.gcn import train_seed
-from stroi.stages.training import TEST, VALIDATION, checkpoint, scores_folder, seed_folder
+from stroi.stages.training.seeds import TEST, VALIDATION, checkpoint, scores_folder, seed_folder
 from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.models_io import load_gcn
 

@@ -13,7 +13,8 @@ from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import ResnetParams, WeightParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import resnet
-from stroi.stages.training import checkpoint, resnet_config, scores_folder, seed_folder
+from stroi.stages.training.seeds import checkpoint, scores_folder, seed_folder
+from stroi.stages.training.settings import resnet_config
 from stroi.trainer import ctrgcn, stgcn
 from stroi.trainer.checkpoint import read_meta, read_tensors
 from stroi.trainer.models_io import load_gcn, load_resnet

@@ -12,7 +12,7 @@ from stroi.pipeline.profile import EnsembleParams
 from stroi.stages.ensemble import without
 from stroi.stages.rows import ROWS, STREAMS, Truth, evaluate, row_scores
 from stroi.stages.tables import format_table
-from stroi.stages.training import check_pairs
+from stroi.stages.training.division import check_pairs
 
 CLASSES = ("drink", "phone", "wave")
 IDS = tuple(f"clip{number:02d}" for number in range(20))

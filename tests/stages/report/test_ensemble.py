@@ -17,7 +17,7 @@ from stroi.pipeline.index import read_index
 from stroi.pipeline.params import load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.ensemble import build_table
-from stroi.stages.training import parts_of
+from stroi.stages.training.division import parts_of
 from stroi.trainer.fusion import ALPHAS
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "pipeline"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "pipeline"))
 from projects import environment
 from small_project import project_with_mosaics
 
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.cli import run
-from stroi.stages.logs import Logs
+from stroi.stages.training.logs import Logs
 from stroi.trainer.state import EpochRecord
 
 RECORD = EpochRecord(0, 1.5, 0.5, 0.1, 2.0, 40.0, wait=0.25)
@@ -32,7 +32,7 @@ def _project(folder: Path) -> Path:
     text = profile.read_text(encoding="utf-8").replace("[s09, s10, s11, s12]", "[s02]")
     before, _, _ = text.partition("resnet:")
     schedule = "{epochs: 2, batch_size: 4, lr: 0.0001}"
-    profile.write_text(f"{before}resnet:\n  schedule: {schedule}\n", encoding="utf-8")
+    profile.write_text(f"{before}resnet:\n  precision: fp32\n  schedule: {schedule}\n", encoding="utf-8")
     return root
 
 
