@@ -3,58 +3,35 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from stroi.cache.files import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.augment import draws_of_epoch
 from stroi.trainer.backbones import GraphNet
 from stroi.trainer.batch_norm import Whole, synchronised
-from stroi.trainer.batches import Batch, MosaicBatch
 from stroi.trainer.compiled import compile_network
-from stroi.trainer.config import (
-    Augment,
-    BatchNorm,
-    Feeding,
-    Mode,
-    ResNetConfig,
-    Schedule,
-    told,
-)
+from stroi.trainer.config import BatchNorm, Feeding, Mode, ResNetConfig, Schedule
 from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.judging import verdict
-from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest, run_key
+from stroi.trainer.keys import label_array, run_key
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
+from stroi.trainer.parts import PartBatch, part_batches
 from stroi.trainer.resnet import load_backbone
-from stroi.trainer.rows import Companions, companions
+from stroi.trainer.resnet_inputs import input_digests, judged_digest
+from stroi.trainer.rows import companions
 from stroi.trainer.runtime import deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
-from stroi.trainer.steps import Forward, joint_augment, training_step
+from stroi.trainer.steps import Forward, training_step
 from stroi.trainer.team import ALONE, Team
 
 PLAIN = Feeding()
-
-
-@dataclass(frozen=True)
-class PartBatch(Batch):
-    """Clips that one step of all processes sees.
-
-    Attributes:
-        own: Those of them that this process sees, with their mosaics.
-    """
-
-    own: MosaicBatch
 
 
 def train_resnet(
@@ -147,7 +124,7 @@ def train_resnet(
         model, mosaics, ids, beside, feeding, schedule.batch_size, seed=seed, device=where
     )
 
-    feed = _feed(source, model, beside, team, count=len(ids), seed=seed)
+    feed = part_batches(source, model, beside, team, count=len(ids), seed=seed)
     compile_network(model, feeding.compile, where)
 
     def step(batch: PartBatch) -> tuple[Tensor, Tensor]:
@@ -166,15 +143,9 @@ def train_resnet(
         )
         return verdict(scores, held, config.loss)
 
-    inputs = beside.digests | {
-        "labels": array_digest(truth),
-        "mosaics": mosaic_digest(mosaics, ids),
-        "pretrained": "" if pretrained is None else sha256_file(pretrained),
-        "gcn": "" if own is None else model_digest(own),
-    }
-    inputs |= _since(model, mosaics, ids, feeding)
+    inputs = input_digests(model, mosaics, ids, truth, beside, feeding, pretrained)
     if held:
-        inputs["validation"] = _judged_digest(model, mosaics, held, weights, clips)
+        inputs["validation"] = judged_digest(model, mosaics, held, weights, clips)
     if local and team.size > 1:
         inputs["batch_norm"] = batch_norm
     key = run_key(
@@ -189,86 +160,3 @@ def train_resnet(
         )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
     return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()
-
-
-def _feed(
-    source: Feed, model: FusedNet, beside: Companions, team: Team, *, count: int, seed: int
-) -> Callable[[int, int], Generator[PartBatch, None, None]]:
-    """What `stroi.trainer.loop.fit` asks for batches: this process's part of each.
-
-    Args:
-        source: The batches of the whole training set.
-        model: The network.
-        beside: What goes with the mosaics.
-        team: The processes that train together.
-        count: N, clips of the training set.
-        seed: Seed of the run.
-    """
-    changed = model.gcn is not None and joint_augment(model.gcn) != Augment()
-
-    def own_batches(
-        epoch: int, parts: list[NDArray[np.int64]]
-    ) -> Generator[MosaicBatch, None, None]:
-        batches = source.batches(epoch, parts)
-        if not changed or beside.x is None:
-            return batches
-        frames, joints = beside.x.shape[2:4]
-        return _with_draws(
-            batches, draws_of_epoch(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
-        )
-
-    def feed(epoch: int, skip: int) -> Generator[PartBatch, None, None]:
-        parts = list(source.parts(epoch))[skip:]
-        if not parts:
-            return
-        own = [rows[team.part(len(rows))] for rows in parts]
-        with closing(own_batches(epoch, own)) as batches:
-            for rows, batch in zip(parts, batches, strict=True):
-                yield PartBatch(rows, batch)
-
-    return feed
-
-
-def _judged_digest(
-    model: FusedNet,
-    mosaics: MosaicCache,
-    held: Mapping[str, int],
-    weights: Weights | None,
-    clips: ClipSource | None,
-) -> str:
-    """Digest of the clips that judge every epoch: their mosaics, labels and what goes with them."""
-    ids = tuple(sorted(held))
-    form = model.gcn.config.preparation if model.gcn is not None else {}
-    beside = companions(
-        model.mode, mosaics, ids, weights=weights, clips=clips, missing=model.config.missing,
-        **form,
-    )  # fmt: skip
-    truth = array_digest(label_array(held, ids, model.classes))
-    return digest([beside.digests, mosaic_digest(mosaics, ids), truth])
-
-
-def _with_draws(
-    batches: Generator[MosaicBatch, None, None], draws: Tensor
-) -> Generator[MosaicBatch, None, None]:
-    """The same batches, with the rows of (N, ...) `draws` that belong to their clips."""
-    with closing(batches):
-        for batch in batches:
-            yield replace(batch, draws=draws[torch.from_numpy(batch.rows)])
-
-
-def _since(
-    model: FusedNet, mosaics: MosaicCache, ids: tuple[str, ...], feeding: Feeding
-) -> dict[str, str]:
-    """What else a result depends on; empty for all runs there could be before this mattered."""
-    more = {}
-    if feeding.order == "windowed":
-        more["order"] = f"{feeding.window} of {array_digest(mosaics.stored(ids))}"
-    if feeding.compile != "none":
-        more["compile"] = feeding.compile
-    if model.cells.columns < mosaics.columns:
-        more["columns"] = f"{model.cells.columns} of {mosaics.columns}"
-    if model.mode == "joint" and model.config.flip > 0:
-        more["flip"] = "skeletons too"
-    if model.gcn is not None and joint_augment(model.gcn) != Augment():
-        more["augment"] = digest(told(joint_augment(model.gcn)))
-    return more

@@ -32,7 +32,9 @@ def _project(folder: Path) -> Path:
     text = profile.read_text(encoding="utf-8").replace("[s09, s10, s11, s12]", "[s02]")
     before, _, _ = text.partition("resnet:")
     schedule = "{epochs: 2, batch_size: 4, lr: 0.0001}"
-    profile.write_text(f"{before}resnet:\n  precision: fp32\n  schedule: {schedule}\n", encoding="utf-8")
+    profile.write_text(
+        f"{before}resnet:\n  precision: fp32\n  schedule: {schedule}\n", encoding="utf-8"
+    )
     return root
 
 
