@@ -56,6 +56,8 @@ class AugmentParams(Group):
     """Smallest share of a clip that is shown, stretched to the whole length."""
     jitter: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
     """Reach of the random place in time of each frame, in frames."""
+    warp: Share = 0.0
+    """Share by which the steps from frame to frame are random; 1 is as if frames were drawn."""
     flip: Share = 0.0
     """Probability that left and right are exchanged; joint mode has `resnet.flip` instead."""
     hide_frames: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0

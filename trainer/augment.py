@@ -31,10 +31,13 @@ def draws_of_epoch(count: int, *, frames: int, joints: int, seed: int, epoch: in
         epoch: Number of the epoch, from 0.
 
     Returns:
-        (N, 12 + 2 T + V) float32 in [0, 1).
+        (N, 12 + 3 T + V) float32 in [0, 1).
     """
     random = np.random.default_rng((seed, epoch, 2))
-    return torch.from_numpy(random.random((count, _SINGLE + 2 * frames + joints), np.float32))
+    draws = random.random((count, _SINGLE + 2 * frames + joints), np.float32)
+    # What came later is drawn after all else: earlier settings draw what they always drew.
+    steps = random.random((count, frames), np.float32)
+    return torch.from_numpy(np.concatenate([draws, steps], axis=1))
 
 
 def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
@@ -44,7 +47,7 @@ def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
 
     Args:
         x: (B, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).
-        draws: (B, 12 + 2 T + V) rows of `draws_of_epoch`.
+        draws: (B, 12 + 3 T + V) rows of `draws_of_epoch`.
         how: What is done and how far it goes.
         layout: The V joints.
 
@@ -52,11 +55,11 @@ def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
         (B, M, T, V, 3); `x` itself if nothing is to be done.
     """
     frames, joints = x.shape[2:4]
-    single, jitter, hidden_frames, hidden_joints = torch.split(
-        draws, [_SINGLE, frames, frames, joints], dim=1
+    single, jitter, hidden_frames, hidden_joints, steps = torch.split(
+        draws, [_SINGLE, frames, frames, joints, frames], dim=1
     )
-    if how.crop < 1 or how.jitter > 0:
-        x = _at(x, _places(single[:, 0], single[:, 1], jitter, how))
+    if how.crop < 1 or how.jitter > 0 or how.warp > 0:
+        x = _at(x, _places(single[:, 0], single[:, 1], jitter, steps, how))
     if how.flip > 0:
         x = torch.where((single[:, 2] < how.flip)[:, None, None, None, None], _mirror(x, layout), x)
     if how.rotate or how.tilt or how.scale or how.shear:
@@ -70,12 +73,21 @@ def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
     return x
 
 
-def _places(length: Tensor, start: Tensor, jitter: Tensor, how: Augment) -> Tensor:
+def _places(length: Tensor, start: Tensor, jitter: Tensor, steps: Tensor, how: Augment) -> Tensor:
     """(B, T) frames, fractions between 0 and T - 1, that a changed clip is read at."""
     frames = jitter.shape[1]
     kept = how.crop + (1 - how.crop) * length[:, None]
-    steps = torch.arange(frames) + how.jitter * (jitter - 0.5)
-    return (start[:, None] * (1 - kept) * (frames - 1) + kept * steps).clamp(0, frames - 1)
+    even = torch.arange(frames) + how.jitter * (jitter - 0.5)
+    place = even if how.warp == 0 else even + how.warp * (_drawn(steps) - torch.arange(frames))
+    return (start[:, None] * (1 - kept) * (frames - 1) + kept * place).clamp(0, frames - 1)
+
+
+def _drawn(steps: Tensor) -> Tensor:
+    """(B, T) places from 0 to T - 1 in order, the steps between them exponential: a Poisson's."""
+    gaps = -torch.log1p(-steps)
+    gaps[:, 0] = 0
+    path = gaps.cumsum(1)
+    return path * ((gaps.shape[1] - 1) / path[:, -1:].clamp_min(1e-6))
 
 
 def _at(x: Tensor, places: Tensor) -> Tensor:

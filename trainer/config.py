@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ def told(config: DataclassInstance) -> dict[str, Any]:
         for each in fields(config)
         if each.metadata.get("later") and getattr(config, each.name) == each.default
     }
-    return {name: value for name, value in asdict(config).items() if name not in unused}
+    values = {name: value for name, value in vars(config).items() if name not in unused}
+    return {
+        name: told(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in values.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class Augment:
         shear: Largest share of an axis that is added to another.
         crop: Smallest share of a clip that is shown, stretched to the whole length; 1 shows all.
         jitter: Reach of the random place in time of each frame, in frames.
+        warp: Share by which the steps from frame to frame are random: 0 for even steps; with 1
+            the frames are as if drawn from the clip and put in order.
         flip: Probability that left and right are exchanged.
         hide_frames: Probability that a frame is absent.
         hide_joints: Probability that a joint is absent.
@@ -127,6 +133,7 @@ class Augment:
     flip: float = 0.0
     hide_frames: float = 0.0
     hide_joints: float = 0.0
+    warp: float = field(default=0.0, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from stroi.cache.layouts import BODY_25, KINECT_V1, Layout
 from stroi.trainer.augment import augmented, draws_of_epoch
-from stroi.trainer.config import Augment
+from stroi.trainer.config import Augment, GcnConfig, told
 
 ALL = Augment(
     rotate=60, tilt=15, scale=0.2, shear=0.1, crop=0.6, jitter=1.0, flip=0.5, hide_frames=0.1,
-    hide_joints=0.1,
+    hide_joints=0.1, warp=0.5,
 )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_draws_depend_on_seed_epoch_and_row_alone() -> None:
     assert torch.equal(again, draws(x, 3, 5))
     assert not torch.equal(again, draws(x, 3, 6))
     assert not torch.equal(again, draws(x, 4, 5))
-    assert again.shape == (6, 12 + 2 * 9 + 20)
+    assert again.shape == (6, 12 + 3 * 9 + 20)
     assert bool(((again >= 0) & (again < 1)).all())
 
 
@@ -137,6 +137,28 @@ def test_jitter_keeps_the_order_of_frames_and_stays_near() -> None:
     got = changed(x.contiguous(), Augment(jitter=1.0))[:, 0, :, 0, 0]
     assert (got.diff(dim=1) >= -1e-5).all()
     assert (got - torch.arange(1.0, frames + 1)).abs().max() <= 0.5 + 1e-5
+
+
+@pytest.mark.parametrize("warp", [0.3, 1.0])
+def test_warp_keeps_order_and_ends_and_varies_the_steps(warp: float) -> None:
+    frames = 21
+    x = torch.arange(1.0, frames + 1)[None, None, :, None, None].expand(400, 2, frames, 20, 3)
+    step = changed(x.contiguous(), Augment(warp=warp))[:, 0, :, 0, 0].diff(dim=1)
+    assert float(step.min()) >= 1 - warp - 1e-4
+    torch.testing.assert_close(step.sum(1), torch.full((400,), frames - 1.0))
+    # A stick of length n broken at random into n pieces: their variance is (n - 1) / (n + 1).
+    pieces = frames - 1
+    spread = warp * ((pieces - 1) / (pieces + 1)) ** 0.5
+    assert float(step.std()) == pytest.approx(spread, rel=0.05)
+
+
+def test_a_setting_that_came_later_leaves_all_else_as_it_was() -> None:
+    x = clips()
+    how = replace(ALL, warp=0.0)
+    before = np.random.default_rng((0, 0, 2)).random((4, 12 + 2 * 9 + 20), np.float32)
+    assert np.array_equal(draws(x)[:, : before.shape[1]].numpy(), before)
+    assert "warp" not in told(GcnConfig(augment=how))["augment"]
+    assert told(GcnConfig(augment=ALL))["augment"]["warp"] == 0.5
 
 
 def test_nothing_is_read_between_a_present_and_an_absent_joint() -> None:
