@@ -69,10 +69,10 @@ SETTINGS: dict[str, Setting] = {
     "stgcn": Setting(replace(_SEEN, channels=(32, 32, 64, 64, 128), dropout=0.2), _SCHEDULE),
     "ctrgcn": Setting(
         replace(
-            _SEEN, model="ctrgcn", size="clip", channels=(24, 24, 48, 48, 96), temporal_kernel=5,
-            dropout=0.0,
+            _SEEN, model="ctrgcn", size="clip", channels=(48, 48, 96, 96, 192), temporal_kernel=5,
+            dropout=0.0, augment=Augment(rotate=60, tilt=20, scale=0.2, crop=0.5, warp=1.0),
         ),
-        replace(_SCHEDULE, epochs=60),
+        replace(_SCHEDULE, epochs=80),
     ),
 }  # fmt: skip
 

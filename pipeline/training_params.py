@@ -101,7 +101,8 @@ class GcnParams(Group):
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of the cross-entropy's target that is spread over all classes."""
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of training's convolutions and products; ``auto`` is bf16 where the device has it."""
     augment: AugmentParams = AugmentParams()
     schedule: ScheduleParams = ScheduleParams()
 
