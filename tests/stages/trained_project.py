@@ -11,7 +11,8 @@ from stroi.cache.skeletons import clip_digests, encode_skeletons
 from stroi.pipeline.index import Sample, read_index, write_index
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages import gcn, resnet, training, weights
+from stroi.stages import gcn, resnet, weights
+from stroi.stages.training.skeletons import open_clips
 from stroi.trainer.config import Mode
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "trainer"))
@@ -61,7 +62,7 @@ def project(folder: Path) -> tuple[Workspace, RunParams]:
 
 def train_gcn(workspace: Workspace, run: RunParams) -> None:
     """Stages gcn and weights."""
-    seen = training.open_clips(workspace, run)
+    seen = open_clips(workspace, run)
     gcn.train_seed(workspace, run, seen, read_index(workspace.index("d")), 0, 1)
     weights.dump_seed(workspace, run, seen, 0, 1)
 

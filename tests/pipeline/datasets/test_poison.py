@@ -34,9 +34,12 @@ from stroi.pipeline.profile import (
     WeightParams,
 )
 from stroi.pipeline.workspace import Workspace
-from stroi.stages import gcn, resnet, training, weights
+from stroi.stages import gcn, resnet, weights
 from stroi.stages.index import build_index
 from stroi.stages.joints import build_joints
+from stroi.stages.training.division import parts_of
+from stroi.stages.training.seeds import seed_folder
+from stroi.stages.training.skeletons import open_clips
 from stroi.trainer.config import Mode
 from stroi.trainer.resnet import BasicBlock
 
@@ -129,7 +132,7 @@ def _learn(
     )
     index = read_index(workspace.index("d"))
     _write_caches(workspace, index, case)
-    clips = training.open_clips(workspace, run)
+    clips = open_clips(workspace, run)
     gcn.train_seed(workspace, run, clips, index, 0, 1)
     weights.dump_seed(workspace, run, clips, 0, 1)
     for mode in ("plain", "fixed", "joint"):
@@ -139,8 +142,8 @@ def _learn(
         for path in sorted((root / "runs").rglob("*"))
         if path.name in ("checkpoint.safetensors", "curve.csv")
     }
-    found = read_weights(training.seed_folder(workspace.run("poison", "weights"), 0))
-    parts = training.parts_of(index, run, clips.ids)
+    found = read_weights(seed_folder(workspace.run("poison", "weights"), 0))
+    parts = parts_of(index, run, clips.ids)
     rows = [found.ids.index(clip) for clip in parts.train]
     learnt["weights of training clips"] = digest(
         [found.joint[rows].tolist(), found.row[rows].tolist()]
