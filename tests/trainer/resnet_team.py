@@ -40,6 +40,13 @@ def torchrun_command(processes: int = 2) -> list[str | Path]:
     return [*run, f"--nproc-per-node={processes}", PROGRAM]
 
 
+def node_command(rank: int, nodes: int, port: int) -> list[str | Path]:
+    """What starts this program in one process as node `rank` of `nodes`, as on many machines."""
+    run = [sys.executable, "-m", "torch.distributed.run", "--master-addr=127.0.0.1"]
+    where = [f"--nnodes={nodes}", f"--node-rank={rank}", f"--master-port={port}"]
+    return [*run, *where, "--nproc-per-node=1", PROGRAM]
+
+
 def graph_network(dropout: float) -> StGcn:
     """The network that joint mode starts from; with dropout every process draws its own."""
     torch.manual_seed(1)

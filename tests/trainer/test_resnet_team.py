@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,25 +15,40 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from resnet_team import main, torchrun_command
+from resnet_team import main, node_command, torchrun_command
 from small_inputs import mosaic_cache
 from torch import Tensor
 
 from stroi.trainer.checkpoint import read_tensors
 
 
-def torchrun(*words: object) -> None:
-    """Run the tests' program in two processes.
+def run_all(commands: Sequence[Sequence[object]]) -> None:
+    """Run commands side by side to their ends.
 
     Raises:
-        AssertionError: With what it said, if it fails.
+        AssertionError: With what it said, if one fails.
     """
-    done = subprocess.run(
-        [str(word) for word in (*torchrun_command(), *words)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=900,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    started = [
+        subprocess.Popen(
+            [str(word) for word in command], env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for command in commands
+    ]  # fmt: skip
+    try:
+        said = [child.communicate(timeout=900)[1] for child in started]
+    finally:
+        for child in started:
+            child.kill()
+    for child, text in zip(started, said, strict=True):
+        assert child.returncode == 0, text[-3000:]
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 JOBS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -57,7 +73,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / number).mkdir()
         jobs = [(mode, str(folder / number / name), more) for name, (mode, more) in JOBS.items()]
         if number == "two":
-            torchrun(mosaics, json.dumps(jobs))
+            run_all([[*torchrun_command(), mosaics, json.dumps(jobs)]])
         else:
             with double_kept():
                 main(str(mosaics), json.dumps(jobs))
@@ -108,3 +124,16 @@ def test_both_processes_hold_the_same_network(out: Path, name: str) -> None:
 def test_local_normalisation_is_another_training(out: Path) -> None:
     one, two = _result(out, "one", "local"), _result(out, "two", "local")
     assert abs(one.losses[0, 0] - two.losses[0, 0]) > 1e-3
+
+
+def test_two_nodes_train_what_two_processes_of_one_train(out: Path) -> None:
+    """Each node has a launcher of its own, and on each the process is its machine's first."""
+    (out / "nodes").mkdir()
+    jobs = json.dumps([("plain", str(out / "nodes" / "single"), JOBS["single"][1])])
+    port = free_port()
+    run_all([[*node_command(rank, 2, port), out / "mosaics", jobs] for rank in (0, 1)])
+    for rank in (0, 1):
+        two, nodes = _result(out, "two", "single", rank), _result(out, "nodes", "single", rank)
+        np.testing.assert_array_equal(nodes.losses, two.losses)
+        for tensor, value in two.network.items():
+            assert torch.equal(nodes.network[tensor], value), tensor
