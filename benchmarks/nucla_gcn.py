@@ -6,8 +6,9 @@
 FOLDER holds the 1,484 files all_sqe/*.json (docs/nucla.md), NAME is one of `SETTINGS`. The
 protocol is the paper's: views 1 and 2 train, view 3 tests. `--choose` never opens a file of view
 3: it trains on view 1 and judges by view 2. Without it a network is trained to its last epoch,
-and only then scores view 3, once. Finished and half-finished trainings are kept under --state and
-go on from there; results are written after every training.
+and only then scores view 3, once. Several streams are summed as they are, and with the motions
+weighed by `Setting.motion`; `--choose` tries every one of `MOTIONS`. Finished and half-finished
+trainings are kept under --state and go on from there; results are written after every training.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -38,15 +40,24 @@ from stroi.trainer.train_gcn import train_gcn
 
 RESULTS = Path(__file__).resolve().parent / "results"
 STREAMS: tuple[Stream, ...] = ("joint", "bone", "joint_motion", "bone_motion")
+MOTIONS = (0.125, 0.25, 0.5, 2 / 3, 1.0)
+"""Factors of the motion streams that are tried; 2 / 3 is what the code of CTR-GCN sums with."""
 NAMES = tuple(sorted(CLASSES.values()))
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A network and how it is trained; both see the same, the smaller one for longer."""
+    """A network and how it is trained; both see the same, the smaller one for longer.
+
+    Attributes:
+        config: The network.
+        schedule: Its training.
+        motion: What the logits of the two motion streams are multiplied by in the sum of all.
+    """
 
     config: GcnConfig
     schedule: Schedule
+    motion: float = 1.0
 
 
 @dataclass
@@ -121,7 +132,9 @@ def spread(values: list[float]) -> dict[str, object]:
     return {"median": round(median(values), 2), "spread": [min(shown), max(shown)], "seeds": shown}
 
 
-def summary(found: dict[tuple[str, int], Scores], test: Part) -> dict[str, object]:
+def summary(
+    found: dict[tuple[str, int], Scores], test: Part, motions: Sequence[float]
+) -> dict[str, object]:
     """Accuracy by stream, and of the sums of streams that the same seeds have."""
     seeds = sorted({seed for _, seed in found})
     result: dict[str, object] = {}
@@ -129,12 +142,26 @@ def summary(found: dict[tuple[str, int], Scores], test: Part) -> dict[str, objec
         values = [right(found[stream, seed], test) for seed in seeds if (stream, seed) in found]
         if values:
             result[stream] = spread(values)
-    for name, streams in (("joint + bone", STREAMS[:2]), ("all streams", STREAMS)):
-        whole = [seed for seed in seeds if all((stream, seed) in found for stream in streams)]
-        sums = [right(summed([found[stream, seed] for stream in streams]), test) for seed in whole]
-        if sums:
-            result[name] = spread(sums)
+    for name, weights in sums(motions).items():
+        whole = [seed for seed in seeds if all((stream, seed) in found for stream in weights)]
+        totals = [
+            summed([found[stream, seed] for stream in weights], (*weights.values(),))
+            for seed in whole
+        ]
+        if totals:
+            result[name] = spread([right(total, test) for total in totals])
     return result
+
+
+def sums(motions: Sequence[float]) -> dict[str, dict[Stream, float]]:
+    """The sums of streams that are reported, by name: what each stream's logits count."""
+    joint, bone, *moving = STREAMS
+    still: dict[Stream, float] = {joint: 1.0, bone: 1.0}
+    found = {"joint + bone": still}
+    for factor in motions:
+        name = "all streams" if factor == 1 else f"all streams, motions x {factor:.3g}"
+        found[name] = still | dict.fromkeys(moving, factor)
+    return found
 
 
 def write(path: Path, name: str, setting: Setting, rows: dict[str, object]) -> None:
@@ -178,7 +205,8 @@ def chosen(name: str, precision: Precision, epochs: int | None) -> Setting:
     """A setting with what the command line changes of it."""
     setting = SETTINGS[name]
     schedule = replace(setting.schedule, epochs=epochs) if epochs else setting.schedule
-    return Setting(replace(setting.config, precision=precision), schedule)
+    config = replace(setting.config, precision=precision)
+    return replace(setting, config=config, schedule=schedule)
 
 
 def main() -> None:
@@ -204,6 +232,7 @@ def main() -> None:
     train = views(args.folder, {"v01"} if args.choose else {"v01", "v02"})
     test = views(args.folder, {"v02"} if args.choose else {"v03"})
     print(f"{name}: {len(train.clips)} clips train, {len(test.clips)} test", flush=True)
+    motions = MOTIONS if args.choose else sorted({setting.motion, 1.0})
     found: dict[tuple[str, int], Scores] = {}
     took: dict[str, float] = {}
     started = time.time()
@@ -213,7 +242,7 @@ def main() -> None:
             scores, seconds = trained(setting, stream, train, test, seed, args.state, held)
             found[stream, seed] = scores
             took[f"{stream}, seed {seed}"] = round(seconds)
-            rows = {"accuracy": summary(found, test), "training seconds": took}
+            rows = {"accuracy": summary(found, test, motions), "training seconds": took}
             print(f"{time.time() - started:.0f} s {json.dumps(rows['accuracy'])}", flush=True)
             write(args.out, name, setting, rows)
 
