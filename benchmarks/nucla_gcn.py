@@ -84,6 +84,7 @@ SETTINGS: dict[str, Setting] = {
             dropout=0.0, augment=Augment(rotate=60, tilt=20, scale=0.2, crop=0.5, warp=1.0),
         ),
         replace(_SCHEDULE, epochs=80),
+        motion=2 / 3,
     ),
 }  # fmt: skip
 
