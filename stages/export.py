@@ -21,11 +21,11 @@ from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.seeds import checkpoint, scores_folder, seed_folder
-from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode
 from stroi.trainer.export import Format, export_bytes, require_onnx
 from stroi.trainer.exported import Graph, SkeletonGraph, Weighing, graph_of
 from stroi.trainer.fused import FusedNet
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.models_io import load_gcn, load_resnet
 
 SCHEMA = "1.0"

@@ -29,9 +29,9 @@ from stroi.stages.training.seeds import (
 )
 from stroi.stages.training.settings import gcn_config, schedule_of
 from stroi.stages.training.skeletons import open_clips
-from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Stream
 from stroi.trainer.fusion import summed
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.models_io import save_gcn
 from stroi.trainer.state import EpochRecord

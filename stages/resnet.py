@@ -33,8 +33,8 @@ from stroi.stages.training.seeds import (
 )
 from stroi.stages.training.settings import feeding_of, resnet_config, schedule_of
 from stroi.stages.training.skeletons import made_weights, open_clips
-from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.models_io import load_gcn, save_resnet
 from stroi.trainer.state import EpochRecord

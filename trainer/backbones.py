@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from stroi.cache.layouts import Layout
 from stroi.trainer.config import Backbone, GcnConfig
 from stroi.trainer.ctrgcn import CtrGcn
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.stgcn import StGcn
 
-GraphNet = StGcn | CtrGcn
-
-BACKBONES: dict[Backbone, type[StGcn] | type[CtrGcn]] = {"stgcn": StGcn, "ctrgcn": CtrGcn}
+BACKBONES: dict[Backbone, type[GraphNet]] = {"stgcn": StGcn, "ctrgcn": CtrGcn}
 """By the name that `GcnConfig.model` and checkpoints give them."""
 
 

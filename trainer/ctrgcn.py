@@ -9,19 +9,13 @@ Legend of shapes: B bodies, T frames, V joints, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from stroi.cache.errors import ParamsError
-from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.dropout import Dropout
-from stroi.trainer.graph import adjacency
-from stroi.trainer.initial import initialise_convolutions
-from stroi.trainer.stgcn import spread
-from stroi.trainer.streams import seen
+from stroi.trainer.graph_net import GraphNet
 
 REDUCTION = 8
 """Channels of a layer per channel that its topology is told by."""
@@ -153,74 +147,31 @@ class RefinedBlock(nn.Module):
         return torch.relu(self.dropout(self.temporal(y), kept))
 
 
-class CtrGcn(nn.Module):
-    """Channel-wise refined topologies over the present persons of every clip.
+class CtrGcn(GraphNet):
+    """Channel-wise refined topologies: see `GraphNet`, and `RefinedBlock` for its parts."""
 
-    Absent persons are left out before the first layer.
+    block = RefinedBlock
+    memory = torch.contiguous_format
 
-    Args:
-        classes: Class names, K of them.
-        config: Shape of the network and its stream.
-        layout: Joints and bones, V joints.
+    @staticmethod
+    def check(config: GcnConfig) -> None:
+        """Refuse a temporal kernel without a middle, and channels that cannot be dealt out.
 
-    Raises:
-        ParamsError: ``GCN_KERNEL`` if the temporal kernel is even, ``GCN_CHANNELS`` if channels
-            cannot be dealt out to branches and topologies evenly.
-    """
-
-    def __init__(
-        self, classes: Sequence[str], config: GcnConfig, *, layout: Layout = BODY_25
-    ) -> None:
-        super().__init__()
-        _check(config)
-        self.classes, self.config, self.layout = tuple(classes), config, layout
-        graph = torch.from_numpy(
-            adjacency(layout, alpha=config.alpha, normalisation=config.normalisation)
-        )
-        self.data_bn = nn.BatchNorm1d(len(layout.joints) * 3)
-        blocks, before = [], 3
-        for number, (channels, stride) in enumerate(
-            zip(config.channels, config.strides, strict=True)
-        ):
-            blocks.append(
-                RefinedBlock(
-                    before, channels, stride, shortcut=number > 0, graph=graph, config=config
-                )
-            )
-            before = channels
-        self.blocks = nn.ModuleList(blocks)
-        self.fc = nn.Linear(before, len(self.classes))
-        initialise_convolutions(self)
-
-    def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Classify N clips; see `stroi.trainer.stgcn.StGcn.forward`."""
-        bodies = seen(x, self.layout, self.config)[present]
-        y = self.features(bodies).to(self.fc.weight.dtype)
-        pooled = spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
-        return self.fc(pooled), spread(y, present)
-
-    def features(self, bodies: Tensor) -> Tensor:
-        """(B, T, V, 3) bodies, as the stream has them, to the last block's (B, C, T', V)."""
-        count, frames, joints, axes = bodies.shape
-        y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
-        y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1).contiguous()
-        for block in self.blocks:
-            y = block(y)
-        return y  # type: ignore[no-any-return]
-
-
-def _check(config: GcnConfig) -> None:
-    if config.temporal_kernel % 2 == 0:
-        raise ParamsError(
-            "GCN_KERNEL",
-            f"a temporal kernel of {config.temporal_kernel} frames has no middle",
-            remedy="use an odd number, such as 5",
-        )
-    for channels in config.channels:
-        if channels % 4 or channels % min(config.topologies, channels):
+        Raises:
+            ParamsError: ``GCN_KERNEL`` if the kernel is even, ``GCN_CHANNELS`` if channels do not
+                go to branches and topologies evenly.
+        """
+        if config.temporal_kernel % 2 == 0:
             raise ParamsError(
-                "GCN_CHANNELS",
-                f"{channels} channels are not dealt out evenly to 4 branches and"
-                f" {config.topologies} topologies",
-                remedy="give every block a multiple of both",
+                "GCN_KERNEL",
+                f"a temporal kernel of {config.temporal_kernel} frames has no middle",
+                remedy="use an odd number, such as 5",
             )
+        for channels in config.channels:
+            if channels % 4 or channels % min(config.topologies, channels):
+                raise ParamsError(
+                    "GCN_CHANNELS",
+                    f"{channels} channels are not dealt out evenly to 4 branches and"
+                    f" {config.topologies} topologies",
+                    remedy="give every block a multiple of both",
+                )

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from stroi.cache.errors import ParamsError
-from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Bodies, JointWeight
 from stroi.trainer.fused import FusedNet
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.joint_weights import joint_weights, row_weights
 from stroi.trainer.streams import seen
 

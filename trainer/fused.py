@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Mode, ResNetConfig
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.joint_weights import joint_weights, row_weights
 from stroi.trainer.mosaic_ops import Cells, mirror, shown_map, weight_map
 from stroi.trainer.resnet import ResNet

@@ -17,8 +17,8 @@ from torch import Tensor
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
-from stroi.trainer.backbones import GraphNet
 from stroi.trainer.config import Bodies, JointWeight, Precision
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.joint_weights import joint_weights, row_weights, training_constant
 from stroi.trainer.runtime import autocast, deterministic, evaluating
 from stroi.trainer.skeletons import ClipSource, prepare_all

@@ -11,7 +11,7 @@ import torch
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.layouts import LAYOUTS
-from stroi.trainer.backbones import BACKBONES, GraphNet, backbone
+from stroi.trainer.backbones import BACKBONES, backbone
 from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
 from stroi.trainer.config import (
     Align,
@@ -34,6 +34,7 @@ from stroi.trainer.config import (
     told,
 )
 from stroi.trainer.fused import FusedNet
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.mosaic_ops import Cells
 
 SCHEMA = "1.0"

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from stroi.trainer.augment import augmented
-from stroi.trainer.backbones import GraphNet
 from stroi.trainer.batches import MosaicBatch
 from stroi.trainer.config import Augment
 from stroi.trainer.fused import FusedNet
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.looks import changed
 from stroi.trainer.losses import branch_loss
 from stroi.trainer.mirroring import mirror_bodies, mirror_halves

@@ -7,7 +7,6 @@ same memory as a channels_last picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -15,12 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stroi.cache.errors import ParamsError
-from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.dropout import Dropout
-from stroi.trainer.graph import adjacency
-from stroi.trainer.initial import initialise_convolutions
-from stroi.trainer.streams import seen
+from stroi.trainer.graph_net import GraphNet
 
 
 class Block(nn.Module):
@@ -106,80 +102,22 @@ def normalised(x: Tensor, conv: nn.Conv2d, bn: nn.BatchNorm2d) -> Tensor:
     return functional.conv2d(x, weight, shift, conv.stride, conv.padding)
 
 
-class StGcn(nn.Module):
-    """ST-GCN over the present persons of every clip.
+class StGcn(GraphNet):
+    """ST-GCN: see `GraphNet`, and `Block` for its parts."""
 
-    Absent persons are left out before the first layer: they touch neither the batch
-    normalisation nor the mean over persons.
+    block = Block
+    memory = torch.channels_last
 
-    Args:
-        classes: Class names, C of them.
-        config: Shape of the network.
-        layout: Joints and bones, V joints.
+    @staticmethod
+    def check(config: GcnConfig) -> None:
+        """Refuse a temporal kernel without a middle.
 
-    Raises:
-        ParamsError: ``GCN_KERNEL`` if the temporal kernel is even: it would have no middle.
-    """
-
-    def __init__(
-        self, classes: Sequence[str], config: GcnConfig, *, layout: Layout = BODY_25
-    ) -> None:
-        super().__init__()
+        Raises:
+            ParamsError: ``GCN_KERNEL`` if it is even.
+        """
         if config.temporal_kernel % 2 == 0:
             raise ParamsError(
                 "GCN_KERNEL",
                 f"a temporal kernel of {config.temporal_kernel} frames has no middle",
                 remedy="use an odd number, such as 9",
             )
-        self.classes, self.config, self.layout = tuple(classes), config, layout
-        graph = torch.from_numpy(
-            adjacency(layout, alpha=config.alpha, normalisation=config.normalisation)
-        )
-        self.data_bn = nn.BatchNorm1d(len(layout.joints) * 3)
-        blocks, before = [], 3
-        for number, (channels, stride) in enumerate(
-            zip(config.channels, config.strides, strict=True)
-        ):
-            blocks.append(
-                Block(before, channels, stride, shortcut=number > 0, graph=graph, config=config)
-            )
-            before = channels
-        self.blocks = nn.ModuleList(blocks)
-        self.fc = nn.Linear(before, len(self.classes))
-        initialise_convolutions(self)
-
-    def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Classify N clips.
-
-        Args:
-            x: (N, M, T, V, 3) prepared key points.
-            present: (N, M) bool; at least one person per clip.
-
-        Returns:
-            (N, C) logits and the last block's feature (N, M, channels, T'', V) that eq. 4
-            reads; the feature of an absent person is 0.
-        """
-        bodies = seen(x, self.layout, self.config)[present]
-        y = self.features(bodies)
-        exact = self.fc.weight.dtype
-        pooled = spread(y.mean((2, 3), dtype=exact), present).sum(1) / present.sum(1, keepdim=True)
-        return self.fc(pooled), spread(y.to(exact), present)
-
-    def features(self, bodies: Tensor) -> Tensor:
-        """(B, T, V, 3) bodies, as the stream has them, to the last block's (B, C, T'', V)."""
-        count, frames, joints, axes = bodies.shape
-        y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
-        y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1)
-        y = y.contiguous(memory_format=torch.channels_last)
-        for block in self.blocks:
-            y = block(y)
-        return y  # type: ignore[no-any-return]
-
-
-def spread(values: Tensor, present: Tensor) -> Tensor:
-    """(B, ...) of the present persons to (N, M, ...), 0 for the absent ones."""
-    if len(values) == present.numel():
-        return values.view(*present.shape, *values.shape[1:])
-    spread = values.new_zeros((*present.shape, *values.shape[1:]))
-    spread[present] = values
-    return spread

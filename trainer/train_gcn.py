@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from stroi.trainer.augment import augmented, draws_of_epoch
-from stroi.trainer.backbones import GraphNet, backbone
+from stroi.trainer.backbones import backbone
 from stroi.trainer.batches import Batch, epoch_batches
 from stroi.trainer.config import GcnConfig, Schedule
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.judging import verdict
 from stroi.trainer.keys import array_digest, label_array, run_key, skeleton_digest

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.backbones import GraphNet
 from stroi.trainer.batch_norm import Whole, synchronised
 from stroi.trainer.compiled import compile_network
 from stroi.trainer.config import BatchNorm, Feeding, Mode, ResNetConfig, Schedule
 from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.judging import verdict
 from stroi.trainer.keys import label_array, run_key

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stroi.cache.layouts import Layout
-from stroi.pipeline.profile import Profile
 from stroi.stages.report_page import accuracy, attention, origin
-from stroi.stages.report_page.inputs import Curve, Inputs
+from stroi.stages.report_page.common import Common
+from stroi.stages.report_page.inputs import Inputs
 from stroi.stages.report_page.results import Table
 
 
-@dataclass(frozen=True)
-class Content:
-    """What the page shows, section by section.
+@dataclass(frozen=True, kw_only=True)
+class Content(Common):
+    """What the page shows beside `Common`, section by section.
 
     Attributes:
-        run: Name of the run.
-        dataset: Name of its data set.
-        split: Its split, in words.
-        profile: The params.
         clips: Clips that were listed, and those of them that have a mosaic.
         table: The seven rows.
         verdict: Whether the best ensemble beats both single branches, in words.
@@ -30,18 +24,8 @@ class Content:
         matrices: Confusion matrices.
         cards: Mosaics with their weights.
         top_weight: Right end of their weight bars.
-        means: Mean weights: all test clips first, then class by class.
-        layout: The joints that have weights.
-        losses: What became of the clips.
-        curves: Training curves by stage, one per seed.
-        params: Params by group.
-        producers: What made each folder.
     """
 
-    run: str
-    dataset: str
-    split: str
-    profile: Profile
     clips: tuple[int, int]
     table: Table
     verdict: str
@@ -51,17 +35,6 @@ class Content:
     matrices: tuple[accuracy.Matrix, ...]
     cards: tuple[attention.Card, ...]
     top_weight: float
-    means: tuple[attention.MeanWeights, ...]
-    layout: Layout
-    losses: origin.Losses
-    curves: Mapping[str, tuple[Curve, ...]]
-    params: tuple[origin.Group, ...]
-    producers: tuple[origin.Group, ...]
-
-    @property
-    def judged(self) -> bool:
-        """Whether there were validation clips."""
-        return any(curve.judged for curves in self.curves.values() for curve in curves)
 
 
 def gather(inputs: Inputs) -> Content:

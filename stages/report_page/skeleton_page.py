@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from stroi.cache.layouts import Layout
 from stroi.cache.scores import Scores
 from stroi.pipeline.ledger import read_ledger
 from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import EnsembleParams, Profile
+from stroi.pipeline.profile import EnsembleParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page import accuracy, attention, origin
+from stroi.stages.report_page.common import Common
 from stroi.stages.report_page.inputs import (
-    Curve,
     check_flow,
     manifests,
     read_curves,
@@ -28,48 +26,23 @@ GROUPS = ("index", "gcn", "weights")
 """Groups of params that the page shows, beside what its joints or skeletons were made with."""
 
 
-@dataclass(frozen=True)
-class SkeletonContent:
-    """What the page shows, section by section.
+@dataclass(frozen=True, kw_only=True)
+class SkeletonContent(Common):
+    """What the page shows beside `Common`, section by section.
 
     Attributes:
-        run: Name of the run.
-        dataset: Name of its data set.
-        split: Its split, in words.
-        profile: The params.
         classes: Class names.
         sizes: Test clips of each class.
         result: Row 1.
         confusions: The most confused pairs of classes, first seed.
         counts: (L, L) confusion matrix, actual by predicted, first seed.
-        means: Mean weights: all test clips first, then class by class.
-        layout: The joints that have weights.
-        losses: What became of the clips.
-        curves: Training curves by network, one per seed.
-        params: Params by group.
-        producers: What made each folder.
     """
 
-    run: str
-    dataset: str
-    split: str
-    profile: Profile
     classes: tuple[str, ...]
     sizes: tuple[int, ...]
     result: Result
     confusions: tuple[accuracy.Confusion, ...]
     counts: tuple[tuple[int, ...], ...]
-    means: tuple[attention.MeanWeights, ...]
-    layout: Layout
-    losses: origin.Losses
-    curves: Mapping[str, tuple[Curve, ...]]
-    params: tuple[origin.Group, ...]
-    producers: tuple[origin.Group, ...]
-
-    @property
-    def judged(self) -> bool:
-        """Whether there were validation clips."""
-        return any(curve.judged for curves in self.curves.values() for curve in curves)
 
 
 def gather_skeleton(

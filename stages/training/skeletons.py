@@ -11,7 +11,7 @@ from stroi.cache.weights import Weights
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
-from stroi.trainer.backbones import GraphNet
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.infer_gcn import scaled_weights
 from stroi.trainer.runtime import pick_device, pick_precision
 

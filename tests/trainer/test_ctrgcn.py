@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.layouts import BODY_25, Layout
-from stroi.trainer.backbones import BACKBONES, GraphNet, backbone
+from stroi.trainer.backbones import BACKBONES, backbone
 from stroi.trainer.config import GcnConfig, Schedule, Stream
 from stroi.trainer.ctrgcn import Branches, CtrGcn, Refined
 from stroi.trainer.evaluation import accuracy
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.infer_gcn import dump_weights, score_gcn
 from stroi.trainer.joint_weights import joint_weights
 from stroi.trainer.keys import model_digest

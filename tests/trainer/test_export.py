@@ -18,10 +18,11 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.weights import Weights
 from stroi.trainer import export
-from stroi.trainer.backbones import GraphNet, backbone
+from stroi.trainer.backbones import backbone
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig
 from stroi.trainer.exported import Graph, Weighing, everybody, graph_of, random_inputs
 from stroi.trainer.fused import FusedNet
+from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.infer_gcn import scaled_weights, score_gcn
 from stroi.trainer.infer_resnet import score_resnet
 from stroi.trainer.joint_weights import joint_weights
