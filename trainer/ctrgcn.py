@@ -152,21 +152,17 @@ class CtrGcn(GraphNet):
 
     block = RefinedBlock
     memory = torch.contiguous_format
+    usual_kernel = 5
 
-    @staticmethod
-    def check(config: GcnConfig) -> None:
-        """Refuse a temporal kernel without a middle, and channels that cannot be dealt out.
+    @classmethod
+    def check(cls, config: GcnConfig) -> None:
+        """Refuse channels that cannot be dealt out as well.
 
         Raises:
-            ParamsError: ``GCN_KERNEL`` if the kernel is even, ``GCN_CHANNELS`` if channels do not
-                go to branches and topologies evenly.
+            ParamsError: As `GraphNet.check`; ``GCN_CHANNELS`` if channels do not go to branches
+                and topologies evenly.
         """
-        if config.temporal_kernel % 2 == 0:
-            raise ParamsError(
-                "GCN_KERNEL",
-                f"a temporal kernel of {config.temporal_kernel} frames has no middle",
-                remedy="use an odd number, such as 5",
-            )
+        super().check(config)
         for channels in config.channels:
             if channels % 4 or channels % min(config.topologies, channels):
                 raise ParamsError(

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from stroi.cache.errors import ParamsError
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.graph import adjacency
@@ -49,6 +50,8 @@ class GraphNet(nn.Module):
     block: ClassVar[MakeBlock]
     memory: ClassVar[torch.memory_format]
     """How the blocks want (B, C, T, V) to lie in memory."""
+    usual_kernel: ClassVar[int]
+    """Frames of a temporal convolution in the network's paper."""
 
     def __init__(
         self, classes: Sequence[str], config: GcnConfig, *, layout: Layout = BODY_25
@@ -74,14 +77,19 @@ class GraphNet(nn.Module):
         self.fc = nn.Linear(before, len(self.classes))
         initialise_convolutions(self)
 
-    @staticmethod
-    def check(config: GcnConfig) -> None:
+    @classmethod
+    def check(cls, config: GcnConfig) -> None:
         """Refuse settings that no such network can have.
 
         Raises:
-            ParamsError: With the setting and what it may be.
+            ParamsError: ``GCN_KERNEL`` if the temporal kernel is even: it would have no middle.
         """
-        raise NotImplementedError
+        if config.temporal_kernel % 2 == 0:
+            raise ParamsError(
+                "GCN_KERNEL",
+                f"a temporal kernel of {config.temporal_kernel} frames has no middle",
+                remedy=f"use an odd number, such as {cls.usual_kernel}",
+            )
 
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Classify N clips.

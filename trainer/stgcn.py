@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stroi.cache.errors import ParamsError
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.dropout import Dropout
 from stroi.trainer.graph_net import GraphNet
@@ -107,17 +106,4 @@ class StGcn(GraphNet):
 
     block = Block
     memory = torch.channels_last
-
-    @staticmethod
-    def check(config: GcnConfig) -> None:
-        """Refuse a temporal kernel without a middle.
-
-        Raises:
-            ParamsError: ``GCN_KERNEL`` if it is even.
-        """
-        if config.temporal_kernel % 2 == 0:
-            raise ParamsError(
-                "GCN_KERNEL",
-                f"a temporal kernel of {config.temporal_kernel} frames has no middle",
-                remedy="use an odd number, such as 9",
-            )
+    usual_kernel = 9
