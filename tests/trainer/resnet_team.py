@@ -6,6 +6,7 @@ Each process leaves losses and network in the folder for results.
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,6 +46,13 @@ def node_command(rank: int, nodes: int, port: int) -> list[str | Path]:
     run = [sys.executable, "-m", "torch.distributed.run", "--master-addr=127.0.0.1"]
     where = [f"--nnodes={nodes}", f"--node-rank={rank}", f"--master-port={port}"]
     return [*run, *where, "--nproc-per-node=1", PROGRAM]
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def graph_network(dropout: float) -> StGcn:

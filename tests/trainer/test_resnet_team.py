@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from resnet_team import main, node_command, torchrun_command
+from resnet_team import free_port, main, node_command, torchrun_command
 from small_inputs import mosaic_cache
 from torch import Tensor
 
@@ -42,13 +41,6 @@ def run_all(commands: Sequence[Sequence[object]]) -> None:
             child.kill()
     for child, text in zip(started, said, strict=True):
         assert child.returncode == 0, text[-3000:]
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 JOBS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from resnet_team import free_port
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from torch import nn
 
@@ -154,9 +154,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seen(folder: Path) -> Iterator[list[Seen]]:
     """What two processes found, by rank."""
     context = multiprocessing.get_context("spawn")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     results = context.Queue()
     processes = [
         context.Process(target=_work, args=(rank, port, str(folder), results))
