@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,10 @@ def test_shipped_params_are_valid(root: Path) -> None:
     assert check_project(root).runs
     for profile in (root / "profiles").glob("*.yaml"):
         assert load_profile(root, profile.stem).splits
+
+
+def test_profiles_in_the_docs_are_valid(root: Path, tmp_path: Path) -> None:
+    """Those of docs/nucla.md that tell how its figures were reached, as a user would paste them."""
+    shown = re.findall(r"```yaml\n(gcn:\n.*?)```", (root / "docs" / "nucla.md").read_text(), re.S)
+    models = [load_profile(_project(tmp_path, GOOD + text), "x").gcn.model for text in shown]
+    assert models == ["stgcn", "stgcn", "ctrgcn"]
