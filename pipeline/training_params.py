@@ -104,7 +104,16 @@ class GcnParams(Group):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of training's convolutions and products; ``auto`` is bf16 where the device has it."""
     augment: AugmentParams = AugmentParams()
+    test_draws: Annotated[int, Field(ge=0, le=256)] = 0
+    """Changed copies, as of `augment`, that a clip is scored in; their logits are averaged. 0
+    scores the clip as it is."""
     schedule: ScheduleParams = ScheduleParams()
+
+    @model_validator(mode="after")
+    def _draws_change_something(self) -> GcnParams:
+        if self.test_draws and self.augment == AugmentParams():
+            raise ValueError(f"test_draws: {self.test_draws} without augment scores equal copies")
+        return self
 
     @model_validator(mode="after")
     def _streams_differ_and_are_weighed(self) -> GcnParams:

@@ -77,7 +77,8 @@ def train_seed(
         save_gcn(checkpoint(out, seed, name), model)
         write_curve(seed_folder(out, seed), records, name)
         for part, ids in wanted.items():
-            scores[part].append(score_gcn(model, clips, ids, threads=threads))
+            found = score_gcn(model, clips, ids, threads=threads, draws=params.test_draws)
+            scores[part].append(found)
         digests.append(sha256_file(checkpoint(out, seed, name)))
     if not team.leads:
         return

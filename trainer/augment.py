@@ -1,12 +1,14 @@
 """Random changes of training clips that leave their class: turn, scale, shear, crop, hide.
 
-Every draw is a function of seed, epoch and the clip's row alone, so that a resumed training sees
-what an uninterrupted one would have seen.
+Every draw of a training is a function of seed, epoch and the clip's row alone, so that a resumed
+training sees what an uninterrupted one would have seen; a draw of scoring is one of the clip's id.
 
 Legend of shapes: N training clips, B clips of a batch, M persons, T frames, V joints.
 """
 
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 import torch
@@ -33,7 +35,26 @@ def draws_of_epoch(count: int, *, frames: int, joints: int, seed: int, epoch: in
     Returns:
         (N, 12 + 3 T + V) float32 in [0, 1).
     """
-    random = np.random.default_rng((seed, epoch, 2))
+    return _rows(np.random.default_rng((seed, epoch, 2)), count, frames, joints)
+
+
+def draws_of_clip(sample_id: str, count: int, *, frames: int, joints: int) -> Tensor:
+    """All that chance decides when one clip is scored in several changed copies.
+
+    Args:
+        sample_id: The clip's id, all that the numbers depend on.
+        count: N, copies.
+        frames: T.
+        joints: V.
+
+    Returns:
+        (N, 12 + 3 T + V) float32 in [0, 1), as of `draws_of_epoch`.
+    """
+    digest = hashlib.sha256(sample_id.encode()).digest()
+    return _rows(np.random.default_rng([*digest]), count, frames, joints)
+
+
+def _rows(random: np.random.Generator, count: int, frames: int, joints: int) -> Tensor:
     draws = random.random((count, _SINGLE + 2 * frames + joints), np.float32)
     # What came later is drawn after all else: earlier settings draw what they always drew.
     steps = random.random((count, frames), np.float32)

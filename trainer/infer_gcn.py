@@ -17,11 +17,12 @@ from torch import Tensor
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Bodies, JointWeight, Precision
+from stroi.trainer.augment import augmented, draws_of_clip
+from stroi.trainer.config import Augment, Bodies, JointWeight, Precision
 from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.joint_weights import joint_weights, row_weights, training_constant
 from stroi.trainer.runtime import autocast, deterministic, evaluating
-from stroi.trainer.skeletons import ClipSource, prepare_all
+from stroi.trainer.skeletons import ClipSource, SkeletonSet, prepare_all
 
 BODIES = 16
 """Bodies of one forward pass."""
@@ -31,7 +32,7 @@ CLIPS = 256
 
 @dataclass(frozen=True)
 class _Clips:
-    """What the network says of N clips.
+    """What the network says of N clips, or of N copies of clips.
 
     Attributes:
         logits: (N, C).
@@ -45,7 +46,7 @@ class _Clips:
 
 
 def score_gcn(
-    model: GraphNet, clips: ClipSource, ids: Sequence[str], *, threads: int = 1
+    model: GraphNet, clips: ClipSource, ids: Sequence[str], *, threads: int = 1, draws: int = 0
 ) -> Scores:
     """Logits of the skeleton branch, in float32 and evaluation mode.
 
@@ -57,6 +58,8 @@ def score_gcn(
         clips: Skeletons by sample id.
         ids: N sample ids, in any order.
         threads: CPU threads.
+        draws: Copies of a clip that are scored instead of it, each changed at random as the
+            network's training clips were; their logits are averaged. 0 scores the clip as it is.
 
     Returns:
         Scores of the samples, sorted by id.
@@ -64,8 +67,9 @@ def score_gcn(
     Raises:
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
     """
-    found = _seen(model, clips, sorted(ids), threads)
-    return Scores(tuple(sorted(ids)), found.logits.numpy(), model.classes)
+    found = _seen(model, clips, sorted(ids), threads, draws=draws)
+    logits = found.logits.view(len(ids), max(1, draws), -1).mean(1)
+    return Scores(tuple(sorted(ids)), logits.numpy(), model.classes)
 
 
 def dump_weights(
@@ -173,14 +177,17 @@ def _seen(
     threads: int,
     kind: JointWeight = "mean",
     precision: Precision = "fp32",
+    draws: int = 0,
 ) -> _Clips:
-    """What the network says of the clips `ordered`, on the CPU."""
+    """What the network says of the clips `ordered`, or of `draws` changed copies of each."""
     parts = []
-    for start in range(0, len(ordered), CLIPS):
-        data = prepare_all(clips, ordered[start : start + CLIPS], **model.config.preparation)
-        present = torch.from_numpy(data.present)
-        bodies = torch.from_numpy(data.x)[present][:, None]
+    clips_at_once = max(1, CLIPS // max(1, draws))
+    for start in range(0, len(ordered), clips_at_once):
+        some = ordered[start : start + clips_at_once]
+        data = prepare_all(clips, some, **model.config.preparation)
         with deterministic(0, threads), evaluating(model), torch.no_grad():
+            x, present = _copies(data, draws, model.config.augment)
+            bodies = x[present][:, None]
             logits, joint = zip(*_passes(model, bodies, kind, precision), strict=True)
         spread = torch.zeros(*present.shape, len(model.classes))
         spread[present] = torch.cat(logits)[: len(bodies)]
@@ -192,6 +199,25 @@ def _seen(
         torch.cat([part.joint for part in parts]),
         torch.cat([part.present for part in parts]),
     )
+
+
+def _copies(data: SkeletonSet, draws: int, how: Augment) -> tuple[Tensor, Tensor]:
+    """(N, M, T, V, 3) clips and (N, M) presence, or of `draws` changed copies of each in a row."""
+    x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
+    if draws == 0:
+        return x, present
+    frames, joints = x.shape[2:4]
+    copies = [
+        # One clip at a time: the bits of its copies must not depend on what lies beside it.
+        augmented(
+            clip.expand(draws, *clip.shape),
+            draws_of_clip(sample_id, draws, frames=frames, joints=joints),
+            how,
+            data.layout,
+        )
+        for sample_id, clip in zip(data.ids, x, strict=True)
+    ]
+    return torch.cat(copies), present.repeat_interleave(draws, dim=0)
 
 
 def _passes(

@@ -19,7 +19,7 @@ def schedule_of(params: ScheduleParams) -> Schedule:
 
 def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnConfig:
     """The trainer's form of the skeleton branch's params, for the network of one stream."""
-    apart = {"schedule", "streams", "stream_weights", "augment", "precision"}
+    apart = {"schedule", "streams", "stream_weights", "augment", "test_draws", "precision"}
     values = params.model_dump(exclude=apart)
     augment = Augment(**params.augment.model_dump())
     precision = pick_precision(params.precision, pick_device(device))

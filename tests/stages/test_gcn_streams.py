@@ -84,6 +84,21 @@ def test_streams_are_trained_kept_and_summed(tmp_path: Path) -> None:
     assert sha256_file(checkpoint(out, 0)) == first
 
 
+def test_draws_of_scoring_change_the_scores_and_no_training(tmp_path: Path) -> None:
+    lively = AugmentParams(scale=0.2, warp=1.0)
+    out = train(tmp_path, params(augment=lively))
+    plain, network = read_scores(scores_folder(out, 0), TEST), checkpoint(out, 0).read_bytes()
+    states = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("training/*")}
+    assert states
+    train(tmp_path, params(augment=lively, test_draws=3))
+    assert checkpoint(out, 0).read_bytes() == network
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("training/*")} == states
+    drawn = read_scores(scores_folder(out, 0), TEST)
+    expected = score_gcn(load_gcn(checkpoint(out, 0)), clips(), drawn.ids, draws=3)
+    np.testing.assert_array_equal(drawn.logits, expected.logits)
+    assert (drawn.logits != plain.logits).all()
+
+
 def test_validation_clips_are_scored_too_and_forgotten_with_their_part(tmp_path: Path) -> None:
     held = Validation(by="id", values=IDS[:2])
     out = train(tmp_path, params(streams=("joint", "bone")), held)
@@ -106,6 +121,7 @@ def test_validation_clips_are_scored_too_and_forgotten_with_their_part(tmp_path:
         ({"streams": ()}, "at least 1"),
         ({"streams": ("joint", "bone"), "stream_weights": (1.0,)}, "2 streams, 1 stream_weights"),
         ({"model": "ctrgcn", "topologies": 3}, "multiples of 4 and of 3"),
+        ({"test_draws": 4}, "test_draws: 4 without augment scores equal copies"),
     ],
 )
 def test_params_that_make_no_sense_are_refused(changes: dict[str, object], problem: str) -> None:
