@@ -47,6 +47,14 @@ os.write(report, json.dumps([code, usage.ru_maxrss * 1024, seconds, wall]).encod
 """
 
 
+MOST_SECONDS = 30
+"""Processor time in which a refusal must end, far above what any takes.
+
+It finds work that grows with what a file claims, and never a slow machine: how fast a command is,
+is a matter for benchmarks.
+"""
+
+
 @dataclass(frozen=True)
 class Measured:
     """How a command ended and what it took.
@@ -80,7 +88,7 @@ def run_measured(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    timeout: float = 30,
+    timeout: float = 60,
 ) -> Measured:
     """Run `args` without a shell and without input; its whole process group dies with it.
 

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
-from measured import Measured, run_measured
+from measured import MOST_SECONDS, Measured, run_measured
 from small_caches import make_mosaics, write_cache
 
 from stroi.cache.archive import MAX_MEMBERS, header
@@ -25,7 +25,6 @@ from stroi.cache.publish import export_cache
 END = bytes(1024)
 MAIN = "from stroi.pipeline.cli import main; main()"
 MOST_BYTES = 300_000_000
-MOST_SECONDS = 5.0
 
 
 @dataclass(frozen=True)

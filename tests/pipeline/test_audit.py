@@ -16,7 +16,7 @@ from stroi.pipeline.cli import run
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "hostile"))
-from measured import run_measured
+from measured import MOST_SECONDS, run_measured
 from projects import dvc, flip_bit
 
 FILES = {"mosaics-00000.h5": b"one" * 500, "sub/manifest.json": b"{}"}
@@ -308,11 +308,9 @@ def _many(count: int) -> bytes:
 def test_a_refusal_is_quick_and_small(lab: Lab, data: bytes, code: str) -> None:
     lab.track(lab.put(data, ".dir", store=lab.cache))
     main = "from stroi.pipeline.cli import main; main()"
-    done = run_measured(
-        [sys.executable, "-c", main, "cache", "audit", "--root", str(lab.root)], timeout=30
-    )
+    done = run_measured([sys.executable, "-c", main, "cache", "audit", "--root", str(lab.root)])
     assert done.returncode == 3, done.stderr
     assert done.last_error.startswith(f"error: {code}: ")
     assert "Traceback" not in done.stderr
     assert done.peak_bytes < 300e6
-    assert done.seconds < 5
+    assert done.seconds < MOST_SECONDS
