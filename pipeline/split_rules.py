@@ -49,6 +49,8 @@ class Split(Group):
     each; with as many folds as values this leaves one out."""
     validation: Validation | None = None
     """Training clips that are held out; none when absent."""
+    leave_out: tuple[str, ...] = ()
+    """Ids of training clips that take no part, such as those whose label is known to be wrong."""
 
     @model_validator(mode="after")
     def _is_one_rule(self) -> Split:

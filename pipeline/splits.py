@@ -46,7 +46,8 @@ def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) ->
     Raises:
         ParamsError: ``SPLIT_VALUE`` if the rule names a value that no clip has, ``SPLIT_UNKNOWN``
             if a clip's value is not known, ``SPLIT_FOLD`` if there are more folds than values,
-            ``SPLIT_EMPTY`` if a part is empty.
+            ``SPLIT_LEAVE_OUT`` if it leaves out what is no training clip, ``SPLIT_EMPTY`` if a
+            part is empty.
         RefusedInput: ``SPLIT_LEAK`` if a video or a skeleton is on two sides under two ids.
     """
     everyone = sorted(samples, key=lambda sample: sample.id)
@@ -90,7 +91,22 @@ def _sides(samples: list[Sample], split: Split) -> dict[str, set[str]]:
     if split.validation is not None:
         own = [sample for sample in samples if sample.id in train]
         held = _held_out(own, split.validation)
-    return {"train": train - held, "validation": held, "test": test}
+    sides = {"train": train - held, "validation": held, "test": test}
+    _check_left_out(split.leave_out, sides)
+    sides["train"] -= set(split.leave_out)
+    return sides
+
+
+def _check_left_out(ids: Iterable[str], sides: Mapping[str, set[str]]) -> None:
+    """What a network is judged by may not be picked by hand."""
+    for name in sorted(set(ids) - sides["train"]):
+        side = next((SIDES[side] for side, members in sides.items() if name in members), None)
+        raise ParamsError(
+            "SPLIT_LEAVE_OUT",
+            f"{name!a} cannot be left out: it is "
+            + (f"a {side} clip" if side else "on no side of the split"),
+            remedy="name training clips alone in leave_out",
+        )
 
 
 def _named(samples: list[Sample], split: Split) -> tuple[set[str], set[str]]:

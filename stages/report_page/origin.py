@@ -117,6 +117,8 @@ def split_rule(name: str, split: Split) -> str:
         held, fold = split.validation, split.validation.fold
         what = f"fold {fold[0]} of {fold[1]}" if fold else ", ".join(held.values or ())
         sides.append(f"of the training clips validate by {held.by}: {what}")
+    if split.leave_out:
+        sides.append(f"{len(split.leave_out)} training clips left out")
     return f"{name}: by {split.by}; {'; '.join(sides)}"
 
 

@@ -147,3 +147,35 @@ def test_another_rule_is_another_division() -> None:
         divide(SAMPLES, Split(by="subject", test=(value,)), usable=ALL).division for value in "123"
     }
     assert len(digests) == 3
+
+
+def test_clips_that_are_left_out_move_no_other() -> None:
+    held = Validation(by="id", fold=(1, 3))
+    whole = divide(SAMPLES, Split(by="subject", test=("3",), validation=held), usable=ALL)
+    for name in whole.train:
+        split = Split(by="subject", test=("3",), validation=held, leave_out=(name,))
+        parts = divide(SAMPLES, split, usable=ALL)
+        assert parts.train == tuple(one for one in whole.train if one != name)
+        assert (parts.validation, parts.test) == (whole.validation, whole.test)
+        assert parts.division != whole.division
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("c1", "a test clip"), ("b1", "a validation clip"), ("a3", "on no side of the split")],
+)
+def test_only_training_clips_can_be_left_out(name: str, what: str) -> None:
+    held = Validation(by="subject", values=("2",))
+    split = Split(by="subject", test=("3",), validation=held, leave_out=("a1", name))
+    with pytest.raises(ParamsError) as caught:
+        divide(SAMPLES, split, usable=ALL)
+    assert str(caught.value) == (
+        f"SPLIT_LEAVE_OUT: '{name}' cannot be left out: it is {what}; "
+        "name training clips alone in leave_out"
+    )
+
+
+def test_too_many_left_out_are_refused() -> None:
+    split = Split(by="subject", train=("1",), test=("3",), leave_out=("a1", "a2"))
+    with pytest.raises(ParamsError, match="leaves 0 training and 1 test clips"):
+        divide(SAMPLES, split, usable=ALL)

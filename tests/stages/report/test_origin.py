@@ -73,6 +73,10 @@ def test_folds_and_validation_are_told_in_words() -> None:
     assert split_rule("x", rule) == (
         "x: by camera; train all others; test c3; of the training clips validate by subject: s1, s2"
     )
+    few = Split(by="camera", test=("c3",), leave_out=("a", "b"))
+    assert split_rule("x", few) == (
+        "x: by camera; train all others; test c3; 2 training clips left out"
+    )
     fold = Split(by="id", fold=(2, 5), validation=Validation(by="id", fold=(1, 4)))
     assert split_rule("x", fold) == (
         "x: by id; test fold 2 of 5; train all others; "
