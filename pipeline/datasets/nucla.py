@@ -42,6 +42,8 @@ _VIEW = re.compile(r"view_(\d)", re.ASCII)
 _PICTURE = re.compile(r"frame_(\d{1,9})_tc_\d{1,18}_rgb\.jpg", re.ASCII)
 _ACTION = re.compile(r"a\d\d", re.ASCII)
 _SUBJECTS = {f"s{number:02d}" for number in range(1, 11)}
+_WRONG = re.compile(r"a0[56]_s04_e\d\d_v02|a0[89]_s05_e\d\d_v02", re.ASCII)
+"""Samples whose label contradicts another camera's of the same performance (docs/nucla.md)."""
 _DEPTH = 8
 """Folders within folders that are looked into, so that a link to a parent comes to an end."""
 
@@ -185,5 +187,11 @@ def _notes(clips: list[Listed], uneven: int) -> Iterator[str]:
     blind = sum(not clip.video for clip in clips)
     if blind:
         yield f"{blind:,} of {len(clips):,} samples have no pictures, hence no mosaic"
+    wrong = sum(bool(_WRONG.fullmatch(clip.id)) for clip in clips)
+    if wrong:
+        yield (
+            f"{wrong} samples have a label that camera 1 contradicts, see docs/nucla.md; "
+            "the split v12-3-sound does not train on them"
+        )
     if uneven:
         yield f"{uneven:,} samples have more or fewer pictures than skeleton frames, see the ledger"

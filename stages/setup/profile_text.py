@@ -112,7 +112,7 @@ def _splits(facts: Facts) -> str:
         lines.append("# Nothing says who acts in which clip: the same people may be on both sides.")
     lines.append("splits:")
     for name, rule in facts.splits.items():
-        told = rule.model_dump(mode="json", exclude_none=True)
+        told = rule.model_dump(mode="json", exclude_defaults=True)
         inline = json.dumps(told).replace('"', "")
         lines.append(f"  {name}: {inline}".replace("{", "{{").replace("}", "}}"))
     return "\n".join(lines) + "\n"

@@ -118,6 +118,17 @@ def test_numbers_of_pictures_and_skeleton_frames_are_compared(tmp_path: Path) ->
     )
 
 
+def test_labels_that_another_camera_contradicts_are_told(tmp_path: Path) -> None:
+    left_out = load_profile(ROOT, "nucla").splits["v12-3-sound"].leave_out
+    assert len(set(left_out)) == len(left_out) == 24
+    for name in ("a05_s04_e00_v01", "a05_s05_e00_v02", *left_out):
+        write_skeleton(tmp_path / "all_sqe", name)
+    assert list_nucla(tmp_path).notes[-1] == (
+        "24 samples have a label that camera 1 contradicts, see docs/nucla.md; "
+        "the split v12-3-sound does not train on them"
+    )
+
+
 def test_remarks_reach_the_ledger_of_good_clips(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     for action in ("a01", "a02"):
@@ -172,4 +183,12 @@ def test_real_skeletons_fill_index_and_splits(tmp_path: Path) -> None:
         parts = divide(index.samples, split, usable=[sample.id for sample in index.samples])
         sizes[name] = (len(parts.train), len(parts.test))
         assert not set(parts.train) & set(parts.test)
-    assert sizes == {"v12-3": (1020, 464), "v13-2": (980, 504), "v23-1": (968, 516)}
+    assert sizes == {
+        "v12-3": (1020, 464), "v12-3-sound": (996, 464), "v13-2": (980, 504), "v23-1": (968, 516),
+    }  # fmt: skip
+    notes = list_nucla(tmp_path / "raw").notes
+    assert notes == (
+        "1,484 of 1,484 samples have no pictures, hence no mosaic",
+        "24 samples have a label that camera 1 contradicts, see docs/nucla.md; the split "
+        "v12-3-sound does not train on them",
+    )

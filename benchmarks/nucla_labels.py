@@ -1,0 +1,154 @@
+"""Which labels of Northwestern-UCLA's views 1 and 2 cannot be right.
+
+    python benchmarks/nucla_labels.py FOLDER
+
+FOLDER holds the files all_sqe/*.json (docs/nucla.md); none of view 3 is opened. The cameras saw the
+same performances, so a network that learnt one view knows every performance of the other. Where it
+calls most clips of one class of a performer by another class, and most of that one by the first,
+the two views contradict each other. Which of the two is wrong is asked of networks that never saw
+the performer: the view with fewer clips that they call as labelled. One performer's habits may make
+a class look like another, but hardly both like each other. Sitting down and standing up need no
+network: results have the height of the head in the first and the last frame of what is listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nucla_gcn import NAMES, RESULTS, SETTINGS, Part, some, views
+
+from stroi.cache.layouts import KINECT_V1
+from stroi.pipeline.datasets.nucla import CLASSES
+from stroi.trainer.infer_gcn import score_gcn
+from stroi.trainer.train_gcn import train_gcn
+
+FOLDS = 5
+EPOCHS = {"views": 40, "subjects": 25}
+HEAD = KINECT_V1.index("head")
+Pair = tuple[str, str, str]
+"""Subject and two classes."""
+
+
+def called(train: Part, test: Part, epochs: int, state: Path) -> dict[str, str]:
+    """The class that a network of `train` gives every clip of `test`."""
+    setting = SETTINGS["ctrgcn-half"]
+    model = train_gcn(
+        train.clips, train.labels, NAMES, config=replace(setting.config, frames=16),
+        schedule=replace(setting.schedule, epochs=epochs), seed=0, state=state, validation={},
+        on_epoch=lambda record: None,
+    )  # fmt: skip
+    scores = score_gcn(model, test.clips, tuple(test.labels), draws=16)
+    found = [NAMES[int(logits.argmax())] for logits in scores.logits]
+    return dict(zip(scores.ids, found, strict=True))
+
+
+def by_other_view(part: Part, state: Path) -> dict[str, str]:
+    """What the clips of each view are called by a network of the other."""
+    answers: dict[str, str] = {}
+    for view in ("v01", "v02"):
+        own = [name for name in part.clips if name.endswith(view)]
+        other = [name for name in part.clips if not name.endswith(view)]
+        answers |= called(some(part, other), some(part, own), EPOCHS["views"], state)
+        print(f"view {view} judged by the other", flush=True)
+    return answers
+
+
+def by_other_subjects(part: Part, state: Path) -> dict[str, str]:
+    """What the clips of each fold of subjects are called by a network of the others."""
+    answers: dict[str, str] = {}
+    subjects = sorted({name[4:7] for name in part.clips})
+    for fold in range(FOLDS):
+        held = subjects[fold::FOLDS]
+        own = [name for name in part.clips if name[4:7] in held]
+        other = [name for name in part.clips if name[4:7] not in held]
+        answers |= called(some(part, other), some(part, own), EPOCHS["subjects"], state)
+        print(f"{', '.join(held)} judged by the others", flush=True)
+    return answers
+
+
+def contradictions(answers: dict[str, str]) -> list[Pair]:
+    """Pairs of classes of which, in one view, most clips of either are called the other."""
+    groups: dict[tuple[str, str, str], Counter[str]] = {}
+    for name, answer in answers.items():
+        groups.setdefault(_group(name), Counter())[answer] += 1
+    pairs = set()
+    for (view, subject, label), row in sorted(groups.items()):
+        other = row.most_common(1)[0][0]
+        back = groups.get((view, subject, other), Counter())
+        if label < other and 2 * row[other] > row.total() and 2 * back[label] > back.total():
+            pairs.add((subject, label, other))
+    return sorted(pairs)
+
+
+def wrong(pair: Pair, others: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """The view that networks of other subjects contradict more, and what they say of both."""
+    shares, told = {}, {}
+    for view in ("v01", "v02"):
+        names = of(pair, others, view)
+        right = sum(others[name] == CLASSES[name[:3]] for name in names)
+        shares[view] = right / len(names)
+        told[view] = f"{right} of {len(names)} called as labelled"
+    return min(shares, key=lambda view: shares[view]), told
+
+
+def of(pair: Pair, names: Iterable[str], view: str) -> list[str]:
+    """The clips of a pair of classes in one view, sorted."""
+    return sorted(
+        name
+        for name in names
+        if _group(name)[:2] == (view, pair[0]) and CLASSES[name[:3]] in pair[1:]
+    )
+
+
+def _group(name: str) -> tuple[str, str, str]:
+    return name[-3:], name[4:7], CLASSES[name[:3]]
+
+
+def report(part: Part, across: dict[str, str], others: dict[str, str]) -> dict[str, Any]:
+    """What stands out, and the clips whose label is wrong."""
+    pairs, clips = {}, {}
+    for pair in contradictions(across):
+        view, told = wrong(pair, others)
+        pairs[f"{pair[0]}: {pair[1]}, {pair[2]}"] = {"by other subjects": told, "wrong": view}
+        for name in of(pair, part.clips, view):
+            height = part.clips[name].position[:, 0, HEAD, 1]
+            clips[name] = {
+                "label": CLASSES[name[:3]],
+                "by other view": across[name],
+                "by other subjects": others[name],
+                "head, m": [round(float(height[frame]), 2) for frame in (0, -1)],
+            }
+    return {
+        "clips": len(part.clips),
+        "as labelled by other view": _right(across),
+        "as labelled by other subjects": _right(others),
+        "contradictions": pairs,
+        "wrong labels": clips,
+    }
+
+
+def _right(answers: dict[str, str]) -> int:
+    return sum(answer == CLASSES[name[:3]] for name, answer in answers.items())
+
+
+def main() -> None:
+    """Train seven networks, judge all clips, write what stands out."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--state", type=Path, default=Path(".stroi/benchmarks"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "nucla_labels.json")
+    args = parser.parse_args()
+    part = views(args.folder, {"v01", "v02"})
+    content = report(part, by_other_view(part, args.state), by_other_subjects(part, args.state))
+    args.out.write_text(json.dumps(content, indent=1) + "\n")
+    print(json.dumps(content, indent=1))
+
+
+if __name__ == "__main__":
+    main()
