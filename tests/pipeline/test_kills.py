@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_thirty_kills_in_a_row(tmp_path: Path) -> None:
             before = _marks(project)
             process = _start(project)
             if moments.random() < 0.7:
-                _wait_for_work(project, before)
+                _wait_for_work(process, project, before)
             try:
                 process.wait(timeout=moments.uniform(0.0, 0.6))
             except subprocess.TimeoutExpired:
@@ -103,10 +104,9 @@ def _marks(project: Path) -> set[str]:
     return {path.name for path in (project / ".stroi" / "marks").glob("*")}
 
 
-def _wait_for_work(project: Path, before: set[str]) -> None:
-    """Until a worker has a clip in its hands."""
-    deadline = time.monotonic() + 5
-    while _marks(project) <= before and time.monotonic() < deadline:
+def _wait_for_work(process: subprocess.Popen[Any], project: Path, before: set[str]) -> None:
+    """Until a worker has a clip in its hands, or there is none left."""
+    while _marks(project) <= before and process.poll() is None:
         time.sleep(0.002)
 
 
@@ -129,7 +129,7 @@ def test_interrupted_run_ends_at_once_and_leaves_nothing(tmp_path: Path, number:
             text=True,
             start_new_session=True,
         )
-        _wait_for_work(project, set())
+        _wait_for_work(process, project, set())
         os.kill(process.pid, number)
         _, stderr = process.communicate(timeout=30)
         assert process.returncode == 130, stderr
