@@ -92,14 +92,15 @@ SETTINGS: dict[str, Setting] = {
         ),
         replace(_SCHEDULE, epochs=80),
         motion=2 / 3,
+        draws=16,
     ),
 }  # fmt: skip
 _WIDE = SETTINGS["ctrgcn"]
 SETTINGS["ctrgcn-half"] = replace(
-    _WIDE, config=replace(_WIDE.config, channels=(24, 24, 48, 48, 96)), draws=16
+    _WIDE, config=replace(_WIDE.config, channels=(24, 24, 48, 48, 96))
 )
 SETTINGS["ctrgcn-short"] = replace(
-    _WIDE, config=replace(_WIDE.config, frames=16, channels=(32, 32, 64, 64, 128)), draws=16
+    _WIDE, config=replace(_WIDE.config, frames=16, channels=(32, 32, 64, 64, 128))
 )
 
 
