@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # A child inherits its parent's peak until it calls exec, so a fat test runner would be what is
@@ -44,14 +45,6 @@ _, status, usage = os.wait4(child, 0)
 code = os.waitstatus_to_exitcode(status)
 seconds = usage.ru_utime + usage.ru_stime
 os.write(report, json.dumps([code, usage.ru_maxrss * 1024, seconds, wall]).encode())
-"""
-
-
-MOST_SECONDS = 30
-"""Processor time in which a refusal must end, far above what any takes.
-
-It finds work that grows with what a file claims, and never a slow machine: how fast a command is,
-is a matter for benchmarks.
 """
 
 
@@ -117,3 +110,13 @@ def run_measured(
         os.close(writer)
         os.close(reader)
     return Measured(returncode, done.stdout, done.stderr, peak, seconds, wall)
+
+
+@cache
+def most_seconds() -> float:
+    """Processor time in which a refusal must end: 5 s, or more on a machine that is slower.
+
+    There it is eight times what the help of a command takes, which is 5 s where that takes 0.65 s.
+    """
+    show = "from stroi.pipeline.cli import main; main(['index', '--help'])"
+    return max(5.0, 8 * run_measured([sys.executable, "-c", show]).seconds)

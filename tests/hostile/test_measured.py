@@ -57,7 +57,7 @@ def test_seconds_are_of_the_processor_grandchildren_s_too() -> None:
     run = f"subprocess.run([sys.executable, '-ISc', {spin!r}], check=True)"
     code = f"import subprocess, sys, time; time.sleep(1); {run}"
     done = run_measured(python(code))
-    assert 0.4 <= done.seconds <= done.wall_seconds - 0.9
+    assert 0.4 <= done.seconds < 1 < done.wall_seconds
 
 
 def test_time_out_kills_the_whole_group(tmp_path: Path) -> None:
