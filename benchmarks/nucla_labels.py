@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
 FOLDS = 5
-EPOCHS = {"views": 40, "subjects": 25}
+VIEWS = ("v01", "v02")
 HEAD = KINECT_V1.index("head")
 Pair = tuple[str, str, str]
 """Subject and two classes."""
@@ -43,33 +43,30 @@ def called(train: Part, test: Part, epochs: int, state: Path) -> dict[str, str]:
         schedule=replace(setting.schedule, epochs=epochs), seed=0, state=state, validation={},
         on_epoch=lambda record: None,
     )  # fmt: skip
-    scores = score_gcn(model, test.clips, tuple(test.labels), draws=16)
+    scores = score_gcn(model, test.clips, tuple(test.labels), draws=setting.draws)
     found = [NAMES[int(logits.argmax())] for logits in scores.logits]
     return dict(zip(scores.ids, found, strict=True))
 
 
-def by_other_view(part: Part, state: Path) -> dict[str, str]:
-    """What the clips of each view are called by a network of the other."""
+def judged(part: Part, folds: Sequence[Sequence[str]], epochs: int, state: Path) -> dict[str, str]:
+    """What the clips of every fold are called by a network of all other clips."""
     answers: dict[str, str] = {}
-    for view in ("v01", "v02"):
-        own = [name for name in part.clips if name.endswith(view)]
-        other = [name for name in part.clips if not name.endswith(view)]
-        answers |= called(some(part, other), some(part, own), EPOCHS["views"], state)
-        print(f"view {view} judged by the other", flush=True)
+    for number, own in enumerate(folds, 1):
+        other = sorted(set(part.clips) - set(own))
+        answers |= called(some(part, other), some(part, own), epochs, state)
+        print(f"fold {number} of {len(folds)} judged by the others", flush=True)
     return answers
 
 
-def by_other_subjects(part: Part, state: Path) -> dict[str, str]:
-    """What the clips of each fold of subjects are called by a network of the others."""
-    answers: dict[str, str] = {}
-    subjects = sorted({name[4:7] for name in part.clips})
-    for fold in range(FOLDS):
-        held = subjects[fold::FOLDS]
-        own = [name for name in part.clips if name[4:7] in held]
-        other = [name for name in part.clips if name[4:7] not in held]
-        answers |= called(some(part, other), some(part, own), EPOCHS["subjects"], state)
-        print(f"{', '.join(held)} judged by the others", flush=True)
-    return answers
+def by_view(names: Iterable[str]) -> list[list[str]]:
+    """A fold of the clips of each view."""
+    return [[name for name in names if name.endswith(view)] for view in VIEWS]
+
+
+def by_subjects(names: Iterable[str]) -> list[list[str]]:
+    """`FOLDS` folds of clips, each with subjects of its own."""
+    subjects = sorted({name[4:7] for name in names})
+    return [[name for name in names if name[4:7] in subjects[fold::FOLDS]] for fold in range(FOLDS)]
 
 
 def contradictions(answers: dict[str, str]) -> list[Pair]:
@@ -86,14 +83,16 @@ def contradictions(answers: dict[str, str]) -> list[Pair]:
     return sorted(pairs)
 
 
-def wrong(pair: Pair, others: dict[str, str]) -> tuple[str, dict[str, str]]:
+def wrong(pair: Pair, others: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """The view that networks of other subjects contradict more, and what they say of both."""
-    shares, told = {}, {}
-    for view in ("v01", "v02"):
+    shares: dict[str, float] = {}
+    told: dict[str, Any] = {}
+    for view in VIEWS:
         names = of(pair, others, view)
         right = sum(others[name] == CLASSES[name[:3]] for name in names)
         shares[view] = right / len(names)
-        told[view] = f"{right} of {len(names)} called as labelled"
+        counts = Counter(CLASSES[name[:3]] for name in names)
+        told[view] = {"clips": counts, "called as labelled": right}
     return min(shares, key=lambda view: shares[view]), told
 
 
@@ -144,8 +143,10 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=Path(".stroi/benchmarks"))
     parser.add_argument("--out", type=Path, default=RESULTS / "nucla_labels.json")
     args = parser.parse_args()
-    part = views(args.folder, {"v01", "v02"})
-    content = report(part, by_other_view(part, args.state), by_other_subjects(part, args.state))
+    part = views(args.folder, set(VIEWS))
+    across = judged(part, by_view(part.clips), 40, args.state)
+    others = judged(part, by_subjects(part.clips), 25, args.state)
+    content = report(part, across, others)
     args.out.write_text(json.dumps(content, indent=1) + "\n")
     print(json.dumps(content, indent=1))
 
