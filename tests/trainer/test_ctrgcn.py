@@ -66,8 +66,10 @@ def scaled(layer: nn.Module, y: np.ndarray) -> np.ndarray:
 def linear(layer: nn.Module, y: np.ndarray) -> np.ndarray:
     """A 1x1 convolution of (C, ...)."""
     weight = layer.weight.detach().numpy().reshape(layer.weight.shape[0], -1)
-    bias = layer.bias.detach().numpy().reshape(-1, *[1] * (y.ndim - 1))
-    return np.tensordot(weight, y, 1) + bias
+    mixed = np.tensordot(weight, y, 1)
+    if layer.bias is None:
+        return mixed
+    return mixed + layer.bias.detach().numpy().reshape(-1, *[1] * (y.ndim - 1))
 
 
 def graph_part(layer: Refined, x: np.ndarray) -> np.ndarray:
