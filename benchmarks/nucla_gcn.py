@@ -102,6 +102,9 @@ SETTINGS["ctrgcn-half"] = replace(
 SETTINGS["ctrgcn-short"] = replace(
     _WIDE, config=replace(_WIDE.config, frames=16, channels=(32, 32, 64, 64, 128))
 )
+SETTINGS["ctrgcn-whole"] = replace(
+    _WIDE, config=replace(_WIDE.config, augment=replace(_WIDE.config.augment, crop=1.0))
+)
 
 
 def views(folder: Path, wanted: set[str]) -> Part:
