@@ -4,19 +4,18 @@
 
 Trains the network of nucla_gcn.py on noise of its data's shape, one body per clip, with
 `Pointwise` as it is and as torch's convolution, in turn in one process of one thread: processor
-time per clip, medians. Writes benchmarks/results/pointwise.json. About a minute.
+time per clip, medians of rounds. Writes benchmarks/results/pointwise.json. About a minute.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-import time
 from dataclasses import replace
 from importlib import metadata
 
 import torch
-from gcn_speed import CLASSES, training
+from gcn_speed import CLASSES, timed, training
 from make_repro import processor
 from nucla_gcn import RESULTS, SETTINGS
 from torch import Tensor, nn
@@ -41,18 +40,14 @@ def measured(precision: Precision) -> dict[str, list[float]]:
 
     def logits() -> Tensor:
         with autocast(torch.device("cpu"), precision):
-            return net(x, present)[0].float()
+            return net(x, present)[0]
 
     step = training(net, logits, clips)
     found: dict[str, list[float]] = {name: [] for name in FORMS}
-    for turn in range(ROUNDS + 1):
+    for _ in range(ROUNDS):
         for name, forward in FORMS.items():
             Pointwise.forward = forward  # type: ignore[method-assign]
-            start = time.process_time()
-            for _ in range(STEPS):
-                step()
-            if turn:
-                found[name].append(1000 * (time.process_time() - start) / STEPS / clips)
+            found[name].append(timed(step, clips, STEPS))
     return found
 
 

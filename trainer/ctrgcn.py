@@ -102,7 +102,7 @@ class Branches(nn.Module):
         few = self.bn_reduce(self.reduce(x))
         near, still = few.split((3 * self.part, self.part), dim=1)
         first, second, third = near.relu().chunk(3, dim=1)
-        # torch's maximum of contiguous activations takes twice as long on a CPU.
+        # On a CPU torch takes this maximum over many channels at once where they lie last.
         highest = self.pool(third.contiguous(memory_format=torch.channels_last))
         still = still[:, :, :: self.stride]
         parts = [self.reach[0](first), self.reach[1](second), highest, still]
