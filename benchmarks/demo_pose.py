@@ -5,6 +5,7 @@ Run after `dvc repro skeletons@demo`; prints a table and writes benchmarks/resul
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ def _percent(parts: list[NDArray[np.bool_]]) -> float:
 
 def main() -> None:
     """Print and write the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     workspace = Workspace(ROOT)
     known = decode_skeletons(workspace.raw("demo") / "joints.h5")
     cache = SkeletonCache(workspace.skeletons("demo"))

@@ -6,6 +6,7 @@ about two minutes on one core; prints the result and writes benchmarks/results/i
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from importlib import metadata
@@ -61,6 +62,7 @@ def noisy(way: Way, merged: float) -> int:
 
 def main() -> None:
     """Print and write."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     result = {
         "frame": list(SIZE),
         "fps": FPS,

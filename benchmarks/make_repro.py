@@ -5,6 +5,7 @@ Needs what a new user needs: Python, make, git and a package index. Takes about 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -29,6 +30,7 @@ def processor() -> str:
 
 def main() -> None:
     """Clone, run, write."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "stroi"
         subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)

@@ -5,6 +5,7 @@ Run after `dvc repro`.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import cv2
@@ -45,6 +46,7 @@ def draw(name: str, mosaic: NDArray[np.uint8], weights: NDArray[np.float32]) -> 
 
 def main() -> None:
     """Write the picture."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     workspace = Workspace(ROOT)
     mosaics = MosaicCache(workspace.mosaics("demo"))
     weights = read_weights(workspace.run(RUN, "weights") / "seed-0")

@@ -9,6 +9,7 @@ time per clip, medians of rounds. Writes benchmarks/results/pointwise.json. Abou
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 from dataclasses import replace
@@ -53,6 +54,7 @@ def measured(precision: Precision) -> dict[str, list[float]]:
 
 def main() -> None:
     """Measure, print, write."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     machine = {"cpu": processor(), "torch": metadata.version("torch")}
     result: dict[str, object] = {"machine": machine, "rounds": ROUNDS}
     with deterministic(0, 1):

@@ -5,6 +5,7 @@ Run after `dvc repro` with the run ut-main of docs/ut-interaction.md.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 from pathlib import Path
@@ -38,6 +39,7 @@ def right_answers(path: Path) -> dict[str, list[int]]:
 
 def main() -> None:
     """Print and write."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     workspace = Workspace(ROOT)
     skeletons = SkeletonCache(workspace.skeletons(DATASET))
     labels = {sample.id: sample.label for sample in read_index(workspace.index(DATASET)).samples}
