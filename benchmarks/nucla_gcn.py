@@ -106,6 +106,11 @@ SETTINGS["ctrgcn-whole"] = replace(
     _WIDE, config=replace(_WIDE.config, augment=replace(_WIDE.config.augment, crop=1.0))
 )
 
+_WHOLE = SETTINGS["ctrgcn-whole"]
+SETTINGS["ctrgcn-flip"] = replace(
+    _WHOLE, config=replace(_WHOLE.config, augment=replace(_WHOLE.config.augment, flip=0.5))
+)
+
 
 def views(folder: Path, wanted: set[str]) -> Part:
     """The clips of the views `wanted`, such as ``v01``; no other file is opened."""
