@@ -54,7 +54,7 @@ class Trainer:
         count = len(cache.ids)
         self.labels = torch.randint(len(CLASSES), (count,), generator=random)
         halves = torch.rand(count, 2, 5, generator=random) + 0.5
-        self.beside = Companions(halves, None, None, None, {})
+        self.beside = Companions(halves, None, None, None, None, {})
         self.net = FusedNet(CLASSES, network_cells(cache, config), config, mode="fixed")
         self.net.to(device).train()
         compile_network(self.net, compiled, device)

@@ -31,7 +31,7 @@ class Weights:
         ids: Sample ids, N.
         joint: (N, 2, V) float32 from 0; 0 for an absent person.
         row: (N, 2, K) float32 from 0, weight of each mosaic row and shown person, by default
-            with mean 1 over K; 1 for an absent person.
+            with mean 1 over K; an absent person has those of the other one.
     """
 
     ids: tuple[str, ...]

@@ -137,7 +137,7 @@ def _weighing(folder: Path, weights: Manifest) -> Weighing:
             f" ({str(error).splitlines()[0][:100]!a})",
             remedy="run stage weights again, or `dvc repro`",
         ) from error
-    return Weighing(params.joints, params.bodies, constant, as_file=True)
+    return Weighing(params.joints, params.bodies, constant)
 
 
 def description(graph: Graph, model: FusedNet) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from stroi.cache.errors import ParamsError
 from stroi.trainer.config import Bodies, JointWeight
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.graph_net import GraphNet
-from stroi.trainer.joint_weights import joint_weights, row_weights
-from stroi.trainer.streams import seen
+from stroi.trainer.joint_weights import joint_weights, row_weights, shown_weights
 
 PERSONS = 2
 
@@ -49,14 +48,11 @@ class Weighing:
         joints: Formula of eq. 4.
         bodies: Which body weighs which half.
         constant: Divides all rows; None scales each clip's to mean 1.
-        as_file: Whether persons count as in a weights file (fixed mode): an absent person weighs
-            1, and a mosaic of one person has that person's weights in both halves.
     """
 
     joints: JointWeight
     bodies: Bodies
     constant: float | None
-    as_file: bool
 
 
 class Graph(nn.Module):
@@ -123,9 +119,8 @@ class SkeletonGraph(Graph):
         self.inputs += (
             Port("skeletons", "float32", clip, "persons, frames, joints, axes: prepared clips"),
             Port("present", "bool", (PERSONS,), "whether the person has any joint"),
+            Port("persons", "int64", (), "persons the mosaic shows, 1 or 2"),
         )
-        if weighing.as_file:
-            self.inputs += (Port("persons", "int64", (), "persons the mosaic shows, 1 or 2"),)
         weights = (PERSONS, model.cells.rows)
         self.outputs += (
             Port("weights", "float32", weights, "of left and right half, rows"),
@@ -137,7 +132,7 @@ class SkeletonGraph(Graph):
         mosaics: Tensor,
         skeletons: Tensor,
         present: Tensor,
-        persons: Tensor | None = None,
+        persons: Tensor,
         shown: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As `PlainGraph`; skeletons (B, M, T, V, 3), present (B, M) bool, persons (B,)."""
@@ -146,11 +141,7 @@ class SkeletonGraph(Graph):
         weights = row_weights(
             joint, present, bodies=how.bodies, layout=self.gcn.layout, constant=how.constant
         )
-        if persons is not None:
-            weights = weights.masked_fill(~present[..., None], 1.0)
-            first, second = weights[:, 0], weights[:, 1]
-            second = torch.where((persons == 1)[:, None], first, second)
-            weights = torch.stack([first, second], dim=1)
+        weights = shown_weights(weights, persons)
         return self.model(mosaics, weights, shown=shown), weights, skeleton_logits
 
 
@@ -172,7 +163,7 @@ def everybody(
     Returns:
         (B, C) logits and (B, M, V) joint weights, 0 for absent persons.
     """
-    bodies = seen(x, gcn.layout, gcn.config).flatten(0, 1)
+    bodies = gcn.stream(x).flatten(0, 1)
     flat = gcn.features(bodies)
     feature = flat.reshape(-1, PERSONS, *flat.shape[1:])
     there = present.to(feature.dtype)[..., None]
@@ -208,7 +199,7 @@ def graph_of(
         raise ValueError(f"{model.mode} mode: a graph network and its weighing go to fixed mode")
     if model.gcn is not None:
         config = model.config
-        own = Weighing(config.joints, config.bodies, config.constant, as_file=False)
+        own = Weighing(config.joints, config.bodies, config.constant)
         return _evaluating(SkeletonGraph(model, model.gcn, own))
     if gcn is not None and weighing is not None:
         return _evaluating(SkeletonGraph(model, gcn, weighing))

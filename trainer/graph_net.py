@@ -102,10 +102,17 @@ class GraphNet(nn.Module):
             (N, C) logits and the last block's feature (N, M, channels, T'', V) that eq. 4
             reads; the feature of an absent person is 0.
         """
-        bodies = seen(x, self.layout, self.config)[present]
+        bodies = self.stream(x)[present]
         y = self.features(bodies).to(self.fc.weight.dtype)
         pooled = spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
         return self.fc(pooled), spread(y, present)
+
+    def stream(self, x: Tensor) -> Tensor:
+        """The network's stream of whole clips, (N, M, T, V, 3) to the same; see `seen`.
+
+        It comes before bodies are picked: a clip's size is that of both persons together.
+        """
+        return seen(x, self.layout, self.config)
 
     def features(self, bodies: Tensor) -> Tensor:
         """(B, T, V, 3) bodies, as the stream has them, to the last block's (B, C, T'', V)."""

@@ -96,8 +96,8 @@ def dump_weights(
         threads: CPU threads.
 
     Returns:
-        Weights sorted by id: joint (N, 2, V), 0 for absent persons; row (N, 2, K), 1 for absent
-        persons.
+        Weights sorted by id: joint (N, 2, V), 0 for absent persons; row (N, 2, K), for absent
+        persons those of the other one.
 
     Raises:
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
@@ -152,7 +152,6 @@ def scaled_weights(
     rows = row_weights(
         found.joint, found.present, bodies=bodies, layout=model.layout, constant=constant
     )
-    rows = rows.masked_fill(~found.present[..., None], 1.0)
     arrays = [values.numpy().astype(np.float32) for values in (found.joint, rows)]
     return Weights(tuple(ordered), *arrays), constant
 
@@ -187,11 +186,13 @@ def _seen(
         data = prepare_all(clips, some, **model.config.preparation)
         with deterministic(0, threads), evaluating(model), torch.no_grad():
             x, present = _copies(data, draws, model.config.augment)
-            bodies = x[present][:, None]
+            # What a clip's own size or origin is takes both persons: first the stream, then the
+            # bodies one by one.
+            bodies = model.stream(x)[present]
             logits, joint = zip(*_passes(model, bodies, kind, precision), strict=True)
         spread = torch.zeros(*present.shape, len(model.classes))
         spread[present] = torch.cat(logits)[: len(bodies)]
-        weights = torch.zeros(*present.shape, bodies.shape[3])
+        weights = torch.zeros(*present.shape, bodies.shape[2])
         weights[present] = torch.cat(joint)[: len(bodies)]
         parts.append(_Clips(spread.sum(1) / present.sum(1, keepdim=True), weights, present))
     return _Clips(
@@ -223,13 +224,21 @@ def _copies(data: SkeletonSet, draws: int, how: Augment) -> tuple[Tensor, Tensor
 def _passes(
     model: GraphNet, bodies: Tensor, kind: JointWeight, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits (`BODIES`, C) and joint weights (`BODIES`, V) of every pass over (B, 1, T, V, 3)."""
+    """Logits (`BODIES`, C) and joint weights (`BODIES`, V) of every pass.
+
+    Args:
+        model: The network.
+        bodies: (B, T, V, 3) bodies, as the network's stream has them.
+        kind: Formula of eq. 4.
+        precision: Of the network's convolutions.
+    """
     where = next(model.parameters()).device
-    present = torch.ones(BODIES, 1, dtype=torch.bool, device=where)
     for start in range(0, len(bodies), BODIES):
         part = bodies[start : start + BODIES]
         if len(part) < BODIES:
             part = torch.cat([part, part.new_zeros(BODIES - len(part), *part.shape[1:])])
         with autocast(where, precision):
-            logits, feature = model(part.to(where), present)
-        yield logits.float().cpu(), joint_weights(feature.float(), kind=kind)[:, 0].cpu()
+            feature = model.features(part.to(where)).to(model.fc.weight.dtype)
+            logits = model.fc(feature.mean((2, 3)))
+        weights = joint_weights(feature.float()[:, None], kind=kind)[:, 0]
+        yield logits.float().cpu(), weights.cpu()

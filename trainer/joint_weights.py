@@ -41,8 +41,8 @@ def row_weights(
     """Weights of the K mosaic rows for both halves of a cell.
 
     Each clip is scaled by itself to mean 1 over the rows, or divided by a constant, so nothing
-    depends on the other clips of a batch. A clip with one person, or with no activation at all,
-    has two equal halves.
+    depends on the other clips of a batch. An absent person has the weights of the other one; a
+    clip with no activation at all weighs all rows alike.
 
     Args:
         joint: (N, M, V) joint weights, M = 2.
@@ -62,6 +62,22 @@ def row_weights(
     tiny = torch.finfo(halves.dtype).tiny
     scale = mean.clamp_min(tiny) if constant is None else constant
     return torch.where(mean > tiny, halves / scale, torch.ones_like(halves))
+
+
+def shown_weights(weights: Tensor, persons: Tensor) -> Tensor:
+    """Row weights of a clip as its mosaic shows them, in every mode.
+
+    A mosaic of one person shows that person over the whole cell, so a row has one weight: the
+    first person's.
+
+    Args:
+        weights: (N, 2, K) of `row_weights`, of both persons.
+        persons: (N,) persons that each mosaic shows, 1 or 2.
+
+    Returns:
+        (N, 2, K) weights of the left and the right half of every cell.
+    """
+    return torch.where((persons == 1)[:, None, None], weights[:, :1], weights)
 
 
 def training_constant(

@@ -14,6 +14,7 @@ from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Align, Fill, Missing, Mode
+from stroi.trainer.joint_weights import shown_weights
 from stroi.trainer.keys import array_digest, skeleton_digest
 from stroi.trainer.mosaic_ops import Cells
 from stroi.trainer.skeletons import ClipSource, prepare_all
@@ -27,6 +28,7 @@ class Companions:
         halves: (N, 2, K) float32 row weights of both halves, fixed mode only.
         x: (N, M, T, V, 3) float32 prepared skeletons, joint mode only.
         present: (N, M) bool, joint mode only.
+        persons: (N,) persons that each mosaic shows, joint mode only.
         shown: (N, 2, columns, K) bool, which half cells show a joint; only where it matters.
         digests: Digests of what is here, by name.
     """
@@ -34,6 +36,7 @@ class Companions:
     halves: Tensor | None
     x: Tensor | None
     present: Tensor | None
+    persons: Tensor | None
     shown: Tensor | None
     digests: dict[str, str]
 
@@ -75,8 +78,6 @@ def half_weights(
 ) -> NDArray[np.float32]:
     """Row weights of the left and the right half of every cell.
 
-    A mosaic of one person shows that person over the whole cell: both halves have its weights.
-
     Args:
         weights: Weights by id and shown person.
         ids: N sample ids.
@@ -96,9 +97,8 @@ def half_weights(
             f"{len(missing)} of {len(ids)} mosaics have no weights, the first is {missing[0]!a}",
             remedy="make the weights from the skeletons the mosaics were cut by",
         )
-    halves = weights.row[[place[sample] for sample in ids]]
-    halves[person_count == 1, 1] = halves[person_count == 1, 0]
-    return halves
+    rows = torch.from_numpy(weights.row[[place[sample] for sample in ids]])
+    return shown_weights(rows, torch.from_numpy(person_count)).numpy()
 
 
 def shown_halves(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
@@ -158,7 +158,7 @@ def companions(
             raise ParamsError("MODE_INPUTS", "fixed mode needs weights", remedy="make them first")
         halves = half_weights(weights, ids, mosaics.person_count(ids))
         digests |= {"weights": array_digest(halves)}
-        return Companions(torch.from_numpy(halves), None, None, shown, digests)
+        return Companions(torch.from_numpy(halves), None, None, None, shown, digests)
     if mode == "joint":
         if clips is None or frames is None:
             raise ParamsError(
@@ -166,5 +166,7 @@ def companions(
             )
         data = prepare_all(clips, ids, frames=frames, fill=fill, align=align)
         x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
-        return Companions(None, x, present, shown, digests | {"skeletons": skeleton_digest(data)})
-    return Companions(None, None, None, shown, digests)
+        persons = torch.from_numpy(mosaics.person_count(ids))
+        digests |= {"skeletons": skeleton_digest(data)}
+        return Companions(None, x, present, persons, shown, digests)
+    return Companions(None, None, None, None, shown, digests)

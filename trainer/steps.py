@@ -13,6 +13,7 @@ from stroi.trainer.batches import MosaicBatch
 from stroi.trainer.config import Augment
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.graph_net import GraphNet
+from stroi.trainer.joint_weights import shown_weights
 from stroi.trainer.looks import changed
 from stroi.trainer.losses import branch_loss
 from stroi.trainer.mirroring import mirror_bodies, mirror_halves
@@ -48,10 +49,11 @@ def forward(
     rows, device = torch.from_numpy(batch.rows), batch.mosaics.device
     mosaics = _sized(model, batch.mosaics)
     shown = _shown(batch, beside)
-    if beside.x is not None and beside.present is not None:
+    if beside.x is not None and beside.present is not None and beside.persons is not None:
         x = moved(_clips(model, batch, beside.x[rows]), device)
         present = moved(beside.present[rows], device)
         skeleton, weights = _skeleton_branch(model, x, present, mirrored)
+        weights = shown_weights(weights, moved(beside.persons[rows], device))
         rgb = model(mosaics, weights, mirrored=mirrored, shown=shown)
         return rgb.float(), skeleton.float()
     halves = None if beside.halves is None else moved(beside.halves[rows], device)

@@ -117,7 +117,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             threads=1,
         )  # fmt: skip
         if extra:
-            how = Weighing("mean", "mean", constant, as_file=True)
+            how = Weighing("mean", "mean", constant)
             inner = {"gcn": gcn, "weighing": how}
     graph = graph_of(net, **inner)
     skeletons = CLIPS if mode == "joint" else None
@@ -223,7 +223,7 @@ def test_a_pt2_file_gives_the_same(tmp_path: Path) -> None:
 
 def test_a_graph_network_goes_with_its_weighing_to_fixed_mode(tmp_path: Path) -> None:
     net = _net(_cache(tmp_path, 8), "plain", ResNetConfig())
-    how = Weighing("mean", "mean", None, as_file=True)
+    how = Weighing("mean", "mean", None)
     with pytest.raises(ValueError, match="plain mode"):
         graph_of(net, gcn=_gcn(SMALL_GCN), weighing=how)
     with pytest.raises(ValueError, match="plain mode"):

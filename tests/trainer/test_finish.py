@@ -30,7 +30,7 @@ def companions(weighted: bool, missing: Missing, columns: int) -> Companions:
     random = torch.Generator().manual_seed(3)
     halves = torch.rand(len(IDS), 2, 5, generator=random) * 2 if weighted else None
     shown = torch.rand(len(IDS), 2, columns, 5, generator=random) < 0.7
-    return Companions(halves, None, None, shown if missing == "zero" else None, {})
+    return Companions(halves, None, None, None, shown if missing == "zero" else None, {})
 
 
 @pytest.mark.parametrize("place", ["after", "before"])
@@ -75,7 +75,7 @@ def test_every_pixel_value_in_every_colour() -> None:
 
     net = FusedNet(CLASSES, Cells(5, 5, 1, 10), ResNetConfig(), mode="plain")
     halves = torch.tensor([[[0.1, 1.7, 1 / 3, 2.9, 1e-3]] * 2] * 2)
-    finish = finish_for(net, Companions(halves, None, None, None, {}), 2)
+    finish = finish_for(net, Companions(halves, None, None, None, None, {}), 2)
     assert finish is not None
     out = np.zeros((2, 5, 50, 3), np.float32)
     finish(Values(), ["0", "6"], np.arange(2), None, out)

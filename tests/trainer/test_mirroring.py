@@ -77,7 +77,8 @@ def run(net: FusedNet, shown: Clip, made: Cut, *, flip: bool) -> tuple[torch.Ten
     x = torch.from_numpy(prepare(shown, frames=GCN.frames))[None]
     present = (x != 0).any(-1).any(-1).any(-1)
     flags = torch.from_numpy(halves(made))[None]
-    beside = Companions(None, x, present, flags, {})
+    persons = torch.tensor([made.person_count])
+    beside = Companions(None, x, present, persons, flags, {})
     batch = MosaicBatch(np.array([0]), torch.from_numpy(made.mosaic)[None])
     with torch.no_grad():
         rgb, skeleton = forward(net, batch, beside, mirrored=torch.tensor([flip]))
