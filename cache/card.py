@@ -12,6 +12,7 @@ from stroi.cache.errors import ParamsError
 from stroi.cache.info import Info
 from stroi.cache.jsontext import JsonNode, parse_json
 from stroi.cache.manifest import stroi_version
+from stroi.cache.percent import percent
 from stroi.cache.regular import read_regular
 
 CARD_NAME = "card.json"
@@ -148,7 +149,7 @@ def _facts(card: Mapping[str, Any], info: Info) -> Iterator[tuple[str, str]]:
         yield "persons shown", ", ".join(f"{n} in {k}" for n, k in info.persons.items())
     if info.height:
         yield "mosaic", f"{info.height} x {info.width} px, {info.rows} rows, {info.columns} columns"
-        yield "black cells", f"{info.black_cells:.2%} (their joint is missing)"
+        yield "black cells", f"{percent(100 * info.black_cells, 2)}% (their joint is missing)"
     if info.frames:
         yield "frames", str(info.frames)
     codes = ", ".join(f"{code} {count}" for code, count in info.quarantined.items())

@@ -11,12 +11,14 @@ import numpy as np
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import MANIFEST_NAME
+from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, join, read_scores, write_scores
 from stroi.pipeline.index import read_index
 from stroi.pipeline.options import say
 from stroi.stages.training.seeds import TEST
-from stroi.trainer.evaluation import accuracy, ensemble, wilson_interval
+from stroi.trainer.evaluation import ensemble
 from stroi.trainer.fusion import summed
+from stroi.trainer.significance import accuracy_interval
 
 _SMALLEST = np.finfo(np.float32).tiny
 
@@ -99,9 +101,9 @@ def judged(scores: Scores, index: Path) -> str:
         )  # fmt: skip
     labels = known.labels(scores.ids)
     actual = np.array([labels[name] for name in scores.ids], np.int64)
-    share = accuracy(scores.logits, actual)
-    low, high = wilson_interval(round(share * len(actual)), len(actual))
-    return f"{100 * share:.1f} % (95 % interval {100 * low:.1f} - {100 * high:.1f})"
+    hits = scores.logits.argmax(axis=1) == actual
+    share, (low, high) = float(hits.mean()), accuracy_interval(hits[None])
+    return f"{percent(100 * share)} % (95 % interval {percent(100 * low)} - {percent(100 * high)})"
 
 
 @click.command(

@@ -11,6 +11,7 @@ import click
 from stroi.cache.diff import Difference, diff
 from stroi.cache.errors import StroiError
 from stroi.cache.manifest import read_manifest
+from stroi.cache.percent import percent
 from stroi.pipeline.cache_commands.common import (
     FOLDER,
     counting_samples,
@@ -45,7 +46,8 @@ def lines(found: Difference, limit: int) -> Iterator[str]:
     if pixels.psnr:
         mean, least = sum(pixels.psnr) / len(pixels.psnr), min(pixels.psnr)
         yield (
-            f"pixels: differ in {many(len(pixels.psnr), 'sample')}, {pixels.share:.2%} of them "
+            f"pixels: differ in {many(len(pixels.psnr), 'sample')}, "
+            f"{percent(100 * pixels.share, 2)}% of them "
             f"by up to {pixels.largest}; PSNR {mean:.1f} dB on average, {least:.1f} dB at least"
         )
     if found.beside:

@@ -10,6 +10,7 @@ import click
 
 from stroi.cache.card import find_estimator
 from stroi.cache.info import Info, describe
+from stroi.cache.percent import percent
 from stroi.pipeline.cache_commands.common import FOLDER, example, facts, many, size, with_json
 from stroi.pipeline.options import say
 
@@ -28,7 +29,7 @@ def lines(info: Info) -> Iterator[tuple[str, str]]:
         yield "frames", str(info.frames)
     if info.height:
         yield "mosaic", f"{info.height} x {info.width} px, {info.rows} rows, {info.columns} columns"
-        yield "black cells", f"{info.black_cells:.2%}"
+        yield "black cells", f"{percent(100 * info.black_cells, 2)}%"
     codes = ", ".join(f"{code!a} {count}" for code, count in info.quarantined.items())
     yield "quarantined", f"{sum(info.quarantined.values())}{f': {codes}' * bool(codes)}"
     for key, text in facts(info.packed or {}):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.percent import percent
 from stroi.stages.report_page.results import Predictions, Table, TableRow
 
 PAIR_ROWS = (1, 2, 4, 7)
@@ -93,18 +94,20 @@ def verdict(table: Table) -> str:
     The RGB branch is the best of rows 2, 3 and 4, so that the comparison is the hardest one.
     """
     best = _best(table, _ENSEMBLES)
+    reached = percent(best.accuracy)
     rivals = (
         ("the skeleton branch", table.row(1)),
         ("the best RGB branch", _best(table, _SINGLE_RGB)),
     )
-    gaps = [best.accuracy - rival.accuracy for _, rival in rivals]
+    # Means over seeds that ought to be equal may differ in the last bit.
+    gaps = [round(best.accuracy - rival.accuracy, 9) for _, rival in rivals]
     first, second = (
-        f"{_gap(gap)} {name} (row {rival.row.number}, {rival.accuracy:.1f} %)"
+        f"{_gap(gap)} {name} (row {rival.row.number}, {percent(rival.accuracy)} %)"
         for gap, (name, rival) in zip(gaps, rivals, strict=True)
     )
     beats = "beats" if min(gaps) > 0 else "does not beat"
     return (
-        f"The best ensemble (row {best.row.number}, {best.accuracy:.1f} %) {beats} both single "
+        f"The best ensemble (row {best.row.number}, {reached} %) {beats} both single "
         f"branches: it is {first} and {second}."
     )
 
@@ -116,7 +119,7 @@ def _best(table: Table, numbers: Sequence[int]) -> TableRow:
 def _gap(points: float) -> str:
     if points == 0:
         return "level with"
-    return f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
+    return f"{percent(abs(points))} points {'above' if points > 0 else 'below'}"
 
 
 def pair_lines(table: Table, pairs: Mapping[str, tuple[str, str]]) -> tuple[PairLine, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from stroi.cache.layouts import BODY_25, Layout
+from stroi.cache.percent import percent
 
 STANDING: Mapping[str, tuple[float, float]] = {
     "nose": (50, 22), "neck": (50, 42), "mid_hip": (50, 98),
@@ -36,17 +37,12 @@ _AXIS_ENDS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _STRONG = 0.72
 
 
-def percent(value: float) -> str:
-    """`value` in percent with one decimal: ``91.5``."""
-    return f"{value:.1f}"
-
-
 def signed(value: float | None) -> str:
-    """`value` with its sign and one decimal, ``+2.5`` or ``0.0``; a dash for None."""
+    """`value` with its sign, ``+2.5`` or ``0.0``, as `percent` shows it; a dash for None."""
     if value is None:
         return "\u2013"
-    shown = f"{value:+.1f}"
-    return "0.0" if shown in ("+0.0", "-0.0") else shown
+    shown = percent(value)
+    return f"+{shown}" if float(shown) > 0 else shown
 
 
 def between(ends: tuple[float, float] | None) -> str:
@@ -55,8 +51,8 @@ def between(ends: tuple[float, float] | None) -> str:
 
 
 def p_value(value: float) -> str:
-    """`value` with three decimals; ``< 0.001`` below that."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    """`value` with three decimals, with four below 0.01; ``< 0.001`` below that."""
+    return "< 0.001" if value < 0.001 else f"{value:.{4 if value < 0.01 else 3}f}"
 
 
 def accuracy_bar(

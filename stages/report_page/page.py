@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from stroi.cache.percent import percent
 from stroi.stages.report_page import accuracy, attention, figures
 from stroi.stages.report_page.content import Content
 
@@ -18,7 +19,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     env.filters.update(
-        percent=figures.percent,
+        percent=percent,
         signed=figures.signed,
         between=figures.between,
         p_value=figures.p_value,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stroi.cache.files import write_atomic
+from stroi.cache.percent import percent
 from stroi.pipeline.index import csv_bytes
 from stroi.pipeline.progress import progress
 from stroi.stages.training.logs import Logs
@@ -50,8 +51,8 @@ def _said(record: EpochRecord) -> str:
     """An epoch in words."""
     held, gpu = record.validation_accuracy, record.gpu
     return (
-        f"loss {record.loss:.3f}, training accuracy {record.accuracy:.1%}, "
-        + (f"validation accuracy {held:.1%}, " if held is not None else "")
+        f"loss {record.loss:.3f}, training accuracy {percent(100 * record.accuracy)}%, "
+        + (f"validation accuracy {percent(100 * held)}%, " if held is not None else "")
         + f"{record.samples_per_second:.0f} clips/s, {record.wait:.1%} of the time without data"
         + (f", GPU at {gpu:.0%}" if gpu is not None else "")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,8 @@ def test_the_readme_says_it_to_people(folder: Path) -> None:
     assert "| mosaics-00000.h5 | 12 |" in text
     assert info.manifest_sha256 in text
     assert text.endswith("needs numpy and h5py\n")
+    one = replace(info, black_cells=1e-6)
+    assert "| black cells | 0.0001% (" in readme_bytes(card, one, {}).decode()
 
 
 def test_a_card_that_is_none_is_refused(tmp_path: Path) -> None:

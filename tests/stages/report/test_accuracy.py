@@ -58,6 +58,19 @@ def test_verdict_is_no_when_a_branch_is_level() -> None:
     assert "level with the best RGB branch (row 2, 90.0 %)" in text
 
 
+def test_verdict_rounds_no_lead_to_nothing_and_makes_none_of_rounding() -> None:
+    close = verdict(table((90.0, 50.0, 50.0, 60.0, 80.0, 90.04, 90.0)))
+    assert "beats both single branches: it is 0.04 points above the skeleton branch" in close
+    assert "(row 6, 99.96 %)" in verdict(table((90.0, 50.0, 50.0, 60.0, 80.0, 99.96, 90.0)))
+    # The same three seeds in another order have another mean in the last bit.
+    one, other = (float(np.mean([100 * (n / 96) for n in hits])) for hits in ((1, 2, 3), (1, 3, 2)))
+    assert one != other
+    both = sorted((one, other))
+    text = verdict(table((both[0], 1.0, 1.0, 1.0, both[1], 1.0, 1.0)))
+    assert "does not beat both" in text
+    assert "level with the skeleton branch" in text
+
+
 @given(st.tuples(*[st.integers(0, 100)] * 7))
 def test_verdict_says_yes_exactly_if_some_ensemble_beats_every_branch(
     values: tuple[int, ...],

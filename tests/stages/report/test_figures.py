@@ -28,7 +28,15 @@ def test_bar_has_the_length_of_its_value(
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(2.46, "+2.5"), (-0.5, "-0.5"), (0.0, "0.0"), (-0.01, "0.0"), (0.04, "0.0"), (None, "\u2013")],
+    [
+        (2.46, "+2.5"),
+        (-0.5, "-0.5"),
+        (0.0, "0.0"),
+        (-0.01, "-0.01"),
+        (0.04, "+0.04"),
+        (1e-13, "0.0"),
+        (None, "\u2013"),
+    ],
 )
 def test_points_have_a_sign_unless_they_are_nought(value: float | None, shown: str) -> None:
     assert figures.signed(value) == shown
@@ -39,6 +47,8 @@ def test_intervals_and_small_probabilities_in_words() -> None:
     assert figures.between(None) == "\u2013"
     assert figures.p_value(0.0123) == "0.012"
     assert figures.p_value(1e-9) == "< 0.001"
+    # On either side of 0.05 / 11, which the page names as the limit for all comparisons.
+    assert (figures.p_value(0.0044), figures.p_value(0.0047)) == ("0.0044", "0.0047")
 
 
 @pytest.mark.parametrize(("value", "shown"), [(-3.0, "0.00"), (250.0, "100.00")])

@@ -6,6 +6,7 @@ import csv
 import importlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from small_project import project_with_mosaics
 
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.cli import run
-from stroi.stages.training.logs import Logs
+from stroi.stages.training.epochs import epochs
+from stroi.stages.training.logs import UNLOGGED, Logs
+from stroi.trainer.config import Schedule
 from stroi.trainer.state import EpochRecord
 
 RECORD = EpochRecord(0, 1.5, 0.5, 0.1, 2.0, 40.0, wait=0.25)
@@ -119,3 +122,12 @@ def test_a_training_that_goes_on_replaces_its_logs(tmp_path: Path) -> None:
     assert scalars["loss/training"] == [(0, 1.5), (1, 0.5)]
     assert scalars["speed/share of time the GPU works"] == [(0, 0.5), (1, 0.5)]
     assert "loss/validation" not in scalars
+
+
+def test_an_epoch_is_told_with_all_right_only_where_all_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for accuracy, told in ((1.0, "accuracy 100.0%, "), (2499 / 2500, "accuracy 99.96%, ")):
+        with epochs(Schedule(epochs=1), "gcn", [], UNLOGGED, "r-gcn-seed-0") as tell:
+            tell(replace(RECORD, accuracy=accuracy, validation_accuracy=accuracy))
+        assert capsys.readouterr().err.count(told) == 2
