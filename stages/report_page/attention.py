@@ -122,7 +122,7 @@ def cards(
 
 def top_weight(shown: Sequence[Card]) -> float:
     """Right end of the weight bars: the largest weight shown, at least 1."""
-    return max((weight for card in shown for row in card.weights for weight in row), default=1.0)
+    return max((1.0, *(weight for card in shown for row in card.weights for weight in row)))
 
 
 def mean_weights(

@@ -15,6 +15,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page.attention import cards, choose, mean_weights, top_weight
+from stroi.stages.report_page.figures import weight_bar
 from stroi.stages.report_page.results import Predictions
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -55,6 +56,19 @@ def test_cards_hold_the_weights_of_their_own_clip(workspace: Workspace) -> None:
         assert card.actual == label_of(card.id)
     assert top_weight(shown) == max(w for card in shown for row in card.weights for w in row)
     assert top_weight(()) == 1.0
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25])
+def test_small_weights_have_a_bar_with_weight_one_at_its_end(
+    workspace: Workspace, weight: float
+) -> None:
+    """As of a network whose features are all 0, in `scale: training`."""
+    whole = weights(0)
+    faint = Weights(whole.ids, 0 * whole.joint, np.full_like(whole.row, weight))
+    shown = cards(PREDICTIONS, CLASSES, MosaicCache(workspace.mosaics("small")), faint)
+    html = weight_bar(weight, top_weight(shown))
+    assert f"width:{100 * weight:.2f}%" in html
+    assert "left:100.00%" in html
 
 
 def test_mean_weights_count_every_clip_once_and_absent_persons_never() -> None:
