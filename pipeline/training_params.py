@@ -123,6 +123,8 @@ class GcnParams(Group):
             raise ValueError(
                 f"{len(self.streams)} streams, {len(self.stream_weights)} stream_weights"
             )
+        if self.stream_weights and not any(self.stream_weights):
+            raise ValueError("stream_weights: all 0 leave no scores")
         return self
 
     @model_validator(mode="after")

@@ -35,12 +35,18 @@ def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
 
 
 def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
-    """Refuse pairs of classes that the data set does not have.
+    """Refuse pairs of classes that the data set does not have, and of a class with itself.
 
     Raises:
         RefusedInput: Naming the first such class.
     """
     for name, pair in params.pairs.items():
+        if pair[0] == pair[1]:
+            raise RefusedInput(
+                "PAIR_CLASS",
+                f"ensemble.pairs.{name}: {pair[0]!a} twice",
+                remedy="name two classes to tell apart",
+            )
         for label in pair:
             if label not in classes:
                 raise RefusedInput(

@@ -120,6 +120,7 @@ def test_validation_clips_are_scored_too_and_forgotten_with_their_part(tmp_path:
         ({"streams": ("joint", "joint")}, "name each once"),
         ({"streams": ()}, "at least 1"),
         ({"streams": ("joint", "bone"), "stream_weights": (1.0,)}, "2 streams, 1 stream_weights"),
+        ({"streams": ("joint", "bone"), "stream_weights": (0.0, 0.0)}, "all 0 leave no scores"),
         ({"model": "ctrgcn", "topologies": 3}, "multiples of 4 and of 3"),
         ({"test_draws": 4}, "test_draws: 4 without augment scores equal copies"),
     ],
