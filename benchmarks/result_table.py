@@ -16,12 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
+from stroi.cache.percent import percent
 from stroi.pipeline.params import load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.answers import Answers, Outcome, outcome, pool
 from stroi.stages.comparing import Comparison
 from stroi.stages.ensemble import answers_of
+from stroi.stages.report_page.figures import signed
 from stroi.stages.rows import right
+from stroi.stages.tables import left_out
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "h5py", "dvc")
@@ -33,11 +36,11 @@ def rows(found: Outcome) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for each in found.results:
         row, (low, high) = each.row, each.interval
-        seeds = ", ".join(f"{value:.1f}" for value in each.seeds)
-        spread = "" if each.spread is None else f" ± {each.spread:.1f}"
+        seeds = ", ".join(map(percent, each.seeds))
+        spread = "" if each.spread is None else f" ± {percent(each.spread)}"
         yield (
             f"| {row.number} | {row.method} | {row.skeleton} | {row.rgb} "
-            f"| {each.accuracy:.1f}{spread} | {low:.1f} to {high:.1f} | {seeds} |"
+            f"| {percent(each.accuracy)}{spread} | {percent(low)} to {percent(high)} | {seeds} |"
         )
 
 
@@ -48,10 +51,10 @@ def tests(found: Sequence[Comparison], seeds: Sequence[int]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for each in found:
         ends = each.interval
-        interval = "-" if ends is None else f"{ends[0]:+.1f} to {ends[1]:+.1f}"
+        interval = "-" if ends is None else " to ".join(map(signed, ends))
         own = ", ".join(f"{test.gained} : {test.lost} ({test.p:.2g})" for test in each.seeds)
         yield (
-            f"| {each.second} less {each.first} | {each.gain:+.1f} | {interval} | {own} "
+            f"| {each.second} less {each.first} | {signed(each.gain)} | {interval} | {own} "
             f"| {each.median_p:.2g} |"
         )
     yield ""
@@ -64,14 +67,14 @@ def tests(found: Sequence[Comparison], seeds: Sequence[int]) -> Iterator[str]:
 
 def pairs(found: Outcome) -> Iterator[str]:
     """Two-way accuracy inside each named pair of classes."""
-    names = list(found.results[0].pairs)
-    if names:
+    if found.pairs:
         yield ""
         yield "| pair (chance 50 %) | " + " | ".join(f"row {n}" for n in range(1, 8)) + " |"
         yield "|---" * 8 + "|"
-        for name in names:
-            values = " | ".join(f"{each.pairs[name]:.1f}" for each in found.results)
-            yield f"| {name} | {values} |"
+        for name, pair in found.pairs.items():
+            own = (each.pairs[name] for each in found.results)
+            values = " | ".join("-" if value is None else percent(value) for value in own)
+            yield f"| {name}{f' ({pair.note})' * bool(pair.note)} | {values} |"
 
 
 def folds(parts: Mapping[str, Answers]) -> Iterator[str]:
@@ -111,6 +114,7 @@ def document(title: str, parts: Mapping[str, Answers], workspace: Workspace) -> 
         f"{len(truth.ids)} test clips, {len(truth.classes)} classes of {counts.min()} to "
         f"{counts.max()}, chance {100 / len(truth.classes):.1f} %, {seeds} "
         f"{'seed' if seeds == 1 else 'seeds'}. {pooled}{intervals(answers)}",
+        *(f"Test clips: {line}." for line in left_out(truth)),
         f"{machine}; {', '.join(f'{name} {version(name)}' for name in LIBRARIES)}.",
         "",
         *rows(found),

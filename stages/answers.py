@@ -12,7 +12,15 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.pipeline.profile import EnsembleParams
 from stroi.stages.comparing import ClassGain, Comparison, class_gains, comparisons
-from stroi.stages.rows import ROWS, Result, Truth, judge, right, row_scores
+from stroi.stages.rows import (
+    ROWS,
+    Result,
+    Row,
+    Truth,
+    judge,
+    right,
+    row_scores,
+)
 from stroi.trainer.fusion import AlphaChoice
 
 
@@ -27,6 +35,7 @@ class Answers:
         choices: How the weight of the RGB branch was chosen, per seed by the number of the row;
             empty if it was given.
         held: Validation clips that it was chosen on.
+        rows: The seven rows, named by the networks that ran.
     """
 
     truth: Truth
@@ -34,11 +43,40 @@ class Answers:
     scores: Mapping[int, tuple[NDArray[np.float64], ...]]
     choices: Mapping[int, tuple[AlphaChoice, ...]] = field(default_factory=dict)
     held: int = 0
+    rows: tuple[Row, ...] = ROWS
 
     @property
     def predicted(self) -> dict[int, NDArray[np.int64]]:
         """(N,) labels that each row gives with the first seed."""
         return {number: scores[0].argmax(axis=1) for number, scores in self.scores.items()}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two classes that are told apart on their own.
+
+    Attributes:
+        classes: Their names.
+        test_clips: Test clips of each.
+        note: What is wrong with the figure, or why there is none; empty if nothing is.
+    """
+
+    classes: tuple[str, str]
+    test_clips: tuple[int, int]
+    note: str
+
+
+def named_pairs(truth: Truth, params: EnsembleParams) -> dict[str, Pair]:
+    """The pairs of the profile by name, with what there is to measure them on."""
+    found = {}
+    for name, classes in params.pairs.items():
+        first, second = (
+            int(np.count_nonzero(truth.labels == truth.classes.index(label))) for label in classes
+        )
+        lacking = [label for label, n in zip(classes, (first, second), strict=True) if not n]
+        note = f"no test clip of {' or '.join(lacking)}" if lacking else ""
+        found[name] = Pair(classes, (first, second), note)
+    return found
 
 
 @dataclass(frozen=True)
@@ -49,11 +87,13 @@ class Outcome:
         results: The seven rows.
         comparisons: Rows against rows.
         gains: What the weights add, per class.
+        pairs: Pairs of classes that are told apart on their own, by name.
     """
 
     results: tuple[Result, ...]
     comparisons: tuple[Comparison, ...]
     gains: tuple[ClassGain, ...]
+    pairs: Mapping[str, Pair]
 
 
 def answer(
@@ -63,6 +103,7 @@ def answer(
     params: EnsembleParams,
     choices: Mapping[int, tuple[AlphaChoice, ...]],
     held: int = 0,
+    rows: tuple[Row, ...] = ROWS,
 ) -> Answers:
     """The rows' scores, each ensemble with the weight that was chosen for it or is given.
 
@@ -70,31 +111,32 @@ def answer(
         RefusedInput: If score files do not belong together.
     """
     scores = {}
-    for row in ROWS:
+    for row in rows:
         chosen = choices.get(row.number)
         weights = [each.alpha for each in chosen] if chosen else [None] * len(by_seed)
         scores[row.number] = tuple(
             row_scores(row, streams, truth, params, alpha)
             for streams, alpha in zip(by_seed, weights, strict=True)
         )
-    return Answers(truth, tuple(seeds), scores, choices, held)
+    return Answers(truth, tuple(seeds), scores, choices, held, rows)
 
 
 def outcome(answers: Answers, params: EnsembleParams) -> Outcome:
     """Accuracies, intervals and tests of all rows."""
     truth, hits, results = answers.truth, {}, []
-    for row in ROWS:
+    for row in answers.rows:
         scores = answers.scores[row.number]
         hits[row.number] = right(scores, truth)
-        results.append(judge(row, scores, truth, params, _alphas(answers, params, row.number)))
-    return Outcome(tuple(results), comparisons(hits), class_gains(hits, truth))
+        results.append(judge(row, scores, truth, params, _alphas(answers, params, row)))
+    pairs = named_pairs(truth, params)
+    return Outcome(tuple(results), comparisons(hits), class_gains(hits, truth), pairs)
 
 
-def _alphas(answers: Answers, params: EnsembleParams, number: int) -> tuple[float, ...]:
-    if len(ROWS[number - 1].streams) == 1:
+def _alphas(answers: Answers, params: EnsembleParams, row: Row) -> tuple[float, ...]:
+    if len(row.streams) == 1:
         return ()
     if answers.choices:
-        return tuple(each.alpha for each in answers.choices[number])
+        return tuple(each.alpha for each in answers.choices[row.number])
     return () if params.alpha == "validation" else (params.alpha,) * len(answers.seeds)
 
 
@@ -107,8 +149,8 @@ def pool(parts: Mapping[str, Answers]) -> Answers:
         parts: By the name of the run, at least one.
 
     Raises:
-        RefusedInput: ``POOL_SEEDS`` or ``POOL_CLASSES`` if the runs are not of one kind,
-            ``POOL_TWICE`` if a clip is tested in two of them.
+        RefusedInput: ``POOL_SEEDS``, ``POOL_CLASSES``, ``POOL_NETWORKS`` or ``POOL_INPUT`` if the
+            runs are not of one kind, ``POOL_TWICE`` if a clip is tested in two of them.
     """
     first, *_ = parts.values()
     tested: dict[str, str] = {}
@@ -117,12 +159,20 @@ def pool(parts: Mapping[str, Answers]) -> Answers:
             raise _unlike("POOL_SEEDS", f"{name} has seeds {part.seeds}, not {first.seeds}")
         if part.truth.classes != first.truth.classes:
             raise _unlike("POOL_CLASSES", f"{name} has other classes than the first run")
+        if part.rows != first.rows:
+            raise _unlike("POOL_NETWORKS", f"{name} has other networks than the first run")
+        if list(part.truth.left_out) != list(first.truth.left_out):
+            raise _unlike("POOL_INPUT", f"{name} has other stages than the first run")
         for clip in part.truth.ids:
             if tested.setdefault(clip, name) != name:
                 raise _unlike("POOL_TWICE", f"{tested[clip]} and {name} both test {clip!a}")
     order = np.argsort(np.array(list(tested)))
     labels = np.concatenate([part.truth.labels for part in parts.values()])[order]
-    truth = Truth(tuple(sorted(tested)), labels, first.truth.classes)
+    left_out = {
+        stage: sum(part.truth.left_out[stage] for part in parts.values())
+        for stage in first.truth.left_out
+    }
+    truth = Truth(tuple(sorted(tested)), labels, first.truth.classes, left_out)
     scores = {
         number: tuple(
             np.concatenate([part.scores[number][at] for part in parts.values()])[order]
@@ -130,7 +180,7 @@ def pool(parts: Mapping[str, Answers]) -> Answers:
         )
         for number in first.scores
     }
-    return Answers(truth, first.seeds, scores)
+    return Answers(truth, first.seeds, scores, rows=first.rows)
 
 
 def _unlike(code: str, problem: str) -> RefusedInput:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
 from stroi.cache.files import write_atomic
 from stroi.cache.locks import lock
+from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, read_scores
 from stroi.pipeline.index import read_index
 from stroi.pipeline.ledger import read_ledger
@@ -15,26 +17,32 @@ from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.answers import Answers, answer, outcome
-from stroi.stages.rows import STREAMS, chosen_alphas, held_out
+from stroi.stages.rows import STREAMS, chosen_alphas, held_out, named_rows
 from stroi.stages.tables import format_table, json_bytes, write_results
 from stroi.stages.training.division import parts_of
+from stroi.stages.training.networks import graph_network_name, network_name, resnet_name
 from stroi.stages.training.seeds import TEST, VALIDATION, scores_folder
 from stroi.stages.training.skeletons import clips_folder
 
 GROUPS = ("seeds", "ensemble", "splits")
 
 
-def excused_clips(workspace: Workspace, run: RunParams) -> set[str]:
-    """Clips that one branch or the other lost on the way; every row is measured on the rest.
+def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:
+    """Clips that each stage lost, in the order that clips pass them; rows are measured on the rest.
 
     Raises:
         RefusedInput: If a ledger is missing or malformed.
     """
     dataset = run.run.dataset
     folders = {
-        clips_folder(workspace, run), workspace.skeletons(dataset), workspace.mosaics(dataset)
-    }  # fmt: skip
-    return {lost.id for folder in folders for lost in read_ledger(folder).quarantined}
+        run.run.input: clips_folder(workspace, run),
+        "skeletons": workspace.skeletons(dataset),
+        "mosaics": workspace.mosaics(dataset),
+    }
+    return {
+        stage: {lost.id for lost in read_ledger(folder).quarantined}
+        for stage, folder in folders.items()
+    }
 
 
 def without(scores: Scores, excused: set[str]) -> Scores:
@@ -73,16 +81,30 @@ def answers_of(workspace: Workspace, run: RunParams) -> Answers:
     """
     params = run.profile.ensemble
     index = read_index(workspace.index(run.run.dataset))
-    excused = excused_clips(workspace, run)
+    lost = lost_clips(workspace, run)
+    excused = set().union(*lost.values())
     parts = parts_of(index, run, [sample.id for sample in index.samples])
     choices, held = {}, 0
     if params.alpha == "validation":
-        known = held_out(index, parts.validation, excused)
+        known = held_out(index, parts.validation, lost, "validation")
         scores = streams_of(workspace, run, VALIDATION, excused)
         choices, held = chosen_alphas(scores, known, params), len(known.ids)
-    truth = held_out(index, parts.test, excused)
+    truth = held_out(index, parts.test, lost)
     by_seed = streams_of(workspace, run, TEST, excused)
-    return answer(run.profile.seeds, by_seed, truth, params, choices, held)
+    rows = named_rows(
+        network_name(graph_network_name, score_folders(workspace, run, "gcn")),
+        network_name(resnet_name, score_folders(workspace, run, *STREAMS[1:])),
+    )
+    return answer(run.profile.seeds, by_seed, truth, params, choices, held, rows)
+
+
+def score_folders(workspace: Workspace, run: RunParams, *stages: str) -> list[Path]:
+    """Score folders of all seeds of some stages."""
+    return [
+        scores_folder(workspace.run(run.name, stage), seed)
+        for stage in stages
+        for seed in run.profile.seeds
+    ]
 
 
 def build_table(workspace: Workspace, run: RunParams) -> str:
@@ -96,12 +118,13 @@ def build_table(workspace: Workspace, run: RunParams) -> str:
         ParamsError: If the split has no clips to choose the weight of the RGB branch on.
     """
     params, answers = run.profile.ensemble, answers_of(workspace, run)
-    found, truth = outcome(answers, params), answers.truth
+    found = outcome(answers, params)
     write_results(workspace.run(run.name, "ensemble"), answers, found, params)
-    metrics = {f"row{each.row.number}": round(each.accuracy, 2) for each in found.results}
-    metrics |= {"test_clips": len(truth.ids), "chance": round(100 / len(truth.classes), 2)}
+    metrics = {f"row{each.row.number}": float(percent(each.accuracy, 2)) for each in found.results}
+    chance = round(100 / len(answers.truth.classes), 2)
+    metrics |= {"test_clips": len(answers.truth.ids), "chance": chance}
     write_atomic(workspace.run(run.name, "metrics.json"), json_bytes(metrics))
-    return format_table(found.results, truth)
+    return format_table(answers, found)
 
 
 @click.command(help="Sum the scores of RUN; prints the seven rows and writes runs/RUN/ensemble.")

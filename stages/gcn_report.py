@@ -18,6 +18,7 @@ from stroi.stages.report_page.skeleton_page import GROUPS as SHOWN
 from stroi.stages.report_page.skeleton_page import gather_skeleton, render_skeleton
 from stroi.stages.rows import held_out
 from stroi.stages.training.division import parts_of
+from stroi.stages.training.networks import graph_network_name, network_name
 from stroi.stages.training.seeds import TEST, scores_folder
 from stroi.stages.training.skeletons import clips_folder
 
@@ -36,11 +37,11 @@ def build_gcn_report(workspace: Workspace, run: RunParams) -> Path:
     index = read_index(workspace.index(run.run.dataset))
     parts = parts_of(index, run, [sample.id for sample in index.samples])
     lost = {each.id for each in read_ledger(clips_folder(workspace, run)).quarantined}
-    scores = tuple(
-        read_scores(scores_folder(workspace.run(run.name, "gcn"), seed), TEST)
-        for seed in run.profile.seeds
-    )
-    content = gather_skeleton(workspace, run, held_out(index, parts.test, lost), scores)
+    truth = held_out(index, parts.test, {run.run.input: lost})
+    folders = [scores_folder(workspace.run(run.name, "gcn"), seed) for seed in run.profile.seeds]
+    scores = tuple(read_scores(folder, TEST) for folder in folders)
+    name = network_name(graph_network_name, folders)
+    content = gather_skeleton(workspace, run, truth, scores, name)
     path = workspace.run(run.name, "gcn-report.html")
     write_atomic(path, render_skeleton(content).encode())
     return path

@@ -6,7 +6,7 @@ Legend of shapes: N clips, L classes, S seeds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores, join
 from stroi.pipeline.index import Index
 from stroi.pipeline.profile import EnsembleParams
+from stroi.stages.training.networks import GRAPH_NETWORK, RESNET
 from stroi.trainer.evaluation import accuracy, ensemble, per_class_accuracy, two_way_accuracy
 from stroi.trainer.fusion import AlphaChoice, choose_alpha
 from stroi.trainer.significance import accuracy_interval
@@ -26,8 +27,8 @@ class Row:
 
     Attributes:
         number: As the paper numbers it.
-        method: As the paper names it.
-        skeleton: What happens to the GCN: ``train``, ``eval`` or ``-``.
+        method: As the paper names it, with the names of the networks that ran.
+        skeleton: What happens to the graph network: ``train``, ``eval`` or ``-``.
         rgb: What happens to the ResNet, likewise.
         streams: Stages whose scores are summed; the first gets weight 1.
     """
@@ -39,15 +40,22 @@ class Row:
     streams: tuple[str, ...]
 
 
-ROWS = (
-    Row(1, "GCN", "train", "-", ("gcn",)),
-    Row(2, "ResNet18", "-", "train", ("resnet-plain",)),
-    Row(3, "ResNet18 + weights", "train", "train", ("resnet-joint",)),
-    Row(4, "ResNet18 + weights", "eval", "train", ("resnet-fixed",)),
-    Row(5, "Ensemble 1+2", "eval", "eval", ("gcn", "resnet-plain")),
-    Row(6, "Ensemble 1+3", "eval", "eval", ("gcn", "resnet-joint")),
-    Row(7, "Ensemble 1+4", "eval", "eval", ("gcn", "resnet-fixed")),
-)
+def named_rows(gcn: str, resnet: str) -> tuple[Row, ...]:
+    """The seven rows of networks with these names."""
+    return (
+        Row(1, gcn, "train", "-", ("gcn",)),
+        Row(2, resnet, "-", "train", ("resnet-plain",)),
+        Row(3, f"{resnet} + weights", "train", "train", ("resnet-joint",)),
+        Row(4, f"{resnet} + weights", "eval", "train", ("resnet-fixed",)),
+        Row(5, "Ensemble 1+2", "eval", "eval", ("gcn", "resnet-plain")),
+        Row(6, "Ensemble 1+3", "eval", "eval", ("gcn", "resnet-joint")),
+        Row(7, "Ensemble 1+4", "eval", "eval", ("gcn", "resnet-fixed")),
+    )
+
+
+ROWS = named_rows(GRAPH_NETWORK, RESNET)
+"""The seven rows of networks of which nothing more is known."""
+
 STREAMS = ("gcn", "resnet-plain", "resnet-joint", "resnet-fixed")
 
 
@@ -62,7 +70,8 @@ class Result:
         interval: 95 % interval of the accuracy, in percent: Wilson's over the clips with one
             seed, a bootstrap's over clips and seeds with several.
         seeds: Accuracy of each seed, in percent.
-        pairs: Two-way accuracy inside each named pair of classes, mean over seeds, in percent.
+        pairs: Two-way accuracy inside each named pair of classes, mean over seeds, in percent;
+            None if no test clip is of either class.
         per_class: Accuracy of each class, mean over seeds, in percent; None without test clips.
         alphas: Weight of the RGB branch, one per seed; () for a row of one branch.
     """
@@ -72,25 +81,67 @@ class Result:
     spread: float | None
     interval: tuple[float, float]
     seeds: tuple[float, ...]
-    pairs: Mapping[str, float]
+    pairs: Mapping[str, float | None]
     per_class: tuple[float | None, ...]
     alphas: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The clips to be right about: ids, sorted, their labels (N,), and all class names."""
+    """The clips to be right about.
+
+    Attributes:
+        ids: Of the clips, sorted, N.
+        labels: (N,) their labels.
+        classes: All class names.
+        left_out: Further clips of the part, counted by the first stage that lost them; stages in
+            the order that clips pass them, that of the graph network's clips first.
+    """
 
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def listed(self) -> int:
+        """Clips of the part, lost ones too."""
+        return len(self.ids) + sum(self.left_out.values())
+
+    @property
+    def seen(self) -> int:
+        """Clips of the part that the graph network saw, whether they have a mosaic or not."""
+        return self.listed - next(iter(self.left_out.values()), 0)
 
 
-def held_out(index: Index, part: Sequence[str], excused: set[str]) -> Truth:
-    """The clips of a part that no ledger quarantined."""
-    ids = tuple(sorted(set(part) - excused))
+def held_out(
+    index: Index, part: Sequence[str], lost: Mapping[str, set[str]], what: str = "test"
+) -> Truth:
+    """The clips of a part that no stage lost.
+
+    Args:
+        index: The data set's index.
+        part: Ids of the part.
+        lost: Ids that each stage quarantined, in the order that clips pass the stages.
+        what: What the part is for.
+
+    Raises:
+        RefusedInput: ``PART_LOST`` if no clip is left.
+    """
+    rest, left_out = set(part), {}
+    for stage, gone in lost.items():
+        left_out[stage] = len(rest & gone)
+        rest -= gone
+    if not rest:
+        counts = ", ".join(f"{count} by {stage}" for stage, count in left_out.items() if count)
+        raise RefusedInput(
+            "PART_LOST",
+            f"none of the split's {len(set(part))} {what} clips is left, lost: {counts}",
+            remedy="mend what the ledgers say of these clips, or divide the clips otherwise",
+        )
+    ids = tuple(sorted(rest))
     labels = index.labels(ids)
-    return Truth(ids, np.array([labels[name] for name in ids], np.int64), index.classes)
+    return Truth(ids, np.array([labels[name] for name in ids], np.int64), index.classes, left_out)
 
 
 def joined(row: Row, streams: Mapping[str, Scores], truth: Truth) -> list[NDArray[np.float32]]:
@@ -208,7 +259,7 @@ def judge(
     values = tuple(100 * accuracy(each, truth.labels) for each in scores)
     number = {name: at for at, name in enumerate(truth.classes)}
     pairs = {
-        name: 100 * float(np.mean([
+        name: _percent(np.mean([
             two_way_accuracy(each, truth.labels, number[first], number[second]) for each in scores
         ]))
         for name, (first, second) in params.pairs.items()
@@ -222,6 +273,11 @@ def judge(
         interval=(100 * low, 100 * high),
         seeds=values,
         pairs=pairs,
-        per_class=tuple(None if np.isnan(share) else 100 * float(share) for share in shares),
+        per_class=tuple(map(_percent, shares)),
         alphas=tuple(alphas),
     )
+
+
+def _percent(share: np.floating) -> float | None:
+    """A share of some clips in percent; None without clips, whose share is NaN."""
+    return None if np.isnan(share) else 100 * float(share)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.files import write_atomic
+from stroi.cache.percent import percent
 from stroi.pipeline.index import csv_bytes
 from stroi.pipeline.profile import EnsembleParams
 from stroi.stages.answers import Answers, Outcome
@@ -17,6 +18,7 @@ from stroi.trainer.fusion import ALPHAS
 
 _HEADER = ("number", "method", "skeleton", "rgb", "accuracy", "spread", "low", "high",
            "test_clips", "chance", "alphas")  # fmt: skip
+_PAIR_HEADER = ("pair", "first", "second", "first_clips", "second_clips")
 
 
 def write_results(out: Path, answers: Answers, found: Outcome, params: EnsembleParams) -> None:
@@ -24,10 +26,16 @@ def write_results(out: Path, answers: Answers, found: Outcome, params: EnsembleP
     truth = answers.truth
     table = {
         "test_clips": len(truth.ids),
+        "test_part": {
+            "listed": truth.listed,
+            "seen": truth.seen,
+            "left_out": dict(truth.left_out),
+        },
         "classes": list(truth.classes),
         "chance": 100 / len(truth.classes),
         "interval": "wilson" if len(answers.seeds) == 1 else "bootstrap",
         "rows": [asdict(result) for result in found.results],
+        "pairs": {name: asdict(pair) for name, pair in found.pairs.items()},
         "comparisons": [asdict(each) for each in found.comparisons],
         "gains": [asdict(each) for each in found.gains],
         "alpha": _alpha(answers, params),
@@ -37,6 +45,7 @@ def write_results(out: Path, answers: Answers, found: Outcome, params: EnsembleP
     write_atomic(out / "table.csv", csv_bytes(_HEADER, lines))
     write_atomic(out / "comparisons.csv", csv_bytes(*_comparisons(found, answers.seeds)))
     names = [f"row{result.row.number}" for result in found.results]
+    write_atomic(out / "pairs.csv", csv_bytes((*_PAIR_HEADER, *names, "note"), _pairs(found)))
     write_atomic(
         out / "per_class.csv",
         csv_bytes(
@@ -68,10 +77,9 @@ def _alpha(answers: Answers, params: EnsembleParams) -> dict[str, Any]:
 
 def _line(result: Result, table: Mapping[str, Any]) -> tuple[object, ...]:
     row = result.row
-    spread = "" if result.spread is None else f"{result.spread:.2f}"
-    low, high = result.interval
-    return (row.number, row.method, row.skeleton, row.rgb, f"{result.accuracy:.2f}", spread,
-            f"{low:.2f}", f"{high:.2f}", table["test_clips"], f"{table['chance']:.2f}",
+    spread = "" if result.spread is None else percent(result.spread, 2)
+    return (row.number, row.method, row.skeleton, row.rgb, percent(result.accuracy, 2), spread,
+            *_ends(result.interval), table["test_clips"], f"{table['chance']:.2f}",
             " ".join(f"{alpha:.4g}" for alpha in result.alphas))  # fmt: skip
 
 
@@ -81,7 +89,7 @@ def _comparisons(
     own = (f"{what}_seed{seed}" for seed in seeds for what in ("gained", "lost", "p"))
     header = ("first", "second", "gain", "low", "high", "median_p", *own)
     lines = (
-        (each.first, each.second, f"{each.gain:.2f}", *_ends(each.interval),
+        (each.first, each.second, percent(each.gain, 2), *_ends(each.interval),
          f"{each.median_p:.4g}",
          *(value for own in each.seeds for value in (own.gained, own.lost, f"{own.p:.4g}")))
         for each in found.comparisons
@@ -90,7 +98,14 @@ def _comparisons(
 
 
 def _ends(interval: tuple[float, float] | None) -> tuple[str, str]:
-    return ("", "") if interval is None else (f"{interval[0]:.2f}", f"{interval[1]:.2f}")
+    return ("", "") if interval is None else (percent(interval[0], 2), percent(interval[1], 2))
+
+
+def _pairs(found: Outcome) -> Iterator[tuple[object, ...]]:
+    for name, pair in found.pairs.items():
+        values = (result.pairs[name] for result in found.results)
+        shown = ("" if value is None else percent(value, 2) for value in values)
+        yield (name, *pair.classes, *pair.test_clips, *shown, pair.note)
 
 
 def _classes(truth: Truth, found: Outcome) -> Iterator[tuple[object, ...]]:
@@ -100,7 +115,7 @@ def _classes(truth: Truth, found: Outcome) -> Iterator[tuple[object, ...]]:
             name,
             int((truth.labels == label).sum()),
             *(result.per_class[label] for result in found.results),
-            "" if gain.gain is None else f"{gain.gain:.2f}",
+            "" if gain.gain is None else percent(gain.gain, 2),
             *_ends(gain.interval),
         )
 
@@ -117,22 +132,47 @@ def json_bytes(value: object) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def format_table(results: Sequence[Result], truth: Truth) -> str:
-    """The seven rows as text."""
+def format_table(answers: Answers, found: Outcome) -> str:
+    """The seven rows as text, and how pairs of classes are told apart on their own."""
+    truth, seeds = answers.truth, len(answers.seeds)
+    wide = max(20, *(len(row.method) for row in answers.rows))
     lines = [
-        f"{'#':>2}  {'Method':<20} {'Skeleton':<9} {'RGB':<6} {'Accuracy (%)':<13} 95 % interval"
+        f"{'#':>2}  {'Method':<{wide}} {'Skeleton':<9} {'RGB':<6} {'Accuracy (%)':<13} "
+        "95 % interval"
     ]
-    for result in results:
+    for result in found.results:
         row = result.row
-        spread = "" if result.spread is None else f" +- {result.spread:.1f}"
-        low, high = result.interval
+        spread = "" if result.spread is None else f" +- {percent(result.spread)}"
+        low, high = map(percent, result.interval)
         lines.append(
-            f"{row.number:>2}  {row.method:<20} {row.skeleton:<9} {row.rgb:<6} "
-            f"{f'{result.accuracy:5.1f}{spread}':<13} {low:5.1f} - {high:5.1f}"
+            f"{row.number:>2}  {row.method:<{wide}} {row.skeleton:<9} {row.rgb:<6} "
+            f"{f'{percent(result.accuracy):>5}{spread}':<13} {low:>5} - {high:>5}"
         )
-    seeds = len(results[0].seeds)
     lines.append(
         f"{len(truth.ids)} test clips, {len(truth.classes)} classes, chance "
         f"{100 / len(truth.classes):.1f} %, {seeds} {'seed' if seeds == 1 else 'seeds'}"
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *left_out(truth), *_pair_lines(found)])
+
+
+def left_out(truth: Truth) -> Iterator[str]:
+    """A line that says which clips the rows lack; none if they lack none."""
+    lost = [f"{count} by {stage}" for stage, count in truth.left_out.items() if count]
+    own = f"; row 1 on the graph network's own page, which needs no mosaic: {truth.seen} clips"
+    if lost:
+        yield (
+            f"of {truth.listed} in the split; lost by stages: {', '.join(lost)}"
+            f"{own * (truth.seen > len(truth.ids))}"
+        )
+
+
+def _pair_lines(found: Outcome) -> Iterator[str]:
+    if not found.pairs:
+        return
+    wide = max(len("Pair (%, chance 50)"), *map(len, found.pairs))
+    heads = (f"row {result.row.number}" for result in found.results)
+    yield f"{'Pair (%, chance 50)':<{wide}} " + " ".join(f"{head:>6}" for head in heads)
+    for name, pair in found.pairs.items():
+        values = (result.pairs[name] for result in found.results)
+        shown = " ".join(f"{'-' if each is None else percent(each):>6}" for each in values)
+        yield f"{name:<{wide}} {shown}  {pair.note}".rstrip()

@@ -30,12 +30,15 @@ class PairLine:
     Attributes:
         name: Of the pair.
         classes: Its two class names.
-        accuracy: Two-way accuracy in percent by row number, rows `PAIR_ROWS`.
+        accuracy: Two-way accuracy in percent by row number, rows `PAIR_ROWS`; None without test
+            clips.
+        note: What is wrong with the figures, or why there are none; empty if nothing is.
     """
 
     name: str
     classes: tuple[str, str]
-    accuracy: Mapping[int, float]
+    accuracy: Mapping[int, float | None]
+    note: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,12 @@ def _gap(points: float) -> str:
 def pair_lines(table: Table, pairs: Mapping[str, tuple[str, str]]) -> tuple[PairLine, ...]:
     """Two-way accuracies of the named pairs, in the profile's order."""
     return tuple(
-        PairLine(name, classes, {number: table.row(number).pairs[name] for number in PAIR_ROWS})
+        PairLine(
+            name,
+            classes,
+            {number: table.row(number).pairs[name] for number in PAIR_ROWS},
+            table.pairs[name].note if name in table.pairs else "",
+        )
         for name, classes in pairs.items()
     )
 
@@ -137,7 +145,9 @@ def class_lines(table: Table, sizes: Sequence[int]) -> tuple[ClassLine, ...]:
         of = {number: table.row(number).per_class[label] for number in CLASS_ROWS}
         plain, weighted = of[2], of[4]
         gain = None if plain is None or weighted is None else weighted - plain
-        interval = table.gains[label].interval if table.gains else None
+        interval = None
+        if table.gains:  # counted clip by clip: equal rows differ by nothing at all
+            gain, interval = table.gains[label].gain, table.gains[label].interval
         lines.append(ClassLine(name, sizes[label], of, gain, interval))
     return tuple(lines)
 

@@ -22,6 +22,7 @@ REMEDY = "run `stroi ensemble` again, or `dvc repro`"
 
 Percent = Annotated[float, Field(ge=0.0, le=100.0)]
 Points = Annotated[float, Field(ge=-100.0, le=100.0)]
+Clips = Annotated[int, Field(ge=0)]
 RowNumber = Annotated[int, Field(ge=1, le=7)]
 
 
@@ -46,7 +47,7 @@ class TableRow(_Read):
     spread: Annotated[float, Field(ge=0.0)] | None
     interval: tuple[Percent, Percent]
     seeds: Annotated[tuple[Percent, ...], Field(min_length=1)]
-    pairs: dict[str, Percent]
+    pairs: dict[str, Percent | None]
     per_class: tuple[Percent | None, ...]
     alphas: tuple[Annotated[float, Field(ge=0.0)], ...] = ()
 
@@ -77,17 +78,35 @@ class Gain(_Read):
     interval: tuple[Points, Points] | None
 
 
+class PairOf(_Read):
+    """Two classes that are told apart on their own, and what is wrong with the figure."""
+
+    classes: tuple[str, str]
+    test_clips: tuple[Clips, Clips]
+    note: str
+
+
+class TestPart(_Read):
+    """The split's test clips: all, those that the graph network saw, and what stages lost."""
+
+    listed: Clips
+    seen: Clips
+    left_out: dict[str, Clips]
+
+
 class Table(_Read):
     """``table.json``: the seven rows and what they were measured on; `chance` in percent.
 
-    Tables of an earlier stroi have no comparisons and gains; their intervals are those of the
-    first seed.
+    Tables of an earlier stroi have no test part, comparisons and gains; their intervals are those
+    of the first seed.
     """
 
     test_clips: Annotated[int, Field(ge=1)]
     classes: tuple[str, ...]
     chance: Percent
     rows: tuple[TableRow, ...]
+    test_part: TestPart | None = None
+    pairs: dict[str, PairOf] = Field(default_factory=dict)
     interval: Literal["wilson", "bootstrap"] = "wilson"
     comparisons: tuple[Compared, ...] = ()
     gains: tuple[Gain, ...] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class SkeletonContent(Common):
     Attributes:
         classes: Class names.
         sizes: Test clips of each class.
+        listed: Test clips of the split, lost ones too.
         result: Row 1.
         confusions: The most confused pairs of classes, first seed.
         counts: (L, L) confusion matrix, actual by predicted, first seed.
@@ -40,13 +41,14 @@ class SkeletonContent(Common):
 
     classes: tuple[str, ...]
     sizes: tuple[int, ...]
+    listed: int
     result: Result
     confusions: tuple[accuracy.Confusion, ...]
     counts: tuple[tuple[int, ...], ...]
 
 
 def gather_skeleton(
-    workspace: Workspace, run: RunParams, truth: Truth, scores: tuple[Scores, ...]
+    workspace: Workspace, run: RunParams, truth: Truth, scores: tuple[Scores, ...], name: str
 ) -> SkeletonContent:
     """Read and compute the page's content.
 
@@ -55,13 +57,14 @@ def gather_skeleton(
         run: The run.
         truth: The test clips.
         scores: What the graph network says about them, per seed.
+        name: Of the graph network.
 
     Raises:
         RefusedInput: If what a stage wrote is missing, damaged, or does not belong together.
     """
     classes, params = truth.classes, EnsembleParams()
-    by_seed = [{"gcn": each} for each in scores]
-    predicted = row_scores(ROWS[0], by_seed[0], truth, params).argmax(axis=1)
+    by_seed, row = [{"gcn": each} for each in scores], replace(ROWS[0], method=name)
+    predicted = row_scores(row, by_seed[0], truth, params).argmax(axis=1)
     counts = accuracy.confusion_matrix(truth.labels, predicted, len(classes))
     weights, layout = read_joint_weights(workspace, run, truth.ids)
     seen = run.run.input
@@ -82,7 +85,8 @@ def gather_skeleton(
         profile=run.profile,
         classes=classes,
         sizes=tuple(np.bincount(truth.labels, minlength=len(classes)).tolist()),
-        result=evaluate(ROWS[0], by_seed, truth, params),
+        listed=truth.listed,
+        result=evaluate(row, by_seed, truth, params),
         confusions=accuracy.most_confused(counts, classes),
         counts=tuple(tuple(line) for line in counts.tolist()),
         means=attention.mean_weights(truth.ids, truth.labels, classes, weights),

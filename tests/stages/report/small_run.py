@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def write_workspace(root: Path) -> Workspace:
     )
     _write_index(workspace)
     _write_skeletons(workspace.skeletons("small"))
-    _write_mosaics(workspace.mosaics("small"))
+    write_mosaics(workspace.mosaics("small"))
     _write_run(workspace)
     return workspace
 
@@ -97,34 +98,45 @@ def _write_skeletons(folder: Path) -> None:
     publish(folder, "skeletons", data, clip_digests(clips), {"model": "ab" * 32})
 
 
-def _write_mosaics(folder: Path) -> None:
+def write_mosaics(folder: Path, lost: Sequence[str] = ()) -> None:
+    """Write the mosaics of all clips that are not `lost`."""
     rng = np.random.default_rng(2)
-    count = np.array([persons_of(name) for name in IDS], np.int8)
+    ids = tuple(name for name in IDS if name not in lost)
+    count = np.array([persons_of(name) for name in ids], np.int8)
     valid = np.arange(2)[None, :, None, None] < count[:, None, None, None]
     valid = np.repeat(np.repeat(valid, 5, axis=2), 5, axis=3)
     # The head of the first clip of the test part is missing in two of five frames.
-    valid[IDS.index(TEST[0]), 0, :2, 0] = False
+    if TEST[0] in ids:
+        valid[ids.index(TEST[0]), 0, :2, 0] = False
     mosaics = Mosaics(
-        ids=IDS,
-        mosaic=rng.integers(0, 256, (len(IDS), 50, 50, 3), np.uint8),
+        ids=ids,
+        mosaic=rng.integers(0, 256, (len(ids), 50, 50, 3), np.uint8),
         person_count=count,
-        frame_index=np.tile(np.arange(5, dtype=np.int32), (len(IDS), 1)),
-        box=np.zeros((len(IDS), 2, 5, 5, 4), np.float32),
-        confidence=np.ones((len(IDS), 2, 5, 5), np.float32),
+        frame_index=np.tile(np.arange(5, dtype=np.int32), (len(ids), 1)),
+        box=np.zeros((len(ids), 2, 5, 5, 4), np.float32),
+        confidence=np.ones((len(ids), 2, 5, 5), np.float32),
         valid=valid,
     )
-    write_ledger(folder, [Outcome(name) for name in IDS])
-    publish(folder, "mosaics", encode_mosaics(mosaics), sample_digests(mosaics), {"opencv": "4"})
+    gone = [Outcome(name, "NO_CROP", "nothing to cut") for name in lost]
+    write_ledger(folder, [*gone, *(Outcome(name) for name in ids)])
+    publish(
+        folder, "mosaics", encode_mosaics(mosaics), sample_digests(mosaics), {"opencv": "4"}, ids
+    )
 
 
 def publish(
-    folder: Path, kind: str, data: bytes, digests: Sequence[str], producer: dict[str, str]
+    folder: Path,
+    kind: str,
+    data: bytes,
+    digests: Sequence[str],
+    producer: dict[str, str],
+    ids: Sequence[str] = IDS,
 ) -> None:
     """Write one shard of all clips and its manifest into a folder that has its ledger."""
     name = f"{kind}-00000.h5"
     (folder / name).write_bytes(data)
     ledger = file_entry("ledger.csv", (folder / "ledger.csv").read_bytes())
-    entry = file_entry(name, data, IDS, digests)
+    entry = file_entry(name, data, ids, digests)
     files = tuple(sorted((ledger, entry), key=lambda each: each.name))
     write_manifest(folder, Manifest(kind, {"size": 50}, producer, files))
 
@@ -144,7 +156,7 @@ def _write_run(workspace: Workspace) -> None:
                 folder / "scores",
                 "test",
                 _scores(wrong[stream], certainty=1.0 if stream == "gcn" else 1.5),
-                params={},
+                params=network_params(workspace, stream),
                 producer={"checkpoint": f"{seed}c" * 32},
             )
             (folder / "curve.csv").write_text(
@@ -157,6 +169,13 @@ def _write_run(workspace: Workspace) -> None:
             producer={"checkpoint": f"{seed}d" * 32},
         )
     build_table(workspace, load_run(workspace.root, "small-xsub"))
+
+
+def network_params(workspace: Workspace, stream: str) -> dict[str, Any]:
+    """Params of the networks of a stream, as the stage that trains them records them."""
+    profile = load_run(workspace.root, "small-xsub").profile
+    network = profile.gcn if stream == "gcn" else profile.resnet
+    return network.model_dump(mode="json")
 
 
 def _scores(wrong: dict[str, str], certainty: float) -> Scores:

@@ -21,7 +21,17 @@ from stroi.stages.training.division import parts_of
 from stroi.trainer.fusion import ALPHAS
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_run import CLASSES, IDS, PROFILE, SEEDS, STREAMS, TEST, label_of
+from small_run import (
+    CLASSES,
+    IDS,
+    PROFILE,
+    SEEDS,
+    STREAMS,
+    TEST,
+    label_of,
+    network_params,
+    write_mosaics,
+)
 
 HELD = tuple(name for name in IDS if name[-2:] == "s2")
 VALIDATED = "{by: subject, test: [s3, s4], validation: {by: subject, values: [s2]}}"
@@ -57,7 +67,8 @@ def _write(workspace: Workspace, part: str, ids: tuple[str, ...], rng: np.random
             if stream == "gcn":
                 logits[np.arange(len(ids)), [CLASSES.index(label_of(name)) for name in ids]] += 2
             folder = workspace.run("small-xsub", stream) / f"seed-{seed}" / "scores"
-            write_scores(folder, part, Scores(ids, logits, CLASSES), params={},
+            write_scores(folder, part, Scores(ids, logits, CLASSES),
+                         params=network_params(workspace, stream),
                          producer={"checkpoint": f"{seed}c" * 32})  # fmt: skip
 
 
@@ -92,7 +103,8 @@ def test_equal_scores_give_equal_bytes(workspace: Workspace) -> None:
     _build(workspace)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert set(before) == {
-        "table.json", "table.csv", "comparisons.csv", "per_class.csv", "predictions.csv",
+        "table.json", "table.csv", "comparisons.csv", "pairs.csv", "per_class.csv",
+        "predictions.csv",
     }  # fmt: skip
 
 
@@ -148,4 +160,16 @@ def test_validation_scores_of_other_clips_are_refused(workspace: Workspace) -> N
     _profile(workspace)
     _write(workspace, "validation", HELD[:-1], np.random.default_rng(0))
     with pytest.raises(RefusedInput, match=f"row 5: 1 clips differ .*{HELD[-1]}"):
+        _build(workspace)
+
+
+def test_no_clip_left_to_choose_or_to_test_on_is_refused(workspace: Workspace) -> None:
+    """The scores are there; what the branches have in common is nothing."""
+    _profile(workspace)
+    _write(workspace, "validation", HELD, np.random.default_rng(0))
+    write_mosaics(workspace.mosaics("small"), HELD)
+    with pytest.raises(RefusedInput, match=r"PART_LOST: .*4 validation clips .*: 4 by mosaics"):
+        _build(workspace)
+    write_mosaics(workspace.mosaics("small"), TEST)
+    with pytest.raises(RefusedInput, match=r"PART_LOST: .*8 test clips is left, .*: 8 by mosaics"):
         _build(workspace)

@@ -25,7 +25,7 @@ def test_table_of_a_run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -
     text = (workspace.root / "benchmarks" / "results" / "small-xsub.md").read_text()
     assert "8 test clips, 4 classes of 2 to 2, chance 25.0 %, 2 seeds." in text
     assert re.search(
-        r"\| 1 \| GCN \| train \| - \| 62.5 ± 0.0 \| [0-9.]+ to [0-9.]+ \| 62.5, 62.5 ", text
+        r"\| 1 \| ST-GCN \| train \| - \| 62.5 ± 0.0 \| [0-9.]+ to [0-9.]+ \| 62.5, 62.5 ", text
     )
     assert re.search(
         r"\| 3 less 2 \| \+37.5 \| .* \| 3 : 0 \(0.25\), 3 : 0 \(0.25\) \| 0.25 \|", text
@@ -63,7 +63,7 @@ def test_runs_that_test_other_clips_are_pooled_into_one_test(
 
 def _part_of(workspace: Workspace, subject: str) -> None:
     """A run that tests one subject's clips, with the scores of the whole run."""
-    from small_run import SEEDS, STREAMS
+    from small_run import SEEDS, STREAMS, network_params
 
     from stroi.cache.scores import Scores, read_scores, write_scores
 
@@ -75,7 +75,9 @@ def _part_of(workspace: Workspace, subject: str) -> None:
             own = [at for at, name in enumerate(whole.ids) if name.endswith(subject)]
             part = Scores(tuple(whole.ids[at] for at in own), whole.logits[own], whole.classes)
             folder = workspace.run(subject, stream) / f"seed-{seed}" / "scores"
-            write_scores(folder, "test", part, params={}, producer={})
+            write_scores(
+                folder, "test", part, params=network_params(workspace, stream), producer={}
+            )
 
 
 @pytest.mark.parametrize("arguments", [("a", "b"), ("a", "a", "--pooled", "x")])
