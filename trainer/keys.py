@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files import digest, sha256_bytes
+from stroi.cache.files import digest
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, told
 from stroi.trainer.skeletons import SkeletonSet
 
 ALGORITHM = 2
 """Raised whenever the same inputs and settings would train to another result."""
+
+_BLOCK = 2**16
+"""Values of an array that are copied at a time, if they do not lie in one piece."""
 
 
 def run_key(
@@ -65,9 +69,14 @@ def run_key(
 
 
 def array_digest(array: NDArray[Any]) -> str:
-    """SHA-256 of an array's type, shape and values."""
-    text = f"{array.dtype.str} {array.shape} "
-    return sha256_bytes(text.encode() + np.ascontiguousarray(array).tobytes())
+    """SHA-256 of an array's type, shape and values in C order; no more than a block is copied."""
+    sha = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    with np.nditer(
+        array, ["external_loop", "buffered", "zerosize_ok"], order="C", buffersize=_BLOCK
+    ) as blocks:
+        for block in blocks:
+            sha.update(np.ascontiguousarray(block).view(np.uint8).data)
+    return sha.hexdigest()
 
 
 def skeleton_digest(data: SkeletonSet) -> str:
