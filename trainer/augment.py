@@ -9,6 +9,7 @@ Legend of shapes: N training clips, B clips of a batch, M persons, T frames, V j
 from __future__ import annotations
 
 import hashlib
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from stroi.cache.layouts import Layout
 from stroi.trainer.config import Augment
 from stroi.trainer.streams import FLAT
 
-_SINGLE = 12
+_SINGLE = 13
 """Draws of a clip that are neither of a frame nor of a joint."""
 
 
@@ -33,7 +34,7 @@ def draws_of_epoch(count: int, *, frames: int, joints: int, seed: int, epoch: in
         epoch: Number of the epoch, from 0.
 
     Returns:
-        (N, 12 + 3 T + V) float32 in [0, 1).
+        (N, 13 + 3 T + V) float32 in [0, 1).
     """
     return _rows(np.random.default_rng((seed, epoch, 2)), count, frames, joints)
 
@@ -48,17 +49,14 @@ def draws_of_clip(sample_id: str, count: int, *, frames: int, joints: int) -> Te
         joints: V.
 
     Returns:
-        (N, 12 + 3 T + V) float32 in [0, 1), as of `draws_of_epoch`.
+        (N, 13 + 3 T + V) float32 in [0, 1), as of `draws_of_epoch`.
     """
     digest = hashlib.sha256(sample_id.encode()).digest()
     return _rows(np.random.default_rng([*digest]), count, frames, joints)
 
 
 def _rows(random: np.random.Generator, count: int, frames: int, joints: int) -> Tensor:
-    draws = random.random((count, _SINGLE + 2 * frames + joints), np.float32)
-    # What came later is drawn after all else: earlier settings draw what they always drew.
-    steps = random.random((count, frames), np.float32)
-    return torch.from_numpy(np.concatenate([draws, steps], axis=1))
+    return torch.from_numpy(random.random((count, _SINGLE + 3 * frames + joints), np.float32))
 
 
 def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
@@ -68,7 +66,7 @@ def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
 
     Args:
         x: (B, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).
-        draws: (B, 12 + 3 T + V) rows of `draws_of_epoch`.
+        draws: (B, 13 + 3 T + V) rows of `draws_of_epoch`.
         how: What is done and how far it goes.
         layout: The V joints.
 
@@ -85,7 +83,7 @@ def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
         x = torch.where((single[:, 2] < how.flip)[:, None, None, None, None], _mirror(x, layout), x)
     if how.rotate or how.tilt or how.scale or how.shear:
         matrix = _turn(single[:, 3:6], how, flat=layout.name in FLAT)
-        matrix = matrix @ _stretch(single[:, 6:12], how, flat=layout.name in FLAT)
+        matrix = matrix @ _stretch(single[:, 6:], how, flat=layout.name in FLAT)
         x = torch.einsum("bmtvi,boi->bmtvo", x, matrix)
     if how.hide_frames > 0:
         x = x * (hidden_frames >= how.hide_frames)[:, None, :, None, None]
@@ -158,8 +156,8 @@ def _turn(draws: Tensor, how: Augment, *, flat: bool) -> Tensor:
 def _stretch(draws: Tensor, how: Augment, *, flat: bool) -> Tensor:
     """(B, 3, 3): one factor for all axes, and a shear of every axis by the two others."""
     matrix = torch.diag_embed((1 + how.scale * (2 * draws[:, :1] - 1)).expand(-1, 3)).clone()
-    off = how.shear * (2 * draws[:, 1:6] - 1)
-    for number, (row, column) in enumerate(((0, 1), (1, 0), (0, 2), (1, 2), (2, 0))):
+    off = how.shear * (2 * draws[:, 1:] - 1)
+    for number, (row, column) in enumerate(permutations(range(3), 2)):
         matrix[:, row, column] = off[:, number]
     if flat:
         matrix[:, 2, :2] = matrix[:, :2, 2] = 0

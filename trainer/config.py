@@ -114,7 +114,7 @@ class Augment:
         tilt: Largest turn about either horizontal axis in degrees; for skeletons in pixels the
             turn within the picture.
         scale: Largest share by which a clip grows or shrinks.
-        shear: Largest share of an axis that is added to another.
+        shear: Largest share of an axis that is added to another, drawn for each pair.
         crop: Smallest share of a clip that is shown, stretched to the whole length; 1 shows all.
         jitter: Reach of the random place in time of each frame, in frames.
         warp: Share by which the steps from frame to frame are random: 0 for even steps; with 1

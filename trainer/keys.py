@@ -17,7 +17,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, told
 from stroi.trainer.skeletons import SkeletonSet
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Raised whenever the same inputs and settings would train to another result."""
 
 _BLOCK = 2**16

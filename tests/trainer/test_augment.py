@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stroi.cache.layouts import BODY_25, KINECT_V1, Layout
 from stroi.trainer.augment import augmented, draws_of_epoch
-from stroi.trainer.config import Augment, GcnConfig, told
+from stroi.trainer.config import Augment
 
 ALL = Augment(
     rotate=60, tilt=15, scale=0.2, shear=0.1, crop=0.6, jitter=1.0, flip=0.5, hide_frames=0.1,
@@ -47,7 +47,7 @@ def test_draws_depend_on_seed_epoch_and_row_alone() -> None:
     assert torch.equal(again, draws(x, 3, 5))
     assert not torch.equal(again, draws(x, 3, 6))
     assert not torch.equal(again, draws(x, 4, 5))
-    assert again.shape == (6, 12 + 3 * 9 + 20)
+    assert again.shape == (6, 13 + 3 * 9 + 20)
     assert bool(((again >= 0) & (again < 1)).all())
 
 
@@ -119,6 +119,25 @@ def test_scale_is_one_factor_for_a_clip() -> None:
         assert 0.8 <= float(seen[0]) <= 1.2
 
 
+@pytest.mark.parametrize(("layout", "axes"), [(KINECT_V1, 3), (BODY_25, 2)], ids=["3D", "2D"])
+def test_shear_adds_every_axis_to_every_other_by_shares_of_their_own(
+    layout: Layout, axes: int
+) -> None:
+    """Unit vectors tell the matrix; a picture's third number is a confidence, not an axis."""
+    x = torch.zeros(400, 2, 1, len(layout.joints), 3)
+    x[:, :, 0, :3] = torch.eye(3)
+    matrix = changed(x, Augment(shear=0.1), layout)[:, 0, 0, :3].numpy()
+    off = ~np.eye(3, dtype=bool)
+    off[axes:], off[:, axes:] = False, False
+    shares = matrix[:, off]
+    assert np.abs(shares).max() <= 0.1
+    assert (shares.min(0) < -0.095).all()
+    assert (shares.max(0) > 0.095).all()
+    alike = np.corrcoef(shares.T)
+    assert np.abs(alike[~np.eye(len(alike), dtype=bool)]).max() < 0.2
+    np.testing.assert_array_equal(matrix[:, ~off], np.tile(np.eye(3)[~off], (400, 1)))
+
+
 def test_crop_shows_a_window_stretched_to_the_whole_length() -> None:
     frames = 21
     x = torch.arange(1.0, frames + 1)[None, None, :, None, None].expand(64, 2, frames, 20, 3)
@@ -150,15 +169,6 @@ def test_warp_keeps_order_and_ends_and_varies_the_steps(warp: float) -> None:
     pieces = frames - 1
     spread = warp * ((pieces - 1) / (pieces + 1)) ** 0.5
     assert float(step.std()) == pytest.approx(spread, rel=0.05)
-
-
-def test_a_setting_that_came_later_leaves_all_else_as_it_was() -> None:
-    x = clips()
-    how = replace(ALL, warp=0.0)
-    before = np.random.default_rng((0, 0, 2)).random((4, 12 + 2 * 9 + 20), np.float32)
-    assert np.array_equal(draws(x)[:, : before.shape[1]].numpy(), before)
-    assert "warp" not in told(GcnConfig(augment=how))["augment"]
-    assert told(GcnConfig(augment=ALL))["augment"]["warp"] == 0.5
 
 
 def test_nothing_is_read_between_a_present_and_an_absent_joint() -> None:

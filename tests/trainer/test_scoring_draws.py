@@ -98,7 +98,7 @@ def test_joint_weights_are_those_of_the_clip_itself(net: StGcn) -> None:
 
 def test_draws_are_of_the_id_alone_and_spread_evenly() -> None:
     first = draws_of_clip("a", 500, frames=6, joints=4)
-    assert first.shape == (500, 12 + 3 * 6 + 4)
+    assert first.shape == (500, 13 + 3 * 6 + 4)
     assert torch.equal(first, draws_of_clip("a", 500, frames=6, joints=4))
     assert (first != draws_of_clip("b", 500, frames=6, joints=4)).float().mean() > 0.99
     assert first.min() >= 0
