@@ -17,7 +17,7 @@ from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.division import parts_of
+from stroi.stages.training.division import check_params, parts_of
 from stroi.stages.training.epochs import epochs, write_curve
 from stroi.stages.training.logs import UNLOGGED, Logs, with_tensorboard
 from stroi.stages.training.seeds import (
@@ -165,6 +165,7 @@ def command(
         started_team() as team,
         lock(workspace.lock("gcn", run)) if team.leads else nullcontext(),
     ):
+        check_params(team, params)
         if team.leads:
             drop_other_seeds(workspace.run(run, "gcn"), seeds)
         clips = open_clips(workspace, params)

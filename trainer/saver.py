@@ -64,7 +64,12 @@ class Saver:
             noise = noise_of_all(self._device, self.team)
             at = load_state(self.path, self.key, self.model, self.optimizer, self.copies, noise)
         batches = 0 if at.within is None else at.within.batches
-        self.team.check_same((len(at.records), batches), "state")
+        self.team.check_same(
+            "TEAM_STATE",
+            "finds another state of the training",
+            [len(at.records), batches],
+            "let all machines see the same folders, or delete the training's state",
+        )
         return at
 
     def resume(self, at: Position) -> None:

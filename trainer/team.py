@@ -11,7 +11,7 @@ same everywhere at any time.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from stroi.cache.digests import digest
 from stroi.cache.errors import ParamsError, StroiError
 
 
@@ -92,19 +93,40 @@ class Team:
         loss, share = self.told(torch.tensor(found, dtype=torch.float64)).tolist()
         return loss, share
 
-    def check_same(self, numbers: Sequence[int], what: str) -> None:
-        """Make sure that all processes begin alike; otherwise they would wait for ever.
+    def check_same(self, code: str, what: str, value: object, remedy: str) -> None:
+        """Make sure that all processes begin alike, before they wait for one another.
+
+        Args:
+            code: Of the error.
+            what: What a process that has another value does.
+            value: JSON value.
+            remedy: What to do about it.
 
         Raises:
-            StroiError: ``TEAM_STATE``.
+            StroiError: In every process.
         """
-        found = self.gathered(torch.tensor(numbers)).tolist()
-        if any(one != found[0] for one in found):
-            raise StroiError(
-                "TEAM_STATE",
-                f"the processes begin with another {what}: {found}",
-                remedy="let all machines see the same folders, or delete the training's state",
-            )
+        own = torch.frombuffer(bytearray.fromhex(digest(value)), dtype=torch.uint8)
+        found = self.gathered(own)
+        others = (found != found[0]).any(1).nonzero().flatten().tolist()
+        if others:
+            raise StroiError(code, f"process {others[0]} {what} than process 0", remedy=remedy)
+
+    def check_run(self, key: str) -> None:
+        """Make sure that all processes train the same.
+
+        Args:
+            key: Digest of everything the result depends on.
+
+        Raises:
+            StroiError: ``TEAM_RUN``, in every process.
+        """
+        self.check_same(
+            "TEAM_RUN",
+            "trains on other data or by other settings",
+            key,
+            "give all machines the same params, folders, threads, devices and versions of torch "
+            "and stroi; name the precision if it is auto",
+        )
 
     def wrapped(self, model: nn.Module) -> nn.Module:
         """`model` as this process calls it in training: gradients are averaged as they come."""

@@ -77,7 +77,7 @@ def train_gcn(
 
     Raises:
         ParamsError: ``KEEP_BEST``.
-        StroiError: ``CLIP_EMPTY``, ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``.
+        StroiError: ``CLIP_EMPTY``, ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``TEAM_RUN``.
         RefusedInput: ``LABEL_RANGE``.
     """
     where = pick_device(device)
@@ -87,6 +87,17 @@ def train_gcn(
         model = backbone(classes, config, data.layout).to(where)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     targets = torch.from_numpy(truth)
+    held = dict(validation or {})
+    inputs = {"skeletons": skeleton_digest(data), "labels": array_digest(truth)}
+    if held:
+        judged = prepare_all(clips, tuple(held), **config.preparation)
+        inputs["validation"] = skeleton_digest(judged)
+        inputs["validation labels"] = array_digest(label_array(held, judged.ids, classes))
+    key = run_key(
+        "gcn", config, schedule, seed=seed, threads=threads, device=where, classes=classes,
+        inputs=inputs, processes=team.size,
+    )  # fmt: skip
+    team.check_run(key)
     trained = team.wrapped(model)
 
     def feed(epoch: int, skip: int) -> Generator[ClipBatch, None, None]:
@@ -107,21 +118,10 @@ def train_gcn(
         hits = (logits.argmax(1) == wanted).sum()
         return team.united(model, loss, hits, len(batch.rows))
 
-    held = dict(validation or {})
-
     def judge() -> tuple[float, float]:
         scores = score_gcn(model, clips, tuple(held), threads=threads)
         return verdict(scores, held, config.loss)
 
-    inputs = {"skeletons": skeleton_digest(data), "labels": array_digest(truth)}
-    if held:
-        judged = prepare_all(clips, tuple(held), **config.preparation)
-        inputs["validation"] = skeleton_digest(judged)
-        inputs["validation labels"] = array_digest(label_array(held, judged.ids, classes))
-    key = run_key(
-        "gcn", config, schedule, seed=seed, threads=threads, device=where, classes=classes,
-        inputs=inputs, processes=team.size,
-    )  # fmt: skip
     fit(
         model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads, state=state,
         save_every=save_every, save_minutes=save_minutes, judge=judge if held else None,

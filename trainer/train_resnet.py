@@ -99,7 +99,7 @@ def train_resnet(
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given, ``DEVICE``,
             ``COMPILE``, ``KEEP_BEST``.
-        StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``CLIP_EMPTY``.
+        StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``CLIP_EMPTY``, ``TEAM_RUN``.
         RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
     """
     where = pick_device(device)
@@ -116,10 +116,20 @@ def train_resnet(
     if pretrained is not None:
         load_backbone(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(where)
-    through = team.wrapped(Forward(model))
     local = batch_norm == "local"
+    held = dict(validation or {})
+    inputs = input_digests(model, mosaics, ids, truth, beside, feeding, pretrained)
+    if held:
+        inputs["validation"] = judged_digest(model, mosaics, held, weights, clips)
+    if local and team.size > 1:
+        inputs["batch_norm"] = batch_norm
+    key = run_key(
+        mode, config, schedule, seed=seed, threads=threads, device=where, classes=classes,
+        inputs=inputs, processes=team.size,
+    )  # fmt: skip
+    team.check_run(key)
+    through = team.wrapped(Forward(model))
     whole = Whole()
-
     source = Feed(
         model, mosaics, ids, beside, feeding, schedule.batch_size, seed=seed, device=where
     )
@@ -135,23 +145,12 @@ def train_resnet(
         )
         return team.united(model, loss, hits, count, measured=local)
 
-    held = dict(validation or {})
-
     def judge() -> tuple[float, float]:
         scores = score_resnet(
             model, mosaics, tuple(held), weights=weights, clips=clips, threads=threads
         )
         return verdict(scores, held, config.loss)
 
-    inputs = input_digests(model, mosaics, ids, truth, beside, feeding, pretrained)
-    if held:
-        inputs["validation"] = judged_digest(model, mosaics, held, weights, clips)
-    if local and team.size > 1:
-        inputs["batch_norm"] = batch_norm
-    key = run_key(
-        mode, config, schedule, seed=seed, threads=threads, device=where, classes=classes,
-        inputs=inputs, processes=team.size,
-    )  # fmt: skip
     with nullcontext() if local else synchronised(model, team, whole):
         fit(
             model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads,

@@ -51,9 +51,9 @@ def clips() -> dict[str, Clip]:
     }
 
 
-def mosaic_cache(folder: Path, *, columns: int = 5) -> MosaicCache:
+def mosaic_cache(folder: Path, *, columns: int = 5, seed: int = 5) -> MosaicCache:
     """Mosaics of the same clips: noise, with a class's own row brighter."""
-    random = np.random.default_rng(5)
+    random = np.random.default_rng(seed)
     count = len(IDS)
     pictures = random.integers(0, 120, (count, 5 * CELL, columns * CELL, 3)).astype(np.uint8)
     for row, name in enumerate(IDS):
