@@ -17,6 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from stroi.cache.errors import RefusedInput
 from stroi.cache.headers import read_headers, stored_dtype
 from stroi.cache.regular import open_regular
 from stroi.cache.schema import (
@@ -67,6 +68,23 @@ def encode(fmt: Format, arrays: Arrays) -> bytes:
         file.flush()
         image: bytes = file.id.get_file_image()
     return image
+
+
+def encode_learnt(fmt: Format, arrays: Arrays) -> bytes:
+    """`encode` of what a trained network gave: NaN and infinity come from its training.
+
+    Raises:
+        RefusedInput: As `encode`.
+    """
+    try:
+        return encode(fmt, arrays)
+    except RefusedInput as error:
+        if error.code == "NONFINITE":
+            error.remedy = (
+                "the network's training diverged: lower its learning rate or add warm-up epochs, "
+                "and train again"
+            )
+        raise
 
 
 def decode(fmt: Format, path: Path) -> dict[str, Array]:

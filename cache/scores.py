@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.formats import SCORES
-from stroi.cache.hdf5 import decode, encode
+from stroi.cache.hdf5 import decode, encode_learnt
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, read_manifest, write_manifest
 from stroi.cache.schema import Array, sample_digests
@@ -62,7 +62,7 @@ def write_scores(
         StroiError: If the disk is full or read-only.
     """
     arrays = _to_arrays(scores)
-    data = encode(SCORES, arrays)
+    data = encode_learnt(SCORES, arrays)
     entry = file_entry(f"{name}.h5", data, scores.ids, sample_digests(SCORES, arrays))
     kept = _others(folder, entry.name, params, producer)
     write_atomic(folder / entry.name, data)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.files import write_atomic
 from stroi.cache.formats import WEIGHTS
-from stroi.cache.hdf5 import decode, encode
+from stroi.cache.hdf5 import decode, encode_learnt
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.schema import sample_digests
@@ -55,7 +55,7 @@ def write_weights(
         StroiError: If the disk is full or read-only.
     """
     arrays = {"sample_id": ids_to_array(weights.ids), "joint": weights.joint, "row": weights.row}
-    data = encode(WEIGHTS, arrays)
+    data = encode_learnt(WEIGHTS, arrays)
     write_atomic(folder / WEIGHTS_NAME, data)
     entry = file_entry(WEIGHTS_NAME, data, weights.ids, sample_digests(WEIGHTS, arrays))
     write_manifest(folder, Manifest(WEIGHTS.kind, params, producer, (entry,)))

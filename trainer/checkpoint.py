@@ -15,10 +15,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from stroi.cache.errors import StroiError
 from stroi.cache.files import write_atomic
 from stroi.trainer.safetensors_header import META
 from stroi.trainer.tensor_files import Wanted, check_finite, check_network, read_values
 from stroi.trainer.weights_file import open_weights
+
+DIVERGED = "lower the learning rate or add warm-up epochs; look for damaged input"
+"""What to do about a training that diverged."""
 
 _NAMES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}
 
@@ -32,12 +36,33 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
         meta: JSON values.
 
     Raises:
-        StroiError: If the disk is full or read-only.
+        StroiError: ``WEIGHTS_NOT_FINITE``: no reader would take the file; if the disk is full or
+            read-only.
     """
+    check_diverged(tensors, str(path))
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     # One metadata key: the library writes several in an order that differs between runs.
     text = json.dumps(meta, sort_keys=True, allow_nan=False)
     write_atomic(path, safetensors.torch.save(plain, metadata={META: text}))
+
+
+def check_diverged(tensors: Mapping[str, Tensor], where: str) -> None:
+    """Refuse NaN and infinity in what a training gave.
+
+    Args:
+        tensors: Any tensors by name.
+        where: What they are about, for the message.
+
+    Raises:
+        StroiError: ``WEIGHTS_NOT_FINITE``.
+    """
+    for name, value in tensors.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise StroiError(
+                "WEIGHTS_NOT_FINITE",
+                f"{where}: the training diverged, {name} holds NaN or infinity",
+                remedy=DIVERGED,
+            )
 
 
 def read_tensors(

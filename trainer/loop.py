@@ -17,6 +17,7 @@ from torch.optim import SGD
 from stroi.cache.errors import ParamsError, StroiError
 from stroi.trainer.average import Average
 from stroi.trainer.batches import Batch
+from stroi.trainer.checkpoint import DIVERGED
 from stroi.trainer.config import Schedule
 from stroi.trainer.gpu import Usage
 from stroi.trainer.judging import Best, Judge, judged_epoch
@@ -93,7 +94,7 @@ def fit(
     Raises:
         ParamsError: ``KEEP_BEST``, ``PATIENCE`` if the best epoch is to be kept or waited for and
             nobody judges them.
-        StroiError: ``LOSS_NOT_FINITE`` naming epoch, batch and learning rate.
+        StroiError: ``LOSS_NOT_FINITE`` or ``WEIGHTS_NOT_FINITE`` naming epoch and learning rate.
     """
     _check_judge(schedule, judge)
     tell = on_epoch or (lambda record: None)
@@ -174,10 +175,12 @@ def _epoch(
                 _check(within, epoch, rate)
             if saver.due(looked):
                 _check(within, epoch, rate)
+                saver.check(epoch, rate)
                 saver.inside(records, within)
     if waiting:
         _step(optimizer, schedule, waiting, average, model)
     _check(within, epoch, rate)
+    saver.check(epoch, rate)
     clips = sum(within.sizes)
     return EpochRecord(
         epoch=epoch,
@@ -214,7 +217,7 @@ def _check(within: Within, epoch: int, rate: float) -> None:
             raise StroiError(
                 "LOSS_NOT_FINITE",
                 f"the loss is {loss} in epoch {epoch}, batch {batch}, at learning rate {rate:g}",
-                remedy="lower the learning rate or add warm-up epochs; look for damaged input",
+                remedy=DIVERGED,
             )
 
 

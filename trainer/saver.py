@@ -11,12 +11,14 @@ from torch import nn
 from torch.optim import SGD
 
 from stroi.cache.errors import RefusedInput
+from stroi.trainer.checkpoint import check_diverged
 from stroi.trainer.noise import noise_of_all, restore
 from stroi.trainer.state import (
     Copies,
     EpochRecord,
     Position,
     load_state,
+    run_tensors,
     save_state,
 )
 from stroi.trainer.team import Team
@@ -84,6 +86,17 @@ class Saver:
             raise RefusedInput(
                 "STATE", f"{self.path}: no state of a random generator", remedy="delete the file"
             ) from error
+
+    def check(self, epoch: int, rate: float) -> None:
+        """Refuse to go on with, and to keep, a network that is no longer finite.
+
+        All processes of a team hold the same one, so all of them end.
+
+        Raises:
+            StroiError: ``WEIGHTS_NOT_FINITE``.
+        """
+        tensors = run_tensors(self.model, self.optimizer, self.copies)
+        check_diverged(tensors, f"epoch {epoch}, at learning rate {rate:g}")
 
     def due(self, looked: bool) -> bool:
         """Whether to save inside an epoch: all processes of a team get the same answer.

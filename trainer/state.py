@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from stroi.cache.errors import RefusedInput
-from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
+from stroi.cache.errors import RefusedInput, StroiError
+from stroi.trainer.checkpoint import DIVERGED, read_meta, read_tensors, write_tensors
 from stroi.trainer.within import Within, read_within
 
 
@@ -96,16 +96,23 @@ def save_state(
         copies: What else belongs to the run.
         finished: Whether no step follows; then the momentum buffers, half of the file, stay out.
     """
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    if not finished:
-        momenta = _momenta(model, optimizer)
-        tensors |= {f"momentum.{name}": value for name, value in momenta.items()}
+    tensors = run_tensors(model, optimizer, copies, finished=finished)
     tensors |= {f"noise.{name}": value for name, value in at.noise.items()}
-    tensors |= _named(copies)
     meta: dict[str, Any] = {"key": key, "records": [asdict(record) for record in at.records]}
     meta |= {"finished": True} if finished else {}
     meta |= {} if at.within is None else {"within": at.within.told()}
     write_tensors(path, tensors, meta)
+
+
+def run_tensors(
+    model: nn.Module, optimizer: SGD, copies: Copies, *, finished: bool = False
+) -> dict[str, Tensor]:
+    """All that steps change, by name in the file; see `save_state`."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    if not finished:
+        momenta = _momenta(model, optimizer)
+        tensors |= {f"momentum.{name}": value for name, value in momenta.items()}
+    return tensors | _named(copies)
 
 
 def load_state(
@@ -131,6 +138,7 @@ def load_state(
 
     Raises:
         RefusedInput: If the file is damaged or holds another network.
+        StroiError: ``WEIGHTS_NOT_FINITE`` if the training had diverged before it was saved.
     """
     meta = read_meta(path) if path.exists() else {}
     if meta.get("key") != key:
@@ -142,7 +150,16 @@ def load_state(
     if "within" in meta:
         like |= {f"noise.{name}": value for name, value in noise.items()}
     like |= _named(copies)
-    tensors, meta = read_tensors(path, like)
+    try:
+        tensors, meta = read_tensors(path, like)
+    except RefusedInput as error:
+        if error.code != "PTH_NONFINITE":
+            raise
+        raise StroiError(
+            "WEIGHTS_NOT_FINITE",
+            f"{error.message}: this training diverged before its state was saved",
+            remedy=f"{DIVERGED}; to repeat it as it was, delete the file",
+        ) from error
     at = _position(path, meta, {name: tensors.get(f"noise.{name}") for name in noise})
     with torch.no_grad():
         for name, value in own.items():

@@ -107,7 +107,13 @@ def check_finite(values: NDArray[np.generic], name: str, where: str) -> None:
         RefusedInput: ``PTH_NONFINITE``.
     """
     if values.dtype == ITEMS["F32"] and not np.isfinite(values).all():
-        raise refused("PTH_NONFINITE", where, f"{name[:80]!a} holds NaN or infinity")
+        raise refused(
+            "PTH_NONFINITE",
+            where,
+            f"{name[:80]!a} holds NaN or infinity",
+            "fetch the file again; if it was trained here, the training diverged: lower its "
+            "learning rate",
+        )
 
 
 def check_shape(shape: object, name: str, where: str) -> tuple[int, ...]:

@@ -77,7 +77,8 @@ def train_gcn(
 
     Raises:
         ParamsError: ``KEEP_BEST``.
-        StroiError: ``CLIP_EMPTY``, ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``TEAM_RUN``.
+        StroiError: ``CLIP_EMPTY``, ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``WEIGHTS_NOT_FINITE``,
+            ``TEAM_RUN``.
         RefusedInput: ``LABEL_RANGE``.
     """
     where = pick_device(device)

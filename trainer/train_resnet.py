@@ -99,7 +99,8 @@ def train_resnet(
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given, ``DEVICE``,
             ``COMPILE``, ``KEEP_BEST``.
-        StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``CLIP_EMPTY``, ``TEAM_RUN``.
+        StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``WEIGHTS_NOT_FINITE``,
+            ``CLIP_EMPTY``, ``TEAM_RUN``.
         RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
     """
     where = pick_device(device)

@@ -75,8 +75,12 @@ def test_nothing_is_written_outside(tmp_path: Path) -> None:
 def test_logits_must_be_finite(tmp_path: Path, value: float) -> None:
     made = make_scores(("a", "b"))
     made.logits[1, 2] = value
-    with pytest.raises(RefusedInput, match="NONFINITE: new scores file: logits of 'b' holds NaN"):
+    with pytest.raises(RefusedInput) as caught:
         write(tmp_path, "test", made)
+    assert str(caught.value) == (
+        "NONFINITE: new scores file: logits of 'b' holds NaN or infinity; the network's training "
+        "diverged: lower its learning rate or add warm-up epochs, and train again"
+    )
 
 
 @pytest.mark.parametrize("name", ["", "x" * 257, "é" * 129, "a\n", "wave", "a\x00"])

@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, StroiError
 from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
 from stroi.trainer.safetensors_header import MAX_HEADER
 from stroi.trainer.tensor_files import MAX_FILE
@@ -78,10 +78,14 @@ def test_another_network_is_refused(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_values_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
-    path = tmp_path / "net.safetensors"
-    write_tensors(path, {"w": torch.tensor([1.0, value])}, {})
-    with pytest.raises(RefusedInput, match=r"PTH_NONFINITE.*'w' holds NaN or infinity; fetch"):
+    path, tensors = tmp_path / "net.safetensors", {"w": torch.tensor([1.0, value])}
+    safetensors.torch.save_file(tensors, path)
+    with pytest.raises(RefusedInput, match=r"PTH_NONFINITE.*'w' holds NaN.*; fetch.*diverged"):
         read_tensors(path)
+    path.unlink()
+    with pytest.raises(StroiError, match=r"WEIGHTS_NOT_FINITE: .*diverged, w holds NaN.*; lower"):
+        write_tensors(path, tensors, {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def _entries(change: Callable[[dict[str, dict[str, object]]], None]) -> Callable[[str], str]:
