@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,6 +66,7 @@ def fit(
     judge: Judge | None = None,
     on_epoch: OnEpoch | None = None,
     team: Team = ALONE,
+    trained: nn.Module | None = None,
 ) -> list[EpochRecord]:
     """Train `model` in place by SGD; interrupted and resumed equals uninterrupted.
 
@@ -87,6 +88,7 @@ def fit(
         judge: Asked after every epoch; the steps are the same with and without it.
         on_epoch: Told the record of every epoch, those restored from `state` included.
         team: The processes that train together, each with this very call.
+        trained: `model` as `step` calls it, if that is what `Team.wrapped` gave.
 
     Returns:
         One record per epoch.
@@ -121,8 +123,9 @@ def fit(
             if within is not None:
                 saver.resume(at)
             record = _epoch(
-                model, optimizer, feed, step, schedule, records, within or Within(), average, saver
-            )
+                model, trained or model, optimizer, feed, step, schedule, records,
+                within or Within(), average, saver,
+            )  # fmt: skip
             within = None
             if judge is not None:
                 asked = partial(team.led, judge)
@@ -138,6 +141,7 @@ def fit(
 
 def _epoch(
     model: nn.Module,
+    trained: nn.Module,
     optimizer: SGD,
     feed: Feed[B],
     step: Step[B],
@@ -157,15 +161,17 @@ def _epoch(
     waiting = 0  # clips whose gradients wait for the step that takes them
     with closing(feed(epoch, within.batches)) as batches:
         for batch in within.timed(batches):
-            loss, correct = step(batch)
-            within.add(loss, correct, len(batch.rows))
             if not waiting:
                 optimizer.zero_grad(set_to_none=True)
-            if schedule.accumulate > 1:
-                loss = loss * len(batch.rows)
-            loss.backward()  # type: ignore[no-untyped-call]
+            steps = (within.batches + 1) % schedule.accumulate == 0
+            with nullcontext() if steps else saver.team.apart(trained):
+                loss, correct = step(batch)
+                within.add(loss, correct, len(batch.rows))
+                if schedule.accumulate > 1:
+                    loss = loss * len(batch.rows)
+                loss.backward()  # type: ignore[no-untyped-call]
             waiting += len(batch.rows)
-            if within.batches % schedule.accumulate:
+            if not steps:
                 continue
             _step(optimizer, schedule, waiting, average, model)
             waiting = 0
@@ -178,6 +184,7 @@ def _epoch(
                 saver.check(epoch, rate)
                 saver.inside(records, within)
     if waiting:
+        saver.team.average_gradients(model)
         _step(optimizer, schedule, waiting, average, model)
     _check(within, epoch, rate)
     saver.check(epoch, rate)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -134,12 +134,30 @@ class Team:
             return model
         return DistributedDataParallel(model)
 
+    def apart(self, trained: nn.Module) -> AbstractContextManager[None]:
+        """Let gradients of a `wrapped` network pile up in this process during a block."""
+        if isinstance(trained, DistributedDataParallel):
+            return trained.no_sync()
+        return nullcontext()
+
+    def average_gradients(self, model: nn.Module) -> None:
+        """Average gradients that piled up `apart`, if no backward pass follows that does it."""
+        if self.size == 1:
+            return
+        found = [value.grad for value in model.parameters() if value.grad is not None]
+        sent = torch.cat([grad.flatten() for grad in found])
+        distributed.all_reduce(sent)
+        sizes = [grad.numel() for grad in found]
+        for grad, mean in zip(found, torch.split(sent / self.size, sizes), strict=True):
+            grad.copy_(mean.view_as(grad))
+
     def united(
         self, model: nn.Module, loss: Tensor, hits: Tensor, count: int, *, measured: bool = True
     ) -> tuple[Tensor, Tensor]:
         """The loss and hits of a whole batch out of those of this process's part.
 
-        Running statistics of `model` are averaged on the way if they are `measured` by parts.
+        Running statistics of `model` are averaged over clips on the way if they are `measured` by
+        parts.
 
         Args:
             model: The network, after its forward pass.
@@ -158,10 +176,9 @@ class Team:
         buffers = model.named_buffers() if measured else ()
         running = [value for name, value in buffers if ".running_" in name]
         sums = torch.stack([loss.detach() * weight, (hits if weight else 0 * hits).to(loss.dtype)])
-        sent = torch.cat([sums, *(value.flatten() for value in running)])
+        sent = torch.cat([sums, *(value.flatten() * weight for value in running)])
         distributed.all_reduce(sent)
-        sizes = [value.numel() for value in running]
-        parts = torch.split(sent[2:] / self.size, sizes)
+        parts = torch.split(sent[2:], [value.numel() for value in running])
         for value, mean in zip(running, parts, strict=True):
             # Past autograd, which would see a change before the backward pass: that does not
             # read what training only accumulates.

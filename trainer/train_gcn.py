@@ -126,6 +126,6 @@ def train_gcn(
     fit(
         model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads, state=state,
         save_every=save_every, save_minutes=save_minutes, judge=judge if held else None,
-        on_epoch=on_epoch, team=team,
+        on_epoch=on_epoch, team=team, trained=trained,
     )  # fmt: skip
     return model.eval()

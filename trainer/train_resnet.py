@@ -156,7 +156,7 @@ def train_resnet(
         fit(
             model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads,
             state=state, save_every=save_every, save_minutes=save_minutes,
-            judge=judge if held else None, on_epoch=on_epoch, team=team,
+            judge=judge if held else None, on_epoch=on_epoch, team=team, trained=through,
         )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
     return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()

@@ -44,6 +44,7 @@ class Seen(NamedTuple):
     records: list[EpochRecord]
     weights: Weights
     normalised: dict[int, dict[str, Any]]
+    running: dict[int, dict[str, Any]]
 
 
 @given(count=st.integers(1, 40), size=st.integers(1, 9))
@@ -94,6 +95,22 @@ def _step(one: Team, count: int) -> tuple[torch.Tensor, tuple[float, int]]:
     return net.weight.grad, (float(loss.detach()), int(hits))
 
 
+def _running(one: Team, count: int) -> dict[str, Any]:
+    """Running statistics after a step over `count` clips, each normalised by its own process."""
+    net = nn.Sequential(nn.BatchNorm1d(3, momentum=0.5)).double()
+    x = _uneven_clips()
+    for _ in range(2):
+        net(x[:count][one.part(count)])
+        one.united(net, torch.tensor(0.0).double(), torch.tensor(0), count)
+    return {name: value.numpy() for name, value in net[0].named_buffers()}
+
+
+def _uneven_clips() -> torch.Tensor:
+    """Seven clips (7, 3 channels, 5 values) that differ in mean and spread."""
+    torch.manual_seed(0)
+    return (torch.randn(7, 3, 5) * torch.arange(1, 8)[:, None, None] + 3).double()
+
+
 def _normalised_step(one: Team, count: int) -> dict[str, Any]:
     """Loss, gradients and running statistics of a step with synchronised normalisation."""
     torch.manual_seed(0)
@@ -122,6 +139,7 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
     with team(said) as one:
         steps = {count: _step(one, count) for count in (1, 2, 7)}
         normalised = {count: _normalised_step(one, count) for count in (1, 2, 7)}
+        running = {count: _running(one, count) for count in (1, 2, 7)}
         digests, records = [], []
         for _ in range(2):
             records.clear()
@@ -134,7 +152,7 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
     found = {count: step[0] for count, step in steps.items()}
     losses = {count: step[1] for count, step in steps.items()}
     arrays = {count: value.numpy() for count, value in found.items()}
-    results.put(Seen(rank, arrays, losses, digests, records, weights, normalised))
+    results.put(Seen(rank, arrays, losses, digests, records, weights, normalised, running))
 
 
 def _train(one: Team, folder: Path | None, records: list[EpochRecord], dropout: float = 0.0) -> Any:
@@ -190,6 +208,23 @@ def test_synchronised_normalisation_is_that_of_the_whole_batch(
             np.testing.assert_allclose(
                 one.normalised[count][name], value, rtol=1e-9, atol=1e-12, err_msg=name
             )
+
+
+@pytest.mark.parametrize(("count", "shares"), [(1, (0, 1)), (2, (0.5, 0.5)), (7, (3 / 7, 4 / 7))])
+def test_running_statistics_are_averaged_by_clips(
+    seen: list[Seen], count: int, shares: tuple[float, float]
+) -> None:
+    """A process that had no clip does not count, one that had more counts more."""
+    x, cut = _uneven_clips()[:count], count // 2
+    expected = {"running_mean": torch.zeros(3).double(), "running_var": torch.ones(3).double()}
+    for part, share in zip((x[:cut], x[cut:]), shares, strict=True):
+        if share:
+            # Twice by half: a quarter of the start stays.
+            expected["running_mean"] += share * 0.75 * part.mean((0, 2))
+            expected["running_var"] += share * 0.75 * (part.var((0, 2)) - 1)
+    for one in seen:
+        for name, value in expected.items():
+            np.testing.assert_allclose(one.running[count][name], value, rtol=1e-12, err_msg=name)
 
 
 def test_every_process_holds_the_same_network(seen: list[Seen]) -> None:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from processes import together
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clip, clips, mosaic_cache
-from two_processes import both
 
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
@@ -87,7 +87,7 @@ def _end(train: Callable[[dict[str, Any]], None], changes: dict[str, Any]) -> En
 @pytest.fixture(scope="module")
 def gcn() -> dict[str, tuple[Ended, Ended]]:
     """How graph networks ended in both processes, by what differs."""
-    one, two = both(_gcn, ([{}] * len(GCN), list(GCN.values())), timeout=120)
+    one, two = together(_gcn, [[{}] * len(GCN), list(GCN.values())])
     return dict(zip(GCN, zip(one, two, strict=True), strict=True))
 
 
@@ -105,7 +105,7 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Ended, E
         same | changes | {"mosaics": folder / changes.get("mosaics", "same")}
         for same, changes in zip(alike, RESNET.values(), strict=True)
     ]
-    one, two = both(_resnet, (alike, other), timeout=120)
+    one, two = together(_resnet, [alike, other])
     return dict(zip(RESNET, zip(one, two, strict=True), strict=True))
 
 

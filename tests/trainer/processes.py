@@ -1,10 +1,10 @@
-"""Two processes that train together, for tests: real ones, that talk through gloo."""
+"""Processes that train together, for tests: real ones, that talk through gloo."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,13 +13,15 @@ from resnet_team import free_port
 from stroi.trainer.team import Team, team
 
 
-def both(work: Callable[[Team, Any], Any], given: tuple[Any, Any], timeout: float) -> list[Any]:
-    """What `work` returns in each of two processes.
+def together(
+    work: Callable[[Team, Any], Any], given: Sequence[Any], timeout: float = 120
+) -> list[Any]:
+    """What `work` returns in each of several processes.
 
     Args:
         work: A module's function; gets the team and what is given to the process.
-        given: For the first and for the second process.
-        timeout: Seconds that both may take to start and to end.
+        given: For each process.
+        timeout: Seconds that they may take to start and to end.
 
     Raises:
         queue.Empty: If a process takes longer.
@@ -28,8 +30,8 @@ def both(work: Callable[[Team, Any], Any], given: tuple[Any, Any], timeout: floa
     context = multiprocessing.get_context("spawn")
     port, results = free_port(), context.Queue()
     processes = [
-        context.Process(target=_run, args=(rank, port, work, given[rank], results))
-        for rank in (0, 1)
+        context.Process(target=_run, args=(rank, len(given), port, work, each, results))
+        for rank, each in enumerate(given)
     ]
     for process in processes:
         process.start()
@@ -42,14 +44,16 @@ def both(work: Callable[[Team, Any], Any], given: tuple[Any, Any], timeout: floa
     for one in found.values():
         if isinstance(one, Exception):
             raise one
-    return [found[0], found[1]]
+    return [found[rank] for rank in sorted(found)]
 
 
-def _run(rank: int, port: int, work: Callable[[Team, Any], Any], given: Any, results: Any) -> None:
+def _run(
+    rank: int, size: int, port: int, work: Callable[[Team, Any], Any], given: Any, results: Any
+) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     try:
-        with team({"RANK": str(rank), "WORLD_SIZE": "2"}) as one:
+        with team({"RANK": str(rank), "WORLD_SIZE": str(size)}) as one:
             found = work(one, given)
     except Exception as error:
         found = error
