@@ -132,7 +132,7 @@ def train_seed(
         StroiError: If the training cannot be carried through.
     """
     params, mosaics, index = run.profile.resnet, data.mosaics, data.index
-    schedule = schedule_of(params.schedule)
+    schedule, device = schedule_of(params.schedule), team.device(params.device)
     beside, origin = side_inputs(workspace, run, data, mode, seed)
     parts = parts_of(index, run, usable(mosaics.ids, **beside))
     if mode == "fixed":
@@ -157,7 +157,7 @@ def train_seed(
             schedule=schedule,
             feeding=feeding_of(params),
             seed=seed,
-            device=team.device(params.device),
+            device=device,
             threads=threads,
             state=workspace.store / "training",
             validation=index.labels(parts.validation),

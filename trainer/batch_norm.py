@@ -1,7 +1,8 @@
 """Batch normalisation by the whole batch, of which every process of a team sees a part.
 
-torch's own layer of this kind runs on GPUs alone; this one runs anywhere. A step of the team is
-then that of one process but for the order of sums.
+A step of the team is then that of one process but for the order of sums. torch's own layer of this
+kind runs on GPUs alone, and is taken there; the one here runs anywhere. It is taken on GPUs too for
+a batch of fewer clips than processes: torch's would count the clip that a process without any sees.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class Whole:
     """What the layers are told of the step.
 
     Attributes:
-        counts: Whether this process's part of the batch counts: a process for which there is
-            none sees a clip that does not, see `Team.part`.
+        clips: Clips of the batch, over all processes. A process for which there is none sees a
+            clip that does not count, see `Team.part`.
     """
 
-    counts: bool = True
+    clips: int = 0
 
 
 @contextmanager
@@ -39,32 +40,50 @@ def synchronised(model: nn.Module, team: Team, whole: Whole) -> Iterator[None]:
     Names and tensors of the network stay as they are, and so does its evaluation mode.
 
     Args:
-        model: The network.
+        model: The network, on its device.
         team: The processes; one alone has the whole batch anyhow.
         whole: What the layers are told before every forward pass.
     """
-    layers = [each for each in model.modules() if isinstance(each, _BatchNorm)]
     if team.size == 1:
-        layers = []
+        yield
+        return
+    places = [
+        (parent, name, layer)
+        for parent in model.modules()
+        for name, layer in parent.named_children()
+        if isinstance(layer, _BatchNorm)
+    ]
+    if _on_gpu(model):
+        # The new layers hold the tensors of the old ones, which come back at the end: to readers
+        # of the network a layer of another class would be another network.
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    layers = [each for each in model.modules() if isinstance(each, _BatchNorm)]
     for layer in layers:
-        # Set on the object: a layer of another class would be another network to its readers.
-        setattr(layer, "forward", partial(_forward, layer, whole))  # noqa: B010
+        setattr(layer, "forward", partial(_forward, layer, team, whole))  # noqa: B010
     try:
         yield
     finally:
         for layer in layers:
             delattr(layer, "forward")
+        for parent, name, layer in places:
+            parent.add_module(name, layer.train(parent.training))
 
 
-def _forward(layer: _BatchNorm, whole: Whole, x: Tensor) -> Tensor:
-    if not layer.training:
+def _on_gpu(model: nn.Module) -> bool:
+    return next(model.parameters()).device.type == "cuda"
+
+
+def _forward(layer: _BatchNorm, team: Team, whole: Whole, x: Tensor) -> Tensor:
+    own = isinstance(layer, nn.SyncBatchNorm) and whole.clips >= team.size
+    if own or not layer.training:
         found: Tensor = type(layer).forward(layer, x)
         return found
-    mean, variance, count = _measured(x, whole.counts)
+    counts = team.weight(whole.clips) > 0
+    mean, variance, count = _measured(x, counts)
     _remember(layer, mean, variance, count)
     deviation = torch.rsqrt(variance + layer.eps)
     normalised: Tensor = _Normalise.apply(  # type: ignore[no-untyped-call]
-        x, layer.weight, layer.bias, mean, deviation, count, whole.counts
+        x, layer.weight, layer.bias, mean, deviation, count, counts
     )
     return normalised
 

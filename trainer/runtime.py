@@ -21,7 +21,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`.
+    """The device called `name`; one GPU of several becomes the process's current one.
+
+    Without that, what names no GPU (pinned memory, NCCL) would open a context on the first.
 
     Args:
         name: ``auto`` (a GPU if there is one, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
@@ -39,7 +41,10 @@ def pick_device(name: str) -> torch.device:
         raise ParamsError(
             "DEVICE", f"there is no device {name!a}", remedy="use auto, cpu, or cuda on a GPU"
         )
-    return torch.device(name)
+    device = torch.device(name)
+    if device.index is not None:
+        torch.cuda.set_device(device)
+    return device
 
 
 def pick_precision(wanted: WantedPrecision, device: torch.device) -> Precision:
@@ -61,9 +66,10 @@ def pick_precision(wanted: WantedPrecision, device: torch.device) -> Precision:
 
 @contextmanager
 def deterministic(seed: int, threads: int) -> Iterator[None]:
-    """Same seed, threads, versions and device: same bits.
+    """Same seed, threads, versions and device: same bits, and float32 that is float32.
 
-    Everything global is put back afterwards but glibc's settings for large buffers.
+    On a GPU torch would run float32 convolutions in TF32, whose products have 10 bits instead of
+    23. Everything global is put back afterwards but glibc's settings for large buffers.
 
     Args:
         seed: Seed of torch's generators.
@@ -71,22 +77,28 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
     """
     # cuBLAS reads it when it is first used; without it its products are not repeatable.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Typed loosely: a property of a module is unknown to type checkers.
+    # Typed loosely: properties of a module are unknown to type checkers.
     fills: Any = torch.utils.deterministic
+    cudnn: Any = torch.backends.cudnn
     was_threads, was_on = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     was_filled = fills.fill_uninitialized_memory
+    was_tf32, was_matmul = cudnn.allow_tf32, torch.get_float32_matmul_precision()
     _keep_freed_memory()
     with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
         try:
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(True)
             fills.fill_uninitialized_memory = False
+            cudnn.allow_tf32 = False
+            torch.set_float32_matmul_precision("highest")
             torch.manual_seed(seed)
             yield
         finally:
             torch.set_num_threads(was_threads)
             torch.use_deterministic_algorithms(was_on)
             fills.fill_uninitialized_memory = was_filled
+            cudnn.allow_tf32 = was_tf32
+            torch.set_float32_matmul_precision(was_matmul)
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from stroi.cache.digests import digest
 from stroi.cache.errors import ParamsError, StroiError
+from stroi.trainer.runtime import pick_device
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,13 @@ class Team:
         torch.manual_seed(int(drawn))
 
     def device(self, name: str) -> str:
-        """The device called `name` as this process uses it: each has a GPU of its own."""
+        """The device called `name` as this process uses it: each has a GPU of its own.
+
+        Raises:
+            ParamsError: ``DEVICE`` if the machine has fewer GPUs than processes.
+        """
         several = self.size > 1 and (name == "cuda" or (name == "auto" and _has_gpu()))
-        return f"cuda:{self.local}" if several else name
+        return str(pick_device(f"cuda:{self.local}")) if several else name
 
     def told(self, values: Tensor) -> Tensor:
         """What the first process gives, on the CPU; the others' values give type and shape."""

@@ -140,7 +140,7 @@ def train_resnet(
 
     def step(batch: PartBatch) -> tuple[Tensor, Tensor]:
         count = len(batch.rows)
-        whole.counts = team.weight(count) > 0
+        whole.clips = count
         loss, hits = training_step(
             model, batch.own, beside, targets, through=through, team=team, clips=count
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from stroi.cache.manifest import read_manifest
 from stroi.pipeline.params import RunParams
@@ -18,6 +20,7 @@ from stroi.stages.training.settings import resnet_config
 from stroi.trainer import ctrgcn, stgcn
 from stroi.trainer.checkpoint import read_meta, read_tensors
 from stroi.trainer.models_io import load_gcn, load_resnet
+from stroi.trainer.team import Team
 
 sys.path.insert(0, str(Path(__file__).parent))
 from trained_project import RUN, project, train_gcn, train_resnet
@@ -105,3 +108,30 @@ def test_depth_dropout_and_a_start_of_a_known_digest_reach_the_network(
     net = load_resnet(checkpoint(workspace.run(RUN, "resnet-plain"), 0))
     assert (net.config.model, net.config.dropout) == ("resnet34", 0.1)
     assert len(net.resnet.layer3) == 6
+
+
+def test_a_process_takes_its_own_gpu_before_it_asks_what_that_can_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for a machine of two GPUs: whatever came first would open a context on GPU 0."""
+    workspace, run = project(tmp_path)
+    of_gpu = run.profile.resnet.model_copy(update={"device": "cuda"})
+    run = replace(run, profile=run.profile.model_copy(update={"resnet": of_gpu}))
+    done: list[str] = []
+
+    def stop(*args: object, device: str, **kwargs: object) -> None:
+        done.append(f"train on {device}")
+        raise KeyboardInterrupt
+
+    def capability(device: torch.device) -> tuple[int, int]:
+        done.append("ask")
+        return 9, 0
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: done.append(f"take {device}"))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", capability)
+    monkeypatch.setattr(resnet, "train_resnet", stop)
+    data = resnet.open_data(workspace, run, "plain")
+    with pytest.raises(KeyboardInterrupt):
+        resnet.train_seed(workspace, run, data, "plain", 0, 1, Team(1, 2, local=1))
+    assert done == ["take cuda:1", "ask", "train on cuda:1"]

@@ -118,7 +118,7 @@ def _normalised_step(one: Team, count: int) -> dict[str, Any]:
         nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3)
     ).double()
     x, labels = torch.randn(7, 2, 5, 5).double() + 3, torch.randint(0, 3, (7,))
-    part, trained, whole = one.part(count), one.wrapped(net), Whole(one.weight(count) > 0)
+    part, trained, whole = one.part(count), one.wrapped(net), Whole(count)
     with synchronised(net, one, whole):
         logits = trained(x[:count][part])
         loss = nn.functional.cross_entropy(logits, labels[:count][part])
