@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from math import prod
 from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py._objects import phil
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.headers import read_headers, stored_dtype
@@ -151,27 +152,38 @@ def map_open(
     return arrays, partial(mapped.madvise, mmap.MADV_DONTNEED)
 
 
+@contextmanager
+def no_plugins() -> Iterator[None]:
+    """Keep the HDF5 library from loading plugins in a ``with`` block; the search path comes back.
+
+    Listing the names in a hostile file is enough to load one: names can lie behind a filter too.
+    The path is one for the whole process, so every other thread that uses h5py waits meanwhile.
+    """
+    with phil:
+        search = [h5py.h5pl.get(place) for place in range(h5py.h5pl.size())]
+        try:
+            _set_search(())
+            yield
+        finally:
+            _set_search(search)
+
+
+def _set_search(folders: Sequence[bytes]) -> None:
+    while h5py.h5pl.size():
+        h5py.h5pl.remove(0)
+    for folder in folders:
+        h5py.h5pl.append(folder)
+
+
 def _read_headers(
     fmt: Format, fd: int, size: int, where: str
 ) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
-    _forget_plugins()
     try:
         # The descriptor, not the path: nobody can swap the file between check and use.
-        with h5py.File(f"/dev/fd/{fd}", "r", locking=False) as file:
+        with no_plugins(), h5py.File(f"/dev/fd/{fd}", "r", locking=False) as file:
             return read_headers(fmt, file, size, where)
     except _LIBRARY_ERRORS as error:
         raise refused("H5_DAMAGED", f"{where}: {_first_line(error)}") from error
-
-
-def _forget_plugins() -> None:
-    """Empty this process's search path of HDF5 plugins.
-
-    Listing the names in a hostile file is enough to load one: names can lie behind a filter too.
-    """
-    # Another thread may be at it as well and leave nothing to remove.
-    with suppress(RuntimeError, OSError):
-        while h5py.h5pl.size():
-            h5py.h5pl.remove(0)
 
 
 def _first_line(error: BaseException) -> str:

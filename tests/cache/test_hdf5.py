@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from h5py._objects import phil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_caches import refusal_of_scores, score_arrays
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.formats import FORMATS, SCORES
-from stroi.cache.hdf5 import decode, encode, map_arrays
+from stroi.cache.hdf5 import decode, encode, map_arrays, no_plugins
 from stroi.cache.ids import ids_to_array
 from stroi.cache.schema import Array
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def plugin_path() -> list[bytes]:
+    """Where the HDF5 library of this process looks for filters."""
+    with phil:
+        return [h5py.h5pl.get(place) for place in range(h5py.h5pl.size())]
+
+
+@pytest.fixture
+def own_plugins(tmp_path: Path) -> Iterator[list[bytes]]:
+    """The plugin path of a program that has filters of its own."""
+    h5py.h5pl.prepend(bytes(tmp_path / "first"))
+    h5py.h5pl.append(bytes(tmp_path / "last"))
+    yield plugin_path()
+    for folder in (b"first", b"last"):
+        if (mine := bytes(tmp_path) + b"/" + folder) in plugin_path():
+            h5py.h5pl.remove(plugin_path().index(mine))
 
 
 @pytest.mark.parametrize("kind", sorted(FORMATS))
@@ -104,3 +124,57 @@ def test_garbage_behind_a_good_start_is_refused(scores_file: Path) -> None:
     data = scores_file.read_bytes()
     scores_file.write_bytes(data[:64] + bytes(len(data) - 64))
     assert refusal_of_scores(scores_file).startswith("H5_DAMAGED: FILE: ")
+
+
+def test_the_plugin_path_is_as_it_was(scores_file: Path, own_plugins: list[bytes]) -> None:
+    map_arrays(SCORES, scores_file)
+    decode(SCORES, scores_file)
+    assert plugin_path() == own_plugins
+    with h5py.File(scores_file, "a") as file:
+        logits = file.pop("logits")[()]
+        file.create_dataset("logits", data=logits, chunks=logits.shape, compression="gzip")
+    assert refusal_of_scores(scores_file).startswith("H5_FILTER")
+    assert plugin_path() == own_plugins
+    data = scores_file.read_bytes()
+    scores_file.write_bytes(data[:96] + bytes(len(data) - 96))
+    assert refusal_of_scores(scores_file).startswith("H5_DAMAGED")
+    assert plugin_path() == own_plugins
+
+
+def test_the_plugin_path_is_empty_only_in_the_outermost_block(own_plugins: list[bytes]) -> None:
+    with no_plugins():
+        with pytest.raises(ZeroDivisionError), no_plugins():
+            raise ZeroDivisionError(plugin_path())
+        assert plugin_path() == []
+    assert plugin_path() == own_plugins
+
+
+def test_no_other_thread_finds_the_plugin_path_empty(
+    scores_file: Path, own_plugins: list[bytes]
+) -> None:
+    found = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            found.add(tuple(plugin_path()))
+
+    def read() -> None:
+        for _ in range(200):
+            map_arrays(SCORES, scores_file)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        readers = [threading.Thread(target=read) for _ in range(2)]
+        looking = threading.Thread(target=look)
+        for thread in (looking, *readers):
+            thread.start()
+        for thread in readers:
+            thread.join()
+    finally:
+        done.set()
+        looking.join()
+        sys.setswitchinterval(interval)
+    assert found == {tuple(own_plugins)}
+    assert plugin_path() == own_plugins
