@@ -51,9 +51,17 @@ def settle(path: Path, data: bytes) -> None:
         ParamsError: ``TARGET_EXISTS`` if it is there with others.
         StroiError: As `stroi.cache.files.write_atomic`.
     """
-    if not os.path.lexists(path):
-        write_atomic(path, data)
-    elif path.is_symlink() or not path.is_file() or sha256_file(path) != sha256_bytes(data):
+    if os.path.lexists(path) or not write_atomic(path, data, replace=False):
+        refuse_other(path, data)
+
+
+def refuse_other(path: Path, data: bytes) -> None:
+    """Refuse what is there under a name, unless it is a plain file of these very bytes.
+
+    Raises:
+        ParamsError: ``TARGET_EXISTS``.
+    """
+    if path.is_symlink() or not path.is_file() or sha256_file(path) != sha256_bytes(data):
         raise target_exists(path)
 
 

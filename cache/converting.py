@@ -60,10 +60,10 @@ def convert_folder(
             is_shard = entry.name.endswith(".h5")
             made.append(convert(entry) if is_shard else _copy(folder, target, entry))
         manifest = describe(tuple(sorted(made, key=lambda each: each.name)))
-        if not os.path.lexists(target / MANIFEST_NAME):
-            write_manifest(target, manifest)
-        elif read_manifest(target) != manifest:
-            raise target_exists(target / MANIFEST_NAME)
+        path = target / MANIFEST_NAME
+        there = os.path.lexists(path) or not write_manifest(target, manifest, replace=False)
+        if there and read_manifest(target) != manifest:
+            raise target_exists(path)
     return manifest
 
 

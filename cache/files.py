@@ -13,6 +13,7 @@ from stroi.cache.disk import writing
 from stroi.cache.faults import fault_point
 from stroi.cache.locks import lock
 from stroi.cache.processes import PATTERN, is_gone, this_process
+from stroi.cache.rename import rename_new
 
 __all__ = [
     "digest",
@@ -28,7 +29,7 @@ __all__ = [
 _TEMPORARY = re.compile(rf".+\.tmp-({PATTERN})-[0-9a-f]{{8}}")
 
 
-def write_atomic(path: Path, data: bytes | memoryview) -> None:
+def write_atomic(path: Path, data: bytes | memoryview, *, replace: bool = True) -> bool:
     """Write `data` to `path` so that the name holds the old bytes or all of the new ones.
 
     A temporary sibling is written, flushed to the disk and renamed; the folder is flushed last.
@@ -37,6 +38,11 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
     Args:
         path: The final name.
         data: Everything the file shall hold.
+        replace: Whether it may replace what has that name.
+
+    Returns:
+        Whether it was written; False only if it may not replace what is there, or what appeared
+        there meanwhile.
 
     Raises:
         StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED``.
@@ -48,7 +54,7 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
             fault_point("before_write")
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_synced(temporary, view)
-            _rename(temporary, path)
+            return _rename(temporary, path, replace=replace)
         finally:
             with suppress(OSError):
                 temporary.unlink()
@@ -153,12 +159,16 @@ def _write_all(fd: int, view: memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _rename(temporary: Path, path: Path) -> None:
+def _rename(temporary: Path, path: Path, *, replace: bool = True) -> bool:
     fault_point("before_rename")
-    temporary.replace(path)
+    if replace:
+        temporary.replace(path)
+    elif not rename_new(temporary, path):
+        return False
     fault_point("after_rename")
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return True

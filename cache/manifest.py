@@ -168,12 +168,16 @@ class Manifest:
         return manifest
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: Manifest, *, replace: bool = True) -> bool:
     """Write `manifest` into `folder`; every file it names must be there already.
 
     Args:
         folder: The folder it describes.
         manifest: What it holds.
+        replace: Whether it may replace one that is there.
+
+    Returns:
+        Whether it was written, as `stroi.cache.files.write_atomic`.
 
     Raises:
         RefusedInput: If it would not be read again.
@@ -184,8 +188,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     unsealed = _render({**manifest.to_dict(), "digest": _UNSEALED})
     sealed = _render({**manifest.to_dict(), "digest": sha256_bytes(unsealed)})
     fault_point("before_manifest")
-    write_atomic(path, sealed)
+    written = write_atomic(path, sealed, replace=replace)
     fault_point("after_manifest")
+    return written
 
 
 def manifest_limit(weight: int) -> int:

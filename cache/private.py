@@ -12,6 +12,7 @@ from stroi.cache.disk import writing
 from stroi.cache.errors import ParamsError
 from stroi.cache.faults import fault_point
 from stroi.cache.files import is_left_over, temporary_beside
+from stroi.cache.rename import rename_new
 
 
 @contextmanager
@@ -49,23 +50,21 @@ def refuse_existing(target: Path) -> None:
         ParamsError: ``TARGET_EXISTS``.
     """
     if os.path.lexists(target):
-        raise ParamsError(
-            "TARGET_EXISTS", f"{target} exists already", remedy="name another target or remove it"
-        )
+        raise _exists(target)
 
 
 def place(made: Path, target: Path) -> None:
     """Give `made`, a file or a folder in a private folder, the name `target`.
 
     Raises:
-        ParamsError: ``TARGET_EXISTS``.
+        ParamsError: ``TARGET_EXISTS``, also if it has appeared just now.
         OSError: If the disk does not take it.
     """
-    refuse_existing(target)
     if made.is_dir():
         _sync(made)
     fault_point("before_rename")
-    made.rename(target)
+    if not rename_new(made, target):
+        raise _exists(target)
     fault_point("after_rename")
     _sync(target.parent)
 
@@ -97,6 +96,12 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
     while view:
         view = view[os.write(fd, view) :]
     fault_point("mid_write")
+
+
+def _exists(target: Path) -> ParamsError:
+    return ParamsError(
+        "TARGET_EXISTS", f"{target} exists already", remedy="name another target or remove it"
+    )
 
 
 def _sweep(target: Path) -> None:

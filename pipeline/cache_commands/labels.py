@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path, PurePosixPath
 
 from stroi.cache.card import INDEX_NAMES
+from stroi.cache.claims import refuse_other, settle
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files import write_atomic
-from stroi.cache.private import refuse_existing
 from stroi.pipeline.cache_commands.common import first_few, many
 from stroi.pipeline.index import Index, Sample, csv_bytes, read_index
 
@@ -89,15 +89,19 @@ def refuse_other_index(target: Path, files: dict[str, bytes]) -> None:
         ParamsError: ``TARGET_EXISTS``.
     """
     for name, data in files.items():
-        path = target / name
-        if path.is_symlink() or (path.exists() and path.read_bytes() != data):
-            refuse_existing(path)
+        if os.path.lexists(target / name):
+            refuse_other(target / name, data)
 
 
 def place_index(target: Path, files: dict[str, bytes]) -> None:
-    """Write the files of an index; call `refuse_other_index` before anything else is placed."""
+    """Write the files of an index; call `refuse_other_index` before anything else is placed.
+
+    Raises:
+        ParamsError: ``TARGET_EXISTS`` if another one has appeared meanwhile.
+        StroiError: If the disk is full or read-only.
+    """
     for name, data in sorted(files.items()):
-        write_atomic(target / name, data)
+        settle(target / name, data)
 
 
 def _leaves(path: str) -> bool:
