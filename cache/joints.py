@@ -127,6 +127,8 @@ def _check_layout(name: str, joints: int) -> None:
 
 
 def _to_arrays(clips: Sequence[JointClip]) -> dict[str, Array]:
+    if not clips:
+        raise refused("H5_EMPTY", "there are no joints of any clip")
     for number, clip in enumerate(clips):
         _check_layout(clip.layout, clip.position.shape[2])
         if clip.layout != clips[0].layout or clip.state.shape != clip.position.shape[:3]:

@@ -129,9 +129,7 @@ class MosaicCache(ShardedCache):
         Raises:
             RefusedInput: ``H5_EMPTY`` if there is no sample.
         """
-        if not self.ids:
-            raise RefusedInput("H5_EMPTY", f"{self.folder} holds no sample")
-        return *_size(self.find(self.ids[0])[0]), 3
+        return *_size(self._first()), 3
 
     def __getitem__(self, sample_id: str) -> NDArray[np.uint8]:
         """Mosaic of one clip, (H, W, 3) uint8 RGB, a copy."""
@@ -154,9 +152,7 @@ class MosaicCache(ShardedCache):
         Raises:
             RefusedInput: ``H5_EMPTY`` if there is no sample.
         """
-        if not self.ids:
-            raise RefusedInput("H5_EMPTY", f"{self.folder} holds no sample")
-        return int(self.find(self.ids[0])[0]["valid"].shape[2])
+        return int(self._first()["valid"].shape[2])
 
     def batch(
         self,
@@ -254,7 +250,7 @@ class MosaicCache(ShardedCache):
         """Which cells of `ids` show a joint: (B, 2, C, K) bool, False is black.
 
         Raises:
-            RefusedInput: ``ID_UNKNOWN``.
+            RefusedInput: ``ID_UNKNOWN``; ``H5_EMPTY`` if there is no sample.
         """
         return self._gather("valid", ids).astype(np.bool_)
 
@@ -262,7 +258,7 @@ class MosaicCache(ShardedCache):
         """Persons shown in each of `ids`: (B,) int8, 1 or 2.
 
         Raises:
-            RefusedInput: ``ID_UNKNOWN``.
+            RefusedInput: ``ID_UNKNOWN``; ``H5_EMPTY`` if there is no sample.
         """
         return self._gather("person_count", ids).astype(np.int8)
 
@@ -291,7 +287,15 @@ class MosaicCache(ShardedCache):
 
     def _gather(self, field: str, ids: Sequence[str]) -> Array:
         found = [self.find(sample_id) for sample_id in ids]
+        if not found:
+            return self._first()[field][:0]
         return np.stack([shard[field][row] for shard, row in found])
+
+    def _first(self) -> dict[str, Array]:
+        """Arrays of the first sample's shard."""
+        if not self.ids:
+            raise RefusedInput("H5_EMPTY", f"{self.folder} holds no sample")
+        return self.find(self.ids[0])[0]
 
     def _open(self, name: str) -> dict[str, Array]:
         arrays = super()._open(name)

@@ -98,6 +98,11 @@ def test_what_does_not_fit_is_not_written(clip: JointClip, text: str) -> None:
     assert str(caught.value).startswith(text)
 
 
+def test_a_file_of_no_clip_is_not_written() -> None:
+    with pytest.raises(RefusedInput, match="H5_EMPTY"):
+        encode_joints([], [])
+
+
 def test_a_received_layout_must_be_known(tmp_path: Path) -> None:
     clip = make_joints(1)
     arrays = {

@@ -210,8 +210,24 @@ def test_shards_of_other_sizes_are_not_mixed(tmp_path: Path) -> None:
 def test_empty_cache_has_no_shape(tmp_path: Path) -> None:
     cache = MosaicCache(write_cache(tmp_path, []))
     assert len(cache) == 0
-    with pytest.raises(RefusedInput, match=r"H5_EMPTY: .* holds no sample"):
-        _ = cache.shape
+    for ask in (
+        lambda: cache.shape,
+        lambda: cache.columns,
+        lambda: cache.scored,
+        lambda: cache.batch([]),
+        lambda: cache.rows([]),
+        lambda: cache.person_count([]),
+    ):
+        with pytest.raises(RefusedInput, match=r"H5_EMPTY: .* holds no sample"):
+            ask()
+
+
+def test_of_no_clip_there_is_nothing(folder: Path) -> None:
+    cache = MosaicCache(folder)
+    assert cache.batch([]).shape == (0, 20, 12, 3)
+    assert cache.rows([]).shape == (0, 2, 3, 5)
+    assert (cache.rows([]).dtype, cache.person_count([]).dtype) == (np.bool_, np.int8)
+    assert cache.person_count([]).shape == (0,)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
