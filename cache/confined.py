@@ -195,7 +195,7 @@ def _read_answer(line: bytes) -> Answer | None:
             remedy=_printable(found["remedy"]),
             axes={str(axis)[:1]: int(length) for axis, length in found["axes"].items()},
         )
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+    except (ValueError, OverflowError, RecursionError, TypeError, KeyError, AttributeError):
         return None
 
 

@@ -90,9 +90,9 @@ def _understood(path: Path, answer: bytes, status: int) -> list[str]:
     """The lines of a well-formed answer; a hostile file may have taken over who gave it."""
     try:
         found = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
-    if status == 0 and isinstance(found, list):
+    if status == 0 and isinstance(found, list) and found:
         return [printable(str(line), 500) for line in found]
     if status == 0 and isinstance(found, dict):
         code, message, remedy = (str(found.get(key, "")) for key in ("code", "message", "remedy"))
@@ -103,7 +103,8 @@ def _understood(path: Path, answer: bytes, status: int) -> list[str]:
         )
     if status == -signal.SIGXCPU:
         raise RefusedInput("READER_TIME", f"{str(path)!a}: it takes too long", remedy=_UNTRUSTED)
-    how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    names = {-int(number): number.name for number in signal.Signals}
+    how = names.get(status, f"exit status {status}")
     raise RefusedInput(
         "READER_CRASHED", f"{str(path)!a}: its reader crashed ({how})", remedy=_UNTRUSTED
     )

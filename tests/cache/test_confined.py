@@ -100,13 +100,17 @@ def test_limits_are_those_of_the_child(request_of: Request) -> None:
         ("sys.exit(5)", "CHECKER_CRASHED: FILE: the checker crashed (exit status 5)"),
         ("print('?')", "CHECKER_CRASHED: FILE: the checker crashed (exit status 0)"),
         ("print('[]')", "CHECKER_CRASHED: FILE: the checker crashed (exit status 0)"),
+        (
+            'print(\'{"code": "", "message": "", "remedy": "", "axes": {"C": Infinity}}\')',
+            "CHECKER_CRASHED: FILE: the checker crashed (exit status 0)",
+        ),
         ("print('x' * 10**6)", "CHECKER_CRASHED: FILE: the checker talked nonsense"),
         (
             "print('{}', flush=True); import time; time.sleep(60)",
             "CHECKER_CRASHED: FILE: the checker talked nonsense",
         ),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_whatever_becomes_of_the_child_is_an_answer(
     request_of: Request, code: str, expected: str

@@ -167,6 +167,11 @@ def test_a_reader_that_goes_wild_is_ended(
 def test_answers_are_not_believed(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match=r"READER_CRASHED.*exit status 0"):
         inspect._understood(tmp_path, b"nonsense", 0)
+    for answer in (b"[]", b"{", b"[" * 100_000, b"\xff", b"1", b"null"):
+        with pytest.raises(RefusedInput, match="READER_CRASHED"):
+            inspect._understood(tmp_path, answer, 0)
+    with pytest.raises(RefusedInput, match=r"READER_CRASHED.*exit status -40"):
+        inspect._understood(tmp_path, b"", -40)
     assert inspect._understood(tmp_path, b'["\\u001b[31m"]', 0) == [r"\x1b[31m"]
 
 
