@@ -19,7 +19,7 @@ from stroi.cache.packing import pack
 from stroi.cache.private import place
 from stroi.cache.publish import export_cache
 from stroi.cache.rename import rename_new
-from stroi.pipeline.cache_commands.labels import place_index
+from stroi.pipeline.cache_commands.labels import place_index, refuse_other_index
 
 Appear = Callable[[object, Path, str], None]
 
@@ -148,6 +148,12 @@ def test_no_index_that_appears_meanwhile_is_replaced(tmp_path: Path, appear: App
     with pytest.raises(ParamsError, match="TARGET_EXISTS"):
         place_index(tmp_path, {"samples.csv": b"ours"})
     assert (tmp_path / "samples.csv").read_bytes() == b"mine"
+
+
+def test_a_folder_in_an_index_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "samples.csv").mkdir()
+    with pytest.raises(ParamsError, match="TARGET_EXISTS"):
+        refuse_other_index(tmp_path, {"samples.csv": b"ours"})
 
 
 @pytest.mark.parametrize(
