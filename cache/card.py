@@ -119,9 +119,9 @@ def readme_bytes(card: Mapping[str, Any], info: Info, files: Mapping[str, int]) 
     lines += ["| | |", "|---|---|"]
     lines += [f"| {name} | {_cell(text)} |" for name, text in _facts(card, info)]
     lines += ["", "## Params", "", f"SHA-256 of all: `{info.params_digest}`", ""]
-    lines += [f"- `{key}`: {_cell(text)}" for key, text in flat(info.params)]
+    lines += _list(info.params)
     lines += ["", "## Made by", ""]
-    lines += [f"- `{key}`: {_cell(text)}" for key, text in flat(info.producer)]
+    lines += _list(info.producer)
     lines += ["", "## Files", "", "| file | bytes |", "|---|---|"]
     lines += [f"| {name} | {size} |" for name, size in sorted(files.items())]
     return "\n".join([*lines, "", _USE.format(origin=info.manifest_sha256)]).encode()
@@ -136,14 +136,18 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]
             yield f"{prefix}{key}", json.dumps(value, sort_keys=True)
 
 
+def _list(tree: Mapping[str, Any]) -> list[str]:
+    return [f"- `{_plain(key)}`: {_cell(text)}" for key, text in flat(tree)]
+
+
 def _facts(card: Mapping[str, Any], info: Info) -> Iterator[tuple[str, str]]:
     estimator = card["estimator"] or {"estimator": "not recorded", "model": None}
-    model = f", model {estimator['model']}" if estimator["model"] else ""
+    model = f", model {_plain(estimator['model'])}" if estimator["model"] else ""
     yield "data set", card["dataset"]
     yield "licence", card["licence"]
     yield "cite", card["citation"]
     yield "contact", card["contact"]
-    yield "pose estimator", f"{estimator['estimator']}{model}"
+    yield "pose estimator", f"{_plain(estimator['estimator'])}{model}"
     yield "samples", f"{info.samples} in {info.shards} files"
     if info.persons:
         yield "persons shown", ", ".join(f"{n} in {k}" for n, k in info.persons.items())
@@ -152,13 +156,18 @@ def _facts(card: Mapping[str, Any], info: Info) -> Iterator[tuple[str, str]]:
         yield "black cells", f"{percent(100 * info.black_cells, 2)}% (their joint is missing)"
     if info.frames:
         yield "frames", str(info.frames)
-    codes = ", ".join(f"{code} {count}" for code, count in info.quarantined.items())
+    codes = ", ".join(f"{_plain(code)} {count}" for code, count in info.quarantined.items())
     yield "clips left out", f"{sum(info.quarantined.values())}" + (f": {codes}" if codes else "")
     if info.packed:
-        yield "packed", ", ".join(f"{key} {text}" for key, text in flat(info.packed))
+        yield "packed", ", ".join(f"{_plain(key)} {text}" for key, text in flat(info.packed))
     labels = card["labels"]
     yield "labels", f"yes, {labels} classes: samples.csv, classes.txt" if labels else "none"
     yield "exported by", f"stroi {card['exported_by']}, schema {info.schema}"
+
+
+def _plain(value: object) -> str:
+    """What a manifest says as printable ASCII in one line; it may have been a stranger's."""
+    return ascii(str(value))[1:-1]
 
 
 def _cell(text: str) -> str:

@@ -6,7 +6,8 @@ Legend of shapes: N clips, F bytes of all blobs, H and W mosaic height and width
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from stroi.cache.codecs import Codec, decode_picture, encode_picture, opencv
 from stroi.cache.formats import ABOUT_MOSAICS, MAX_SIDE
 from stroi.cache.ids import ids_from_array
+from stroi.cache.jsontext import JsonNode
 from stroi.cache.schema import ID_FIELD, Array, Arrays, refused
 
 MAX_SHARD_PIXELS = 2_000_000_000
@@ -22,6 +24,7 @@ MAX_SHARD_PIXELS = 2_000_000_000
 EQUAL_DB = 99.0
 """PSNR that counts for equal pictures, whose true one is infinite."""
 
+_CODEC = re.compile("jpeg|webp")
 _HEX = re.compile(rb"[0-9a-f]{64}")
 _SLACK = 1 << 16
 
@@ -93,6 +96,25 @@ def to_training(
         decode_picture(blob_at(arrays, ends, row), mosaics[row], f"{where}: {name!a}")
         on_sample(1)
     return {**{field.name: arrays[field.name] for field in ABOUT_MOSAICS}, "mosaic": mosaics}
+
+
+def read_packed(extra: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """How a compact cache was packed.
+
+    Args:
+        extra: What its manifest calls so.
+        where: The manifest, for messages.
+
+    Returns:
+        What ``packed`` holds: ``codec`` is ``jpeg`` or ``webp``, everything else is whatever the
+        publisher wrote.
+
+    Raises:
+        RefusedInput: ``MANIFEST``.
+    """
+    packed = JsonNode(extra, f"{where}: extra").mapping("packed")
+    JsonNode(packed, f"{where}: extra: packed").text("codec", _CODEC)
+    return packed
 
 
 def check_compact(arrays: Arrays, where: str) -> None:

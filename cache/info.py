@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from stroi.cache.compact import read_packed
 from stroi.cache.digests import sha256_bytes
 from stroi.cache.errors import RefusedInput
 from stroi.cache.formats import FORMATS
@@ -48,7 +49,7 @@ class Info:
         columns: Its columns C (frames).
         rows: Its rows K (ROI joints).
         black_cells: Share of the cells of the shown persons that are black, 0 to 1.
-        packed: Codec, quality and PSNR of a compact cache; None otherwise.
+        packed: Codec, quality and PSNR of a compact cache that tells them; None otherwise.
     """
 
     kind: str
@@ -120,7 +121,7 @@ def describe(folder: Path) -> Info:
         bytes=sum(entry.bytes for entry in manifest.files),
         samples=len(manifest.ids),
         quarantined=count_codes(read_rows(folder)),
-        packed=manifest.extra.get("packed"),
+        packed=_packed(folder, manifest),
         **_contents(folder, manifest),
     )
 
@@ -138,6 +139,12 @@ def open_cache(folder: Path, kind: str) -> ShardedCache:
     if kind not in FORMATS:
         raise RefusedInput("SCHEMA", f"{folder} is of an unknown kind", remedy="update stroi")
     return ShardedCache(folder, FORMATS[kind], verify=False)
+
+
+def _packed(folder: Path, manifest: Manifest) -> dict[str, Any] | None:
+    if form_of(manifest.kind) != "compact" or "packed" not in manifest.extra:
+        return None
+    return read_packed(manifest.extra, str(folder / MANIFEST_NAME))
 
 
 def _contents(folder: Path, manifest: Manifest) -> dict[str, Any]:

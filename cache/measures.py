@@ -36,15 +36,17 @@ class FieldChange:
         return self.total / self.count if self.count else 0.0
 
     def add(self, a: Array, b: Array) -> bool:
-        """Compare one sample's values, numbers of any shape; whether they differ."""
+        """Compare one sample's values, numbers of any shape or a text; whether they differ."""
         if a.shape != b.shape:
             self.samples += 1
             self.reshaped += 1
             return True
         if np.array_equal(a, b):
             return False
-        apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
         self.samples += 1
+        if not np.issubdtype(a.dtype, np.number):
+            return True
+        apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
         self.largest = max(self.largest, float(apart.max()))
         self.total += float(apart.sum())
         self.count += apart.size

@@ -8,7 +8,6 @@ anything else is never written over.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from stroi.cache.compact import (
     blob_ends,
     check_compact,
     fidelity,
+    read_packed,
     to_compact,
     to_training,
 )
@@ -32,15 +32,12 @@ from stroi.cache.digests import sha256_file
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.formats import ABOUT_MOSAICS, MOSAICS, MOSAICS_COMPACT
 from stroi.cache.hdf5 import decode
-from stroi.cache.jsontext import JsonNode
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, stroi_version
 from stroi.cache.schema import SCHEMA, Array, Arrays, sample_digests
 from stroi.cache.sharded import map_shard
 from stroi.cache.verify import require_verified
 
 OnSample = Callable[[int], None]
-
-_CODEC = re.compile("jpeg|webp")
 
 
 @dataclass(frozen=True)
@@ -133,9 +130,8 @@ def unpack(folder: Path, target: Path, *, on_sample: OnSample = _silent) -> Mani
     """
     opencv()
     origin = require_verified(folder, MOSAICS_COMPACT.kind)
-    where = f"{folder / MANIFEST_NAME}: extra"
-    packed = JsonNode(origin.extra, where).mapping("packed")
-    lossless = JsonNode(packed, f"{where}: packed").text("codec", _CODEC) == "webp"
+    packed = read_packed(origin.extra, str(folder / MANIFEST_NAME))
+    lossless = packed["codec"] == "webp"
 
     def convert(entry: FileEntry) -> FileEntry:
         source = folder / entry.name

@@ -20,9 +20,10 @@ from stroi.cache.card import (
     make_card,
     readme_bytes,
 )
+from stroi.cache.compact import read_packed
 from stroi.cache.digests import sha256_bytes, sha256_file
 from stroi.cache.errors import ParamsError
-from stroi.cache.info import MOSAIC_KINDS, Info, describe
+from stroi.cache.info import MOSAIC_KINDS, Info, describe, form_of
 from stroi.cache.ledgers import LEDGER_NAME, read_rows, withhold_places
 from stroi.cache.manifest import (
     MANIFEST_NAME,
@@ -95,6 +96,7 @@ def export_cache(
     Raises:
         ParamsError: ``TARGET_EXISTS``; ``EXPORT_FORM`` if the cache has no such form.
         RefusedInput: ``EXPORT_PRIVATE`` if the manifest names a place on this machine;
+            ``MANIFEST`` if that of a compact cache does not say how it was packed;
             ``DIGEST`` or ``SOURCE`` if a file changes meanwhile.
         StroiError: If the disk is full or read-only, or OpenCV is wanted and missing.
     """
@@ -102,7 +104,7 @@ def export_cache(
     manifest = read_manifest(folder)
     with private_folder(target, sum(entry.bytes for entry in manifest.files)) as private:
         counts = {entry.name: len(entry.ids) for entry in manifest.files}
-        if _converts(manifest, form):
+        if _converts(folder, manifest, form):
             folder = _convert(folder, private / "converted", form, quality, on_sample)
             counts = {}
 
@@ -137,19 +139,20 @@ def write_folder(folder: Path, pieces: Sequence[Piece], on_piece: Callable[[Piec
         on_piece(piece)
 
 
-def _converts(manifest: Manifest, form: str) -> bool:
+def _converts(folder: Path, manifest: Manifest, form: str) -> bool:
     """Whether the cache has to be packed or unpacked to be of that form."""
     if form == AS_IT_IS:
         return False
-    packed = manifest.extra.get("packed", {"codec": "training"})
-    known = form in FORMS and manifest.kind in MOSAIC_KINDS
-    if not known or ("training" not in (form, packed["codec"]) and form != packed["codec"]):
+    here = form_of(manifest.kind)
+    if here == "compact":
+        here = read_packed(manifest.extra, str(folder / MANIFEST_NAME))["codec"]
+    if not here or form not in FORMS or ("training" not in (form, here) and form != here):
         raise ParamsError(
             "EXPORT_FORM",
             f"{manifest.kind} cannot be exported as {form!a}",
             remedy="only mosaics have forms; unpack a compact cache before it is packed otherwise",
         )
-    return bool(form != packed["codec"])
+    return form != here
 
 
 def _convert(

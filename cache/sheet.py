@@ -22,7 +22,7 @@ def contact_sheet(cache: MosaicCache, count: int = SHOWN) -> bytes:
 
     Args:
         cache: A cache with at least one sample.
-        count: Most mosaics to show.
+        count: Most mosaics to show, from 1.
 
     Raises:
         StroiError: ``OPENCV_MISSING``.
@@ -39,10 +39,10 @@ def contact_sheet(cache: MosaicCache, count: int = SHOWN) -> bytes:
 
 
 def evenly(ids: Sequence[str], count: int) -> list[str]:
-    """At most `count` of the ids at even distances, from the first to the last."""
+    """At most `count` of the ids at even distances, from the first to the last if two or more."""
     if len(ids) <= count:
         return list(ids)
-    return [ids[round(place * (len(ids) - 1) / (count - 1))] for place in range(count)]
+    return [ids[round(place * (len(ids) - 1) / max(1, count - 1))] for place in range(count)]
 
 
 def _grid(tiles: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -175,6 +175,8 @@ def _check_here(request: Request) -> Answer:
 
 
 def _refuse_unopened(path: Path, entry: FileEntry) -> Answer | None:
+    if entry.ids and path.suffix != ".h5":
+        return Answer("SCHEMA", f"{path} cannot hold samples, only .h5 files can", "rebuild it")
     try:
         status = path.lstat()
     except FileNotFoundError:

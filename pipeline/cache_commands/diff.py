@@ -37,9 +37,9 @@ def lines(found: Difference, limit: int) -> Iterator[str]:
             key, a, b = (ascii(text)[1:-1][:200] for text in (one.key, one.a, one.b))
             yield f"{group} {key}: {a or 'missing'} in A, {b or 'missing'} in B"
     for name, field in found.fields.items():
-        told = f"largest difference {field.largest:g}, mean {field.mean:.4g}"
+        told = f", largest difference {field.largest:g}, mean {field.mean:.4g}" * bool(field.count)
         shapes = f", another shape in {field.reshaped}" if field.reshaped else ""
-        yield f"{name}: differs in {many(field.samples, 'sample')}, {told}{shapes}"
+        yield f"{name}: differs in {many(field.samples, 'sample')}{told}{shapes}"
     pixels = found.pixels
     if pixels.reshaped:
         yield f"pixels: another size in {many(pixels.reshaped, 'sample')}"

@@ -56,6 +56,18 @@ def test_the_readme_says_it_to_people(folder: Path) -> None:
     assert "| black cells | 0.0001% (" in readme_bytes(card, one, {}).decode()
 
 
+def test_the_readme_shows_no_more_of_a_stranger_than_text(folder: Path) -> None:
+    told = {"a\n# b": 1, "\ud800": {"\x1b[2J": "<i>"}}
+    producer = {"estimator": "x\n\ud800|", "model": "\u202e", **told}
+    info = replace(describe(folder), params=told, producer=producer, packed=told)
+    info = replace(info, quarantined={"C\nD": 1})
+    text = readme_bytes(make_card(About(), info, labels=0), info, {}).decode()
+    assert text.isascii()
+    assert "- `a\\n# b`: 1\n" in text
+    assert "| pose estimator | x\\n\\ud800\\|, model \\u202e |\n" in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 def test_a_card_that_is_none_is_refused(tmp_path: Path) -> None:
     assert read_card(tmp_path) is None
     for data, code in ((b"[]", "MANIFEST"), (b"{", "JSON"), (b" " * (1 << 21), "CARD")):

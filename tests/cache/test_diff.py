@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from small_caches import (
     make_clip,
+    make_joints,
     make_mosaics,
     make_scores,
     make_weights,
     write_cache,
+    write_joints,
     write_skeletons,
 )
 
@@ -24,6 +26,7 @@ from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_mani
 from stroi.cache.mosaics import Mosaics
 from stroi.cache.scores import write_scores
 from stroi.cache.weights import write_weights
+from stroi.pipeline.cache_commands.diff import lines
 
 
 def test_a_cache_equals_itself_and_nothing_is_read(
@@ -143,3 +146,13 @@ def test_kinds_of_a_newer_stroi_are_refused(tmp_path: Path) -> None:
         write_manifest(tmp_path / name, Manifest("flows", {}, {}, (entry,)))
     with pytest.raises(RefusedInput, match=r"SCHEMA: .*/a is of an unknown kind; update stroi"):
         diff(tmp_path / "a", tmp_path / "b")
+
+
+def test_layouts_differ_without_a_number(tmp_path: Path) -> None:
+    one = make_joints(2, layout="kinect_v2")
+    a = write_joints(tmp_path / "a", {"clip": one})
+    b = write_joints(tmp_path / "b", {"clip": replace(one, layout="body25")})
+    found = diff(a, b)
+    assert found.changed == ("clip",)
+    assert set(found.fields) == {"layout"}
+    assert list(lines(found, 1)) == ["1 sample differ: clip", "layout: differs in 1 sample"]

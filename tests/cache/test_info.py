@@ -7,8 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_caches import make_clip, make_mosaics, make_weights, write_cache, write_skeletons
+from small_caches import (
+    make_clip,
+    make_mosaics,
+    make_weights,
+    reseal,
+    write_cache,
+    write_skeletons,
+)
 
+from stroi.cache.card import About
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
@@ -16,6 +24,7 @@ from stroi.cache.info import describe
 from stroi.cache.manifest import file_entry, read_manifest, write_manifest
 from stroi.cache.mosaics import Mosaics
 from stroi.cache.packing import pack
+from stroi.cache.publish import FORMS, export_cache
 from stroi.cache.weights import write_weights
 
 LEDGER = (
@@ -66,6 +75,22 @@ def test_the_compact_form_tells_the_same_and_its_codec(folder: Path, tmp_path: P
     assert after.packed["codec"] == "webp"
     for name in ("samples", "persons", "black_cells", "height", "width", "rows", "columns"):
         assert getattr(after, name) == getattr(before, name)
+
+
+@pytest.mark.parametrize("packed", [None, "webp", [], {}, {"codec": 1}, {"codec": "png"}])
+def test_a_cache_that_lies_about_its_packing_is_refused(
+    folder: Path, tmp_path: Path, packed: object
+) -> None:
+    compact = tmp_path / "compact"
+    pack(folder, compact, codec="webp")
+    reseal(compact, lambda manifest: replace(manifest, extra={"packed": packed}))
+    with pytest.raises(RefusedInput, match=r"MANIFEST: .*manifest\.json: extra: packed"):
+        describe(compact)
+    for form in FORMS:
+        with pytest.raises(RefusedInput, match=r"MANIFEST: .*manifest\.json: extra: "):
+            export_cache(compact, tmp_path / "out", About(), form=form)
+    reseal(compact, lambda manifest: replace(manifest, extra={}))
+    assert describe(compact).packed is None
 
 
 def test_other_kinds(tmp_path: Path) -> None:
