@@ -66,10 +66,12 @@ def write_archive(
         on_piece: Called with each member when it is written.
 
     Raises:
-        ParamsError: ``ARCHIVE_NAME`` or ``ARCHIVE_SIZE`` if USTAR cannot tell one.
+        ParamsError: ``ARCHIVE_NAME`` or ``ARCHIVE_SIZE`` if USTAR cannot tell one;
+            ``ARCHIVE_COUNT`` if there are more than will be read.
         RefusedInput: ``DIGEST`` if a file is not what its piece says.
         OSError: If the disk does not take it.
     """
+    check_count(len(pieces))
     for piece in pieces:
         if not _split(f"{top}/{piece.name}"):
             raise ParamsError("ARCHIVE_NAME", f"{top}/{piece.name}: no plain name of an archive")
@@ -122,6 +124,20 @@ def read_members(fd: int, total: int, where: str) -> tuple[str, tuple[Member, ..
     if at + len(_END) != total or _read_block(fd, at + _BLOCK, where) != bytes(_BLOCK):
         raise _refused("ARCHIVE_END", f"{where} goes on behind its end, or ends too early")
     return top, tuple(members.values())
+
+
+def check_count(files: int) -> None:
+    """Refuse to publish more files than are taken in.
+
+    Raises:
+        ParamsError: ``ARCHIVE_COUNT``.
+    """
+    if files > MAX_MEMBERS:
+        raise ParamsError(
+            "ARCHIVE_COUNT",
+            f"{files} files, at most {MAX_MEMBERS} are read",
+            remedy="rebuild the cache with more clips_per_shard",
+        )
 
 
 def header(name: str, size: int) -> bytes:

@@ -89,8 +89,18 @@ def read_card(folder: Path) -> dict[str, Any] | None:
 
 
 def card_bytes(card: Mapping[str, Any]) -> bytes:
-    """``card.json``; equal bytes for equal cards."""
-    return json.dumps(card, sort_keys=True, indent=1, allow_nan=False).encode("ascii") + b"\n"
+    """``card.json``; equal bytes for equal cards.
+
+    Raises:
+        ParamsError: ``CARD`` if it is larger than any that is read.
+    """
+    data = json.dumps(card, sort_keys=True, indent=1, allow_nan=False).encode("ascii") + b"\n"
+    if len(data) > _MAX_BYTES:
+        raise ParamsError(
+            "CARD", f"a card of {len(data)} bytes, at most {_MAX_BYTES} are read",
+            remedy="shorten what you say of the cache",
+        )  # fmt: skip
+    return data
 
 
 def find_estimator(producer: Mapping[str, Any]) -> dict[str, Any] | None:

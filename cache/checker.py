@@ -11,13 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stroi.cache.checking import check
-from stroi.cache.confined import MAX_FILE_BYTES, Answer, Request
+from stroi.cache.confined import Answer, Request
+from stroi.cache.ledgers import MAX_TABLE_BYTES
 
 ALLOWANCE = 192 << 20
 """Bytes of memory that a check may take beside the mapped file."""
 
 _CPU_SECONDS = 3
 _BYTES_PER_CPU_SECOND = 1 << 25
+_BYTES_PER_ID = 1 << 10
+_IDS_PER_CPU_SECOND = 50_000
 _MAX_OPEN_FILES = 16
 _REMEDY = "do not use the file; fetch it again from someone you trust"
 
@@ -29,7 +32,7 @@ def serve() -> None:
     used = _limit_for_good()
     for line in sys.stdin.buffer:
         request = Request(**json.loads(line))
-        _limit_for(used, min(request.bytes, MAX_FILE_BYTES))
+        _limit_for(used, min(request.bytes, MAX_TABLE_BYTES), request.ids.count("\n"))
         try:
             answer = check(request)
         except MemoryError:
@@ -52,12 +55,13 @@ def _limit_for_good() -> int:
     return int(sizes.read_text().split()[0]) * resource.getpagesize() if sizes.exists() else 0
 
 
-def _limit_for(used: int, size: int) -> None:
-    """Limit processor time and address space to what a file of `size` bytes can need."""
+def _limit_for(used: int, size: int, ids: int) -> None:
+    """Limit processor time and address space to what `size` bytes and so many ids can need."""
     spent = int(time.process_time()) + 1
-    _limit(resource.RLIMIT_CPU, spent + _CPU_SECONDS + size // _BYTES_PER_CPU_SECOND)
+    seconds = size // _BYTES_PER_CPU_SECOND + ids // _IDS_PER_CPU_SECOND
+    _limit(resource.RLIMIT_CPU, spent + _CPU_SECONDS + seconds)
     if used:
-        _limit(resource.RLIMIT_AS, used + size + ALLOWANCE)
+        _limit(resource.RLIMIT_AS, used + size + ids * _BYTES_PER_ID + ALLOWANCE)
 
 
 def _limit(what: int, value: int) -> None:

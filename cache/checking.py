@@ -17,6 +17,7 @@ from stroi.cache.formats import FORMATS, MOSAICS_COMPACT
 from stroi.cache.hdf5 import map_open
 from stroi.cache.ids import check_ids, ids_from_array
 from stroi.cache.image_headers import check_jpeg, check_webp
+from stroi.cache.ledgers import MAX_TABLE_BYTES
 from stroi.cache.regular import open_regular
 from stroi.cache.schema import (
     ID_FIELD,
@@ -31,7 +32,6 @@ LEDGER = "ledger.csv"
 
 _SHOWN = 5
 _HEX_DIGITS = 64
-_MAX_LEDGER_BYTES = 1 << 26
 _LEDGER_COLUMNS = ["id", "status", "code", "detail"]
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -147,8 +147,8 @@ def _split(ids: str) -> tuple[str, ...]:
 
 def _check_ledger(request: Request, fd: int, size: int) -> None:
     """Refuse a ledger that does not agree with the shards, or is not safe to show."""
-    if size > _MAX_LEDGER_BYTES:
-        raise _bad_ledger(request, f"has {size} bytes, allowed are {_MAX_LEDGER_BYTES}")
+    if size > MAX_TABLE_BYTES:
+        raise _bad_ledger(request, f"has {size} bytes, allowed are {MAX_TABLE_BYTES}")
     os.lseek(fd, 0, os.SEEK_SET)
     done: list[str] = []
     others: list[str] = []

@@ -18,9 +18,6 @@ from pathlib import Path
 
 from stroi.cache.errors import StroiError
 
-MAX_FILE_BYTES = 1 << 31
-"""Largest file of samples that is checked."""
-
 _MAX_ANSWER_BYTES = 1 << 16
 _MAX_TEXT = 2000
 _REMEDY = "do not use the file; fetch it again from someone you trust"

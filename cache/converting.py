@@ -10,7 +10,7 @@ from pathlib import Path
 from stroi.cache.claims import claimed, settle, target_exists
 from stroi.cache.digests import sha256_bytes
 from stroi.cache.hdf5 import encode
-from stroi.cache.ledgers import LEDGER_NAME
+from stroi.cache.ledgers import LEDGER_NAME, MAX_TABLE_BYTES
 from stroi.cache.manifest import (
     MANIFEST_NAME,
     FileEntry,
@@ -23,7 +23,6 @@ from stroi.cache.regular import read_regular
 from stroi.cache.schema import Arrays, Format, sample_digests
 
 _LEDGER_UNLISTED = "1.0"
-_LARGEST_LEDGER = 1 << 28
 
 
 def convert_folder(
@@ -107,4 +106,4 @@ def _copy(folder: Path, target: Path, entry: FileEntry) -> FileEntry:
 
 
 def _read(path: Path) -> bytes:
-    return read_regular(path, "LEDGER", _LARGEST_LEDGER)
+    return read_regular(path, "LEDGER", MAX_TABLE_BYTES)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-import secrets
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 from stroi.cache.digests import digest, sha256_bytes, sha256_file
 from stroi.cache.disk import writing
 from stroi.cache.faults import fault_point
 from stroi.cache.locks import lock
-from stroi.cache.processes import PATTERN, is_gone, this_process
 from stroi.cache.rename import rename_new
+from stroi.cache.temporaries import new_temporary, new_temporary_link, remove_left_over
 
 __all__ = [
     "digest",
@@ -26,10 +24,13 @@ __all__ = [
     "write_atomic",
 ]
 
-_TEMPORARY = re.compile(rf".+\.tmp-({PATTERN})-[0-9a-f]{{8}}")
 
-
-def write_atomic(path: Path, data: bytes | memoryview, *, replace: bool = True) -> bool:
+def write_atomic(
+    path: Path,
+    data: bytes | memoryview | Sequence[bytes | memoryview],
+    *,
+    replace: bool = True,
+) -> bool:
     """Write `data` to `path` so that the name holds the old bytes or all of the new ones.
 
     A temporary sibling is written, flushed to the disk and renamed; the folder is flushed last.
@@ -37,7 +38,7 @@ def write_atomic(path: Path, data: bytes | memoryview, *, replace: bool = True) 
 
     Args:
         path: The final name.
-        data: Everything the file shall hold.
+        data: Everything the file shall hold, in one piece or in several that follow one another.
         replace: Whether it may replace what has that name.
 
     Returns:
@@ -47,17 +48,14 @@ def write_atomic(path: Path, data: bytes | memoryview, *, replace: bool = True) 
     Raises:
         StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED``.
     """
-    view = memoryview(data).cast("B")
-    temporary = temporary_beside(path)
-    with writing(path, len(view)):
-        try:
-            fault_point("before_write")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_synced(temporary, view)
+    pieces = [data] if isinstance(data, bytes | memoryview) else data
+    views = [memoryview(piece).cast("B") for piece in pieces]
+    with writing(path, sum(map(len, views))):
+        fault_point("before_write")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_temporary(path) as (temporary, fd):
+            _write_synced(fd, views)
             return _rename(temporary, path, replace=replace)
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -74,21 +72,13 @@ def link_or_copy(source: Path, target: Path) -> None:
         FileNotFoundError: If there is no `source`.
     """
     size = source.stat().st_size
-    temporary = temporary_beside(target)
     with writing(target, size):
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            fault_point("before_link")
-            os.link(source, temporary)
-        except OSError:
-            write_atomic(target, source.read_bytes())
-            return
-        try:
-            _rename(temporary, target)
-        finally:
-            # A rename onto another link of the same file leaves both names.
-            with suppress(OSError):
-                temporary.unlink()
+        with new_temporary_link(source, target) as temporary:
+            if temporary is not None:
+                _rename(temporary, target)
+                return
+    write_atomic(target, source.read_bytes())
 
 
 def check_writable(folder: Path) -> None:
@@ -99,16 +89,15 @@ def check_writable(folder: Path) -> None:
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        probe = temporary_beside(folder / "probe")
-        os.close(_create(probe))
-        probe.unlink()
+        with new_temporary(folder / "probe"):
+            pass
 
 
 def sweep_temporaries(folder: Path) -> None:
     """Remove what killed writers of this host left in `folder`.
 
-    A file goes only if its name is a temporary's, it belongs to this user, and the process
-    that made it is gone.
+    A file goes only if its name is a temporary's, it belongs to this user, the process that made
+    it is gone and nobody holds it.
 
     Args:
         folder: Folder to sweep, not below it; may be missing.
@@ -116,42 +105,22 @@ def sweep_temporaries(folder: Path) -> None:
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if is_left_over(path.name) and path.lstat().st_uid == os.getuid():
-            path.unlink(missing_ok=True)
+        remove_left_over(path)
 
 
-def is_temporary(name: str) -> bool:
-    """Whether a file of this name is a writer's temporary."""
-    return _TEMPORARY.fullmatch(name) is not None
-
-
-def is_left_over(name: str) -> bool:
-    """Whether a file of this name is a temporary whose writer, of this host, has ended."""
-    match = _TEMPORARY.fullmatch(name)
-    return match is not None and is_gone(match[1])
-
-
-def temporary_beside(path: Path) -> Path:
-    """A name for what shall become `path`, of this process and never given twice."""
-    return path.with_name(f"{path.name}.tmp-{this_process()}-{secrets.token_hex(4)}")
-
-
-def _create(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    return os.open(path, flags, 0o666)
-
-
-def _write_synced(path: Path, view: memoryview) -> None:
-    fd = _create(path)
-    try:
-        half = len(view) // 2
-        _write_all(fd, view[:half])
-        fault_point("mid_write")
-        _write_all(fd, view[half:])
-        fault_point("before_fsync")
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def _write_synced(fd: int, views: Sequence[memoryview]) -> None:
+    before_half = sum(map(len, views)) // 2
+    for view in views:
+        if 0 <= before_half <= len(view):
+            _write_all(fd, view[:before_half])
+            fault_point("mid_write")
+            _write_all(fd, view[before_half:])
+            before_half = -1
+        else:
+            _write_all(fd, view)
+            before_half -= len(view)
+    fault_point("before_fsync")
+    os.fsync(fd)
 
 
 def _write_all(fd: int, view: memoryview) -> None:

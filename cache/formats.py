@@ -14,6 +14,9 @@ from stroi.cache.schema import ID_FIELD, Field, Format
 MAX_SIDE = 4096
 """Longest side in px of a picture in a blob."""
 
+MAX_CLASS_BYTES = 256
+"""Longest name of a class, in UTF-8."""
+
 MAX_BLOB_BYTES = 2 * 3 * MAX_SIDE**2
 """Longest blob."""
 
@@ -88,7 +91,7 @@ SCORES = Format(
     (
         ID_FIELD,
         Field("logits", "<f4", ("N", "L")),
-        Field("class_name", "U256", ("L",)),
+        Field("class_name", f"U{MAX_CLASS_BYTES}", ("L",)),
     ),
 )
 

@@ -6,11 +6,9 @@ place in the file is then mapped read-only, so no filter, link or foreign file c
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -18,18 +16,12 @@ import h5py
 import numpy as np
 from h5py._objects import phil
 
+from stroi.cache.assemble import assemble
 from stroi.cache.errors import RefusedInput
-from stroi.cache.headers import read_headers, stored_dtype
+from stroi.cache.headers import read_headers
+from stroi.cache.mapping import Mapping
 from stroi.cache.regular import open_regular
-from stroi.cache.schema import (
-    SCHEMA,
-    Array,
-    Arrays,
-    Format,
-    check_arrays,
-    check_contents,
-    refused,
-)
+from stroi.cache.schema import Array, Arrays, Format, check_contents, refused
 from stroi.cache.superblock import HEADER_BYTES, check_superblock
 
 _LIBRARY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
@@ -46,29 +38,9 @@ def encode(fmt: Format, arrays: Arrays) -> bytes:
         The file image; write it with `stroi.cache.files.write_atomic`.
 
     Raises:
-        RefusedInput: If the arrays do not fit the declaration (see `check_arrays`).
+        RefusedInput: As `stroi.cache.assemble.assemble`.
     """
-    check_arrays(fmt, arrays, f"new {fmt.kind} file")
-    with h5py.File(
-        "image",
-        "w",
-        driver="core",
-        backing_store=False,
-        block_size=1 << 22,
-        libver=("v108", "v108"),
-        alignment_threshold=1,
-        alignment_interval=64,
-    ) as file:
-        file.attrs.create("kind", np.bytes_(fmt.kind))
-        file.attrs.create("schema", np.bytes_(SCHEMA))
-        for field in fmt.fields:
-            array = np.ascontiguousarray(arrays[field.name])
-            dataset = file.create_dataset(field.name, array.shape, stored_dtype(field)).id
-            # The type is named, or numpy's bytes would count as ASCII; and nothing is copied.
-            dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, array, dataset.get_type())
-        file.flush()
-        image: bytes = file.id.get_file_image()
-    return image
+    return b"".join(assemble(fmt, [arrays]).pieces)
 
 
 def encode_learnt(fmt: Format, arrays: Arrays) -> bytes:
@@ -142,14 +114,14 @@ def map_open(
     """
     check_superblock(os.pread(fd, HEADER_BYTES, 0), size, where)
     offsets, shapes = _read_headers(fmt, fd, size, where)
-    mapped = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+    mapped = Mapping(fd, size)
     arrays = {
         field.name: np.frombuffer(
-            mapped, field.numpy, prod(shapes[field.name]), offsets[field.name]
+            mapped.bytes, field.numpy, prod(shapes[field.name]), offsets[field.name]
         ).reshape(shapes[field.name])
         for field in fmt.fields
     }
-    return arrays, partial(mapped.madvise, mmap.MADV_DONTNEED)
+    return arrays, mapped.release
 
 
 @contextmanager

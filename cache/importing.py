@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.card import PUBLISHED, read_card
-from stroi.cache.confined import MAX_FILE_BYTES
 from stroi.cache.disk import writing
 from stroi.cache.errors import RefusedInput
 from stroi.cache.info import manifest_sha256
-from stroi.cache.ledgers import LEDGER_NAME
+from stroi.cache.ledgers import LEDGER_NAME, MAX_TABLE_BYTES
 from stroi.cache.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
@@ -32,6 +31,7 @@ from stroi.cache.manifest import (
 from stroi.cache.packing import unpack
 from stroi.cache.private import new_file, place, private_folder, refuse_existing
 from stroi.cache.problems import raise_first
+from stroi.cache.schema import MAX_FILE_BYTES
 from stroi.cache.sources import REMEDY, Source, open_source, refuse_file
 from stroi.cache.verify import OnFile, find_problems
 
@@ -162,10 +162,9 @@ def _take_rest(found: Source, manifest: Manifest, folder: Path, target: Path) ->
         listed = sizes.get(name, min(member.size, MAX_MANIFEST_BYTES))
         if name != MANIFEST_NAME and member.size != listed:
             raise refuse_file(f"{found.where}: {name} has {member.size} bytes, not {listed}")
-        if member.size > MAX_FILE_BYTES:
-            raise refuse_file(
-                f"{found.where}: {name} has {member.size} bytes, allowed are {MAX_FILE_BYTES}"
-            )
+        limit = MAX_FILE_BYTES if name.endswith(".h5") else MAX_TABLE_BYTES
+        if member.size > limit:
+            raise refuse_file(f"{found.where}: {name} has {member.size} bytes, allowed are {limit}")
     if found.size > shutil.disk_usage(folder).free:
         with writing(target, found.size):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -6,15 +6,16 @@ and z in metres.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.assemble import Encoded, assemble
 from stroi.cache.formats import JOINTS
-from stroi.cache.hdf5 import decode, encode
+from stroi.cache.hdf5 import decode
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.layouts import LAYOUTS
 from stroi.cache.schema import Array, refused, sample_digests
@@ -41,8 +42,8 @@ class JointClip:
     fps: float
 
 
-def encode_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> bytes:
-    """One shard as the bytes of an HDF5 file; equal bytes for equal clips.
+def assemble_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> Encoded:
+    """One shard; equal bytes for equal clips, whose joints are not copied.
 
     Args:
         ids: N sample ids, sorted.
@@ -50,11 +51,23 @@ def encode_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> bytes:
 
     Raises:
         ValueError: If there are not as many clips as ids.
-        RefusedInput: If ids, shapes, types or values are not as `JointClip` says.
+        RefusedInput: If ids, shapes, types or values are not as `JointClip` says, or there are
+            more than a file can hold.
     """
     if len(ids) != len(clips):
         raise ValueError(f"{len(ids)} ids for {len(clips)} clips")
-    return encode(JOINTS, {"sample_id": ids_to_array(ids), **_to_arrays(clips)})
+    return assemble(
+        JOINTS,
+        [
+            {"sample_id": ids_to_array((name,)), **arrays}
+            for name, arrays in zip(ids, _to_arrays(clips), strict=True)
+        ],
+    )
+
+
+def encode_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> bytes:
+    """`assemble_joints` as the bytes of an HDF5 file."""
+    return b"".join(assemble_joints(ids, clips).pieces)
 
 
 def decode_joints(path: Path) -> dict[str, JointClip]:
@@ -70,12 +83,12 @@ def decode_joints(path: Path) -> dict[str, JointClip]:
 
 
 def joint_digests(clips: Sequence[JointClip]) -> tuple[str, ...]:
-    """SHA-256 of each clip as `encode_joints` stores it, N texts, for the manifest.
+    """SHA-256 of each clip as it is stored, N texts, for the manifest.
 
     Raises:
         RefusedInput: If the joints of a clip are not as `JointClip` says.
     """
-    return sample_digests(JOINTS, _to_arrays(clips))
+    return tuple(sample_digests(JOINTS, arrays)[0] for arrays in _to_arrays(clips))
 
 
 class JointCache(ShardedCache):
@@ -126,22 +139,23 @@ def _check_layout(name: str, joints: int) -> None:
         )
 
 
-def _to_arrays(clips: Sequence[JointClip]) -> dict[str, Array]:
+def _to_arrays(clips: Sequence[JointClip]) -> Iterator[dict[str, Array]]:
     if not clips:
         raise refused("H5_EMPTY", "there are no joints of any clip")
     for number, clip in enumerate(clips):
         _check_layout(clip.layout, clip.position.shape[2])
-        if clip.layout != clips[0].layout or clip.state.shape != clip.position.shape[:3]:
+        fits = len(clip.position) > 0 and clip.state.shape == clip.position.shape[:3]
+        if not fits or clip.layout != clips[0].layout:
             raise refused(
                 "SCHEMA",
                 f"clip {number} has {clip.layout} joints {clip.position.shape} and states"
                 f" {clip.state.shape}, the first clip has {clips[0].layout}",
             )
-    return {
-        "frame_count": np.array([len(clip.position) for clip in clips], np.int32),
-        "person_count": np.array([clip.person_count for clip in clips], np.int8),
-        "fps": np.array([clip.fps for clip in clips], np.float64),
-        "layout": np.array([clip.layout.encode() for clip in clips], "S16"),
-        "position": np.concatenate([clip.position for clip in clips]),
-        "state": np.concatenate([clip.state for clip in clips]),
-    }
+        yield {
+            "frame_count": np.array([len(clip.position)], np.int32),
+            "person_count": np.array([clip.person_count], np.int8),
+            "fps": np.array([clip.fps], np.float64),
+            "layout": np.array([clip.layout.encode()], "S16"),
+            "position": clip.position,
+            "state": clip.state,
+        }

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.regular import read_regular
+from stroi.cache.regular import open_regular
 
 LEDGER_NAME = "ledger.csv"
 COLUMNS = ("id", "status", "code", "detail")
 WITHHELD = "not exported: it names a file of the machine that made the cache"
 _PLACE = ("/", "\\", "~")
-_MAX_BYTES = 1 << 26
+MAX_TABLE_BYTES = 1 << 32
+"""Largest ledger or index that is written, and that is read: ten million rows have room."""
 _REMEDY = "fetch or rebuild the cache"
 
 
-def read_rows(folder: Path) -> list[tuple[str, ...]]:
+def read_rows(folder: Path) -> list[tuple[str, str, str, str]]:
     """Rows (id, status, code, detail) of a cache's ledger; none if it has no ledger.
 
     Raises:
@@ -27,22 +30,30 @@ def read_rows(folder: Path) -> list[tuple[str, ...]]:
     path = folder / LEDGER_NAME
     if not path.exists():
         return []
-    data = read_regular(path, "LEDGER", _MAX_BYTES, remedy=_REMEDY)
-    try:
-        rows = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
-    except (ValueError, csv.Error) as error:
-        raise RefusedInput("LEDGER", f"{path} is no CSV: {error}", remedy=_REMEDY) from None
-    if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
+    with open_regular(path, "LEDGER", remedy=_REMEDY) as (fd, size):
+        if size > MAX_TABLE_BYTES:
+            problem = f"{path} has {size} bytes, allowed are {MAX_TABLE_BYTES}"
+            raise RefusedInput("LEDGER", problem, remedy=_REMEDY)
+        try:
+            with open(fd, encoding="utf-8", newline="", closefd=False) as text:
+                # Most rows have the same status and code.
+                rows = [
+                    (name, sys.intern(status), sys.intern(code), detail)
+                    for name, status, code, detail in csv.reader(text, strict=True)
+                ]
+        except (ValueError, csv.Error) as error:
+            raise RefusedInput("LEDGER", f"{path} is no ledger: {error}", remedy=_REMEDY) from None
+    if not rows or rows[0] != COLUMNS:
         raise RefusedInput("LEDGER", f"{path} is no ledger", remedy=_REMEDY)
-    return [tuple(row) for row in rows[1:]]
+    return rows[1:]
 
 
-def count_codes(rows: list[tuple[str, ...]]) -> dict[str, int]:
+def count_codes(rows: Sequence[tuple[str, str, str, str]]) -> dict[str, int]:
     """How many clips were quarantined for each code, by code."""
     return dict(sorted(Counter(code for _, _, code, _ in rows if code).items()))
 
 
-def withhold_places(rows: list[tuple[str, ...]]) -> bytes:
+def withhold_places(rows: Sequence[tuple[str, str, str, str]]) -> bytes:
     """A ledger for strangers: details that name a place on this machine are left out.
 
     A detail goes as a whole: where a path ends cannot be told once it has spaces in it.

@@ -26,6 +26,12 @@ MAX_MANIFEST_BYTES = 1 << 26
 """A manifest up to this size, enough for 250,000 clips, is refused within 300 MB of memory."""
 
 
+_HEAVIER = 8
+"""So many times the bytes of its files a manifest may have."""
+
+_GROWTH = 4
+"""So many times the bytes of its text a parsed manifest takes; texts of one letter take more."""
+
 _HEX = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -184,9 +190,17 @@ def write_manifest(folder: Path, manifest: Manifest, *, replace: bool = True) ->
         StroiError: If the disk is full or read-only.
     """
     path = folder / MANIFEST_NAME
-    Manifest.from_dict(manifest.to_dict(), str(path))
     unsealed = _render({**manifest.to_dict(), "digest": _UNSEALED})
     sealed = _render({**manifest.to_dict(), "digest": sha256_bytes(unsealed)})
+    weight = sum(entry.bytes for entry in manifest.files)
+    if len(sealed) > manifest_limit(weight):
+        raise RefusedInput(
+            "MANIFEST",
+            f"{path} would have {len(sealed)} bytes, {manifest_limit(weight)} are read beside files"
+            f" of {weight} bytes",
+            remedy="split the data set",
+        )
+    _parse(sealed.decode("ascii"), str(path), weight)
     fault_point("before_manifest")
     written = write_atomic(path, sealed, replace=replace)
     fault_point("after_manifest")
@@ -196,10 +210,11 @@ def write_manifest(folder: Path, manifest: Manifest, *, replace: bool = True) ->
 def manifest_limit(weight: int) -> int:
     """Largest manifest in bytes that is read beside files that take `weight` bytes on disk.
 
-    A large cache has a large manifest, about 250 bytes a clip; but a small download must not cost
-    much memory, so beyond `MAX_MANIFEST_BYTES` it may not outweigh what it describes.
+    A large cache has a large manifest, up to 400 bytes a clip; but a small download must not cost
+    much memory, so beyond `MAX_MANIFEST_BYTES` it may not far outweigh what it describes. Scores
+    of two classes take 72 bytes a clip.
     """
-    return max(MAX_MANIFEST_BYTES, weight)
+    return max(MAX_MANIFEST_BYTES, _HEAVIER * weight)
 
 
 def read_manifest(
@@ -219,15 +234,7 @@ def read_manifest(
     path = folder / MANIFEST_NAME
     if weight is None:
         weight = stored_bytes(folder, apart_from=MANIFEST_NAME)
-    limit = manifest_limit(weight)
-    text = _read(path, limit)
-    memory = MAX_MEMORY * limit // MAX_MANIFEST_BYTES
-    document = parse_json(text, str(path), memory=memory)
-    check_version(JsonNode(document, str(path)).text("schema"), str(path))
-    _check_seal(document, text, str(path))
-    # The text is as large as what it says; checking the whole needs the memory.
-    del text
-    manifest = Manifest.from_dict(document, str(path))
+    manifest = _parse(_read(path, manifest_limit(weight)), str(path), weight)
     kinds = (kind,) if isinstance(kind, str) else kind
     if kinds is not None and manifest.kind not in kinds:
         wanted = " or ".join(kinds)
@@ -235,6 +242,15 @@ def read_manifest(
             "SCHEMA", f"{path} describes {manifest.kind}, want {wanted}", remedy="check the path"
         )
     return manifest
+
+
+def _parse(text: str, where: str, weight: int) -> Manifest:
+    document = parse_json(text, where, memory=max(MAX_MEMORY, _GROWTH * _HEAVIER * weight))
+    check_version(JsonNode(document, where).text("schema"), where)
+    _check_seal(document, text, where)
+    # The text is as large as what it says; checking the whole needs the memory.
+    del text
+    return Manifest.from_dict(document, where)
 
 
 def _render(document: Mapping[str, Any]) -> bytes:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.assemble import Encoded, assemble
 from stroi.cache.codecs import decode_picture
 from stroi.cache.columns import scored_of
 from stroi.cache.compact import blob_at, blob_ends, check_compact, picture_size
 from stroi.cache.errors import RefusedInput
 from stroi.cache.formats import MOSAICS, MOSAICS_COMPACT
-from stroi.cache.hdf5 import decode, encode
+from stroi.cache.hdf5 import decode
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.schema import Array, check_arrays
 from stroi.cache.schema import sample_digests as digests_of
@@ -62,13 +63,23 @@ class Mosaics:
     valid: NDArray[np.bool_]
 
 
+def assemble_mosaics(parts: Sequence[Mosaics]) -> Encoded:
+    """One shard of mosaics that follow one another by id; their pixels are not copied.
+
+    Raises:
+        RefusedInput: If shapes, types, ids or values are not as `Mosaics` says, or there are
+            more than a file can hold.
+    """
+    return assemble(MOSAICS, [_to_arrays(part) for part in parts])
+
+
 def encode_mosaics(mosaics: Mosaics) -> bytes:
     """One shard as the bytes of an HDF5 file; equal bytes for equal mosaics.
 
     Raises:
-        RefusedInput: If shapes, types, ids or values are not as `Mosaics` says.
+        RefusedInput: As `assemble_mosaics`.
     """
-    return encode(MOSAICS, _to_arrays(mosaics))
+    return b"".join(assemble_mosaics([mosaics]).pieces)
 
 
 def decode_mosaics(path: Path) -> Mosaics:
@@ -116,6 +127,7 @@ class MosaicCache(ShardedCache):
 
     def __init__(self, folder: Path | str, *, verify: bool = True) -> None:
         super().__init__(folder, MOSAICS, MOSAICS_COMPACT, verify=verify)
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     @property
     def form(self) -> Form:
@@ -302,19 +314,18 @@ class MosaicCache(ShardedCache):
         if self.form == "compact":
             check_compact(arrays, str(self.folder / name))
             arrays[_ENDS] = blob_ends(arrays)
-        for other in self._shards.values():
-            ours, theirs = (
-                {"mosaic": (*_size(each), 3), "valid": each["valid"].shape[1:]}
-                for each in (arrays, other)
-            )
-            for field, shape in ours.items():
-                if shape != theirs[field]:
-                    raise RefusedInput(
-                        "SCHEMA",
-                        f"{self.folder / name}: {field} of a clip is {shape},"
-                        f" other shards have {theirs[field]}",
-                        remedy="rebuild the folder with one set of params",
-                    )
+        for field, shape in {
+            "mosaic": (*_size(arrays), 3),
+            "valid": arrays["valid"].shape[1:],
+        }.items():
+            other = self._shapes.setdefault(field, shape)
+            if shape != other:
+                raise RefusedInput(
+                    "SCHEMA",
+                    f"{self.folder / name}: {field} of a clip is {shape},"
+                    f" other shards have {other}",
+                    remedy="rebuild the folder with one set of params",
+                )
         return arrays
 
 

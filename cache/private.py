@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 from stroi.cache.disk import writing
 from stroi.cache.errors import ParamsError
 from stroi.cache.faults import fault_point
-from stroi.cache.files import is_left_over, temporary_beside
 from stroi.cache.rename import rename_new
+from stroi.cache.temporaries import create, new_temporary_folder, remove_left_over
 
 
 @contextmanager
@@ -32,15 +31,13 @@ def private_folder(target: Path, size: int = 0) -> Iterator[Path]:
     """
     if not target.name:
         refuse_existing(target)
-    folder = temporary_beside(target)
     with writing(target, size):
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(target)
-            folder.mkdir(mode=0o700)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.iterdir():
+            if left.name.startswith(f"{target.name}.tmp-"):
+                remove_left_over(left)
+        with new_temporary_folder(target) as folder:
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def refuse_existing(target: Path) -> None:
@@ -76,8 +73,7 @@ def new_file(path: Path) -> Iterator[int]:
     Raises:
         OSError: If `path` exists or cannot be written.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(path, flags, 0o666)
+    fd = create(path)
     try:
         yield fd
         fault_point("before_fsync")
@@ -102,13 +98,6 @@ def _exists(target: Path) -> ParamsError:
     return ParamsError(
         "TARGET_EXISTS", f"{target} exists already", remedy="name another target or remove it"
     )
-
-
-def _sweep(target: Path) -> None:
-    for left in target.parent.iterdir():
-        ours = left.name.startswith(f"{target.name}.tmp-") and is_left_over(left.name)
-        if ours and left.lstat().st_uid == os.getuid():
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.archive import write_archive
+from stroi.cache.archive import check_count, write_archive
 from stroi.cache.card import (
     CARD_NAME,
     INDEX_NAMES,
@@ -129,9 +129,11 @@ def write_folder(folder: Path, pieces: Sequence[Piece], on_piece: Callable[[Piec
     """Write a new folder of new files, calling `on_piece` after each.
 
     Raises:
+        ParamsError: ``ARCHIVE_COUNT`` if there are more than will be taken in.
         RefusedInput: ``DIGEST`` or ``SOURCE`` if a file is not what its piece says.
         OSError: If the disk does not take it.
     """
+    check_count(len(pieces))
     folder.mkdir()
     for piece in pieces:
         with new_file(folder / piece.name) as fd:

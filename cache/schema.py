@@ -25,6 +25,9 @@ SCHEMA = "1.2"
 each sample was made from, and lists the ledger. 1.2: joints.
 """
 
+MAX_FILE_BYTES = 1 << 31
+"""Largest file of samples that is written, and that is read."""
+
 _BLOCK = 1 << 20
 """Values checked at a time."""
 

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
-from stroi.cache.formats import SCORES
+from stroi.cache.formats import MAX_CLASS_BYTES, SCORES
 from stroi.cache.hdf5 import decode, encode_learnt
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, read_manifest, write_manifest
 from stroi.cache.schema import Array, sample_digests
 from stroi.cache.verify import require_verified
 
-_CLASS_BYTES = 256
 _SAME = "score the same split of the same index with every model"
 
 
@@ -154,11 +153,11 @@ def _others(
 
 def _check_classes(classes: Sequence[str], where: str) -> None:
     for name, count in Counter(classes).items():
-        if count > 1 or not name.isprintable() or not 1 <= len(name.encode()) <= _CLASS_BYTES:
+        if count > 1 or not name.isprintable() or not 1 <= len(name.encode()) <= MAX_CLASS_BYTES:
             raise RefusedInput(
                 "CLASS_NAME",
-                f"{where}: the class name {name[:_CLASS_BYTES]!a} is empty, longer than"
-                f" {_CLASS_BYTES} bytes, not printable, or there twice",
+                f"{where}: the class name {name[:MAX_CLASS_BYTES]!a} is empty, longer than"
+                f" {MAX_CLASS_BYTES} bytes, not printable, or there twice",
                 remedy="give every class a short name of its own",
             )
 
@@ -168,5 +167,5 @@ def _to_arrays(scores: Scores) -> dict[str, Array]:
     return {
         "sample_id": ids_to_array(scores.ids),
         "logits": scores.logits,
-        "class_name": np.array([name.encode() for name in scores.classes], f"S{_CLASS_BYTES}"),
+        "class_name": np.array([name.encode() for name in scores.classes], f"S{MAX_CLASS_BYTES}"),
     }

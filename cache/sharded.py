@@ -20,7 +20,8 @@ from stroi.cache.verify import require_verified
 class ShardedCache:
     """What the caches of mosaics and of skeletons have in common.
 
-    Shards are opened when first needed, also after unpickling in another process.
+    Shards are mapped when first needed, also after unpickling in another process; no file stays
+    open. Several threads may read one cache.
 
     Args:
         folder: Folder with a manifest.
@@ -49,6 +50,8 @@ class ShardedCache:
             for entry in self.manifest.files
             for row, name in enumerate(entry.ids)
         }
+        self._entries = {entry.name: entry for entry in self.manifest.files}
+        # No lock, which a fork could leave held: a dict's `setdefault` is one step.
         self._shards: dict[str, dict[str, Array]] = {}
 
     def __len__(self) -> int:
@@ -68,9 +71,10 @@ class ShardedCache:
         """
         self._known(sample_id)
         name, row = self._place[sample_id]
-        if name not in self._shards:
-            self._shards[name] = self._open(name)
-        return self._shards[name], row
+        shard = self._shards.get(name)
+        if shard is None:
+            shard = self._shards.setdefault(name, self._open(name))
+        return shard, row
 
     def stored(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Positions (B,) of `ids` in the order in which the files hold them.
@@ -95,8 +99,7 @@ class ShardedCache:
             )
 
     def _open(self, name: str) -> dict[str, Array]:
-        [entry] = [entry for entry in self.manifest.files if entry.name == name]
-        return map_shard(self.folder / name, self.format, entry)
+        return map_shard(self.folder / name, self.format, self._entries[name])
 
 
 def map_shard(path: Path, fmt: Format, entry: FileEntry) -> dict[str, Array]:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.assemble import Encoded, assemble
 from stroi.cache.formats import SKELETONS
-from stroi.cache.hdf5 import decode, encode
+from stroi.cache.hdf5 import decode
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.schema import Array, refused, sample_digests
 from stroi.cache.sharded import ShardedCache
@@ -40,8 +41,8 @@ class Clip:
     fps: float
 
 
-def encode_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> bytes:
-    """One shard as the bytes of an HDF5 file; equal bytes for equal clips.
+def assemble_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> Encoded:
+    """One shard; equal bytes for equal clips, whose key points are not copied.
 
     Args:
         ids: N sample ids, sorted.
@@ -49,11 +50,23 @@ def encode_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> bytes:
 
     Raises:
         ValueError: If there are not as many clips as ids.
-        RefusedInput: If ids, shapes, types or values are not as `Clip` says.
+        RefusedInput: If ids, shapes, types or values are not as `Clip` says, or there are more
+            than a file can hold.
     """
     if len(ids) != len(clips):
         raise ValueError(f"{len(ids)} ids for {len(clips)} clips")
-    return encode(SKELETONS, {"sample_id": ids_to_array(ids), **_to_arrays(clips)})
+    return assemble(
+        SKELETONS,
+        [
+            {"sample_id": ids_to_array((name,)), **_to_arrays(clip, number)}
+            for number, (name, clip) in enumerate(zip(ids, clips, strict=True))
+        ],
+    )
+
+
+def encode_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> bytes:
+    """`assemble_skeletons` as the bytes of an HDF5 file."""
+    return b"".join(assemble_skeletons(ids, clips).pieces)
 
 
 def decode_skeletons(path: Path) -> dict[str, Clip]:
@@ -68,12 +81,13 @@ def decode_skeletons(path: Path) -> dict[str, Clip]:
 
 
 def clip_digests(clips: Sequence[Clip]) -> tuple[str, ...]:
-    """SHA-256 of each clip as `encode_skeletons` stores it, N texts, for the manifest.
+    """SHA-256 of each clip as it is stored, N texts, for the manifest.
 
     Raises:
         RefusedInput: If the key points of a clip are not as `Clip` says.
     """
-    return sample_digests(SKELETONS, _to_arrays(clips))
+    each = (_to_arrays(clip, number) for number, clip in enumerate(clips))
+    return tuple(sample_digests(SKELETONS, arrays)[0] for arrays in each)
 
 
 class SkeletonCache(ShardedCache):
@@ -111,20 +125,19 @@ def _clip(arrays: dict[str, Array], row: int) -> Clip:
     )
 
 
-def _to_arrays(clips: Sequence[Clip]) -> dict[str, Array]:
-    for number, clip in enumerate(clips):
-        if clip.keypoints.shape[1:] != (2, 25, 3) or clip.keypoints.dtype != np.float32:
-            raise refused(
-                "SCHEMA",
-                f"keypoints of clip {number} are {clip.keypoints.dtype} {clip.keypoints.shape},"
-                " want float32 (T, 2, 25, 3)",
-            )
-    frames = [clip.keypoints for clip in clips]
+def _to_arrays(clip: Clip, number: int) -> dict[str, Array]:
+    fits = clip.keypoints.shape[1:] == (2, 25, 3) and clip.keypoints.dtype == np.float32
+    if not fits or not len(clip.keypoints):
+        raise refused(
+            "SCHEMA",
+            f"keypoints of clip {number} are {clip.keypoints.dtype} {clip.keypoints.shape},"
+            " want float32 (T, 2, 25, 3)",
+        )
     return {
-        "frame_count": np.array([len(clip) for clip in frames], np.int32),
-        "person_count": np.array([clip.person_count for clip in clips], np.int8),
-        "width": np.array([clip.width for clip in clips], np.int32),
-        "height": np.array([clip.height for clip in clips], np.int32),
-        "fps": np.array([clip.fps for clip in clips], np.float64),
-        "keypoints": np.concatenate(frames) if frames else np.zeros((0, 2, 25, 3), np.float32),
+        "frame_count": np.array([len(clip.keypoints)], np.int32),
+        "person_count": np.array([clip.person_count], np.int8),
+        "width": np.array([clip.width], np.int32),
+        "height": np.array([clip.height], np.int32),
+        "fps": np.array([clip.fps], np.float64),
+        "keypoints": clip.keypoints,
     }

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from stroi.cache.columns import columns_told
-from stroi.cache.confined import MAX_FILE_BYTES, Answer, Request, ask, dismiss
+from stroi.cache.confined import Answer, Request, ask, dismiss
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files import is_temporary
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
-from stroi.cache.schema import refused
+from stroi.cache.schema import MAX_FILE_BYTES, refused
+from stroi.cache.temporaries import is_temporary
 
 OnFile = Callable[[FileEntry, str], None]
 

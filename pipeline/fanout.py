@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +15,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from stroi.cache.disk import writing
 from stroi.cache.errors import ParamsError, StroiError
-from stroi.cache.files import is_left_over, temporary_beside
 from stroi.cache.processes import this_process
+from stroi.cache.temporaries import new_temporary_folder, remove_left_over
 from stroi.pipeline.progress import Progress, progress
 
 Task = TypeVar("Task")
@@ -180,14 +179,11 @@ def _counters(scratch: Path) -> Iterator[Path]:
     with writing(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
         for left in scratch.glob("progress.tmp-*"):
-            if is_left_over(left.name):
-                shutil.rmtree(left, ignore_errors=True)
-        folder = temporary_beside(scratch / "progress")
-        folder.mkdir()
-    try:
+            remove_left_over(left)
+        made = ExitStack()
+        folder = made.enter_context(new_temporary_folder(scratch / "progress"))
+    with made:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

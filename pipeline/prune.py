@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,13 +17,12 @@ from pathlib import Path
 import click
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files import is_left_over
 from stroi.cache.locks import lock
-from stroi.cache.processes import is_gone
+from stroi.cache.temporaries import is_left_over, remove_left_over
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.plans import PLANS, Plan, read_plans
 from stroi.pipeline.shards import STORE_LOCK
-from stroi.pipeline.suspects import CRASHED, MARKS
+from stroi.pipeline.suspects import CRASHED, MARKS, is_stale
 from stroi.pipeline.workspace import Workspace
 
 LOCKS = "locks"
@@ -105,7 +103,7 @@ def find_unused(store: Path, also: Also = NOTHING_ELSE) -> list[Unused]:
         pattern, asked = wanted.get(folder.name, (_WORK, True))
         for entry in _files(folder):
             relative = f"{folder.name}/{entry.name}"
-            if _is_left_over(folder.name, entry.name):
+            if _is_left_over(folder, entry.name):
                 found.append(_unused(entry, LEFT_OVER))
             elif not asked or pattern.fullmatch(entry.name) is None:
                 continue
@@ -128,8 +126,7 @@ def remove(store: Path, also: Also = NOTHING_ELSE) -> list[Unused]:
         for file in unused:
             _unlink(file.path)
         for folder in store.glob("progress.tmp-*"):
-            if is_left_over(folder.name) and not folder.is_symlink():
-                shutil.rmtree(folder, ignore_errors=True)
+            remove_left_over(folder)
     return unused
 
 
@@ -156,8 +153,8 @@ def _files(folder: Path) -> list[os.DirEntry[str]]:
     return sorted(files, key=lambda entry: entry.name)
 
 
-def _is_left_over(folder: str, name: str) -> bool:
-    return is_gone(name.partition(".")[0]) if folder == MARKS else is_left_over(name)
+def _is_left_over(folder: Path, name: str) -> bool:
+    return is_stale(folder / name) if folder.name == MARKS else is_left_over(folder / name)
 
 
 def _unused(entry: os.DirEntry[str], what: str) -> Unused:

@@ -12,10 +12,11 @@ mark. Marks of workers that died with their leader say nothing: somebody killed 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 
 from stroi.cache.files import write_atomic
 from stroi.cache.processes import is_gone, is_of_this_host, this_process
+from stroi.cache.temporaries import can_be_locked
 from stroi.pipeline.ledger import Outcome
 from stroi.pipeline.progress import announce
 from stroi.pipeline.recipe import Job, Recipe
@@ -67,14 +69,25 @@ def marked(store: Path, key: str, leader: str) -> Iterator[None]:
     # A worker of a cluster may make clips in several threads.
     path = store / MARKS / f"{this_process()}.{get_ident():x}"
     # A mark that cannot be written, on a full disk, must not end the work.
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{key} {'alone' if this_process() == leader else 'led'}")
-    try:
-        yield
-    finally:
+    with ExitStack() as held:
         with suppress(OSError):
-            path.unlink()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(path.open("w"))
+            # Who cannot see this process, in another container, sees that the mark is held.
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(f"{key} {'alone' if this_process() == leader else 'led'}")
+            file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+
+def is_stale(mark: Path) -> bool:
+    """Whether `mark` was left by a process of this host that has ended."""
+    return is_gone(_maker(mark)) and can_be_locked(mark)
 
 
 def find_crashed(
@@ -107,12 +120,15 @@ def find_crashed(
     return {by_key[key].id: _outcome(store, key, by_key[key].id) for key in known & by_key.keys()}
 
 
+def _maker(mark: Path) -> str:
+    return mark.name.partition(".")[0]
+
+
 def _stale_marks(store: Path) -> list[Mark]:
     """Whole marks, but for those of living processes of this host."""
     marks = []
     for path in sorted((store / MARKS).glob("*")):
-        maker = path.name.partition(".")[0]
-        if is_of_this_host(maker) and not is_gone(maker):
+        if is_of_this_host(_maker(path)) and not is_stale(path):
             continue
         with suppress(OSError, ValueError):
             key, how = path.read_text().split()

@@ -212,6 +212,9 @@ def test_members_twice_or_apart_or_too_many_are_refused(tmp_path: Path) -> None:
     assert refusal(path, twice) == "ARCHIVE_DUPLICATE: IT: member 1: 'a.h5' is there already"
     apart = header("demo/a.h5", 0) + header("other/b.h5", 0) + END
     assert refusal(path, apart) == "ARCHIVE_NAME: IT: member 1 lies in 'other', others in 'demo'"
+    with pytest.raises(ParamsError, match=r"^ARCHIVE_COUNT: 10001 files, at most 10000 are read"):
+        write_archive(tmp_path / "many.tar", "demo", [piece("a.h5", b"")] * (MAX_MEMBERS + 1))
+    assert not (tmp_path / "many.tar").exists()
     many = b"".join(header(f"demo/{number}.h5", 0) for number in range(MAX_MEMBERS + 1)) + END
     assert refusal(path, many) == "ARCHIVE_COUNT: IT has more than 10000 members"
 

@@ -68,6 +68,11 @@ def test_the_readme_shows_no_more_of_a_stranger_than_text(folder: Path) -> None:
     assert all(line.isprintable() for line in text.split("\n"))
 
 
+def test_a_card_that_no_reader_takes_is_not_written() -> None:
+    with pytest.raises(ParamsError, match=r"^CARD: a card of \d+ bytes, at most 1048576 are read"):
+        card_bytes({"title": "x" * (1 << 20)})
+
+
 def test_a_card_that_is_none_is_refused(tmp_path: Path) -> None:
     assert read_card(tmp_path) is None
     for data, code in ((b"[]", "MANIFEST"), (b"{", "JSON"), (b" " * (1 << 21), "CARD")):

@@ -15,12 +15,12 @@ from stroi.cache import files
 from stroi.cache.errors import StroiError
 from stroi.cache.files import (
     check_writable,
-    is_temporary,
     link_or_copy,
     sweep_temporaries,
     write_atomic,
 )
 from stroi.cache.processes import this_process
+from stroi.cache.temporaries import is_temporary
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -217,6 +217,34 @@ def test_a_large_manifest_needs_large_files(
     assert read_manifest(tmp_path, weight=size) == GOOD
 
 
+def test_a_manifest_may_outweigh_small_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores of two classes take 72 bytes a clip, their manifest more; both at a 64th of scale."""
+    monkeypatch.setattr("stroi.cache.manifest.MAX_MANIFEST_BYTES", 1 << 20)
+    monkeypatch.setattr("stroi.cache.manifest.MAX_MEMORY", 170_000_000 >> 6)
+    ids = tuple(f"c{number:07d}" for number in range(20_000))
+    entry = FileEntry("test.h5", 72 * len(ids), "0" * 64, ids, ("1" * 64,) * len(ids))
+    manifest = Manifest("scores", {}, {}, (entry,))
+    write_manifest(tmp_path, manifest)
+    written = (tmp_path / "manifest.json").stat().st_size
+    assert (1 << 20) < entry.bytes < written
+    assert read_manifest(tmp_path, weight=entry.bytes) == manifest
+
+
+def test_a_manifest_that_is_too_large_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stroi.cache.manifest.MAX_MANIFEST_BYTES", 100)
+    with pytest.raises(RefusedInput, match=r"^MANIFEST: .* would have \d+ bytes, 100 are read"):
+        write_manifest(tmp_path, GOOD)
+    monkeypatch.undo()
+    monkeypatch.setattr("stroi.cache.manifest.MAX_MEMORY", 100)
+    with pytest.raises(RefusedInput, match=r"^JSON_SIZE"):
+        write_manifest(tmp_path, GOOD)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_would_not_be_read_is_not_written(tmp_path: Path) -> None:
     for bad in (
         replace(GOOD, files=(TWO, ONE)),

@@ -81,7 +81,7 @@ def _holding(value: float) -> Clip:
         (replace(make_clip(2), width=0), "RANGE: new skeletons file: width of 'b' is below 1"),
         (replace(make_clip(2), fps=-1.0), "RANGE: new skeletons file: fps of 'b' is below 0"),
         (replace(make_clip(2), fps=np.nan), "NONFINITE: new skeletons file: fps of 'b'"),
-        (make_clip(0), "RANGE: new skeletons file: frame_count of 'b' is below 1"),
+        (make_clip(0), "SCHEMA: keypoints of clip 1 are float32 (0, 2, 25, 3)"),
         (
             replace(make_clip(2), keypoints=np.zeros((2, 2, 18, 3), np.float32)),
             "SCHEMA: keypoints of clip 1 are float32 (2, 2, 18, 3), want float32 (T, 2, 25, 3)",

@@ -86,7 +86,7 @@ def extend(folder: Path) -> None:
         (
             extend,
             [
-                "FILE_SIZE: FOLDER/mosaics-00000.h5 has 8561 bytes, the manifest says 8560;"
+                "FILE_SIZE: FOLDER/mosaics-00000.h5 has 7281 bytes, the manifest says 7280;"
                 " fetch or rebuild it"
             ],
         ),
@@ -322,7 +322,7 @@ def test_single_file_is_sound_or_refused(folder: Path) -> None:
     os.truncate(folder / "long.h5", 1 << 32)
     for name, kind, says in (
         ("alone", "weights", "SCHEMA: FILE is a 'mosaics' file, want weights; check the path"),
-        ("cut", "mosaics", "H5_EOF: FILE has 8559 bytes, its header says 8560; fetch or rebuild"),
+        ("cut", "mosaics", "H5_EOF: FILE has 7279 bytes, its header says 7280; fetch or rebuild"),
         ("link", "mosaics", "FILE_TYPE: FILE is not a regular file; fetch or rebuild it"),
         ("none", "mosaics", "FILE_MISSING: FILE is missing; fetch or rebuild it"),
         ("long", "mosaics", "FILE_SIZE: FILE has 4294967296 bytes, allowed are 2147483648; rebu"),

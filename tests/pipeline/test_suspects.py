@@ -227,6 +227,39 @@ def test_other_marks_are_left_alone(texts: Path, dead_mark: Path, text: str) -> 
     assert _work(texts) == []
 
 
+HOLDING = """
+import sys
+from pathlib import Path
+from stroi.pipeline import suspects
+suspects.this_process = lambda: sys.argv[2]
+with suspects.marked(Path(sys.argv[1]), sys.argv[3], sys.argv[2]):
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_the_mark_of_a_living_worker_that_looks_dead_names_no_suspect(
+    texts: Path, dead_mark: Path
+) -> None:
+    """As in a container of its own, whose process numbers mean others here."""
+    store, recipe, jobs = texts.parent / "store", recipes.recipe(), recipes.jobs(texts)
+    maker = dead_mark.name.partition(".")[0]
+    command = [sys.executable, "-c", HOLDING, str(store), maker, recipe.key(jobs[:1])]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdout
+        assert worker.stdout.readline() == "ready\n"
+        assert find_crashed(store, recipe, jobs, death=True) == {}
+        assert _work(texts) == []
+        assert len(list((store / MARKS).iterdir())) == 1
+        worker.kill()
+        worker.wait()
+        assert find_crashed(store, recipe, jobs, death=True) == {}
+        assert _work(texts) == ["clip0"]
+    assert list((store / MARKS).iterdir()) == []
+
+
 CRASHING_DECODER = """
 import ctypes
 import stroi.stages.finding as finding
