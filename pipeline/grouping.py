@@ -7,30 +7,42 @@ every shard behind it would be made again. Here an id itself says whether it sta
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 STRETCH = 2
 """No group is larger than so many times the size asked for: it bounds files and memory."""
 
+SHARD_BYTES = 128 << 20
+"""Mean size of a shard, at most."""
 
-def group_ids(ids: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    """Cut sorted ids into groups of about `size`.
+
+def group_ids(sizes: Mapping[str, int], clips: int) -> list[tuple[str, ...]]:
+    """Cut ids into groups of about `clips`, or of less where that would be too many bytes.
 
     An added, removed or renamed id changes its own group and the following ones up to the next id
-    that starts a group by itself, which one id in `size` does.
+    that starts a group by itself, which one id in `clips` does, or more where they are large.
 
     Args:
-        ids: N different sample ids, sorted.
-        size: Mean length of a group, at least 1; 1 puts every id into a group of its own.
+        sizes: Bytes that each of N samples will take, by id; 0 where nobody knows.
+        clips: Mean length of a group, at least 1, where the samples are small; 1 puts every id
+            into a group of its own.
 
     Returns:
-        Groups of 1 to ``STRETCH * size`` ids; joined they are `ids`.
+        Groups of 1 to ``STRETCH * clips`` ids; joined they are the sorted ids. The samples of a
+        group take at most ``STRETCH * SHARD_BYTES``, but for one that takes more by itself.
     """
     groups: list[list[str]] = []
-    for sample_id in ids:
-        if not groups or _starts(sample_id, size) or len(groups[-1]) == STRETCH * size:
+    filled = 0
+    for sample_id, size in sorted(sizes.items()):
+        fitting = max(1, min(clips, SHARD_BYTES // max(1, size)))
+        full = groups and (
+            len(groups[-1]) == STRETCH * clips or filled + size > STRETCH * SHARD_BYTES
+        )
+        if not groups or full or _starts(sample_id, fitting):
             groups.append([])
+            filled = 0
         groups[-1].append(sample_id)
+        filled += size
     return [tuple(group) for group in groups]
 
 

@@ -179,7 +179,8 @@ class SkeletonParams(Group):
     fill_gap: Annotated[int, Field(ge=0)] = 3
     """Frames over which a missing joint is interpolated; longer gaps stay absent."""
     clips_per_shard: Positive = 64
-    """Clips per file on average, at most twice as many; a changed clip redoes its file."""
+    """Clips per file on average, at most twice as many, and fewer where they are known to pass
+    128 MiB; a changed clip redoes its file."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
 
@@ -197,7 +198,8 @@ class JointParams(Group):
     """How its files are written: .skeleton texts of NTU RGB+D, the JSON of N-UCLA, or PKU-MMD's
     lines of numbers."""
     clips_per_shard: Positive = 256
-    """Clips per file on average, at most twice as many."""
+    """Clips per file on average, at most twice as many, and fewer where they are known to pass
+    128 MiB."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
 
@@ -224,7 +226,8 @@ class MosaicParams(Group):
     missing: Literal["black", "nearest"] = "black"
     """What a missing joint's cell shows: black, or its place in the nearest frame that has it."""
     clips_per_shard: Positive = 512
-    """Clips per file on average, at most twice as many; a kill costs one file per worker."""
+    """Clips per file on average, at most twice as many, and fewer where they would pass 128 MiB;
+    a kill costs one file per worker."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
 

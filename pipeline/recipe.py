@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from stroi.cache.assemble import Encoded
 from stroi.cache.digests import digest
 from stroi.cache.schema import SCHEMA
 
@@ -25,20 +26,14 @@ class Job(Generic[Source]):
         inputs: SHA-256 of everything the result depends on besides params, by what it is of.
         source: What `Recipe.make` needs to find the inputs; picklable.
         keeps: File, relative to the store, that `Recipe.make` keeps for later; or empty.
+        bytes: Size that it will take in a shard; 0 if nobody knows.
     """
 
     id: str
     inputs: Mapping[str, str]
     source: Source
     keeps: str = ""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A shard's bytes and the digest of each sample's content, in the order of its ids."""
-
-    data: bytes
-    sample_sha256: tuple[str, ...]
+    bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ from stroi.pipeline.ledger import FILE as LEDGER
 from stroi.pipeline.ledger import Ledger, write_ledger
 from stroi.pipeline.plans import PLANS, write_plan
 from stroi.pipeline.progress import announce
-from stroi.pipeline.recipe import NOT_CONTENT, Encoded, Job, Recipe
+from stroi.pipeline.recipe import NOT_CONTENT, Job, Recipe
 from stroi.pipeline.shelf import Bench, Shard, note_path, ready_shard, shard_path
 from stroi.pipeline.suspects import CRASHED, find_crashed
 
-__all__ = ["NOT_CONTENT", "STORE_LOCK", "Encoded", "Job", "Recipe", "build_shards"]
+__all__ = ["NOT_CONTENT", "STORE_LOCK", "Job", "Recipe", "build_shards"]
 
 Source = TypeVar("Source")
 Made = TypeVar("Made")
@@ -57,7 +57,7 @@ def build_shards(
         out: Folder of the cache. What else lies in it under our file names is removed.
         recipe: What to make.
         jobs: One per clip, in any order.
-        clips_per_shard: Mean size of a group, see `group_ids`.
+        clips_per_shard: Mean size of a group, at most, see `group_ids`.
         store: Folder of finished work.
         workers: Who makes it.
 
@@ -71,7 +71,7 @@ def build_shards(
     by_id = {job.id: job for job in jobs}
     groups = [
         [by_id[sample_id] for sample_id in group]
-        for group in group_ids(sorted(by_id), clips_per_shard)
+        for group in group_ids({job.id: job.bytes for job in jobs}, clips_per_shard)
     ]
     check_writable(out)
     with lock(store / "locks" / STORE_LOCK, shared=True):

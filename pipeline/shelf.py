@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stroi.cache.digests import digest, sha256_bytes, sha256_file
+from stroi.cache.assemble import Encoded
+from stroi.cache.digests import digest, sha256_file
 from stroi.cache.errors import ClipRejected, StroiError
 from stroi.cache.faults import fault_point
 from stroi.cache.files import write_atomic
 from stroi.pipeline.fanout import Tick
 from stroi.pipeline.ledger import Outcome
-from stroi.pipeline.recipe import Encoded, Job, Recipe
+from stroi.pipeline.recipe import Job, Recipe
 from stroi.pipeline.suspects import marked
 
 Source = TypeVar("Source")
@@ -123,13 +124,11 @@ def _make_shard(
         outcomes.append(bench.crashed.get(job.id) or _make_clip(recipe, bench, job, made))
         tick()
     ids = tuple(made)
-    encoded = recipe.encode(ids, list(made.values())) if made else Encoded(b"", ())
-    sha256 = sha256_bytes(encoded.data) if made else ""
+    encoded = recipe.encode(ids, list(made.values())) if made else Encoded((), ())
+    sha256 = encoded.sha256 if made else ""
     if made:
-        write_atomic(shard_path(bench.store, recipe.kind, key), encoded.data)
-    shard = Shard(
-        key, sha256, len(encoded.data), ids, encoded.sample_sha256, tuple(sorted(outcomes))
-    )
+        write_atomic(shard_path(bench.store, recipe.kind, key), encoded.pieces)
+    shard = Shard(key, sha256, encoded.size, ids, encoded.sample_sha256, tuple(sorted(outcomes)))
     # Plain JSON values, as they are read back: the seal is over those.
     note = json.loads(json.dumps(asdict(shard)))
     sealed = json.dumps({"seal": digest(note), "shard": note}, sort_keys=True)

@@ -25,6 +25,9 @@ from stroi.stages.pose.openpose_folder import detections_of, folder_digest, gaps
 from stroi.stages.pose.sparse import detect_where_needed
 from stroi.stages.source import check_unchanged
 
+FRAME_BYTES = 2 * 25 * 3 * 4
+"""Bytes of a frame of a skeleton shard: two people of 25 joints."""
+
 DETECTIONS = "detections"
 """Folder of the store: everybody found in a clip, per clip."""
 _CHUNK = 64
@@ -219,7 +222,8 @@ def _job(
         start=sample.start,
         stop=sample.stop,
     )
-    return Job(sample.id, inputs, source, kept)
+    # The length of a whole video is not known before it is decoded.
+    return Job(sample.id, inputs, source, kept, FRAME_BYTES * max(0, sample.stop - sample.start))
 
 
 def _folder_name(sample: Sample) -> str:

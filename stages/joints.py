@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 import numpy as np
 
+from stroi.cache.assemble import Encoded
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import ClipRejected
-from stroi.cache.joints import JointClip, encode_joints, joint_digests
+from stroi.cache.joints import JointClip, assemble_joints
 from stroi.cache.locks import lock
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.index import Index, Sample, read_index, segment_inputs
@@ -20,12 +21,15 @@ from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import JointParams
-from stroi.pipeline.shards import NOT_CONTENT, Encoded, Job, Recipe, build_shards
+from stroi.pipeline.shards import NOT_CONTENT, Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.sensors import READERS
 
 GROUPS = ("joints",)
-ALGORITHM = 1
+FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
+"""Bytes of a frame of a joint shard: two people of 25 joints at most."""
+
+ALGORITHM = 2
 """Raise it when the same files give other joints: reading and the choice of bodies."""
 
 
@@ -92,7 +96,7 @@ def _check_unchanged(path: Path, sha256: str) -> None:
 
 def encode(ids: Sequence[str], clips: Sequence[JointClip]) -> Encoded:
     """A joint shard."""
-    return Encoded(encode_joints(ids, clips), joint_digests(clips))
+    return assemble_joints(ids, clips)
 
 
 def describe(clip: JointClip) -> str:
@@ -133,7 +137,7 @@ def _job(raw: Path, sample: Sample, segment: Mapping[str, str]) -> Job[Source]:
     source = Source(
         raw, sample.skeleton, sample.skeleton_sha256, start=sample.start, stop=sample.stop
     )
-    return Job(sample.id, inputs, source)
+    return Job(sample.id, inputs, source, bytes=FRAME_BYTES * max(0, sample.stop - sample.start))
 
 
 @click.command(help="Read the joints that a sensor saw in DATASET into data/DATASET/joints.")

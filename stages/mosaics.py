@@ -11,9 +11,11 @@ import click
 import cv2
 import numpy as np
 
+from stroi.cache.assemble import Encoded
 from stroi.cache.errors import ClipRejected
+from stroi.cache.ids import ID_BYTES
 from stroi.cache.locks import lock
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.index import Index, Sample, read_index, segment_inputs
@@ -21,15 +23,15 @@ from stroi.pipeline.ledger import Ledger, check_share
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import MosaicParams
-from stroi.pipeline.shards import NOT_CONTENT, Encoded, Job, Recipe, build_shards
+from stroi.pipeline.shards import NOT_CONTENT, Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.roi.mosaic import Cut, cut_mosaic
+from stroi.stages.roi.mosaic import PERSONS, ROWS, Cut, cell_side, cut_mosaic
 from stroi.stages.roi.sampling import sample_candidates
 from stroi.stages.source import check_unchanged
 from stroi.stages.video import read_selected
 
 GROUPS = ("mosaics",)
-ALGORITHM = 1
+ALGORITHM = 2
 """Raise it when the same video, skeleton and params give other pixels."""
 
 
@@ -92,16 +94,28 @@ def make_mosaic(source: Source, *, params: MosaicParams) -> Cut:
 
 def encode(ids: Sequence[str], cuts: Sequence[Cut]) -> Encoded:
     """A mosaic shard."""
-    mosaics = Mosaics(
-        ids=tuple(ids),
-        mosaic=np.stack([cut.mosaic for cut in cuts]),
-        person_count=np.array([cut.person_count for cut in cuts], np.int8),
-        frame_index=np.stack([cut.frame_index for cut in cuts]),
-        box=np.stack([cut.box for cut in cuts]),
-        confidence=np.stack([cut.confidence for cut in cuts]),
-        valid=np.stack([cut.valid for cut in cuts]),
+    return assemble_mosaics(
+        [
+            Mosaics(
+                ids=(name,),
+                mosaic=cut.mosaic[None],
+                person_count=np.array([cut.person_count], np.int8),
+                frame_index=cut.frame_index[None],
+                box=cut.box[None],
+                confidence=cut.confidence[None],
+                valid=cut.valid[None],
+            )
+            for name, cut in zip(ids, cuts, strict=True)
+        ]
     )
-    return Encoded(encode_mosaics(mosaics), sample_digests(mosaics))
+
+
+def clip_bytes(params: MosaicParams) -> int:
+    """Bytes that a clip takes in a shard."""
+    columns = max(params.columns, params.candidates)
+    pixels = 3 * len(ROWS) * columns * cell_side(params.cell, params.size) ** 2
+    # Per cell and person: box, confidence and flag; per column: the frame; the id and the count.
+    return pixels + columns * (PERSONS * len(ROWS) * (16 + 4 + 1) + 4) + ID_BYTES + 1
 
 
 def describe(cut: Cut) -> str:
@@ -142,8 +156,9 @@ def build_mosaics(
         detail=describe,
     )
     segments = segment_inputs(index.samples)
+    size = clip_bytes(params)
     jobs = [
-        _job(raw, sample, skeletons, poses[sample.id], segments[sample.id])
+        _job(raw, sample, skeletons, poses[sample.id], segments[sample.id], size)
         for sample in index.samples
         if sample.id in poses
     ]
@@ -155,12 +170,12 @@ def build_mosaics(
 
 
 def _job(
-    raw: Path, sample: Sample, skeletons: Path, pose: str, segment: Mapping[str, str]
+    raw: Path, sample: Sample, skeletons: Path, pose: str, segment: Mapping[str, str], size: int
 ) -> Job[Source]:
     video = raw / sample.video if sample.video else None
     source = Source(sample.id, video, sample.sha256, sample.start, sample.stop, skeletons)
     inputs = {"video": sample.sha256, "skeleton": pose, **segment}
-    return Job(sample.id, inputs, source)
+    return Job(sample.id, inputs, source, bytes=size)
 
 
 @click.command(help="Cut the mosaics of DATASET into data/DATASET/mosaics.")

@@ -14,9 +14,10 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from stroi.cache.assemble import Encoded
 from stroi.cache.files import check_writable, sweep_temporaries
 from stroi.cache.locks import lock
-from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
+from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.ledger import Ledger, check_share
@@ -25,7 +26,7 @@ from stroi.pipeline.origins import mixed_sources
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import MosaicParams, SkeletonParams
 from stroi.pipeline.recorded import recorded
-from stroi.pipeline.shards import Encoded, Recipe, build_shards
+from stroi.pipeline.shards import Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.finding import DETECTIONS, Source, find, make_jobs, remark
 from stroi.stages.plan import KINECT, Plan, make_plan, suitable
@@ -35,7 +36,7 @@ from stroi.stages.pose.subjects import fill_gaps, main_persons
 from stroi.stages.pose.tracking import track
 
 GROUPS = ("skeletons", "mosaics")
-ALGORITHM = 2
+ALGORITHM = 3
 """Raise it when the same people found give other skeletons: tracking and choice."""
 
 
@@ -83,8 +84,7 @@ def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Made:
 
 def encode(ids: Sequence[str], made: Sequence[Made]) -> Encoded:
     """A skeleton shard."""
-    clips = [one.clip for one in made]
-    return Encoded(encode_skeletons(ids, clips), clip_digests(clips))
+    return assemble_skeletons(ids, [one.clip for one in made])
 
 
 def describe(clip: Clip, found: NDArray[np.float32], look: NDArray[np.intp]) -> str:

@@ -91,7 +91,7 @@ def cut_mosaic(
         ClipRejected: ``VIDEO_SIZE`` if a frame is not of the size that the skeletons were
             estimated in, ``VIDEO_FRAMES`` if they do not reach that far.
     """
-    side = _side(cell, size)
+    side = cell_side(cell, size)
     columns = len(frame_index)
     cut = Cut(
         mosaic=np.zeros((side * len(ROWS), side * columns, 3), np.uint8),
@@ -114,7 +114,7 @@ def cut_mosaic(
     return cut
 
 
-def _side(cell: int, size: Size) -> int:
+def cell_side(cell: int, size: Size) -> int:
     """Side in px of a cell of the mosaic."""
     if cell < 2 or cell % 2:
         raise ParamsError(

@@ -8,10 +8,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from stroi.cache.assemble import Encoded
 from stroi.cache.digests import sha256_bytes
 from stroi.cache.errors import ClipRejected
 from stroi.pipeline.fanout import Tick
-from stroi.pipeline.shards import Encoded, Job, Recipe
+from stroi.pipeline.shards import Job, Recipe
 
 
 def double(source: tuple[str, str]) -> str:
@@ -41,7 +42,7 @@ def encode(ids: Sequence[str], texts: Sequence[str]) -> Encoded:
     if any(text.startswith("too much") for text in texts):
         os.kill(os.getpid(), 9)
     data = "\n".join(f"{name}={text}" for name, text in zip(ids, texts, strict=True)).encode()
-    return Encoded(data, tuple(sha256_bytes(text.encode()) for text in texts))
+    return Encoded((data,), tuple(sha256_bytes(text.encode()) for text in texts))
 
 
 def length(text: str) -> str:

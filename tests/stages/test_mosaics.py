@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache, decode_mosaics
 from stroi.cache.skeletons import Clip
+from stroi.pipeline import grouping
 from stroi.pipeline.fanout import Workers
+from stroi.pipeline.grouping import group_ids
 from stroi.pipeline.index import Index, Sample
 from stroi.pipeline.ledger import Ledger
 from stroi.pipeline.profile import MosaicParams
-from stroi.stages.mosaics import build_mosaics
+from stroi.stages.mosaics import build_mosaics, clip_bytes
 from stroi.stages.roi.mosaic import cut_mosaic
 from stroi.stages.roi.sampling import sample_candidates
 from stroi.stages.source import measure_clip
@@ -134,6 +137,82 @@ def test_whole_videos_have_no_part_among_their_inputs(tmp_path: Path) -> None:
     _, out = built(tmp_path, [sample(tmp_path / "raw", "a", "a")], {"a": 6})
     [entry] = [one for one in MosaicCache(out).manifest.files if one.ids]
     assert sorted(entry.inputs) == ["skeleton", "video"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [PARAMS, MosaicParams(cell=16, size=100, candidates=7, columns=3, max_quarantined=0.5)],
+)
+def test_bytes_of_a_clip_are_known_before_it_is_cut(tmp_path: Path, params: MosaicParams) -> None:
+    raw = tmp_path / "raw"
+    pictures(raw / "a", 24)
+    names = [f"a{number}" for number in range(8)]
+    params = params.model_copy(update={"clips_per_shard": 100})
+    _, out = built(
+        tmp_path, [sample(raw, name, "a") for name in names], dict.fromkeys(names, 24), params
+    )
+    taken = sum(entry.bytes for entry in MosaicCache(out).manifest.files if entry.ids)
+    assert 8 * clip_bytes(params) <= taken < 8 * clip_bytes(params) + 20_000
+
+
+def test_shards_are_cut_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As native cells of 17 columns need it: 512 of those clips would be 1.2 GB."""
+    size = clip_bytes(MosaicParams(size="native", candidates=17))
+    sizes = dict.fromkeys((f"clip{number}" for number in range(950)), size)
+    assert max(len(group) for group in group_ids(sizes, 512)) * size <= 256 << 20
+    raw = tmp_path / "raw"
+    pictures(raw / "a", 6)
+    names = [f"a{number:02d}" for number in range(40)]
+    monkeypatch.setattr(grouping, "SHARD_BYTES", 4 * clip_bytes(PARAMS))
+    params = PARAMS.model_copy(update={"clips_per_shard": 512})
+    _, out = built(
+        tmp_path, [sample(raw, name, "a") for name in names], dict.fromkeys(names, 6), params
+    )
+    cache = MosaicCache(out)
+    counts = [len(entry.ids) for entry in cache.manifest.files if entry.ids]
+    assert max(counts) <= 8
+    assert len(counts) > 5
+    assert cache.ids == tuple(names)
+
+
+MEMORY = """
+import resource, sys
+from functools import partial
+from pathlib import Path
+import numpy as np
+from stroi.pipeline import grouping
+from stroi.pipeline.fanout import Workers
+from stroi.pipeline.grouping import group_ids
+from stroi.pipeline.shards import Job, Recipe, build_shards
+from stroi.stages.mosaics import describe, encode
+from stroi.stages.roi.mosaic import Cut
+
+def make(number):
+    frames = np.arange(17, dtype=np.int32)
+    cells = (2, 17, 5)
+    return Cut(np.full((480, 1632, 3), number, np.uint8), frames, np.zeros((*cells, 4), np.float32),
+               np.zeros(cells, np.float32), np.ones(cells, np.bool_), 1)
+
+base = Path(sys.argv[1])
+recipe = Recipe("mosaics", 1, {}, {}, make, encode, describe)
+jobs = [Job(f"c{n:03d}", {"video": "0" * 64}, n) for n in range(int(sys.argv[2]))]
+build_shards(base / "out", recipe, jobs, clips_per_shard=1 << 40, store=base / "store",
+             workers=Workers(1))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_a_worker_holds_the_bytes_of_a_shard_once(tmp_path: Path) -> None:
+    def peak(clips: int) -> int:
+        found = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(tmp_path / str(clips)), str(clips)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(found.stdout.splitlines()[-1])
+
+    assert peak(60) - peak(1) < 1.2 * 60 * 480 * 1632 * 3
 
 
 def test_a_skeleton_without_a_video_is_quarantined(tmp_path: Path) -> None:
