@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -14,6 +16,9 @@ import click
 
 from stroi.cache.errors import StroiError
 from stroi.pipeline.lazy import LazyGroup, Table
+
+OPEN_FILES = 1 << 16
+"""Files that a process may open, at most; no cache needs so many."""
 
 COMMANDS: Table = {
     "sample": ("stroi.stages.sample:command", "Render the demo data set."),
@@ -64,7 +69,18 @@ def _say(line: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; the last line on stderr tells a failure's whole story."""
     signal.signal(signal.SIGTERM, _interrupt)
+    raise_open_files()
     sys.exit(run(arguments))
+
+
+def raise_open_files() -> None:
+    """Let this process and its children open more files than the usual 1,024, where they may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # The system may allow less than it says.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stroi.pipeline.cli import COMMANDS, run
+from stroi.pipeline.cli import COMMANDS, OPEN_FILES, run
 from stroi.pipeline.profile import Profile
 
 
@@ -24,6 +25,24 @@ def _stroi(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
     )
+
+
+def test_more_files_may_be_open_than_usual() -> None:
+    """The usual 1,024 are too few for a large run; no more is asked for than the system allows."""
+    script = (
+        "import resource; from stroi.pipeline.cli import raise_open_files; raise_open_files();"
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    for limits, told in (("-S -n 256", None), ("-n 300", "300 300")):
+        found = subprocess.run(
+            ["bash", "-c", f'ulimit {limits} && exec "$@"', "bash", sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        assert found == (told or f"{wanted} {hard}")
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
