@@ -4,39 +4,72 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import check_ids
+from stroi.cache.ledgers import MAX_TABLE_BYTES
 from stroi.cache.received import open_plain
 
-MAX_BYTES = 2**26
-"""Largest file that is read; the index of NTU RGB+D 120 has a third of it."""
-
-MAX_ROWS = 150_000
-MAX_LINES = 500_000
+MAX_ROWS = 10**7
+MAX_LINES = 2 * MAX_ROWS
 """Lines, empty ones too; a quoted field may have several."""
 
 MAX_LINE = 2**16
 """Longest line in characters."""
 
-MAX_COLUMNS = 64
+MAX_COLUMNS = 1024
 MAX_FIELD = 8192
 """Longest field in characters."""
 
 MAX_TEXT = 200
 """Longest label, path or name in characters."""
 
+_NEW = Path("new table")
+
 
 def csv_bytes(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
-    """A CSV file, UTF-8, with line feeds on every platform."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue().encode()
+    """A CSV file, UTF-8, with line feeds on every platform.
+
+    Raises:
+        RefusedInput: ``CSV_SIZE`` or ``CSV_TEXT`` if `iterate_csv` would not read it.
+    """
+    sink = _Sink()
+    writer = csv.writer(sink, lineterminator="\n")
+    header = tuple(columns)
+    if len(header) > MAX_COLUMNS:
+        raise _too_much(_NEW, 1, f"{len(header)} columns, at most {MAX_COLUMNS} are read")
+    for number, row in enumerate(itertools.chain([header], map(tuple, rows))):
+        if number > MAX_ROWS:
+            raise _too_much(_NEW, sink.lines, f"more than {MAX_ROWS} rows")
+        if writer.writerow(row) > MAX_FIELD and max(len(str(field)) for field in row) > MAX_FIELD:
+            raise _too_much(_NEW, sink.lines, f"a field of more than {MAX_FIELD} characters")
+    return sink.buffer.getvalue()
+
+
+class _Sink:
+    """Takes the lines of a new table as the CSV writer makes them, within the reader's limits."""
+
+    def __init__(self) -> None:
+        self.buffer = io.BytesIO()
+        self.lines = 0
+
+    def write(self, row: str) -> int:
+        """Take a row."""
+        self.lines += row.count("\n")
+        if self.lines > MAX_LINES:
+            raise _too_much(_NEW, self.lines, f"more than {MAX_LINES} lines")
+        if len(row) > MAX_LINE:
+            raise _too_much(_NEW, self.lines, f"a line of more than {MAX_LINE} characters")
+        if "\0" in row:
+            raise _nul(_NEW, self.lines)
+        self.buffer.write(row.encode())
+        if self.buffer.tell() > MAX_TABLE_BYTES:
+            raise _too_much(_NEW, self.lines, f"more than {MAX_TABLE_BYTES} bytes")
+        return len(row)
 
 
 def read_csv(path: Path, *, required: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
@@ -62,8 +95,8 @@ def iterate_csv(path: Path, *, required: Iterable[str]) -> Iterator[tuple[int, d
     """
     try:
         with open_plain(path) as (fd, size):
-            if size > MAX_BYTES:
-                raise _too_much(path, 1, f"{size} bytes, at most {MAX_BYTES} are read")
+            if size > MAX_TABLE_BYTES:
+                raise _too_much(path, 1, f"{size} bytes, at most {MAX_TABLE_BYTES} are read")
             with os.fdopen(fd, encoding="utf-8-sig", newline="", closefd=False) as text:
                 yield from _rows(path, _lines(path, text), required)
     except FileNotFoundError:
@@ -147,9 +180,7 @@ def _lines(path: Path, text: Iterable[str]) -> Iterator[str]:
         if len(line) > MAX_LINE:
             raise _too_much(path, number, f"a line of more than {MAX_LINE} characters")
         if "\0" in line:
-            raise RefusedInput(
-                "CSV_TEXT", f"{path}:{number}: holds a NUL character", remedy="save it as UTF-8"
-            )
+            raise _nul(path, number)
         yield line
 
 
@@ -207,6 +238,11 @@ def _named(path: Path, line: int, header: list[str], row: list[str]) -> dict[str
             remedy="quote fields that contain commas",
         )
     return dict(zip(header, row, strict=True))
+
+
+def _nul(path: Path, line: int) -> RefusedInput:
+    text = f"{path}:{line}: holds a NUL character"
+    return RefusedInput("CSV_TEXT", text, remedy="save it as UTF-8")
 
 
 def _too_much(path: Path, line: int, problem: str) -> RefusedInput:

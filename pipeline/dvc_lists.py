@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.jsontext import parse_json
+from stroi.cache.jsontext import MAX_MEMORY, parse_json
 
-MAX_LIST_BYTES = 1 << 24
-"""Room for about 150,000 files; a folder of shards has dozens."""
+MAX_LIST_BYTES = 1 << 27
+"""Room for about a million files, such as the pictures of a data set; shards are dozens."""
+
+_GROWTH = 16
+"""So many times the bytes of its text a parsed list takes."""
 
 OBJECT = re.compile(r"[0-9a-f]{32}")
 """Name of a file's object: the MD5 of its bytes."""
@@ -52,7 +55,7 @@ def parse_list(data: bytes, where: str) -> tuple[ListedFile, ...]:
     """
     if len(data) > MAX_LIST_BYTES:
         raise _malformed(where, f"has {len(data)} bytes, allowed are {MAX_LIST_BYTES}")
-    entries = parse_json(data, where)
+    entries = parse_json(data, where, memory=max(MAX_MEMORY, _GROWTH * len(data)))
     if not isinstance(entries, list):
         raise _malformed(where, "is not a list of files")
     files = tuple(_file(entry, where) for entry in entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -11,6 +12,7 @@ from pathlib import Path
 from stroi.cache.digests import digest
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
+from stroi.cache.formats import MAX_CLASS_BYTES
 from stroi.cache.received import read_plain
 from stroi.pipeline.csv_tables import (
     check_inside,
@@ -117,6 +119,8 @@ def segment_inputs(samples: Sequence[Sample]) -> dict[str, dict[str, str]]:
 _COLUMNS = tuple(field.name for field in fields(Sample))
 _row = attrgetter(*_COLUMNS)
 _NUMBERS = ("start", "stop", "bytes")
+_DIGITS = 18
+_COMMON = ("label", "subject", "camera", "group", "split")
 _SINCE_1_2 = {"group": "", "start": "0", "stop": "0", "skeleton_sha256": ""}
 """Columns that an index which came with an older cache does not have, and what they mean then."""
 _REQUIRED = tuple(name for name in _COLUMNS if name not in _SINCE_1_2)
@@ -124,11 +128,28 @@ _TEXTS = tuple(name for name in _COLUMNS if name not in _NUMBERS)
 
 
 def write_index(folder: Path, samples: Iterable[Sample]) -> None:
-    """Write ``samples.csv`` and ``classes.txt``; classes are the sorted label names."""
+    """Write ``samples.csv`` and ``classes.txt``; classes are the sorted label names.
+
+    Raises:
+        RefusedInput: As `read_index`, if it would not be read again.
+    """
+    path = folder / "samples.csv"
     rows = sorted(samples)
-    write_atomic(folder / "samples.csv", csv_bytes(_COLUMNS, map(_row, rows)))
+    ids: dict[str, int] = {}
+    for line, sample in enumerate(rows, 2):
+        _check_sample(path, line, sample)
+        check_row_id(path, line, sample.id, ids)
     classes = sorted({row.label for row in rows})
-    write_atomic(folder / "classes.txt", "".join(f"{name}\n" for name in classes).encode())
+    names = "".join(f"{name}\n" for name in classes).encode()
+    if len(names) > MAX_CLASSES_BYTES:
+        raise _range(
+            f"{folder / 'classes.txt'} would have {len(names)} bytes, at most"
+            f" {MAX_CLASSES_BYTES} are read"
+        )
+    for line, name in enumerate(classes, 1):
+        _check_class(folder / "classes.txt", line, name)
+    write_atomic(path, csv_bytes(_COLUMNS, map(_row, rows)))
+    write_atomic(folder / "classes.txt", names)
 
 
 def read_index(folder: Path) -> Index:
@@ -173,7 +194,7 @@ def _read_classes(path: Path) -> tuple[str, ...]:
     for line, name in enumerate(names, 1):
         if not name:
             raise _range(f"{path}:{line}: an empty line leaves a gap in the class numbers")
-        check_text(path, line, "class", name)
+        _check_class(path, line, name)
         if first.setdefault(name, line) != line:
             raise _range(f"{path}:{line}: class {name!a} is that of line {first[name]}")
     return tuple(names)
@@ -185,19 +206,35 @@ def _range(problem: str) -> RefusedInput:
 
 def _sample(path: Path, line: int, row: Mapping[str, str]) -> Sample:
     numbers = {name: _number(path, line, name, row[name]) for name in _NUMBERS}
-    if numbers["stop"] and numbers["stop"] <= numbers["start"]:
-        raise _value(path, line, f"no frame from {numbers['start']} to {numbers['stop']}")
-    for column in ("label", "subject", "camera", "group", "split"):
-        check_text(path, line, column, row[column], empty=column != "label")
-    for place in ("video", "skeleton"):
-        if row[place]:
-            check_inside(path, line, place, row[place])
-    if not (row["video"] or row["skeleton"]):
-        raise _value(path, line, "neither a video nor a skeleton")
-    _check_digest(path, line, "sha256", row["sha256"], needed=row["video"] != "")
-    _check_digest(path, line, "skeleton_sha256", row["skeleton_sha256"], needed=False)
     text = {name: row[name] for name in _TEXTS}
-    return Sample(**text, start=numbers["start"], stop=numbers["stop"], bytes=numbers["bytes"])
+    # What many rows have in common is kept once.
+    text |= {name: sys.intern(row[name]) for name in _COMMON}
+    sample = Sample(**text, start=numbers["start"], stop=numbers["stop"], bytes=numbers["bytes"])
+    _check_sample(path, line, sample)
+    return sample
+
+
+def _check_sample(path: Path, line: int, sample: Sample) -> None:
+    if sample.stop and sample.stop <= sample.start:
+        raise _value(path, line, f"no frame from {sample.start} to {sample.stop}")
+    for column in _NUMBERS:
+        if not 0 <= getattr(sample, column) < 10**_DIGITS:
+            raise _value(path, line, f"{column} {getattr(sample, column)} is out of range")
+    for column in _COMMON:
+        check_text(path, line, column, getattr(sample, column), empty=column != "label")
+    for column in ("video", "skeleton"):
+        if getattr(sample, column):
+            check_inside(path, line, column, getattr(sample, column))
+    if not (sample.video or sample.skeleton):
+        raise _value(path, line, "neither a video nor a skeleton")
+    _check_digest(path, line, "sha256", sample.sha256, needed=sample.video != "")
+    _check_digest(path, line, "skeleton_sha256", sample.skeleton_sha256, needed=False)
+
+
+def _check_class(path: Path, line: int, name: str) -> None:
+    check_text(path, line, "class", name)
+    if len(name.encode()) > MAX_CLASS_BYTES:
+        raise _value(path, line, f"class {name[:40]!a} has more than {MAX_CLASS_BYTES} bytes")
 
 
 def _check_digest(path: Path, line: int, column: str, text: str, *, needed: bool) -> None:
@@ -206,7 +243,7 @@ def _check_digest(path: Path, line: int, column: str, text: str, *, needed: bool
 
 
 def _number(path: Path, line: int, column: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         raise _value(path, line, f"{column} {text[:40]!a} is no number from 0")
     return int(text)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files import write_atomic
-from stroi.pipeline.index import csv_bytes, read_csv
+from stroi.pipeline.csv_tables import csv_bytes, iterate_csv
 
 FILE = "ledger.csv"
+MAX_DETAIL = 2000
+"""Longest detail in characters."""
 
 
 @dataclass(frozen=True, order=True)
@@ -57,14 +60,21 @@ class Ledger:
 
 
 def write_ledger(folder: Path, outcomes: Iterable[Outcome]) -> Ledger:
-    """Write ``ledger.csv``: id, status, code, detail."""
-    ledger = Ledger(tuple(sorted(outcomes)))
+    """Write ``ledger.csv``: id, status, code, detail, which is made fit to be shown."""
+    ledger = Ledger(
+        tuple(sorted(replace(each, detail=_printable(each.detail)) for each in outcomes))
+    )
     rows = (
         (outcome.id, "done" if outcome.done else "quarantined", outcome.code, outcome.detail)
         for outcome in ledger.outcomes
     )
     write_atomic(folder / FILE, csv_bytes(("id", "status", "code", "detail"), rows))
     return ledger
+
+
+def _printable(text: str) -> str:
+    """`text` as the ledger's readers take it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:MAX_DETAIL])
 
 
 def read_ledger(folder: Path) -> Ledger:
@@ -75,12 +85,12 @@ def read_ledger(folder: Path) -> Ledger:
     """
     path = folder / FILE
     outcomes = []
-    for line, row in read_csv(path, required=("id", "status", "code", "detail")):
+    for line, row in iterate_csv(path, required=("id", "status", "code", "detail")):
         if row["status"] != ("quarantined" if row["code"] else "done"):
             raise RefusedInput(
                 "LEDGER", f"{path}:{line}: status contradicts code", remedy="rerun the stage"
             )
-        outcomes.append(Outcome(row["id"], row["code"], row["detail"]))
+        outcomes.append(Outcome(row["id"], sys.intern(row["code"]), row["detail"]))
     return Ledger(tuple(sorted(outcomes)))
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import check_ids
+from stroi.pipeline.csv_tables import iterate_csv
 from stroi.pipeline.index import read_csv
 
 NUMBERS = (1, 2, 3, 4, 5, 6, 7)
@@ -182,19 +183,19 @@ def read_predictions(folder: Path, table: Table) -> Predictions:
     """
     path = folder / "predictions.csv"
     columns = ["actual", *(f"row{number}" for number in NUMBERS)]
-    rows = sorted(read_csv(path, required=("id", *columns)), key=lambda row: row[1]["id"])
     number = {name: at for at, name in enumerate(table.classes)}
-    for line, row in rows:
+    rows = []
+    for line, row in iterate_csv(path, required=("id", *columns)):
         for column in columns:
             if row[column] not in number:
                 raise _stale(path, f"line {line}: {row[column]!a} is no class of table.json")
+        rows.append((row["id"], [number[row[column]] for column in columns]))
+    rows.sort()
     if len(rows) != table.test_clips:
         raise _stale(path, f"{len(rows)} clips, table.json has {table.test_clips}")
-    ids = tuple(row["id"] for _, row in rows)
+    ids = tuple(name for name, _ in rows)
     check_ids(ids)
-    actual, *predicted = (
-        np.array([number[row[column]] for _, row in rows], np.int64) for column in columns
-    )
+    actual, *predicted = np.array([labels for _, labels in rows], np.int64).T
     return Predictions(ids, actual, dict(zip(NUMBERS, predicted, strict=True)))
 
 

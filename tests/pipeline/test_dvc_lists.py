@@ -26,6 +26,14 @@ def _refusal(data: bytes) -> RefusedInput:
     return caught.value
 
 
+def test_a_list_of_as_many_pictures_as_a_data_set_has() -> None:
+    """DVC writes it without a limit."""
+    data = json.dumps(
+        [{"md5": "0" * 32, "relpath": f"clip{n:05d}/{n:06d}.jpg"} for n in range(200_000)]
+    ).encode()
+    assert len(parse_list(data, "IT")) == 200_000
+
+
 def test_a_list_as_dvc_writes_it() -> None:
     names = ["ledger.csv", "manifest.json", "sub/ünïcode name.h5", "sub/.hidden"]
     assert parse_list(_list(*names), "x") == tuple(ListedFile(name, MD5) for name in names)
