@@ -24,10 +24,9 @@ from stroi.pipeline.fanout import WorkerKilled, Workers, fan_out_as_finished
 from stroi.pipeline.grouping import group_ids
 from stroi.pipeline.ledger import FILE as LEDGER
 from stroi.pipeline.ledger import Ledger, write_ledger
-from stroi.pipeline.plans import PLANS, write_plan
 from stroi.pipeline.progress import announce
 from stroi.pipeline.recipe import NOT_CONTENT, Encoded, Job, Recipe
-from stroi.pipeline.shelf import Bench, Shard, note_path, ready_shard, shard_path
+from stroi.pipeline.shelf import Bench, Shard, ready_shard, shard_path
 from stroi.pipeline.suspects import CRASHED, find_crashed
 
 __all__ = ["NOT_CONTENT", "STORE_LOCK", "Encoded", "Job", "Recipe", "build_shards"]
@@ -75,15 +74,14 @@ def build_shards(
     ]
     check_writable(out)
     with lock(store / "locks" / STORE_LOCK, shared=True):
-        for shelf in (recipe.kind, PLANS, CRASHED):
+        for shelf in (recipe.kind, CRASHED):
             check_writable(store / shelf)
             sweep_temporaries(store / shelf)
-        shards = _make_all(out, recipe, groups, store, workers)
+        shards = _make_all(recipe, groups, store, workers)
         return _publish(out, recipe, shards, store, {job.id: job.inputs for job in jobs})
 
 
 def _make_all(
-    out: Path,
     recipe: Recipe[Source, Made],
     groups: Sequence[Group[Source]],
     store: Path,
@@ -95,7 +93,6 @@ def _make_all(
     bench = Bench(store, find_crashed(store, recipe, jobs, death=False), this_process())
     fruitless = 0
     while True:
-        _write_plan(out, recipe, groups, bench)
         try:
             _make_missing(recipe, groups, bench, workers, shards)
             return [shards[number] for number in range(len(groups))]
@@ -130,18 +127,6 @@ def _make_missing(
     )
     for at, shard in stream:
         shards[missing[at]] = shard
-
-
-def _write_plan(
-    out: Path, recipe: Recipe[Source, Made], groups: Sequence[Group[Source]], bench: Bench
-) -> None:
-    store = bench.store
-    files = {job.keeps for group in groups for job in group if job.keeps}
-    for group in groups:
-        key = bench.key(recipe, group)
-        for path in (shard_path(store, recipe.kind, key), note_path(store, recipe.kind, key)):
-            files.add(path.relative_to(store).as_posix())
-    write_plan(store, out, files)
 
 
 def _publish(

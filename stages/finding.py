@@ -207,19 +207,19 @@ def _job(
     inputs = {"video": sample.sha256, **segment}
     if plan.source in READ:
         inputs["skeleton"] = sha256
-    kept = f"{DETECTIONS}/{digest([inputs, dict(plan.producer)])}.npz"
+    kept = store / DETECTIONS / f"{digest([inputs, dict(plan.producer)])}.npz"
     skeleton = _folder_name(sample) if plan.source == JSON else sample.skeleton
     source = Source(
         raw,
         sample.video,
         sample.sha256,
-        store / kept,
+        kept,
         skeleton,
         sha256,
         start=sample.start,
         stop=sample.stop,
     )
-    return Job(sample.id, inputs, source, kept)
+    return Job(sample.id, inputs, source)
 
 
 def _folder_name(sample: Sample) -> str:
