@@ -19,16 +19,17 @@ from stroi.cache.disk import writing
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import is_left_over
 from stroi.cache.locks import lock
+from stroi.cache.processes import is_gone
 from stroi.pipeline.cache_commands.common import many, size
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.shards import STORE_LOCK
-from stroi.pipeline.suspects import CRASHED
+from stroi.pipeline.suspects import CRASHED, MARKS
 from stroi.pipeline.workspace import Workspace
 
 OPTIONAL = ("detections", "training", CRASHED)
 """Folders of the store whose files no out ever links to: each goes by its own option."""
 
-_WORK = re.compile(r"[0-9a-f]{32,64}\.(h5|json|npz|safetensors)")
+_WORK = re.compile(r"[0-9a-f]{32,64}\.(h5|json|npz|safetensors|txt)")
 
 
 def find_unused(store: Path, days: float, also: Collection[str] = ()) -> dict[Path, int]:
@@ -57,9 +58,9 @@ def find_unused(store: Path, days: float, also: Collection[str] = ()) -> dict[Pa
 
 
 def _is_unused(path: Path, newest: float, also: Collection[str]) -> bool:
-    if is_left_over(path.name):
-        return True
     kind = path.parent.name
+    if is_left_over(path.name) or (kind == MARKS and is_gone(path.name.partition(".")[0])):
+        return True
     if not _WORK.fullmatch(path.name) or (kind in OPTIONAL and kind not in also):
         return False
     # A shard and the note about it go together.

@@ -19,7 +19,6 @@ from stroi.cache.disk import writing
 from stroi.cache.files import check_writable, link_or_copy, sweep_temporaries
 from stroi.cache.locks import lock
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
-from stroi.cache.processes import this_process
 from stroi.pipeline.fanout import WorkerKilled, Workers, fan_out_as_finished
 from stroi.pipeline.grouping import group_ids
 from stroi.pipeline.ledger import FILE as LEDGER
@@ -90,14 +89,14 @@ def _make_all(
     """Shards of all groups, in their order. Clips that crash a worker are left out."""
     shards: dict[int, Shard] = {}
     jobs = [job for group in groups for job in group]
-    bench = Bench(store, find_crashed(store, recipe, jobs, death=False), this_process())
+    bench = Bench(store, find_crashed(store, recipe, jobs))
     fruitless = 0
     while True:
         try:
             _make_missing(recipe, groups, bench, workers, shards)
             return [shards[number] for number in range(len(groups))]
         except WorkerKilled:
-            crashed = find_crashed(store, recipe, jobs, death=True)
+            crashed = find_crashed(store, recipe, jobs)
             fruitless = 0 if len(crashed) > len(bench.crashed) else fruitless + 1
             if fruitless > FRUITLESS:
                 raise

@@ -20,7 +20,7 @@ from stroi.cache.verify import verify
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.prune import command, find_unused, prune
 from stroi.pipeline.shards import STORE_LOCK, build_shards
-from stroi.pipeline.suspects import CRASHED
+from stroi.pipeline.suspects import CRASHED, MARKS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import recipes
@@ -193,16 +193,17 @@ def test_what_killed_runs_left_goes_at_any_age(project: Path) -> None:
     dead = f"{process.pid}-{this_process().split('-')[1]}"
     store = project / ".stroi"
     left = [
+        store / MARKS / f"{dead}.1",
         store / "texts" / f"{'0' * 64}.h5.tmp-{dead}-00000000",
         store / "training" / f"{'0' * 32}.safetensors.tmp-{dead}-00000000",
     ]
-    kept = store / "texts" / f"x.tmp-{this_process()}-00000000"
-    for path in (*left, kept):
+    kept = [store / "texts" / f"x.tmp-{this_process()}-00000000", store / MARKS / this_process()]
+    for path in (*left, *kept):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
     assert list(prune(store, 7)) == left
     assert [path for path in left if path.exists()] == []
-    assert kept.exists()
+    assert [path for path in kept if not path.exists()] == []
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_what_killed_runs_left_goes_at_any_age(project: Path) -> None:
     [
         ("--detections", f"detections/{'0' * 64}.npz"),
         ("--training", f"training/{'0' * 32}.safetensors"),
-        ("--crashed", f"{CRASHED}/{'0' * 64}.json"),
+        ("--crashed", f"{CRASHED}/{'0' * 64}.txt"),
     ],
 )
 def test_what_no_out_ever_links_to_goes_only_by_its_option(
