@@ -107,7 +107,7 @@ def prune(store: Path, days: float, also: Collection[str] = ()) -> dict[Path, in
 @click.option("--training", is_flag=True, help="Also the states of trainings, interrupted or not.")
 @click.option("--crashed", is_flag=True, help="Also forget which clips crashed: try them again.")
 @in_project
-def command(workspace: Workspace, yes: bool, days: float, **options: bool) -> None:
+def command(workspace: Workspace, /, yes: bool, days: float, **options: bool) -> None:
     """Prune the store of a project."""
     also = [name for name, asked in options.items() if asked]
     unused = (prune if yes else find_unused)(workspace.store, days, also)
