@@ -76,7 +76,8 @@ def make_jobs(
             label="JSON files",
             scratch=store,
         )
-        told = [sha256 for chunk in digested for sha256 in chunk]
+        digests = {sample_id: sha256 for chunk in digested for sample_id, sha256 in chunk.items()}
+        told = [digests[sample.id] for sample in samples]
     segments = segment_inputs(samples)
     return [
         _job(raw, store, sample, plan, sha256, segments[sample.id])
@@ -188,15 +189,15 @@ def json_folder(raw: Path, name: str) -> Path:
     return raw / inside
 
 
-def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> list[str]:
-    found = []
+def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> dict[str, str]:
+    found = {}
     for sample in samples:
         try:
             folder = json_folder(raw, _folder_name(sample))
-            found.append(folder_digest(folder, sample.start, sample.stop))
+            found[sample.id] = folder_digest(folder, sample.start, sample.stop)
         except ClipRejected as rejected:
             # Told again, and put into the ledger, when the clip is made.
-            found.append(digest([rejected.code]))
+            found[sample.id] = digest([rejected.code])
         tick()
     return found
 
