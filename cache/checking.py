@@ -16,8 +16,8 @@ from stroi.cache.faults import fault_point
 from stroi.cache.formats import FORMATS, MOSAICS_COMPACT
 from stroi.cache.hdf5 import map_open
 from stroi.cache.ids import check_ids, ids_from_array
-from stroi.cache.image_headers import check_jpeg, check_webp
 from stroi.cache.ledgers import MAX_TABLE_BYTES
+from stroi.cache.picture_headers import check_header
 from stroi.cache.regular import open_regular
 from stroi.cache.schema import (
     ID_FIELD,
@@ -103,7 +103,6 @@ def _check_blobs(arrays: Arrays, where: str, release: Callable[[], None]) -> Non
     ends = blob_ends(arrays)
     for row, name in enumerate(ids_from_array(arrays[ID_FIELD.name])):
         blob = blob_at(arrays, ends, row).tobytes()
-        check_header = check_webp if blob.startswith(b"RIFF") else check_jpeg
         check_header(blob, height, width, f"{where}: {name!a}")
         release()
 

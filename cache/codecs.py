@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ParamsError, StroiError
-from stroi.cache.image_headers import check_header
+from stroi.cache.picture_headers import check_header
 from stroi.cache.schema import refused
 
 Codec = Literal["jpeg", "webp"]
@@ -93,8 +93,8 @@ def encode_picture(picture: NDArray[np.uint8], codec: Codec, quality: int | None
 def decode_picture(blob: NDArray[np.uint8] | bytes, out: NDArray[np.uint8], where: str) -> None:
     """Decode a blob into an array, if it is nothing but a picture of that array's size.
 
-    Its header is read first by ourselves (see `stroi.cache.image_headers`), so that OpenCV's
-    decoders of other formats and larger pictures are out of a blob's reach.
+    Its header is read first, so that OpenCV's decoders of other formats and larger pictures are
+    out of a blob's reach.
 
     Args:
         blob: The whole blob, JPEG or lossless WebP.

@@ -22,7 +22,6 @@ from stroi.pipeline.progress import Progress, progress
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Tick = Callable[[], None]
-Call = Callable[[], tuple[int, Result]]
 
 _PATIENCE = 30  # seconds until a cluster has to answer
 
@@ -54,8 +53,8 @@ def fan_out(
     total: int,
     label: str,
     scratch: Path,
-) -> list[Result]:
-    """Apply `function` to every task.
+) -> Iterator[Result]:
+    """Apply `function` to every task; results come as they are finished, in any order.
 
     Args:
         function: Picklable; gets a task and a callable that reports one finished unit.
@@ -65,58 +64,34 @@ def fan_out(
         label: What the progress display calls the work.
         scratch: Folder that all workers can write to.
 
-    Returns:
-        Results in the order of `tasks`.
-
-    Raises:
-        WorkerKilled: If a worker process was killed.
-    """
-    stream = fan_out_as_finished(
-        function, tasks, workers=workers, total=total, label=label, scratch=scratch
-    )
-    return [result for _, result in sorted(stream, key=lambda numbered: numbered[0])]
-
-
-def fan_out_as_finished(
-    function: Callable[[Task, Tick], Result],
-    tasks: Sequence[Task],
-    *,
-    workers: Workers,
-    total: int,
-    label: str,
-    scratch: Path,
-) -> Iterator[tuple[int, Result]]:
-    """As `fan_out`, but every result as soon as it is there, with the number of its task.
-
     Raises:
         WorkerKilled: If a worker process was killed; results given before stay good.
     """
     with _counters(scratch) as folder, progress(total, label=label) as bar:
         if workers.jobs == 1 and workers.backend == "loky":
-            for number, task in enumerate(tasks):
-                yield number, function(task, lambda: bar.update(1))
+            for task in tasks:
+                yield function(task, lambda: bar.update(1))
             return
-        calls = [
-            partial(_call, function, folder, number, task) for number, task in enumerate(tasks)
-        ]
         on = _on_this_machine if workers.backend == "loky" else _on_a_cluster
         with _watch(folder, bar):
-            yield from on(calls, workers)
+            yield from on(partial(_call, function, folder), tasks, workers)
 
 
 def _on_this_machine(
-    calls: Sequence[Call[Result]], workers: Workers
-) -> Iterator[tuple[int, Result]]:
+    call: Callable[[Task], Result], tasks: Sequence[Task], workers: Workers
+) -> Iterator[Result]:
     try:
         with parallel_config(backend="loky", n_jobs=workers.jobs, inner_max_num_threads=1):
-            yield from Parallel(batch_size=1, return_as="generator")(
-                delayed(_run)(call) for call in calls
+            yield from Parallel(batch_size=1, return_as="generator_unordered")(
+                delayed(call)(task) for task in tasks
             )
     except TerminatedWorkerError:
         raise _killed() from None
 
 
-def _on_a_cluster(calls: Sequence[Call[Result]], workers: Workers) -> Iterator[tuple[int, Result]]:
+def _on_a_cluster(
+    call: Callable[[Task], Result], tasks: Sequence[Task], workers: Workers
+) -> Iterator[Result]:
     # Not by joblib's dask backend: it waits for ever for a task whose worker was killed.
     from distributed import Client, KilledWorker, as_completed
 
@@ -131,7 +106,7 @@ def _on_a_cluster(calls: Sequence[Call[Result]], workers: Workers) -> Iterator[t
     with client:
         try:
             client.wait_for_workers(1, timeout=_PATIENCE)
-            futures = client.map(_run, calls, pure=False)
+            futures = client.map(call, tasks, pure=False)
             finished = as_completed(futures, loop=client.loop)  # type: ignore[no-untyped-call]
             for future in finished:
                 yield future.result()
@@ -154,13 +129,7 @@ def _killed() -> WorkerKilled:
     )
 
 
-def _run(call: Call[Result]) -> tuple[int, Result]:
-    return call()
-
-
-def _call(
-    function: Callable[[Task, Tick], Result], folder: Path, number: int, task: Task
-) -> tuple[int, Result]:
+def _call(function: Callable[[Task, Tick], Result], folder: Path, task: Task) -> Result:
     # Processes may be on other machines: a file per process that grows by a byte per unit is the
     # one channel that needs nothing but the shared folder.
     counter = folder / this_process()
@@ -170,7 +139,7 @@ def _call(
         with suppress(OSError), counter.open("ab") as file:
             file.write(b".")
 
-    return number, function(task, tick)
+    return function(task, tick)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from stroi.pipeline.group import Group, Positive, Share
-from stroi.pipeline.name_pattern import parse_pattern
+from stroi.pipeline.name_pattern import compile_pattern
 from stroi.pipeline.split_rules import Column, Fold, Split, Validation
 from stroi.pipeline.training_params import (
     AugmentParams,
@@ -112,7 +112,7 @@ class IndexParams(Group):
         if self.pattern and self.adapter != "folders":
             raise ValueError("a pattern is for the adapter folders")
         if self.pattern:
-            parse_pattern(self.pattern)
+            compile_pattern(self.pattern)
         return self
 
 

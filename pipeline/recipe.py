@@ -25,14 +25,12 @@ class Job(Generic[Source]):
         id: Sample id.
         inputs: SHA-256 of everything the result depends on besides params, by what it is of.
         source: What `Recipe.make` needs to find the inputs; picklable.
-        keeps: File, relative to the store, that `Recipe.make` keeps for later; or empty.
         bytes: Size that it will take in a shard; 0 if nobody knows.
     """
 
     id: str
     inputs: Mapping[str, str]
     source: Source
-    keeps: str = ""
     bytes: int = 0
 
 

@@ -9,7 +9,7 @@ that come back find their shards again, and a stale shard cannot be picked up (d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,13 @@ from stroi.cache.disk import writing
 from stroi.cache.files import check_writable, link_or_copy, sweep_temporaries
 from stroi.cache.locks import lock
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
-from stroi.cache.processes import this_process
-from stroi.pipeline.fanout import WorkerKilled, Workers, fan_out_as_finished
+from stroi.pipeline.fanout import WorkerKilled, Workers, fan_out
 from stroi.pipeline.grouping import group_ids
 from stroi.pipeline.ledger import FILE as LEDGER
 from stroi.pipeline.ledger import Ledger, write_ledger
-from stroi.pipeline.plans import PLANS, write_plan
 from stroi.pipeline.progress import announce
 from stroi.pipeline.recipe import NOT_CONTENT, Job, Recipe
-from stroi.pipeline.shelf import Bench, Shard, note_path, ready_shard, shard_path
+from stroi.pipeline.shelf import Bench, Shard, ready_shard, shard_path
 from stroi.pipeline.suspects import CRASHED, find_crashed
 
 __all__ = ["NOT_CONTENT", "STORE_LOCK", "Job", "Recipe", "build_shards"]
@@ -75,32 +73,33 @@ def build_shards(
     ]
     check_writable(out)
     with lock(store / "locks" / STORE_LOCK, shared=True):
-        for shelf in (recipe.kind, PLANS, CRASHED):
+        for shelf in (recipe.kind, CRASHED):
             check_writable(store / shelf)
             sweep_temporaries(store / shelf)
-        shards = _make_all(out, recipe, groups, store, workers)
+        shards = _make_all(recipe, groups, store, workers)
         return _publish(out, recipe, shards, store, {job.id: job.inputs for job in jobs})
 
 
 def _make_all(
-    out: Path,
     recipe: Recipe[Source, Made],
     groups: Sequence[Group[Source]],
     store: Path,
     workers: Workers,
 ) -> list[Shard]:
     """Shards of all groups, in their order. Clips that crash a worker are left out."""
-    shards: dict[int, Shard] = {}
+    shards: dict[str, Shard] = {}
     jobs = [job for group in groups for job in group]
-    bench = Bench(store, find_crashed(store, recipe, jobs, death=False), this_process())
+    bench = Bench(store, find_crashed(store, recipe, jobs))
     fruitless = 0
     while True:
-        _write_plan(out, recipe, groups, bench)
+        by_key = {bench.key(recipe, group): group for group in groups}
+        missing = [by_key[key] for key in by_key if key not in shards]
         try:
-            _make_missing(recipe, groups, bench, workers, shards)
-            return [shards[number] for number in range(len(groups))]
+            for shard in _make_missing(recipe, missing, bench, workers):
+                shards[shard.key] = shard
+            return [shards[key] for key in by_key]
         except WorkerKilled:
-            crashed = find_crashed(store, recipe, jobs, death=True)
+            crashed = find_crashed(store, recipe, jobs)
             fruitless = 0 if len(crashed) > len(bench.crashed) else fruitless + 1
             if fruitless > FRUITLESS:
                 raise
@@ -109,39 +108,17 @@ def _make_all(
 
 
 def _make_missing(
-    recipe: Recipe[Source, Made],
-    groups: Sequence[Group[Source]],
-    bench: Bench,
-    workers: Workers,
-    shards: dict[int, Shard],
-) -> None:
-    # The largest first, or one large group at the end would keep all but one worker waiting.
-    missing = sorted(
-        (number for number in range(len(groups)) if number not in shards),
-        key=lambda number: (-len(groups[number]), number),
-    )
-    stream = fan_out_as_finished(
+    recipe: Recipe[Source, Made], groups: Sequence[Group[Source]], bench: Bench, workers: Workers
+) -> Iterator[Shard]:
+    return fan_out(
         partial(ready_shard, recipe, bench),
-        [groups[number] for number in missing],
+        # The largest first, or one at the end would keep all but one worker waiting.
+        sorted(groups, key=len, reverse=True),
         workers=workers,
-        total=sum(len(groups[number]) for number in missing),
+        total=sum(map(len, groups)),
         label=recipe.kind,
         scratch=bench.store,
     )
-    for at, shard in stream:
-        shards[missing[at]] = shard
-
-
-def _write_plan(
-    out: Path, recipe: Recipe[Source, Made], groups: Sequence[Group[Source]], bench: Bench
-) -> None:
-    store = bench.store
-    files = {job.keeps for group in groups for job in group if job.keeps}
-    for group in groups:
-        key = bench.key(recipe, group)
-        for path in (shard_path(store, recipe.kind, key), note_path(store, recipe.kind, key)):
-            files.add(path.relative_to(store).as_posix())
-    write_plan(store, out, files)
 
 
 def _publish(

@@ -41,12 +41,10 @@ class Bench:
     Attributes:
         store: Folder of finished work.
         crashed: Clips that must not be made, by id, with their outcome.
-        leader: Name of the process that leads the run.
     """
 
     store: Path
     crashed: Mapping[str, Outcome]
-    leader: str
 
     def key(self, recipe: Recipe[Source, Made], group: Sequence[Job[Source]]) -> str:
         """Content key of the shard of a group."""
@@ -141,7 +139,7 @@ def _make_clip(
 ) -> Outcome:
     """Make one clip into `made`; what became of it."""
     try:
-        with marked(bench.store, recipe.key([job]), bench.leader):
+        with marked(bench.store, recipe.key([job])):
             made[job.id] = recipe.make(job.source)
         fault_point("after_decode")
     except ClipRejected as rejected:

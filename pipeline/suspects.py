@@ -5,21 +5,17 @@ leaves a mark in the store, and takes it away when the clip is made. The marks o
 name the suspects. Each is made once more in a process of its own; one that ends it again and
 again has crashed, and the store remembers that under the clip's own content key. Nobody else is
 blamed: a worker may have died by want of memory, or because somebody killed it.
-
-A leader that works alone takes the run along when a clip ends it; the next run then finds its
-mark. Marks of workers that died with their leader say nothing: somebody killed them all.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
+import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from ctypes import c_bool
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import get_ident
 from typing import Any, TypeVar
@@ -37,34 +33,18 @@ Made = TypeVar("Made")
 MARKS = "marks"
 """Folder of the store: per process, and thread, a file that names the clip in its hands."""
 CRASHED = "crashed"
-"""Folder of the store: per crashed clip a file under its content key. Delete one to try again."""
+"""Folder of the store: per crashed clip a file under its content key that says how it ended."""
 ATTEMPTS = 2
 """So many times a suspect may end a process of its own."""
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A clip in the hands of a process.
-
-    Attributes:
-        path: Its file.
-        key: Content key of the clip.
-        alone: Whether the process leads the run, and works alone.
-    """
-
-    path: Path
-    key: str
-    alone: bool
-
-
 @contextmanager
-def marked(store: Path, key: str, leader: str) -> Iterator[None]:
+def marked(store: Path, key: str) -> Iterator[None]:
     """Leave word that this process has a clip in its hands.
 
     Args:
         store: Folder of finished work.
         key: Content key of the clip.
-        leader: Name of the process that leads the run.
     """
     # A worker of a cluster may make clips in several threads.
     path = store / MARKS / f"{this_process()}.{get_ident():x}"
@@ -76,7 +56,7 @@ def marked(store: Path, key: str, leader: str) -> Iterator[None]:
             # Who cannot see this process, in another container, sees that the mark is held.
             with suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(f"{key} {'alone' if this_process() == leader else 'led'}")
+            file.write(key)
             file.flush()
         try:
             yield
@@ -91,32 +71,30 @@ def is_stale(mark: Path) -> bool:
 
 
 def find_crashed(
-    store: Path, recipe: Recipe[Source, Made], jobs: Sequence[Job[Source]], *, death: bool
+    store: Path, recipe: Recipe[Source, Made], jobs: Sequence[Job[Source]]
 ) -> dict[str, Outcome]:
     """Clips that must not be made again, by id, with what the ledger says about each.
 
-    Clips that dead processes had in their hands are tried first.
+    Clips that dead processes had in their hands are tried first. All workers of a run die with the
+    first, so the trials end with the first clip that crashed; one that is missed is met again.
 
     Args:
         store: Folder of finished work.
         recipe: How a clip is made.
         jobs: The clips in question; nobody else's marks are touched.
-        death: Whether a worker of this run has just died. The others died with it, so that the
-            trials end with the first clip that crashed; one that is missed is met again.
     """
     marks = _stale_marks(store)
-    known = {path.stem for path in (store / CRASHED).glob("*.json")}
+    known = {path.stem for path in (store / CRASHED).glob("*.txt")}
     if not marks and not known:
         return {}
     by_key = {recipe.key([job]): job for job in jobs}
-    marks = [mark for mark in marks if mark.key in by_key]
-    for key in sorted({mark.key for mark in marks if death or mark.alone} - known):
+    marks = {path: key for path, key in marks.items() if key in by_key}
+    for key in sorted(set(marks.values()) - known):
         if _try(store, recipe, key, by_key[key]):
             known.add(key)
-            if death:
-                break
-    for mark in marks:
-        mark.path.unlink(missing_ok=True)
+            break
+    for path in marks:
+        path.unlink(missing_ok=True)
     return {by_key[key].id: _outcome(store, key, by_key[key].id) for key in known & by_key.keys()}
 
 
@@ -124,15 +102,13 @@ def _maker(mark: Path) -> str:
     return mark.name.partition(".")[0]
 
 
-def _stale_marks(store: Path) -> list[Mark]:
-    """Whole marks, but for those of living processes of this host."""
-    marks = []
+def _stale_marks(store: Path) -> dict[Path, str]:
+    """Marks, but for those of living processes of this host, and the keys of their clips."""
+    marks = {}
     for path in sorted((store / MARKS).glob("*")):
-        if is_of_this_host(_maker(path)) and not is_stale(path):
-            continue
-        with suppress(OSError, ValueError):
-            key, how = path.read_text().split()
-            marks.append(Mark(path, key, how == "alone"))
+        if is_stale(path) or not is_of_this_host(_maker(path)):
+            with suppress(OSError, ValueError):
+                marks[path] = path.read_text()
     return marks
 
 
@@ -144,45 +120,37 @@ def _try(store: Path, recipe: Recipe[Source, Made], key: str, job: Job[Source]) 
         if not end:
             return False
     announce(recipe.kind, f"{job.id} crashed the process ({end}); going on without it")
-    write_atomic(store / CRASHED / f"{key}.json", json.dumps({"end": end}).encode())
+    write_atomic(store / CRASHED / f"{key}.txt", end.encode())
     return True
 
 
 def _outcome(store: Path, key: str, sample_id: str) -> Outcome:
-    try:
-        note: Mapping[str, Any] = json.loads((store / CRASHED / f"{key}.json").read_bytes())
-        end = str(note["end"])
-    except (OSError, ValueError, KeyError, TypeError):
-        end = "unknown"
+    end = (store / CRASHED / f"{key}.txt").read_text()
     problem = f"its decoder or estimator crashed the process ({end})"
     return Outcome(sample_id, "CRASHED", f"{problem}; encode the video again or leave it out")
 
 
 def _end_of(make: Callable[[Source], Made], source: Source) -> str:
     """How the process that made one clip ended: empty if as it should, else such as SIGSEGV."""
-    here, there = get_context("spawn").Pipe(duplex=False)
-    process = get_context("spawn").Process(target=_alone, args=(make, source, there), daemon=True)
+    context = get_context("spawn")
+    began = context.RawValue(c_bool, False)
+    process = context.Process(target=_alone, args=(make, source, began), daemon=True)
     process.start()
-    there.close()
     try:
-        said = []
-        with suppress(EOFError):
-            while True:
-                said.append(here.recv_bytes())
         process.join()
     finally:
         process.kill()
-        here.close()
     # One that never began was not ended by the clip.
-    return _name(process.exitcode or 0) if said == [b"began"] else ""
+    return _name(process.exitcode or 0) if began.value and process.exitcode else ""
 
 
-def _alone(make: Callable[[Source], Made], source: Source, there: Connection) -> None:
-    there.send_bytes(b"began")
+def _alone(make: Callable[[Source], Made], source: Source, began: Any) -> None:
+    began.value = True
     # What is wrong with a clip in other ways is found, and told, by the worker that gets it.
     with suppress(Exception):
         make(source)
-    there.send_bytes(b"ended")
+    # At once: what crashes at the interpreter's end is not the clip.
+    os._exit(0)
 
 
 def _name(exit_code: int) -> str:

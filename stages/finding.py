@@ -79,7 +79,8 @@ def make_jobs(
             label="JSON files",
             scratch=store,
         )
-        told = [sha256 for chunk in digested for sha256 in chunk]
+        digests = {sample_id: sha256 for chunk in digested for sample_id, sha256 in chunk.items()}
+        told = [digests[sample.id] for sample in samples]
     segments = segment_inputs(samples)
     return [
         _job(raw, store, sample, plan, sha256, segments[sample.id])
@@ -191,15 +192,15 @@ def json_folder(raw: Path, name: str) -> Path:
     return raw / inside
 
 
-def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> list[str]:
-    found = []
+def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> dict[str, str]:
+    found = {}
     for sample in samples:
         try:
             folder = json_folder(raw, _folder_name(sample))
-            found.append(folder_digest(folder, sample.start, sample.stop))
+            found[sample.id] = folder_digest(folder, sample.start, sample.stop)
         except ClipRejected as rejected:
             # Told again, and put into the ledger, when the clip is made.
-            found.append(digest([rejected.code]))
+            found[sample.id] = digest([rejected.code])
         tick()
     return found
 
@@ -210,20 +211,20 @@ def _job(
     inputs = {"video": sample.sha256, **segment}
     if plan.source in READ:
         inputs["skeleton"] = sha256
-    kept = f"{DETECTIONS}/{digest([inputs, dict(plan.producer)])}.npz"
+    kept = store / DETECTIONS / f"{digest([inputs, dict(plan.producer)])}.npz"
     skeleton = _folder_name(sample) if plan.source == JSON else sample.skeleton
     source = Source(
         raw,
         sample.video,
         sample.sha256,
-        store / kept,
+        kept,
         skeleton,
         sha256,
         start=sample.start,
         stop=sample.stop,
     )
     # The length of a whole video is not known before it is decoded.
-    return Job(sample.id, inputs, source, kept, FRAME_BYTES * max(0, sample.stop - sample.start))
+    return Job(sample.id, inputs, source, FRAME_BYTES * max(0, sample.stop - sample.start))
 
 
 def _folder_name(sample: Sample) -> str:

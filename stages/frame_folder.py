@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from stroi.cache.digests import digest, sha256_bytes
 from stroi.cache.errors import ClipRejected
+from stroi.cache.picture_headers import picture_size
 from stroi.cache.received import read_plain
 from stroi.stages.frame_source import MAX_FRAMES, FrameSource
-from stroi.stages.image_size import image_size
-from stroi.stages.memory import memory_budget
 from stroi.stages.video_opening import MAX_SIDE, MIN_SIDE, shown
 
 MAX_BYTES = 2**26
@@ -132,7 +131,7 @@ def read_image(file: Path) -> NDArray[np.uint8]:
     """
     data = _content(file)
     try:
-        width, height = image_size(data)
+        width, height = picture_size(data, "JPEG", "PNG")
     except ValueError as error:
         raise _rejected("VIDEO_FRAMES", file, str(error)) from None
     if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
@@ -142,10 +141,9 @@ def read_image(file: Path) -> NDArray[np.uint8]:
             remedy=f"use images with sides from {MIN_SIDE} to {MAX_SIDE} px",
         )
     try:
-        with memory_budget(2**26 + 16 * width * height):
-            frame = cv2.imdecode(
-                np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-            )
+        frame = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
     except (cv2.error, MemoryError):
         frame = None
     if frame is None or frame.shape != (height, width, 3):

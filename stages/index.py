@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import click
@@ -104,13 +103,13 @@ def _measure_all(
         label="index",
         scratch=store,
     )
-    return dict(zip(places, chain.from_iterable(results), strict=True))
+    return {place: measured for chunk in results for place, measured in chunk.items()}
 
 
-def _measure_chunk(raw: Path, places: Sequence[str], tick: Tick) -> list[Measured]:
-    found = []
+def _measure_chunk(raw: Path, places: Sequence[str], tick: Tick) -> dict[str, Measured]:
+    found = {}
     for place in places:
-        found.append(_measure(raw / place))
+        found[place] = _measure(raw / place)
         tick()
     return found
 

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from stroi.cache.errors import RefusedInput, StroiError
+from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.pipeline.options import say
 from stroi.pipeline.strict_yaml import printable
-from stroi.stages.looking import MODELS, look
-from stroi.stages.memory import address_space
+from stroi.stages.memory import limit_memory
 
 if TYPE_CHECKING:
     from stroi.stages.pose.openpose_json import JsonModel
 
-ADDRESS_BYTES = 2**31
-"""Address space of a look beyond what this process has; libraries take half a gigabyte of it."""
+MODELS: tuple[JsonModel, ...] = ("BODY_25", "BODY_25B", "COCO")
+"""What OpenPose may have run; its files do not say it."""
+
+MEMORY_BYTES = 2**31
+VIDEO_BYTES = 2**28
+"""Memory of a look beyond what this process has; a frame of 4096 x 4096 px takes 0.1 GB."""
 
 CPU_SECONDS = 10
 BYTES_PER_CPU_SECOND = 200_000
 """Processor time of a look: the slowest file is a video, of which a second takes this at most."""
 
+VIDEOS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm")
+_SHOWN = 5
 _MAX_ANSWER = 2**20
 _UNTRUSTED = "do not use the file; fetch it again from someone you trust"
 
 
 def look_confined(path: Path, json_model: JsonModel) -> list[str]:
-    """`stroi.stages.looking.look` in a child process with limits on time and memory.
+    """`look` in a child process with limits on time and memory.
 
     Raises:
         RefusedInput: As `look`; ``READER_CRASHED``, ``READER_TIME`` or ``READER_MEMORY``.
@@ -79,11 +85,11 @@ def _limit(path: Path) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, address_space() + ADDRESS_BYTES),
     ):
         hard = resource.getrlimit(what)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(what, (bound, hard))
+    limit_memory(VIDEO_BYTES if path.suffix.lower() in VIDEOS else MEMORY_BYTES)
 
 
 def _understood(path: Path, answer: bytes, status: int) -> list[str]:
@@ -108,6 +114,122 @@ def _understood(path: Path, answer: bytes, status: int) -> list[str]:
     raise RefusedInput(
         "READER_CRASHED", f"{str(path)!a}: its reader crashed ({how})", remedy=_UNTRUSTED
     )
+
+
+def look(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
+    """Check a file to its last byte and describe it.
+
+    Its name's ending says what it has to be. Modules that read it are loaded only now, so that
+    looking at one kind costs nothing for another.
+
+    Args:
+        path: The file.
+        json_model: Model of an OpenPose file, one of `MODELS`.
+
+    Returns:
+        Printable lines: what it is, and its particulars.
+
+    Raises:
+        RefusedInput: ``FILE_KIND`` if no reader is for this ending; any refusal of the readers.
+    """
+    kind = LOOKS.get(path.suffix.lower())
+    if kind is None:
+        endings = " ".join(sorted(LOOKS))
+        raise RefusedInput(
+            "FILE_KIND", f"{str(path)!a}: no reader for this ending", remedy=f"known are: {endings}"
+        )
+    try:
+        return [printable(line, 500) for line in kind(path, json_model)]
+    except ClipRejected as error:
+        # In a run the clip is left out and the run goes on; here there is nothing but this file.
+        raise RefusedInput(error.code, error.message, remedy=error.remedy) from error
+
+
+def _weights(path: Path, _: JsonModel) -> Iterator[str]:
+    from stroi.trainer.weights_file import check_weights
+
+    file = check_weights(path)
+    numbers = sum(math.prod(tensor.shape) for tensor in file.tensors.values())
+    yield f"weights: {len(file.tensors)} tensors, {numbers} numbers, all finite"
+    if "model" in file.meta:
+        classes = file.meta.get("classes")
+        count = len(classes) if isinstance(classes, list) else "no"
+        yield f"a checkpoint of stroi: model {str(file.meta['model'])[:40]}, {count} classes"
+    for name, tensor in list(file.tensors.items())[:_SHOWN]:
+        yield f"  {name[:60]} {tensor.kind} {tensor.shape}"
+    if len(file.tensors) > _SHOWN:
+        yield f"  and {len(file.tensors) - _SHOWN} more"
+
+
+def _openpose(path: Path, model: JsonModel) -> Iterator[str]:
+    from stroi.stages.pose.openpose_json import read_openpose_json
+
+    people = read_openpose_json(path, model=model)
+    yield f"OpenPose frame ({model}): {len(people)} {'person' if len(people) == 1 else 'people'}"
+    for number, person in enumerate(people):
+        found = person[:, 2] > 0
+        yield f"  person {number}: {found.sum()} of 25 joints of BODY_25"
+
+
+def _skeleton(path: Path, _: JsonModel) -> Iterator[str]:
+    from stroi.pipeline.datasets.ntu_skeleton import read_ntu_skeleton
+
+    skeleton = read_ntu_skeleton(path)
+    yield f"NTU skeleton: {skeleton.frames} frames, {len(skeleton.bodies)} bodies"
+    for body in skeleton.bodies[:_SHOWN]:
+        yield f"  body {body.id}: in {len(body.frames)} frames"
+    if len(skeleton.bodies) > _SHOWN:
+        yield f"  and {len(skeleton.bodies) - _SHOWN} more"
+
+
+def _video(path: Path, _: JsonModel) -> Iterator[str]:
+    from stroi.stages.video import read_frames
+
+    frames = read_frames(path)
+    while frames.skip():
+        frames.picture()
+    info = frames.info
+    yield (
+        f"video: {info.frames} frames decode of {info.declared} declared, "
+        f"{info.width} x {info.height} px, {info.fps:g} frames per second"
+    )
+
+
+def _shard(path: Path, _: JsonModel) -> Iterator[str]:
+    from stroi.cache.formats import FORMATS
+    from stroi.cache.hdf5 import map_arrays
+    from stroi.cache.schema import check_contents
+
+    refusal: StroiError | None = None
+    for fmt in FORMATS.values():
+        try:
+            arrays = map_arrays(fmt, path)
+        except RefusedInput as error:
+            refusal = error
+            if error.message.endswith(f"want {fmt.kind}"):
+                continue
+            raise
+        check_contents(fmt, arrays, str(path))
+        samples = len(arrays[fmt.fields[0].name])
+        yield f"shard of kind {fmt.kind}: {samples} samples; `stroi cache verify` its folder too"
+        for name, array in arrays.items():
+            yield f"  {name} {array.dtype} {array.shape}"
+        return
+    if refusal is not None:
+        raise refusal
+
+
+Look = Callable[[Path, "JsonModel"], Iterator[str]]
+LOOKS: dict[str, Look] = {
+    ".safetensors": _weights,
+    ".pth": _weights,
+    ".pt": _weights,
+    ".json": _openpose,
+    ".skeleton": _skeleton,
+    ".h5": _shard,
+    **dict.fromkeys(VIDEOS, _video),
+}
+"""Reader by the ending of a file's name."""
 
 
 @click.command(

@@ -1,46 +1,32 @@
-"""How much a decoder may take: a few kilobytes of video can ask for gigabytes of picture."""
+"""A limit on the memory of a process: a few kilobytes of video can ask for gigabytes of picture."""
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from threading import RLock
 
-_STATM = Path("/proc/self/statm")
-_PAGE = resource.getpagesize()
-_alone = RLock()
-
-
-def address_space() -> int:
-    """Address space of this process in bytes; 0 where the system does not tell."""
-    try:
-        return int(_STATM.read_bytes().split(None, 1)[0]) * _PAGE
-    except OSError:
-        return 0
+DECODER_BYTES = 3 * 2**30
+"""What a process that decodes videos may take beyond what it has at its first: room for 60 frames
+of 4096 x 4096 px, but not for the largest picture that FFmpeg would decode."""
 
 
-@contextmanager
-def memory_budget(size: int) -> Iterator[None]:
-    """Let this process grow by at most `size` bytes of address space for a while.
+@cache
+def limit_memory(size: int = DECODER_BYTES) -> None:
+    """Let this process grow by at most `size` bytes from now on; once for each size.
 
     What asks for more gets no memory, and the library that asked fails as if there were none.
-    Where the system does not tell a process its size, nothing is limited. The limit is the
-    process's: of several threads that want one, each waits for the one before.
+    Where the system does not tell a process its size, nothing is limited. A stricter limit stays.
+    Memory that is only reserved, as GPU drivers do, does not count.
 
     Args:
-        size: Bytes beyond what the process has now.
+        size: Bytes of private memory beyond what the process has now.
     """
-    with _alone:
-        used = address_space()
-        if not used:
-            yield
-            return
-        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min([used + size, *bounds]), hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[5])
+    except OSError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
+    limit = pages * resource.getpagesize() + size
+    resource.setrlimit(resource.RLIMIT_DATA, (min([limit, *bounds]), hard))

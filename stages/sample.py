@@ -37,7 +37,7 @@ def render_demo(raw: Path, params: SampleParams, workers: Workers, store: Path) 
     plan = plan_demo(**params.model_dump())
     (raw / "videos").mkdir(parents=True, exist_ok=True)
     chunks = [plan[at : at + _CHUNK] for at in range(0, len(plan), _CHUNK)]
-    truths = fan_out(
+    rendered = fan_out(
         partial(_render_all, raw),
         chunks,
         workers=workers,
@@ -45,11 +45,7 @@ def render_demo(raw: Path, params: SampleParams, workers: Workers, store: Path) 
         label="sample",
         scratch=store,
     )
-    joints = {
-        clip.sample_id: truth
-        for chunk, found in zip(chunks, truths, strict=True)
-        for clip, truth in zip(chunk, found, strict=True)
-    }
+    joints = {sample_id: truth for chunk in rendered for sample_id, truth in chunk.items()}
     ids = sorted(joints)
     write_atomic(raw / JOINTS, encode_skeletons(ids, [joints[sample_id] for sample_id in ids]))
     rows = (
@@ -64,10 +60,10 @@ def _video(clip: DemoClip) -> str:
     return f"videos/{clip.sample_id}.avi"
 
 
-def _render_all(raw: Path, clips: Sequence[DemoClip], tick: Tick) -> list[Clip]:
-    truths = []
+def _render_all(raw: Path, clips: Sequence[DemoClip], tick: Tick) -> dict[str, Clip]:
+    truths = {}
     for clip in clips:
-        truths.append(render_clip(clip, raw / _video(clip)))
+        truths[clip.sample_id] = render_clip(clip, raw / _video(clip))
         tick()
     return truths
 

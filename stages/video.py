@@ -7,8 +7,7 @@ and stamp others out of order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from stroi.cache.errors import ClipRejected
 from stroi.pipeline.index import tolerance
 from stroi.stages.frame_folder import FolderFrames
 from stroi.stages.frame_source import FrameSource, VideoInfo
-from stroi.stages.memory import memory_budget
 from stroi.stages.video_opening import leave_open, open_at, shown
 
 __all__ = ["Frames", "VideoInfo", "read_frames", "read_selected"]
@@ -51,16 +49,21 @@ class Frames(FrameSource):
             declared=int(declared) if 0 < declared < 2**31 else 0,
         )
         self._read = self._opened.read
-        self._budget = _frame_budget(self._capture)
 
     def _step(self) -> bool:
-        with self._memory():
-            self._sound = self._sound and self._capture.grab()
+        self._sound = self._sound and self._capture.grab()
         return self._sound
 
     def _pixels(self) -> NDArray[np.uint8]:
-        with self._memory():
+        try:
             good, frame = self._capture.retrieve()
+        except (cv2.error, MemoryError):
+            self._sound = False
+            raise ClipRejected(
+                "VIDEO_MEMORY",
+                f"{shown(self._path)}: frame {self._read - 1} needs more memory than there is",
+                remedy="encode the video again or leave it out",
+            ) from None
         if not good or frame.dtype != np.uint8 or frame.ndim != 3:
             self._sound = False
             raise ClipRejected(
@@ -94,21 +97,6 @@ class Frames(FrameSource):
         # Whoever forgot to close it may be the interpreter at its end.
         self._sound = False
         super().__del__()
-
-    @contextmanager
-    def _memory(self) -> Iterator[None]:
-        """A frame's memory: pictures far larger than the header says would take any amount."""
-        try:
-            with memory_budget(self._budget):
-                yield
-        except (cv2.error, MemoryError):
-            self._sound = False
-            raise ClipRejected(
-                "VIDEO_MEMORY",
-                f"{shown(self._path)}: frame {self._read} needs more memory than frames of the"
-                " header's size do",
-                remedy="encode the video again or leave it out",
-            ) from None
 
 
 def read_frames(path: Path, start: int = 0, stop: int = 0) -> FrameSource:
@@ -182,10 +170,3 @@ def read_selected(
             if index in chosen:
                 found[index] = frames.picture()
     return found
-
-
-def _frame_budget(capture: cv2.VideoCapture) -> int:
-    """Bytes that one step of the decoder may take: some frames, at 16 bytes a pixel."""
-    width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
-    height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    return 64 * 2**20 + 16 * int(width * height)

@@ -11,7 +11,7 @@ from threading import Lock
 import cv2
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.memory import memory_budget
+from stroi.stages.memory import limit_memory
 from stroi.stages.source import file_state
 
 MAX_SIDE = 4096
@@ -19,9 +19,6 @@ MAX_SIDE = 4096
 
 MIN_SIDE = 16
 """Shortest frame side that is read, in px."""
-
-OPENING_BYTES = 192 * 2**20
-"""Memory for finding out what is in a file; 20 MB are usual at 4096 x 4096 px."""
 
 # Read by OpenCV whenever a video is opened, not when the module is imported.
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
@@ -181,8 +178,8 @@ def _capture(path: Path, fd: int) -> cv2.VideoCapture:
     name = f"/proc/self/fd/{fd}"
     if not Path(name).exists():
         name = f"file:{path.absolute()}"
-    with memory_budget(OPENING_BYTES):
-        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    limit_memory()
+    capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not capture.isOpened():
             raise ClipRejected(

@@ -16,8 +16,7 @@ COMMANDS: Table = {
     "unpack": (f"{_HERE}.packing:unpack_command", "Make packed mosaics fast to read again."),
     "export": (f"{_HERE}.export:command", "Publish a cache with a card."),
     "import": (f"{_HERE}.receive:command", "Check a received cache and place it."),
-    "audit": ("stroi.pipeline.audit:command", "Check what DVC fetched, before it is checked out."),
-    "prune": ("stroi.pipeline.prune:command", "Remove stored work that no out needs any more."),
+    "prune": ("stroi.pipeline.prune:command", "Remove stored work that no out links to."),
 }
 
 
@@ -25,7 +24,7 @@ COMMANDS: Table = {
 def command() -> None:
     """Verify, compare, pack and share caches: folders that hold a manifest.json.
 
-    Most need nothing but the folder; `verify --dataset`, `audit` and `prune` look at the project.
+    Most need nothing but the folder; `verify --dataset` and `prune` look at the project.
     Exit codes: 0 good, 1 failed or (`diff`) different, 2 wrong usage, 3 refused input or (`verify`)
     a problem found, 4 in use.
     """

@@ -14,7 +14,7 @@ from stroi.cache.ids import ID_BYTES, check_ids
 from stroi.pipeline.csv_tables import MAX_TEXT, check_inside
 from stroi.pipeline.datasets.listing import Listed, Listing
 from stroi.pipeline.ledger import Outcome
-from stroi.pipeline.name_pattern import NamePattern, parse_pattern
+from stroi.pipeline.name_pattern import compile_pattern
 
 VIDEO_ENDINGS = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm")
 """Files that are listed as videos, in any case; what is in them is judged when they are opened."""
@@ -57,7 +57,7 @@ def list_folders(root: Path, pattern: str = "") -> Listing:
             link, behind which DVC would not see a change, ``DATASET_MISSING`` if a folder cannot
             be read.
     """
-    told = parse_pattern(pattern) if pattern else None
+    told = compile_pattern(pattern) if pattern else None
     found = [problem or _listed(root, place, told) for place, problem in _videos(root)]
     clips = [one for one in found if isinstance(one, Listed)]
     others = [one for one in found if isinstance(one, Outcome)]
@@ -92,7 +92,7 @@ def _without_ending(place: str) -> str:
     return stem if f"{dot}{ending}".lower() in VIDEO_ENDINGS else place
 
 
-def _listed(root: Path, place: str, pattern: NamePattern | None) -> Listed | Outcome:
+def _listed(root: Path, place: str, pattern: re.Pattern[str] | None) -> Listed | Outcome:
     name = sample_id(place)
     try:
         check_inside(root, 0, "path", place)
@@ -102,8 +102,9 @@ def _listed(root: Path, place: str, pattern: NamePattern | None) -> Listed | Out
         detail = f"a path that cannot be listed: use at most {MAX_TEXT} printable characters"
         return Outcome(name, "NAME_BAD", f"{detail}, without spaces at the ends of names")
     *split, label, last = place.split("/")
-    fields = pattern.match(_without_ending(last)) if pattern else {}
-    if fields is None or any(value != value.strip() for value in fields.values()):
+    match = pattern.fullmatch(_without_ending(last)) if pattern else None
+    fields = match.groupdict() if match else {}
+    if (pattern and not match) or any(value != value.strip() for value in fields.values()):
         return Outcome(name, "NAME_PATTERN", f"{last!a} does not fit index.pattern")
     return Listed(
         id=name,

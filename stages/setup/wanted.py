@@ -10,7 +10,7 @@ import click
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.datasets import ADAPTERS
 from stroi.pipeline.datasets.table import TABLE
-from stroi.pipeline.name_pattern import parse_pattern
+from stroi.pipeline.name_pattern import compile_pattern
 from stroi.stages.setup.splitting import COLUMNS
 
 WRITTEN = ("folders", "table", "smarthome-untrimmed")
@@ -87,7 +87,7 @@ def check_pattern(text: str) -> str:
     """
     try:
         if text:
-            parse_pattern(text)
+            compile_pattern(text)
     except ValueError as error:
         raise click.UsageError(f"{text[:80]!a} is no pattern: {error}") from None
     return text

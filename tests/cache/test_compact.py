@@ -192,5 +192,5 @@ def test_bad_blob_is_named(read: Callable[[dict[str, Array]], object], tmp_path:
     arrays = compact(tmp_path, make_mosaics(IDS))
     arrays["blob"] = arrays["blob"].copy()
     arrays["blob"][blob_ends(arrays)[0]] ^= 1
-    with pytest.raises(RefusedInput, match="IMAGE_HEADER: here: 'b' is not a JPEG picture"):
+    with pytest.raises(RefusedInput, match="IMAGE_HEADER: here: 'b': no JPEG or WebP image"):
         read(arrays)

@@ -68,6 +68,9 @@ def _lasting(root: Path) -> dict[str, tuple[object, ...]]:
     return {name: state for name, state in tree(root).items() if not name.startswith(".stroi")}
 
 
-def assert_inspect_refuses(path: Path, code: str, says: str, *options: str) -> None:
+def assert_inspect_refuses(
+    path: Path, code: str, says: str, *options: str, peak: int = PEAK
+) -> None:
     """``stroi inspect`` refuses a file."""
-    assert_refused(["inspect", *options, path], path.parent, code, says, names=str(path))
+    command = ["inspect", *options, path]
+    assert_refused(command, path.parent, code, says, names=str(path), peak=peak)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -73,3 +74,12 @@ def square(number: int, tick: Tick) -> int:
 def refuse(number: int, tick: Tick) -> int:
     """Never anything."""
     raise ClipRejected("CODE", f"number {number}", remedy="take another")
+
+
+def wait_for(path: str, tick: Tick) -> str:
+    """The path, once there is such a file; at once if it is empty."""
+    end = time.monotonic() + 60
+    while path and not Path(path).exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    tick()
+    return path

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.verify import verify
+from stroi.pipeline.prune import find_unused
 
 sys.path.insert(0, str(Path(__file__).parent))
 from projects import dvc, environment, new_repository, tree
@@ -84,7 +85,7 @@ def test_it_stays_so_when_a_stage_runs_again(project: Path) -> None:
     assert _all(project) <= 1.1 * _data(project)
 
 
-def test_other_params_cost_their_own_bytes_until_they_are_pruned(project: Path) -> None:
+def test_other_params_cost_their_own_bytes(project: Path) -> None:
     profile = project / "profiles" / "tiny.yaml"
     text = profile.read_text()
     before, first = _all(project), tree(_out(project, "mosaics"))
@@ -96,6 +97,8 @@ def test_other_params_cost_their_own_bytes_until_they_are_pruned(project: Path) 
     assert "Running stage 'mosaics@tiny'" not in _repro(project), "DVC's run cache has them"
     assert tree(_out(project, "mosaics")) == first
     assert verify(_out(project, "mosaics")) == []
+    kept = find_unused(project / ".stroi", 0)
+    assert kept == {}, "DVC's cache holds links to the shards of both params"
 
 
 def test_without_dvc_out_and_store_share_the_bytes(project: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fan-out: order of results, progress lines, errors."""
+"""Fan-out: results, progress lines, errors."""
 
 from __future__ import annotations
 
@@ -15,25 +15,34 @@ from stroi.pipeline.fanout import Workers, fan_out
 from stroi.pipeline.progress import progress
 
 sys.path.insert(0, str(Path(__file__).parent))
-from recipes import refuse, square
+from recipes import refuse, square, wait_for
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_results_keep_the_order_of_the_tasks(
+def test_every_task_gives_a_result(
     tmp_path: Path, jobs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = fan_out(
         square, range(9), workers=Workers(jobs), total=9, label="squares", scratch=tmp_path
     )
-    assert results == [number * number for number in range(9)]
+    assert sorted(results) == [number * number for number in range(9)]
     assert "squares: 9/9 clips in" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slow_task_holds_back_no_other(tmp_path: Path) -> None:
+    """The first waits for a file that is there once the second has come."""
+    flag = str(tmp_path / "flag")
+    stream = fan_out(wait_for, [flag, ""], workers=Workers(2), total=2, label="x", scratch=tmp_path)
+    assert next(stream) == ""
+    Path(flag).touch()
+    assert list(stream) == [flag]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_error_of_a_task_arrives_whole(tmp_path: Path, jobs: int) -> None:
     with pytest.raises(ClipRejected) as caught:
-        fan_out(refuse, [3], workers=Workers(jobs), total=1, label="x", scratch=tmp_path)
+        list(fan_out(refuse, [3], workers=Workers(jobs), total=1, label="x", scratch=tmp_path))
     assert (caught.value.code, caught.value.remedy) == ("CODE", "take another")
 
 
@@ -47,7 +56,7 @@ def test_dask_needs_a_scheduler(
     monkeypatch.setattr("stroi.pipeline.fanout._PATIENCE", 1)
     workers = Workers(2, "dask", address)
     with pytest.raises(ParamsError, match=f"{text}.*add --scheduler tcp://HOST:PORT"):
-        fan_out(square, [1], workers=workers, total=1, label="x", scratch=tmp_path)
+        list(fan_out(square, [1], workers=workers, total=1, label="x", scratch=tmp_path))
 
 
 def test_dask_needs_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +66,7 @@ def test_dask_needs_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with LocalCluster(n_workers=0, dashboard_address=None, local_directory=tmp_path) as cluster:
         workers = Workers(2, "dask", cluster.scheduler_address)
         with pytest.raises(ParamsError, match="has no workers"):
-            fan_out(square, [1], workers=workers, total=1, label="x", scratch=tmp_path)
+            list(fan_out(square, [1], workers=workers, total=1, label="x", scratch=tmp_path))
 
 
 def test_folders_of_killed_runs_are_removed(tmp_path: Path) -> None:
@@ -66,7 +75,7 @@ def test_folders_of_killed_runs_are_removed(tmp_path: Path) -> None:
     left = tmp_path / f"progress.tmp-{dead.pid}-{this_process().split('-')[1]}-00000000"
     left.mkdir()
     (left / "1").write_bytes(b".")
-    fan_out(square, [1], workers=Workers(), total=1, label="x", scratch=tmp_path)
+    list(fan_out(square, [1], workers=Workers(), total=1, label="x", scratch=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,12 +1,13 @@
-"""What nobody uses goes when told to; all else stays."""
+"""What no out links to goes when asked; all else stays."""
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,7 @@ from stroi.cache.locks import lock
 from stroi.cache.processes import this_process
 from stroi.cache.verify import verify
 from stroi.pipeline.fanout import Workers
-from stroi.pipeline.plans import PLANS
-from stroi.pipeline.prune import Also, command, find_unused, remove
+from stroi.pipeline.prune import command, find_unused, prune
 from stroi.pipeline.shards import STORE_LOCK, build_shards
 from stroi.pipeline.suspects import CRASHED, MARKS
 
@@ -54,87 +54,91 @@ def _shelf(project: Path) -> set[str]:
 
 
 def _run(project: Path, *options: str) -> Result:
-    return CliRunner().invoke(command, ["--root", str(project), *options], catch_exceptions=False)
+    arguments = ["--root", str(project), "--older-than", "0", *options]
+    return CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
-def _dead() -> str:
-    """Name of a process of this host that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return f"{process.pid}-{this_process().split('-')[1]}"
+def _on_disk(project: Path, names: set[str]) -> int:
+    return sum((project / ".stroi" / "texts" / name).stat().st_blocks * 512 for name in names)
 
 
-def test_what_outs_use_stays(project: Path) -> None:
+def test_what_outs_link_to_stays(project: Path) -> None:
     before = _shelf(project)
-    result = _run(project, "--yes")
-    assert result.output == f"{project / '.stroi'}: all is used\n"
+    store = project / ".stroi"
+    assert _run(project).output == f"would remove 0 files, 0 B, from {store}\n"
+    assert _run(project, "--yes").output == f"removed 0 files, 0 B, from {store}\n"
     assert _shelf(project) == before
 
 
-def test_earlier_params_are_named_first_and_removed_when_told(project: Path) -> None:
+def test_earlier_params_are_named_first_and_removed_when_asked(project: Path) -> None:
     first = _shelf(project)
     out = _build(project, factor=2)
-    size = sum((project / ".stroi" / "texts" / name).stat().st_size for name in first)
-    result = _run(project)
-    lines = result.output.splitlines()
-    assert lines[0] == f"texts: 6 files, {size / 1e6:.1f} MB"
-    assert lines[1].startswith("frees 0.0 MB")
-    assert lines[2] == f"would remove 6 files from {project / '.stroi'}; add --yes to do it"
+    what = f"6 files, {_on_disk(project, first) / 1000:.1f} kB"
+    store = project / ".stroi"
+    assert _run(project).output.splitlines() == [
+        f"texts: {what}",
+        f"would remove {what}, from {store}; add --yes to do it",
+    ]
     assert first < _shelf(project)
-    assert _run(project, "--yes").output.endswith(f"removed 6 files from {project / '.stroi'}\n")
+    assert _run(project, "--yes").output.endswith(f"removed {what}, from {store}\n")
     assert _shelf(project).isdisjoint(first)
     assert len(_shelf(project)) == 6
     assert verify(out) == []
 
 
+def test_params_that_come_back_are_computed_anew(project: Path) -> None:
+    before = (project / "data" / "a" / "texts" / "texts-00000.h5").read_bytes()
+    _build(project, factor=2)
+    prune(project / ".stroi", 0)
+    (project / "work.log").unlink()
+    out = _build(project)
+    assert len((project / "work.log").read_text().split()) == 7
+    assert (out / "texts-00000.h5").read_bytes() == before
+
+
 def test_every_out_of_every_project_with_this_store_counts(project: Path) -> None:
-    """Two outs by other params: both are in use until one's data set is gone."""
     _build(project, factor=2, name="b")
-    assert find_unused(project / ".stroi") == []
-    shutil.rmtree(project / "data" / "b" / "texts")
-    assert find_unused(project / ".stroi") == [], "DVC deletes an out before its stage runs"
+    assert find_unused(project / ".stroi", 0) == {}
     shutil.rmtree(project / "data" / "b")
-    assert {file.what for file in find_unused(project / ".stroi")} == {"texts", PLANS}
-    assert len(remove(project / ".stroi")) == 7
+    assert len(prune(project / ".stroi", 0)) == 6
     assert len(_shelf(project)) == 6
 
 
-def test_store_and_outs_may_move_together(
-    project: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    moved = tmp_path_factory.mktemp("moved") / "project"
-    shutil.move(project, moved)
-    assert find_unused(moved / ".stroi") == []
-
-
-def test_interrupted_run_keeps_what_it_has(project: Path) -> None:
-    """The plan is written before the work: a run that is killed has not lost to prune."""
-    (project / "texts" / "clip6.txt").write_text("lost")
-    with pytest.raises(Exception, match="CLIP_READ"):
-        _build(project, factor=3)
-    finished = _shelf(project)
-    remove(project / ".stroi")
-    kept = _shelf(project)
-    (project / "texts" / "clip6.txt").write_text("text 6")
-    (project / "work.log").unlink()
-    _build(project, factor=3)
-    assert kept < finished, "factor 1 is gone"
-    assert (project / "work.log").read_text().split() == ["clip6"]
-
-
-def test_removed_bytes_are_counted_by_links(project: Path) -> None:
-    """Bytes that an out still has are not freed."""
-    big = project / "texts" / "clip6.txt"
-    big.write_text("big " * 500_000)
-    _build(project)
-    kept = project / "kept.h5"
+def test_a_link_anywhere_else_counts_as_well(project: Path) -> None:
+    """DVC's cache holds links of its own: removing ours would free nothing."""
+    kept = project / "object"
     os.link(project / "data" / "a" / "texts" / "texts-00002.h5", kept)
     _build(project, factor=2)
-    shared = next(file for file in find_unused(project / ".stroi") if file.bytes > 1e6)
-    assert shared.freed == 0
-    assert "4.0 MB have links in outs or DVC's cache and stay there" in _run(project).output
+    assert len(find_unused(project / ".stroi", 0)) == 4
     kept.unlink()
-    assert "frees 4.0 MB" in _run(project, "--yes").output
+    assert len(find_unused(project / ".stroi", 0)) == 6
+
+
+def test_the_age_counts_from_the_last_link(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for work done long ago: DVC deletes an out before its stage runs."""
+    for path in (project / ".stroi" / "texts").iterdir():
+        os.utime(path, (0, 0))
+    _build(project, factor=2)
+    store, now = project / ".stroi", time.time()
+    assert CliRunner().invoke(command, ["--root", str(project)]).output.startswith("would remove 0")
+    monkeypatch.setattr(time, "time", lambda: now + 6.9 * 86400)
+    assert find_unused(store, 7) == {}
+    monkeypatch.setattr(time, "time", lambda: now + 7.1 * 86400)
+    assert len(find_unused(store, 7)) == 6
+    assert CliRunner().invoke(command, ["--root", str(project)]).output.startswith("texts: 6 files")
+
+
+def test_where_copies_stand_in_for_links_the_outs_stay_good(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_link(source: object, target: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", no_link)
+    out = _build(project, name="copied")
+    shutil.rmtree(project / "data" / "a")
+    assert len(prune(project / ".stroi", 0)) == 6
+    assert verify(out) == []
 
 
 @pytest.mark.parametrize("name", [STORE_LOCK, "mosaics-a.lock", "resnet-plain-a.lock"])
@@ -153,10 +157,10 @@ def test_running_stage_is_left_alone(project: Path, name: str) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(OutputInUse, match=f"process {holder.pid} on"):
-            remove(project / ".stroi")
+            prune(project / ".stroi", 0)
         holder.kill()
     assert _shelf(project) == before
-    assert len(remove(project / ".stroi")) == 6
+    assert len(prune(project / ".stroi", 0)) == 6
 
 
 def test_nobody_builds_while_it_removes(project: Path) -> None:
@@ -179,26 +183,25 @@ def test_nothing_behind_a_link_or_of_another_name_goes(project: Path, tmp_path: 
     (store / "texts" / f"{key}.h5.bak").write_text("mine")
     (store / f"{key}.h5").write_text("mine")
     before = set(project.rglob("*"))
-    assert remove(store) == []
+    assert prune(store, 0) == {}
     assert set(project.rglob("*")) == before
 
 
-def test_what_killed_runs_left_goes(project: Path) -> None:
-    store, dead = project / ".stroi", _dead()
+def test_what_killed_runs_left_goes_at_any_age(project: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead = f"{process.pid}-{this_process().split('-')[1]}"
+    store = project / ".stroi"
     left = [
+        store / MARKS / f"{dead}.1",
         store / "texts" / f"{'0' * 64}.h5.tmp-{dead}-00000000",
         store / "training" / f"{'0' * 32}.safetensors.tmp-{dead}-00000000",
-        store / MARKS / f"{dead}.1",
     ]
     kept = [store / "texts" / f"x.tmp-{this_process()}-00000000", store / MARKS / this_process()]
     for path in (*left, *kept):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
-    progress = store / f"progress.tmp-{dead}-00000000"
-    progress.mkdir()
-    assert _run(project).output.startswith("left by killed runs: 3 files")
-    remove(store)
-    assert not progress.exists()
+    assert list(prune(store, 7)) == left
     assert [path for path in left if path.exists()] == []
     assert [path for path in kept if not path.exists()] == []
 
@@ -206,60 +209,29 @@ def test_what_killed_runs_left_goes(project: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "name"),
     [
+        ("--detections", f"detections/{'0' * 64}.npz"),
         ("--training", f"training/{'0' * 32}.safetensors"),
-        ("--crashed", f"{CRASHED}/{'0' * 64}.json"),
+        ("--crashed", f"{CRASHED}/{'0' * 64}.txt"),
     ],
 )
-def test_trainings_and_crashes_go_only_by_their_option(
+def test_what_no_out_ever_links_to_goes_only_by_its_option(
     project: Path, option: str, name: str
 ) -> None:
     path = project / ".stroi" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")
-    assert "all is used" in _run(project, "--yes").output
+    assert "removed 0 files" in _run(project, "--yes").output
     assert path.exists()
-    assert "removed 1 file " in _run(project, "--yes", option).output
+    assert "would remove 1 file" in _run(project, option).output
+    assert path.exists()
+    young = _run(project, option, "--older-than", "1").output
+    assert ("would remove 1 file" in young) == (option == "--crashed")
+    assert "removed 1 file" in _run(project, "--yes", option).output
     assert not path.exists()
 
 
-def test_what_is_kept_per_clip_goes_by_its_option_once_the_shards_are_there(project: Path) -> None:
-    store = project / ".stroi"
-    (plan,) = (store / PLANS).iterdir()
-    document = json.loads(plan.read_text())
-    kept = f"detections/{'0' * 64}.npz"
-    document["files"].append(kept)
-    plan.write_text(json.dumps(document))
-    (store / kept).parent.mkdir()
-    (store / kept).write_bytes(b"x")
-    assert find_unused(store) == []
-    note = next(path for path in (store / "texts").iterdir() if path.suffix == ".json")
-    text = note.read_text()
-    note.unlink()
-    assert find_unused(store, Also(detections=True)) == [], "the run is not finished"
-    note.write_text(text)
-    assert "detections: 1 file, " in _run(project, "--detections").output
-    assert (store / kept).exists()
-    assert "removed 1 file " in _run(project, "--detections", "--yes").output
-    assert not (store / kept).exists()
-    assert len(_shelf(project)) == 6
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"out": "x"}', '{"out": "x", "files": 3}'])
-def test_plan_that_cannot_be_understood_stops_it(project: Path, text: str) -> None:
-    (plan,) = (project / ".stroi" / PLANS).iterdir()
-    plan.write_text(text)
-    with pytest.raises(RefusedInput, match=r"^PLAN: .* cannot be understood"):
-        remove(project / ".stroi")
-    assert len(_shelf(project)) == 6
-
-
 def test_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedInput, match=r"^STORE: .* does not say what is used"):
-        find_unused(tmp_path)
-
-
-def test_plan_names_out_and_files(project: Path) -> None:
-    (plan,) = (project / ".stroi" / PLANS).iterdir()
-    document = json.loads(plan.read_text())
-    assert document["out"] == "../data/a/texts"
-    assert set(document["files"]) == {f"texts/{name}" for name in _shelf(project)}
+    for act in (find_unused, prune):
+        with pytest.raises(RefusedInput, match=r"^STORE: .* is no store"):
+            act(tmp_path, 0)
+    assert list(tmp_path.iterdir()) == []

@@ -173,20 +173,19 @@ def test_crash_on_a_dask_cluster(texts: Path, tmp_path: Path) -> None:
 
 
 def test_a_mark_lies_there_as_long_as_the_clip_is_in_hand(tmp_path: Path) -> None:
-    for leader, how in ((this_process(), "alone"), ("1-00000000", "led")):
-        with marked(tmp_path, "key", leader):
-            (mark,) = (tmp_path / MARKS).iterdir()
-            assert mark.name.startswith(f"{this_process()}.")
-            assert mark.read_text() == f"key {how}"
-        assert list((tmp_path / MARKS).iterdir()) == []
-    with pytest.raises(ClipRejected, match="no use"), marked(tmp_path, "key", "1-00000000"):
+    with marked(tmp_path, "key"):
+        (mark,) = (tmp_path / MARKS).iterdir()
+        assert mark.name.startswith(f"{this_process()}.")
+        assert mark.read_text() == "key"
+    assert list((tmp_path / MARKS).iterdir()) == []
+    with pytest.raises(ClipRejected, match="no use"), marked(tmp_path, "key"):
         raise ClipRejected("CODE", "no use")
     assert list((tmp_path / MARKS).iterdir()) == []
 
 
 def test_no_mark_can_be_made_and_work_goes_on(tmp_path: Path) -> None:
     (tmp_path / MARKS).write_bytes(b"in the way")
-    with marked(tmp_path, "key", this_process()):
+    with marked(tmp_path, "key"):
         pass
 
 
@@ -200,30 +199,37 @@ def dead_mark(texts: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("how", "death", "tried"),
-    [("alone", False, True), ("led", False, False), ("alone", True, True), ("led", True, True)],
-)
-def test_marks_that_name_a_suspect(
-    texts: Path, dead_mark: Path, how: str, death: bool, tried: bool
+def test_mark_of_a_dead_process_names_a_suspect_who_may_be_good(
+    texts: Path, dead_mark: Path
 ) -> None:
-    """Workers that died with their leader were killed by somebody: no clip is to blame."""
     recipe, jobs = recipes.recipe(), recipes.jobs(texts)
-    dead_mark.write_text(f"{recipe.key(jobs[:1])} {how}")
-    assert find_crashed(texts.parent / "store", recipe, jobs, death=death) == {}
-    assert _work(texts) == (["clip0"] if tried else [])
+    dead_mark.write_text(recipe.key(jobs[:1]))
+    assert find_crashed(texts.parent / "store", recipe, jobs) == {}
+    assert _work(texts) == ["clip0"]
     assert not dead_mark.exists()
 
 
-@pytest.mark.parametrize("text", ["", "half a", f"{'f' * 64} alone"])
+@pytest.mark.parametrize("text", ["", "half a", "f" * 64])
 def test_other_marks_are_left_alone(texts: Path, dead_mark: Path, text: str) -> None:
     """Of the living, of other runs, and those that are not whole."""
     store, recipe, jobs = texts.parent / "store", recipes.recipe(), recipes.jobs(texts)
     dead_mark.write_text(text)
-    with marked(store, recipe.key(jobs[:1]), this_process()):
-        assert find_crashed(store, recipe, jobs, death=True) == {}
+    with marked(store, recipe.key(jobs[:1])):
+        assert find_crashed(store, recipe, jobs) == {}
         assert len(list((store / MARKS).iterdir())) == 2
     assert list((store / MARKS).iterdir()) == [dead_mark]
+    assert _work(texts) == []
+
+
+def test_a_clip_that_cannot_be_tried_is_not_blamed(
+    texts: Path, dead_mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process for it never began: as if there were no memory for one."""
+    recipe, jobs = recipes.recipe(), recipes.jobs(texts)
+    dead_mark.write_text(recipe.key(jobs[:1]))
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr("multiprocessing.spawn._python_exe", b"/bin/false")
+    assert find_crashed(texts.parent / "store", recipe, jobs) == {}
     assert _work(texts) == []
 
 
@@ -232,7 +238,7 @@ import sys
 from pathlib import Path
 from stroi.pipeline import suspects
 suspects.this_process = lambda: sys.argv[2]
-with suspects.marked(Path(sys.argv[1]), sys.argv[3], sys.argv[2]):
+with suspects.marked(Path(sys.argv[1]), sys.argv[3]):
     print("ready", flush=True)
     sys.stdin.readline()
 """
@@ -250,12 +256,12 @@ def test_the_mark_of_a_living_worker_that_looks_dead_names_no_suspect(
     ) as worker:
         assert worker.stdout
         assert worker.stdout.readline() == "ready\n"
-        assert find_crashed(store, recipe, jobs, death=True) == {}
+        assert find_crashed(store, recipe, jobs) == {}
         assert _work(texts) == []
         assert len(list((store / MARKS).iterdir())) == 1
         worker.kill()
         worker.wait()
-        assert find_crashed(store, recipe, jobs, death=True) == {}
+        assert find_crashed(store, recipe, jobs) == {}
         assert _work(texts) == ["clip0"]
     assert list((store / MARKS).iterdir()) == []
 

@@ -15,9 +15,15 @@ import pytest
 from click.testing import CliRunner
 
 from stroi.pipeline.workspace import Workspace
-from stroi.stages import machine
-from stroi.stages.doctor import command, examine, table
-from stroi.stages.machine import Finding, look
+from stroi.stages.doctor import (
+    Finding,
+    command,
+    disk,
+    examine,
+    libraries,
+    run_check,
+    table,
+)
 
 sys.path.insert(0, str(Path(__file__).parent / "pose"))
 from fake_openpose import fake_build
@@ -88,7 +94,7 @@ def test_missing_package_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
         return "9.9" if name == "opencv-python" else real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    found = named(machine.libraries())
+    found = named(libraries())
     assert found["dask"].remedy == "pip install 'stroi[dask]'"
     assert "opencv-python overwrites files" in found["opencv"].detail
 
@@ -96,23 +102,25 @@ def test_missing_package_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_file_system_without_links_is_no_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert named(machine.disk(tmp_path))["hard links"].state == "ok"
+    assert named(disk(tmp_path))["hard links"].state == "ok"
 
     def refuse(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(os, "link", refuse)
-    found = named(machine.disk(tmp_path))["hard links"]
+    found = named(disk(tmp_path))["hard links"]
     assert (found.state, found.detail) == ("note", "no: shards are copied out of the store")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_failing_look_is_one_line() -> None:
+def test_failing_check_is_one_line() -> None:
     def fail() -> Iterable[Finding]:
         yield Finding("a", "first", "ok", "there")
         raise RuntimeError("no such thing")
 
-    assert look("a", "b", fail) == [Finding("a", "b", "missing", "RuntimeError: no such thing")]
+    assert run_check("a", "b", fail) == [
+        Finding("a", "b", "missing", "RuntimeError: no such thing")
+    ]
 
 
 def test_table_has_a_line_for_each_and_its_remedy() -> None:

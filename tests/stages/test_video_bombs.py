@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import ClipRejected
+from stroi.stages.memory import DECODER_BYTES
 from stroi.stages.video import read_frames
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,7 +21,9 @@ _READ = """
 import sys
 from pathlib import Path
 from stroi.cache.errors import ClipRejected
+from stroi.stages.memory import limit_memory
 from stroi.stages.video import read_frames
+limit_memory(128 << 20)
 try:
     print(sum(1 for _ in read_frames(Path(sys.argv[1]))), "frames")
 except ClipRejected as error:
@@ -44,9 +47,24 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", CODES)
 def test_giant_pictures_get_no_memory(files: Path, name: str) -> None:
+    """Under a limit that a test has time for; every process that decodes has one."""
     done = run_measured([sys.executable, "-c", _READ, str(files / name)])
     assert done.stdout.startswith(CODES[name]), done.stderr
-    assert done.peak_bytes < 150_000_000
+    assert done.peak_bytes < 250_000_000
+
+
+def test_who_opens_a_video_gets_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "clip.avi").write_bytes(mux([black_jpeg(96, 64)] * 3, 3))
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from stroi.stages.video import read_frames\n"
+        "print(len(list(read_frames(Path(sys.argv[1])))))\n"
+        "print(resource.getrlimit(resource.RLIMIT_DATA)[0])\n"
+    )
+    done = run_measured([sys.executable, "-c", script, str(tmp_path / "clip.avi")])
+    frames, limit = map(int, done.stdout.split())
+    assert frames == 3
+    assert DECODER_BYTES < limit < DECODER_BYTES + 2**30
 
 
 def test_a_large_video_has_the_memory_it_needs(tmp_path: Path) -> None:
@@ -94,7 +112,7 @@ def test_a_picture_without_memory_is_refused(tmp_path: Path) -> None:
     with read_frames(tmp_path / "clip.avi") as frames:
         frames._capture.release()
         frames._capture = Greedy()
-        with pytest.raises(ClipRejected, match=r"VIDEO_MEMORY.*frame 1 needs more memory than"):
+        with pytest.raises(ClipRejected, match=r"VIDEO_MEMORY.*frame 0 needs more memory than"):
             next(frames)
 
 
