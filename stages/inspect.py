@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,7 +16,7 @@ import click
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.pipeline.options import say
 from stroi.pipeline.strict_yaml import printable
-from stroi.stages.looking import MODELS, look
+from stroi.stages.looking import MODELS, WEIGHTS, look
 from stroi.stages.memory import address_space
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def look_confined(path: Path, json_model: JsonModel) -> list[str]:
 def _answer(writer: int, path: Path, task: Callable[[], list[str]]) -> NoReturn:
     """In the child: do the task, write what came of it, and end at once."""
     try:
+        if path.suffix.lower() in WEIGHTS:
+            import_module("torch")  # with a GPU its libraries alone are larger than the limit
         _limit(path)
         found: object = task()
     except StroiError as error:

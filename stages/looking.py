@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,19 +46,19 @@ def look(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
 
 
 def _weights(path: Path, _: JsonModel) -> Iterator[str]:
-    from stroi.trainer.weights_file import check_weights
+    from stroi.trainer.safetensors_io import read_tensors
 
-    file = check_weights(path)
-    numbers = sum(math.prod(tensor.shape) for tensor in file.tensors.values())
-    yield f"weights: {len(file.tensors)} tensors, {numbers} numbers, all finite"
-    if "model" in file.meta:
-        classes = file.meta.get("classes")
+    tensors, meta = read_tensors(path, pth=True)
+    numbers = sum(tensor.numel() for tensor in tensors.values())
+    yield f"weights: {len(tensors)} tensors, {numbers} numbers, all finite"
+    if "model" in meta:
+        classes = meta.get("classes")
         count = len(classes) if isinstance(classes, list) else "no"
-        yield f"a checkpoint of stroi: model {str(file.meta['model'])[:40]}, {count} classes"
-    for name, tensor in list(file.tensors.items())[:_SHOWN]:
-        yield f"  {name[:60]} {tensor.kind} {tensor.shape}"
-    if len(file.tensors) > _SHOWN:
-        yield f"  and {len(file.tensors) - _SHOWN} more"
+        yield f"a checkpoint of stroi: model {str(meta['model'])[:40]}, {count} classes"
+    for name, tensor in list(tensors.items())[:_SHOWN]:
+        yield f"  {name[:60]} {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+    if len(tensors) > _SHOWN:
+        yield f"  and {len(tensors) - _SHOWN} more"
 
 
 def _openpose(path: Path, model: JsonModel) -> Iterator[str]:
@@ -120,12 +119,11 @@ def _shard(path: Path, _: JsonModel) -> Iterator[str]:
         raise refusal
 
 
+WEIGHTS = (".safetensors", ".pth", ".pt")
 Look = Callable[[Path, "JsonModel"], Iterator[str]]
 _SHOWN = 5
 LOOKS: dict[str, Look] = {
-    ".safetensors": _weights,
-    ".pth": _weights,
-    ".pt": _weights,
+    **dict.fromkeys(WEIGHTS, _weights),
     ".json": _openpose,
     ".skeleton": _skeleton,
     ".h5": _shard,
