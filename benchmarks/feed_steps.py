@@ -59,9 +59,7 @@ class Trainer:
         self.net.to(device).train()
         compile_network(self.net, compiled, device)
         feeding = Feeding(hold="auto" if hold else "never")
-        self.feed = Feed(
-            self.net, cache, cache.ids, self.beside, feeding, batch, seed=0, device=device
-        )
+        self.feed = Feed(self.net, cache, cache.ids, feeding, batch, seed=0, device=device)
         self._sgd = SGD(self.net.parameters(), lr=0.01, momentum=0.9)
         self._batch, self._device = batch, device
         self._epochs = itertools.count()
@@ -70,9 +68,7 @@ class Trainer:
         """One random batch of the form that the feed gives, that stays where it is."""
         with closing(self.fed(1)) as batches:
             [first] = batches
-        noise = torch.rand(first.mosaics.shape) if first.finished else None
-        if noise is None:
-            noise = torch.randint(0, 256, first.mosaics.shape, dtype=torch.uint8)
+        noise = torch.randint(0, 256, first.mosaics.shape, dtype=torch.uint8)
         return replace(first, mosaics=noise.to(self._device))
 
     def fed(self, steps: int) -> Iterator[MosaicBatch]:

@@ -120,9 +120,7 @@ def train_resnet(
     local = batch_norm == "local"
     whole = Whole()
 
-    source = Feed(
-        model, mosaics, ids, beside, feeding, schedule.batch_size, seed=seed, device=where
-    )
+    source = Feed(model, mosaics, ids, feeding, schedule.batch_size, seed=seed, device=where)
 
     feed = part_batches(source, model, beside, team, count=len(ids), seed=seed)
     compile_network(model, feeding.compile, where)
