@@ -16,12 +16,11 @@ from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.batches import MosaicBatch
-from stroi.trainer.compiled import compile_network
 from stroi.trainer.config import Compile, Feeding, Precision, ResNetConfig
 from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.rows import Companions
-from stroi.trainer.runtime import deterministic
+from stroi.trainer.runtime import compile_network, deterministic
 from stroi.trainer.steps import training_step
 
 CLASSES = tuple(f"A{number:03}" for number in range(1, 61))
@@ -57,7 +56,7 @@ class Trainer:
         self.beside = Companions(halves, None, None, None, None, {})
         self.net = FusedNet(CLASSES, network_cells(cache, config), config, mode="fixed")
         self.net.to(device).train()
-        compile_network(self.net, compiled, device)
+        compile_network(self.net.resnet, compiled, device)
         feeding = Feeding(hold="auto" if hold else "never")
         self.feed = Feed(self.net, cache, cache.ids, feeding, batch, seed=0, device=device)
         self._sgd = SGD(self.net.parameters(), lr=0.01, momentum=0.9)
