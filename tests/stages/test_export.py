@@ -96,7 +96,7 @@ def _inputs(root: Path, ids: tuple[str, ...], wanted: list[str]) -> dict[str, np
         (["plain"], "r-plain-seed-0", ["mosaics"]),
         ([], "r-fixed-seed-0", ["mosaics", "weights"]),
         (["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"]),
-        (["joint"], "r-joint-seed-0", ["mosaics", "skeletons", "present"]),
+        (["joint"], "r-joint-seed-0", ["mosaics", "skeletons", "present", "persons"]),
     ],
 )
 def test_the_file_gives_the_scores_of_the_run(
