@@ -16,12 +16,11 @@ from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.batches import MosaicBatch
-from stroi.trainer.compiled import compile_network
 from stroi.trainer.config import Compile, Feeding, Precision, ResNetConfig
 from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.rows import Companions
-from stroi.trainer.runtime import deterministic
+from stroi.trainer.runtime import compile_network, deterministic
 from stroi.trainer.steps import training_step
 
 CLASSES = tuple(f"A{number:03}" for number in range(1, 61))
@@ -57,11 +56,9 @@ class Trainer:
         self.beside = Companions(halves, None, None, None, None, {})
         self.net = FusedNet(CLASSES, network_cells(cache, config), config, mode="fixed")
         self.net.to(device).train()
-        compile_network(self.net, compiled, device)
+        compile_network(self.net.resnet, compiled, device)
         feeding = Feeding(hold="auto" if hold else "never")
-        self.feed = Feed(
-            self.net, cache, cache.ids, self.beside, feeding, batch, seed=0, device=device
-        )
+        self.feed = Feed(self.net, cache, cache.ids, feeding, batch, seed=0, device=device)
         self._sgd = SGD(self.net.parameters(), lr=0.01, momentum=0.9)
         self._batch, self._device = batch, device
         self._epochs = itertools.count()
@@ -70,9 +67,7 @@ class Trainer:
         """One random batch of the form that the feed gives, that stays where it is."""
         with closing(self.fed(1)) as batches:
             [first] = batches
-        noise = torch.rand(first.mosaics.shape) if first.finished else None
-        if noise is None:
-            noise = torch.randint(0, 256, first.mosaics.shape, dtype=torch.uint8)
+        noise = torch.randint(0, 256, first.mosaics.shape, dtype=torch.uint8)
         return replace(first, mosaics=noise.to(self._device))
 
     def fed(self, steps: int) -> Iterator[MosaicBatch]:

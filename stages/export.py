@@ -22,7 +22,7 @@ from stroi.pipeline.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.seeds import checkpoint, scores_folder, seed_folder
 from stroi.trainer.config import Mode
-from stroi.trainer.export import Format, export_bytes, require_onnx
+from stroi.trainer.export import export_bytes, require_onnx
 from stroi.trainer.exported import Graph, SkeletonGraph, Weighing, graph_of
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.graph_net import GraphNet
@@ -38,7 +38,6 @@ def export_run(
     out: Path,
     *,
     seed: int,
-    form: Format,
     with_gcn: bool = False,
 ) -> Path:
     """Write one seed's network and, last, the JSON file that tells how to use it.
@@ -49,7 +48,6 @@ def export_run(
         mode: Which of its networks.
         out: Folder for the two files; created if need be.
         seed: Which of its seeds.
-        form: ``onnx`` or ``pt2``.
         with_gcn: Fixed mode: take the graph network in that made the weights.
 
     Returns:
@@ -73,8 +71,7 @@ def export_run(
             f"run {run.name} has no seed {seed}",
             remedy=f"its seeds are: {', '.join(map(str, run.profile.seeds))}",
         )
-    if form == "onnx":
-        require_onnx()
+    require_onnx()
     path = _there(checkpoint(workspace.run(run.name, f"resnet-{mode}"), seed), f"resnet-{mode}")
     model, made = load_resnet(path), {"resnet": sha256_file(path)}
     gcn, weighing = None, None
@@ -82,9 +79,9 @@ def export_run(
         gcn, weighing, digest = _maker(workspace, run, seed)
         made["gcn"] = digest
     graph = graph_of(model, gcn=gcn, weighing=weighing)
-    about = description(graph, model) | {"seed": seed, "checkpoints": made, "format": form}
-    data = export_bytes(graph, form, about)
-    name = f"{run.name}-{mode}{'-gcn' if with_gcn else ''}-seed-{seed}.{form}"
+    about = description(graph, model) | {"seed": seed, "checkpoints": made}
+    data = export_bytes(graph, about)
+    name = f"{run.name}-{mode}{'-gcn' if with_gcn else ''}-seed-{seed}.onnx"
     write_atomic(out / name, data)
     kept = about | {"file": name, "bytes": len(data), "sha256": sha256_bytes(data)}
     write_atomic(out / f"{name}.json", f"{json.dumps(kept, indent=1)}\n".encode())
@@ -176,8 +173,8 @@ def description(graph: Graph, model: FusedNet) -> dict[str, Any]:
 
 
 @click.command(
-    help="Write the network of RUN that was trained in MODE (default: fixed) as one file that needs"
-    " no stroi, and a .json file that names its inputs, outputs and classes. It takes uint8"
+    help="Write the network of RUN that was trained in MODE (default: fixed) as an ONNX file that"
+    " needs no stroi, and a .json file that names its inputs, outputs and classes. It takes uint8"
     " mosaics; in fixed mode row weights too, in joint mode and with --with-gcn skeletons."
     " docs/export.md has an example."
 )
@@ -190,14 +187,6 @@ def description(graph: Graph, model: FusedNet) -> dict[str, Any]:
     required=True,
     help="Folder for the two files.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["onnx", "pt2"]),
-    default="onnx",
-    show_default=True,
-    help="ONNX, or an archive of torch.export.",
-)
 @click.option("--seed", type=int, help="Which of the run's networks; the first by default.")
 @click.option(
     "--with-gcn",
@@ -209,7 +198,6 @@ def command(
     run: str,
     mode: Mode,
     out: Path,
-    form: Format,
     seed: int | None,
     with_gcn: bool,
 ) -> None:
@@ -221,7 +209,6 @@ def command(
         mode,
         out,
         seed=params.profile.seeds[0] if seed is None else seed,
-        form=form,
         with_gcn=with_gcn,
     )
     say(f"export {run}: {path}, {path.stat().st_size} bytes, equal to the network on noise")

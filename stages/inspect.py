@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -32,6 +32,7 @@ CPU_SECONDS = 10
 BYTES_PER_CPU_SECOND = 200_000
 """Processor time of a look: the slowest file is a video, of which a second takes this at most."""
 
+WEIGHTS = (".safetensors", ".pth", ".pt")
 VIDEOS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm")
 _SHOWN = 5
 _MAX_ANSWER = 2**20
@@ -59,6 +60,8 @@ def look_confined(path: Path, json_model: JsonModel) -> list[str]:
 def _answer(writer: int, path: Path, task: Callable[[], list[str]]) -> NoReturn:
     """In the child: do the task, write what came of it, and end at once."""
     try:
+        if path.suffix.lower() in WEIGHTS:
+            import_module("torch")  # with a GPU its libraries alone are larger than the limit
         _limit(path)
         found: object = task()
     except StroiError as error:
@@ -146,19 +149,19 @@ def look(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
 
 
 def _weights(path: Path, _: JsonModel) -> Iterator[str]:
-    from stroi.trainer.weights_file import check_weights
+    from stroi.trainer.safetensors_io import read_tensors
 
-    file = check_weights(path)
-    numbers = sum(math.prod(tensor.shape) for tensor in file.tensors.values())
-    yield f"weights: {len(file.tensors)} tensors, {numbers} numbers, all finite"
-    if "model" in file.meta:
-        classes = file.meta.get("classes")
+    tensors, meta = read_tensors(path, pth=True)
+    numbers = sum(tensor.numel() for tensor in tensors.values())
+    yield f"weights: {len(tensors)} tensors, {numbers} numbers, all finite"
+    if "model" in meta:
+        classes = meta.get("classes")
         count = len(classes) if isinstance(classes, list) else "no"
-        yield f"a checkpoint of stroi: model {str(file.meta['model'])[:40]}, {count} classes"
-    for name, tensor in list(file.tensors.items())[:_SHOWN]:
-        yield f"  {name[:60]} {tensor.kind} {tensor.shape}"
-    if len(file.tensors) > _SHOWN:
-        yield f"  and {len(file.tensors) - _SHOWN} more"
+        yield f"a checkpoint of stroi: model {str(meta['model'])[:40]}, {count} classes"
+    for name, tensor in list(tensors.items())[:_SHOWN]:
+        yield f"  {name[:60]} {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+    if len(tensors) > _SHOWN:
+        yield f"  and {len(tensors) - _SHOWN} more"
 
 
 def _openpose(path: Path, model: JsonModel) -> Iterator[str]:
@@ -221,9 +224,7 @@ def _shard(path: Path, _: JsonModel) -> Iterator[str]:
 
 Look = Callable[[Path, "JsonModel"], Iterator[str]]
 LOOKS: dict[str, Look] = {
-    ".safetensors": _weights,
-    ".pth": _weights,
-    ".pt": _weights,
+    **dict.fromkeys(WEIGHTS, _weights),
     ".json": _openpose,
     ".skeleton": _skeleton,
     ".h5": _shard,

@@ -14,8 +14,6 @@ from torch import Tensor
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.ahead import filled
-from stroi.trainer.finish import Finish, available
-from stroi.trainer.gather import gather
 from stroi.trainer.windows import Source, WindowSource
 
 RING = 3
@@ -39,8 +37,6 @@ class MosaicBatch(Batch):
     Attributes:
         mosaics: (B, H, W, 3) uint8 on the device, valid until the next batch is asked for.
         columns: (B, L) positions of their columns among the candidates; None for all.
-        finished: Whether `mosaics` are float32, weighted and normalised already, see
-            `stroi.trainer.finish`.
         looks: (B, 7) changes of their look in training, see `stroi.trainer.looks`; None for none.
         draws: Joint mode's training only: what chance changes of their skeletons, see
             `stroi.trainer.augment.draws_of_epoch`.
@@ -48,7 +44,6 @@ class MosaicBatch(Batch):
 
     mosaics: Tensor
     columns: NDArray[np.int64] | None = None
-    finished: bool = False
     looks: Tensor | None = None
     draws: Tensor | None = None
 
@@ -128,7 +123,6 @@ def mosaic_batches(
     device: torch.device,
     columns: NDArray[np.int64] | None = None,
     window: int = 0,
-    finish: Finish | None = None,
     looks: Tensor | None = None,
 ) -> Generator[MosaicBatch, None, None]:
     """Batches with their mosaics, gathered by one thread into a ring of buffers made once.
@@ -145,7 +139,6 @@ def mosaic_batches(
         columns: (N, L) positions of the columns wanted of each mosaic; all if None.
         window: Batches whose clips are read into memory together, in the order in which the
             files hold them; 0 reads every batch on its own.
-        finish: Makes the floats that the network sees, on the CPU; None gives uint8.
         looks: (N, 7) changes of each clip's look, passed on.
 
     Yields:
@@ -156,25 +149,16 @@ def mosaic_batches(
     """
     width = cache.shape[1] // cache.columns * columns.shape[1] if columns is not None else 0
     shape = (max(map(len, parts)), cache.shape[0], width or cache.shape[1], 3)
-    pinned = device.type == "cuda"
     buffers = [
-        torch.empty(shape, dtype=torch.float32 if finish else torch.uint8, pin_memory=pinned)
+        torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
         for _ in range(min(RING, len(parts)))
     ]
     arrays = [buffer.numpy() for buffer in buffers]
-    # Where the network runs on the CPU, copying is nothing beside it; compiling would be.
-    past = pinned and columns is None and cache.form == "training" and available()
     source: Source = WindowSource(cache, ids, parts, columns, window) if window else cache
 
     def fill(rows: NDArray[np.int64], slot: int) -> None:
         wanted = None if columns is None else columns[rows]
-        names, out = [ids[row] for row in rows], arrays[slot][: len(rows)]
-        if finish is not None:
-            finish(source, names, rows, wanted, out)
-        elif past:
-            gather(source, names, out)
-        else:
-            source.batch(names, out, columns=wanted)
+        source.batch([ids[row] for row in rows], arrays[slot][: len(rows)], columns=wanted)
 
     with ExitStack() as stack:
         if isinstance(source, WindowSource):
@@ -184,7 +168,7 @@ def mosaic_batches(
         for rows, mosaics in zip(parts, moved, strict=True):
             taken = None if columns is None else columns[rows]
             changes = None if looks is None else looks[torch.from_numpy(rows)]
-            yield MosaicBatch(rows, mosaics, taken, finish is not None, changes)
+            yield MosaicBatch(rows, mosaics, taken, changes)
 
 
 def _moved(

@@ -1,20 +1,14 @@
-"""Graphs as files: ONNX, or torch's own ``.pt2``, checked against the network before they are kept.
-
-A ``.pt2`` of `torch.export` is a zip archive of JSON and raw tensors; it would hold one pickle,
-that of the example inputs, which is left out here. TorchScript is not offered: torch has given it
-up, and its files are pickles.
-"""
+"""Graphs as ONNX files, checked against the network before they are kept."""
 
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +19,6 @@ from stroi.cache.errors import StroiError
 from stroi.trainer.exported import Graph, random_inputs
 from stroi.trainer.runtime import deterministic
 
-Format = Literal["onnx", "pt2"]
 OPSET = 18
 """Of ONNX; onnxruntime knows it since 1.14."""
 META = "stroi"
@@ -36,14 +29,13 @@ _CLIPS = 3
 _NEEDED = ("onnx", "onnxscript")
 
 
-def export_bytes(graph: Graph, form: Format, about: Mapping[str, Any]) -> bytes:
-    """A graph as the content of a file.
+def export_bytes(graph: Graph, about: Mapping[str, Any]) -> bytes:
+    """A graph as the content of an ONNX file.
 
     What is returned has been read back, run on noise and found equal to the graph.
 
     Args:
         graph: On the CPU, in evaluation mode.
-        form: ``onnx`` or ``pt2``.
         about: JSON values that the file carries along.
 
     Returns:
@@ -53,13 +45,11 @@ def export_bytes(graph: Graph, form: Format, about: Mapping[str, Any]) -> bytes:
         StroiError: ``EXPORT_PACKAGES`` if what writes ONNX is not installed, ``EXPORT_DIFFERS`` if
             the file does not compute what the network does.
     """
-    if form == "onnx":
-        require_onnx()
+    require_onnx()
     text = json.dumps(about, sort_keys=True, allow_nan=False)
     with deterministic(0, 1), _quiet():
-        program = _program(graph)
-        data = _onnx(program, graph, text) if form == "onnx" else _pt2(program, text)
-        check(data, form, graph)
+        data = _onnx(_program(graph), graph, text)
+        check(data, graph)
     return data
 
 
@@ -74,16 +64,15 @@ def require_onnx() -> None:
         raise StroiError(
             "EXPORT_PACKAGES",
             f"{' and '.join(missing)}: not installed, and ONNX files cannot be written without",
-            remedy="run `pip install 'stroi[export]'`, or take --format pt2",
+            remedy="run `pip install 'stroi[export]'`",
         )
 
 
-def check(data: bytes, form: Format, graph: Graph) -> None:
+def check(data: bytes, graph: Graph) -> None:
     """Compare a file with the graph it was made of, on noise.
 
     Args:
         data: The file's bytes.
-        form: What they are.
         graph: The graph.
 
     Raises:
@@ -92,8 +81,7 @@ def check(data: bytes, form: Format, graph: Graph) -> None:
     inputs = random_inputs(graph.inputs, _CLIPS, seed=1)
     with torch.no_grad():
         wanted = [value.numpy() for value in graph(**inputs)]
-    found = _run_onnx(data, inputs) if form == "onnx" else _run_pt2(data, inputs)
-    for port, mine, own in zip(graph.outputs, found, wanted, strict=True):
+    for port, mine, own in zip(graph.outputs, _run(data, inputs), wanted, strict=True):
         apart = float(np.abs(mine - own).max())
         if not apart <= TOLERANCE * max(1.0, float(np.abs(own).max())):
             raise StroiError(
@@ -140,27 +128,13 @@ def _onnx(program: torch.export.ExportedProgram, graph: Graph, text: str) -> byt
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _pt2(program: torch.export.ExportedProgram, text: str) -> bytes:
-    """The program as torch's archive, without a pickle."""
-    program.example_inputs = None
-    stream = io.BytesIO()
-    torch.export.save(program, stream, extra_files={META: text})
-    return stream.getvalue()
-
-
-def _run_onnx(data: bytes, inputs: Mapping[str, Tensor]) -> list[NDArray[np.float32]]:
+def _run(data: bytes, inputs: Mapping[str, Tensor]) -> list[NDArray[np.float32]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     return list(session.run(None, {name: value.numpy() for name, value in inputs.items()}))
-
-
-def _run_pt2(data: bytes, inputs: Mapping[str, Tensor]) -> list[NDArray[np.float32]]:
-    with torch.no_grad():
-        module = torch.export.load(io.BytesIO(data)).module()
-        return [value.numpy() for value in module(**inputs)]
 
 
 @contextmanager

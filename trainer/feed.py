@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.batches import MosaicBatch, epoch_batches, epoch_columns, mosaic_batches, split
 from stroi.trainer.config import Feeding, ResNetConfig
-from stroi.trainer.finish import finish_for
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.held import held_batches, hold
 from stroi.trainer.looks import looks_of_epoch
 from stroi.trainer.mosaic_ops import Cells
-from stroi.trainer.rows import Companions, cells_of
+from stroi.trainer.rows import cells_of
 from stroi.trainer.windows import windowed_order
 
 
@@ -38,7 +37,6 @@ class Feed:
         model: The network, on its device.
         mosaics: The mosaics.
         ids: N sample ids of the training set, sorted.
-        beside: What goes with their mosaics.
         feeding: How they reach the network.
         size: Clips per batch.
         seed: Seed of the run.
@@ -53,7 +51,6 @@ class Feed:
         model: FusedNet,
         mosaics: MosaicCache,
         ids: Sequence[str],
-        beside: Companions,
         feeding: Feeding,
         size: int,
         *,
@@ -67,9 +64,6 @@ class Feed:
         self._window = max(1, feeding.window // size) if feeding.order == "windowed" else 0
         self._stored = mosaics.stored(ids)
         self._held = hold(mosaics, ids, device, feeding.hold)
-        self._finish = None
-        if self._held is None and not _touched(model.config):
-            self._finish = finish_for(model, beside, len(ids))
 
     def parts(self, epoch: int) -> list[NDArray[np.int64]]:
         """Positions of the clips of each batch of an epoch, counted from 0.
@@ -103,11 +97,5 @@ class Feed:
             return held_batches(self._held, parts, columns=columns, candidates=there, looks=looks)
         return mosaic_batches(
             self._mosaics, self._ids, parts, device=self._device, columns=columns,
-            window=self._window, finish=self._finish, looks=looks,
+            window=self._window, looks=looks,
         )  # fmt: skip
-
-
-def _touched(config: ResNetConfig) -> bool:
-    """Whether training changes pixels before they are normalised."""
-    changes = config.shift, config.brightness, config.contrast, config.saturation, config.erase
-    return any(changes)

@@ -101,25 +101,12 @@ class FusedNet(nn.Module):
             pixels = whole if pixels is None else pixels * whole
         if pixels is not None and self.config.place == "before":
             x = x * pixels
-        x = (x - self.mean) / self.std
+        x = x.sub_(self.mean).div_(self.std)
         if pixels is not None and self.config.place == "after":
             x = x * pixels
-        return self.turned(x, mirrored)
-
-    def turned(self, pictures: Tensor, mirrored: Tensor | None) -> Tensor:
-        """Pictures of which some are shown in the mirror.
-
-        Args:
-            pictures: (B, 3, H, W), normalised and weighted.
-            mirrored: (B,) bool, which of them; None for none.
-
-        Returns:
-            (B, 3, H, W), channels_last.
-        """
         if mirrored is not None:
-            turned = mirror(pictures, self.cells)
-            pictures = torch.where(mirrored[:, None, None, None], turned, pictures)
-        return pictures.contiguous(memory_format=torch.channels_last)
+            x = torch.where(mirrored[:, None, None, None], mirror(x, self.cells), x)
+        return x.contiguous(memory_format=torch.channels_last)
 
     def skeleton_branch(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Joint mode: class logits and row weights out of the graph network (eq. 4).

@@ -80,7 +80,7 @@ def held_batches(
         if taken is not None:
             found = _columns(found, moved(torch.from_numpy(taken), mosaics.device), candidates)
         changes = None if looks is None else looks[torch.from_numpy(rows)]
-        yield MosaicBatch(rows, found, taken, looks=changes)
+        yield MosaicBatch(rows, found, taken, changes)
 
 
 def _columns(mosaics: Tensor, columns: Tensor, candidates: int) -> Tensor:

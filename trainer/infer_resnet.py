@@ -12,7 +12,6 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.batches import mosaic_batches
-from stroi.trainer.finish import finish_for
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.rows import companions, scored_columns
 from stroi.trainer.runtime import deterministic, evaluating
@@ -64,10 +63,7 @@ def score_resnet(
     parts = [np.arange(start, min(start + BATCH, len(ordered))) for start in starts]
     found = []
     columns = scored_columns(mosaics, len(ordered))
-    batches = mosaic_batches(
-        mosaics, ordered, parts, device=where, columns=columns,
-        finish=finish_for(model, beside, len(ordered)),
-    )  # fmt: skip
+    batches = mosaic_batches(mosaics, ordered, parts, device=where, columns=columns)
     with deterministic(0, threads), evaluating(model), torch.no_grad(), closing(batches):
         for batch in batches:
             logits, _ = forward(model, batch, beside)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from stroi.cache.scores import Scores
-from stroi.trainer.average import Average
 from stroi.trainer.config import Loss
+from stroi.trainer.ema import Average, Best
 from stroi.trainer.evaluation import accuracy
 from stroi.trainer.keys import label_array
 from stroi.trainer.losses import branch_loss
@@ -20,32 +20,6 @@ from stroi.trainer.state import EpochRecord
 
 Judge = Callable[[], tuple[float, float]]
 """Gives loss and accuracy, 0 to 1, of the network as it is at that moment."""
-
-
-class Best:
-    """The network of the best epoch so far.
-
-    Args:
-        model: The network.
-
-    Attributes:
-        values: Its tensors by name.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self.values: dict[str, Tensor] = {
-            name: value.detach().clone() for name, value in model.state_dict().items()
-        }
-
-    def put(self, model: nn.Module) -> None:
-        """The network as it is now is the best."""
-        with torch.no_grad():
-            for name, value in model.state_dict().items():
-                self.values[name].copy_(value)
-
-    def take(self, model: nn.Module) -> None:
-        """Give the network the best state."""
-        model.load_state_dict(self.values)
 
 
 def judged_epoch(

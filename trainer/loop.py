@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from stroi.cache.errors import ParamsError, StroiError
-from stroi.trainer.average import Average
 from stroi.trainer.batches import Batch
-from stroi.trainer.checkpoint import DIVERGED
 from stroi.trainer.config import Schedule
+from stroi.trainer.ema import Average, Best
 from stroi.trainer.gpu import Usage
-from stroi.trainer.judging import Best, Judge, judged_epoch
+from stroi.trainer.judging import Judge, judged_epoch
 from stroi.trainer.runtime import deterministic
+from stroi.trainer.safetensors_io import DIVERGED
 from stroi.trainer.saver import Saver
 from stroi.trainer.state import EpochRecord, state_path
 from stroi.trainer.team import ALONE, Team

@@ -12,7 +12,6 @@ import torch
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.layouts import LAYOUTS
 from stroi.trainer.backbones import BACKBONES, backbone
-from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
 from stroi.trainer.config import (
     Align,
     Augment,
@@ -36,6 +35,7 @@ from stroi.trainer.config import (
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.mosaic_ops import Cells
+from stroi.trainer.safetensors_io import read_meta, read_tensors, write_tensors
 
 SCHEMA = "1.0"
 _CHOICES = {
@@ -80,7 +80,7 @@ def load_gcn(path: Path) -> GraphNet:
 
     Raises:
         RefusedInput: If the file is damaged or is no graph network; see
-            `stroi.trainer.checkpoint.read_tensors`, and ``PTH_META``.
+            `stroi.trainer.safetensors_io.read_tensors`, and ``PTH_META``.
     """
     return _loaded(path, tuple(BACKBONES), _gcn_of)
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from stroi.trainer.checkpoint import read_tensors
 from stroi.trainer.config import Residual
 from stroi.trainer.dropout import Dropout
 from stroi.trainer.initial import initialise_convolutions
-from stroi.trainer.weights_file import check_digest
+from stroi.trainer.safetensors_io import check_digest, read_tensors
 
 WIDTHS = (64, 128, 256, 512)
 """Channels of the four stages; all but the first start with stride 2."""
@@ -139,9 +138,9 @@ class ResNet(nn.Module):
 def load_backbone(net: ResNet, path: Path, *, sha256: str | None = None) -> None:
     """Start `net` from a local file of torchvision's same network; ``fc`` stays as it is.
 
-    The file must have torchvision's names, as safetensors or in torch's own zip format (``.pth``).
-    No pickle is unpickled: see `stroi.trainer.legacy_pth`. The counters of the batch
-    normalisation, which old files lack, may be missing: nothing reads them.
+    The file must have torchvision's names, as safetensors or as `torch.save` writes it (``.pth``).
+    The counters of the batch normalisation, which old files lack, may be missing: nothing reads
+    them.
 
     Args:
         net: Network whose entries other than ``fc`` are overwritten.

@@ -1,22 +1,25 @@
-"""Where and how a computation runs: device, threads, determinism, reduced precision."""
+"""Where and how a computation runs: device, threads, determinism, precision, compilation."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from stroi.cache.errors import ParamsError
-from stroi.trainer.config import Precision, WantedPrecision
+from stroi.trainer.config import Compile, Precision, WantedPrecision
 from stroi.trainer.processor import bf16_features
 
 _FIRST_BF16_GPU = (8, 0)
 """Compute capability from which on an NVIDIA GPU multiplies in bfloat16."""
+_COMPILE_MODES = {"kernels": "default", "graphs": "reduce-overhead"}
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
@@ -114,6 +117,34 @@ def moved(values: Tensor, device: torch.device) -> Tensor:
     if device.type != "cuda" or values.device.type != "cpu":
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
+
+
+def compile_network(network: nn.Module, how: Compile, device: torch.device) -> None:
+    """Have a network compiled when it is first used, which takes from seconds to minutes.
+
+    Args:
+        network: The network.
+        how: ``none`` leaves it as it is.
+        device: Where it runs.
+
+    Raises:
+        ParamsError: ``COMPILE`` if what compiles for that device is not installed.
+    """
+    if how == "none":
+        return
+    compiler = os.environ.get("CXX", "g++")
+    missing = ""
+    if shutil.which(compiler) is None:
+        missing = f"the C++ compiler {compiler!a} (environment variable CXX)"
+    elif device.type == "cuda" and find_spec("triton") is None:
+        missing = "the package triton"
+    if missing:
+        raise ParamsError(
+            "COMPILE",
+            f"resnet.compile: {how} needs {missing}, which is not there",
+            remedy="install it, or set resnet.compile: none",
+        )
+    network.compile(mode=_COMPILE_MODES[how])
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from torch import nn
 from torch.optim import SGD
 
 from stroi.cache.errors import RefusedInput
-from stroi.trainer.checkpoint import check_diverged
 from stroi.trainer.noise import noise_of_all, restore
+from stroi.trainer.safetensors_io import check_diverged
 from stroi.trainer.state import (
     Copies,
     EpochRecord,

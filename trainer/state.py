@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.trainer.checkpoint import DIVERGED, read_meta, read_tensors, write_tensors
+from stroi.trainer.safetensors_io import DIVERGED, read_meta, read_tensors, write_tensors
 from stroi.trainer.within import Within, read_within
 
 

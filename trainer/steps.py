@@ -43,9 +43,6 @@ def forward(
     Returns:
         (B, C) logits of the RGB branch, and of the skeleton branch in joint mode, else None.
     """
-    if batch.finished:
-        pictures = model.turned(batch.mosaics.permute(0, 3, 1, 2), mirrored)
-        return model.resnet(pictures).float(), None
     rows, device = torch.from_numpy(batch.rows), batch.mosaics.device
     mosaics = _sized(model, batch.mosaics)
     shown = _shown(batch, beside)

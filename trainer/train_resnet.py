@@ -13,7 +13,6 @@ from torch import Tensor
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.batch_norm import Whole, synchronised
-from stroi.trainer.compiled import compile_network
 from stroi.trainer.config import BatchNorm, Feeding, Mode, ResNetConfig, Schedule
 from stroi.trainer.feed import Feed, network_cells
 from stroi.trainer.fused import FusedNet
@@ -26,7 +25,7 @@ from stroi.trainer.parts import PartBatch, part_batches
 from stroi.trainer.resnet import load_backbone
 from stroi.trainer.resnet_inputs import input_digests, judged_digest
 from stroi.trainer.rows import companions
-from stroi.trainer.runtime import deterministic, pick_device
+from stroi.trainer.runtime import compile_network, deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
 from stroi.trainer.steps import Forward, training_step
 from stroi.trainer.team import ALONE, Team
@@ -131,12 +130,10 @@ def train_resnet(
     team.check_run(key)
     through = team.wrapped(Forward(model))
     whole = Whole()
-    source = Feed(
-        model, mosaics, ids, beside, feeding, schedule.batch_size, seed=seed, device=where
-    )
+    source = Feed(model, mosaics, ids, feeding, schedule.batch_size, seed=seed, device=where)
 
     feed = part_batches(source, model, beside, team, count=len(ids), seed=seed)
-    compile_network(model, feeding.compile, where)
+    compile_network(model.resnet, feeding.compile, where)
 
     def step(batch: PartBatch) -> tuple[Tensor, Tensor]:
         count = len(batch.rows)

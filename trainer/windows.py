@@ -32,9 +32,6 @@ class Source(Protocol):
     ) -> NDArray[np.uint8]:
         """See `stroi.cache.mosaics.MosaicCache.batch`."""
 
-    def pixels(self, sample_id: str, columns: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-        """See `stroi.cache.mosaics.MosaicCache.pixels`."""
-
 
 def windowed_order(
     stored: NDArray[np.int64], window: int, *, seed: int, epoch: int
@@ -104,20 +101,6 @@ class WindowSource:
         self._number = -1
         self._at: dict[str, NDArray[np.uint8]] = {}
 
-    def pixels(self, sample_id: str, columns: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-        """(H, L * w, 3) uint8 of one clip, valid until a clip of the next window is asked for.
-
-        Args:
-            sample_id: A clip of this window or of a later one.
-            columns: Not looked at: the windows hold the columns that were told at the start.
-        """
-        while sample_id not in self._at:
-            slot = next(self._filled)
-            self._number += 1
-            buffer = self._buffers[slot]
-            self._at = {name: buffer[at] for at, name in enumerate(self._names[self._number])}
-        return self._at[sample_id]
-
     def batch(
         self,
         ids: Sequence[str],
@@ -125,11 +108,26 @@ class WindowSource:
         *,
         columns: NDArray[np.int64] | None = None,
     ) -> NDArray[np.uint8]:
-        """Copy the mosaics of `ids` into `out`, (B, H, L * w, 3) uint8; see `pixels`."""
+        """Copy the mosaics of `ids` into `out`, (B, H, L * w, 3) uint8.
+
+        Args:
+            ids: Clips of this window or of later ones.
+            out: Overwritten.
+            columns: Not looked at: the windows hold the columns that were told at the start.
+        """
         for place, sample_id in enumerate(ids):
-            out[place] = self.pixels(sample_id)
+            out[place] = self._mosaic(sample_id)
         return out
 
     def close(self) -> None:
         """Stop reading ahead."""
         self._filled.close()
+
+    def _mosaic(self, sample_id: str) -> NDArray[np.uint8]:
+        """(H, L * w, 3) uint8 of one clip, valid until a clip of the next window is asked for."""
+        while sample_id not in self._at:
+            slot = next(self._filled)
+            self._number += 1
+            buffer = self._buffers[slot]
+            self._at = {name: buffer[at] for at, name in enumerate(self._names[self._number])}
+        return self._at[sample_id]

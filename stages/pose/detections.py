@@ -5,35 +5,17 @@ from __future__ import annotations
 import io
 import math
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
-from numpy.lib.format import write_array
 from numpy.typing import NDArray
 
-from stroi.cache.errors import RefusedInput
 from stroi.cache.files import write_atomic
 from stroi.cache.received import open_plain
 from stroi.stages.pose.estimator import Estimator
 from stroi.stages.video import VideoInfo, read_frames
 from stroi.stages.video_opening import MAX_SIDE, MIN_SIDE
-from stroi.trainer.tensor_files import read_bytes
-from stroi.trainer.zip_members import Member, check_crc, read_members
-
-MAX_BYTES = 2**28
-"""Largest kept file that is read: over an hour of video with six people in every frame."""
-
-_HEAD_BYTES = 256
-_HEAD = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype><[fi][48])', 'fortran_order': False, "
-    rb"'shape': \((?P<shape>[0-9]{1,9}(, [0-9]{1,9}){0,2}),?\), \} *\n",
-    re.DOTALL,
-)
-"""The one form in which numpy writes the header of an array; no part of it is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +86,9 @@ def detect(video: Path, estimator: Estimator, start: int = 0, stop: int = 0) -> 
 
 def save_detections(path: Path, detections: Detections) -> None:
     """Keep `detections` under `path`: a zip file of three uncompressed arrays."""
-    size = np.array([detections.width, detections.height, detections.fps], np.float64)
-    arrays = {"people": detections.people, "counts": detections.counts, "size": size}
     buffer = io.BytesIO()
-    with ZipFile(buffer, "w", ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            content = io.BytesIO()
-            write_array(content, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-            archive.writestr(ZipInfo(f"{name}.npy"), content.getvalue())
+    size = np.array([detections.width, detections.height, detections.fps], np.float64)
+    np.savez(buffer, people=detections.people, counts=detections.counts, size=size)
     write_atomic(path, buffer.getvalue())
 
 
@@ -119,46 +96,29 @@ def load_detections(path: Path) -> Detections | None:
     """What `save_detections` kept, or None if there is nothing whole.
 
     Kept files may come from elsewhere with the rest of a store, so nothing in them is believed:
-    what is damaged, compressed, too large or of another shape counts as not there.
+    what is damaged or of another type or shape counts as not there.
     """
     try:
-        with open_plain(path) as (fd, size):
-            if size > MAX_BYTES:
-                return None
-            members = read_members(fd, size, str(path))
-            people = _array(fd, members["people.npy"], "<f4", 3)
-            counts = _array(fd, members["counts.npy"], "<i4", 1)
-            width, height, fps = _array(fd, members["size.npy"], "<f8", 1).tolist()
-            found = Detections(people, counts, int(width), int(height), float(fps))
-    except (OSError, ValueError, KeyError, OverflowError, RefusedInput):
+        with (
+            open_plain(path) as (fd, _),
+            os.fdopen(fd, "rb", closefd=False) as file,
+            np.load(file, allow_pickle=False) as kept,
+        ):
+            people, counts = kept["people"], kept["counts"]
+            width, height, fps = kept["size"].tolist()
+        found = Detections(people, counts, int(width), int(height), float(fps))
+    except Exception:  # numpy and zipfile let through whatever a damaged file leads to
         return None
     return found if _is_sound(found) else None
-
-
-def _array(fd: int, member: Member, dtype: str, axes: int) -> NDArray[Any]:
-    """The array in a ``.npy`` member, which it has to fill exactly.
-
-    Raises:
-        ValueError: If it has another type or number of axes, or does not fill the member.
-        RefusedInput: If the member is damaged.
-    """
-    head = os.pread(fd, min(member.bytes, _HEAD_BYTES), member.start)
-    match = _HEAD.match(head)
-    if match is None or match["dtype"].decode() != dtype:
-        raise ValueError("no array of this type")
-    shape = tuple(int(length) for length in match["shape"].split(b",") if length.strip())
-    count = math.prod(shape)
-    if len(shape) != axes or match.end() + count * np.dtype(dtype).itemsize != member.bytes:
-        raise ValueError("an array of another size")
-    check_crc(fd, member, "array", "kept detections")
-    values = read_bytes(fd, member.start + match.end(), member.bytes - match.end())
-    return values.view(dtype).reshape(shape)
 
 
 def _is_sound(found: Detections) -> bool:
     people, counts = found.people, found.counts
     return bool(
-        people.shape[1:] == (25, 3)
+        people.dtype == np.dtype(np.float32)
+        and counts.dtype == np.dtype(np.int32)
+        and people.shape[1:] == (25, 3)
+        and counts.ndim == 1
         and len(counts) > 0
         and (counts >= 0).all()
         and int(counts.sum(dtype=np.int64)) == len(people)

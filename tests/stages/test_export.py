@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import io
 import json
 import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +96,7 @@ def _inputs(root: Path, ids: tuple[str, ...], wanted: list[str]) -> dict[str, np
         (["plain"], "r-plain-seed-0", ["mosaics"]),
         ([], "r-fixed-seed-0", ["mosaics", "weights"]),
         (["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"]),
-        (["joint"], "r-joint-seed-0", ["mosaics", "skeletons", "present"]),
+        (["joint"], "r-joint-seed-0", ["mosaics", "skeletons", "present", "persons"]),
     ],
 )
 def test_the_file_gives_the_scores_of_the_run(
@@ -153,31 +151,11 @@ def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(
     assert sha256_file(other) == about["sha256"], "other bytes each time"
 
 
-def test_a_pt2_file_holds_no_pickle(trained: Path, tmp_path: Path) -> None:
-    line = ["export", RUN, "plain", "--root", str(trained), "--out", str(tmp_path)]
-    assert stroi([*line, "--format", "pt2"]) == 0
-    data = (tmp_path / "r-plain-seed-0.pt2").read_bytes()
-    assert str(Path(__file__).parents[2]).encode() not in data
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = {each.filename: archive.read(each) for each in archive.infolist()}
-    assert members["archive/data/sample_inputs/model.pt"] == b""
-    text = members.pop("archive/data/weights/model_weights_config.json")
-    assert b'"use_pickle": true' not in text
-    assert b'"use_pickle": false' in text
-    assert (
-        b'"use_pickle": true' not in members["archive/data/constants/model_constants_config.json"]
-    )
-    for name, content in members.items():
-        assert not content.startswith((b"\x80\x02", b"PK")), name
-    assert json.loads(members["archive/extra/stroi"])["mode"] == "plain"
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
         (["plain", "--with-gcn"], 2, "EXPORT_MODE: --with-gcn belongs to fixed mode, this is plai"),
         (["--seed", "7"], 2, "EXPORT_SEED: run r has no seed 7; its seeds are: 0"),
-        (["--format", "tflite"], 2, "'tflite' is not one of 'onnx', 'pt2'"),
     ],
 )
 def test_wrong_usage(

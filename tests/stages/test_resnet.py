@@ -18,8 +18,8 @@ from stroi.stages import resnet
 from stroi.stages.training.seeds import checkpoint, scores_folder, seed_folder
 from stroi.stages.training.settings import resnet_config
 from stroi.trainer import ctrgcn, stgcn
-from stroi.trainer.checkpoint import read_meta, read_tensors
 from stroi.trainer.models_io import load_gcn, load_resnet
+from stroi.trainer.safetensors_io import read_meta, read_tensors
 from stroi.trainer.team import Team
 
 sys.path.insert(0, str(Path(__file__).parent))

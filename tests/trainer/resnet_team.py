@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer import loop
-from stroi.trainer.checkpoint import write_tensors
 from stroi.trainer.config import Mode, ResNetConfig
 from stroi.trainer.infer_gcn import dump_weights
+from stroi.trainer.safetensors_io import write_tensors
 from stroi.trainer.state import EpochRecord
 from stroi.trainer.stgcn import StGcn
 from stroi.trainer.team import Team, team

@@ -12,12 +12,12 @@ from torch import nn
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer import compiled
-from stroi.trainer.compiled import compile_network
+from stroi.trainer import runtime
 from stroi.trainer.config import Compile, Feeding, ResNetConfig, Schedule
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.mosaic_ops import Cells
 from stroi.trainer.resnet import ResNet
+from stroi.trainer.runtime import compile_network
 from stroi.trainer.train_resnet import train_resnet
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -44,7 +44,7 @@ def test_the_resnet_alone_is_compiled(
     monkeypatch.setattr(
         nn.Module, "compile", lambda module, *, mode: calls.append((type(module), mode))
     )
-    monkeypatch.setattr(compiled, "_missing", lambda device: None)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     _train(mosaics, Feeding())
     assert not calls
     _train(mosaics, Feeding(compile=how))
@@ -57,14 +57,14 @@ def test_a_missing_compiler_is_said_at_once(
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ParamsError, match=r"COMPILE: .*kernels needs .*'no-such-compiler'.*CXX"):
         _train(mosaics, Feeding(compile="kernels"))
-    compile_network(_net(), "none", CPU)
+    compile_network(_net().resnet, "none", CPU)
 
 
 def test_a_gpu_needs_triton_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: name)
-    monkeypatch.setattr(compiled, "find_spec", lambda name: None)
+    monkeypatch.setattr(runtime, "find_spec", lambda name: None)
     with pytest.raises(ParamsError, match=r"COMPILE: .*graphs needs the package triton"):
-        compile_network(_net(), "graphs", GPU)
+        compile_network(_net().resnet, "graphs", GPU)
 
 
 @pytest.mark.slow
@@ -76,5 +76,5 @@ def test_compiled_kernels_compute_the_same() -> None:
     net = _net().train()
     x = torch.randint(0, 256, (4, 5 * CELL, 5 * CELL, 3), dtype=torch.uint8)
     wanted = net(x, None)
-    compile_network(net, "kernels", CPU)
+    compile_network(net.resnet, "kernels", CPU)
     torch.testing.assert_close(net(x, None), wanted, rtol=1e-4, atol=1e-4)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.batches import Batch
-from stroi.trainer.checkpoint import META, read_meta, read_tensors
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.loop import fit
+from stroi.trainer.safetensors_io import META, read_meta, read_tensors
 from stroi.trainer.state import state_path
 from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet

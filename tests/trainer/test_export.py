@@ -20,7 +20,7 @@ from stroi.cache.weights import Weights
 from stroi.trainer import export
 from stroi.trainer.backbones import backbone
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig
-from stroi.trainer.exported import Graph, Weighing, everybody, graph_of, random_inputs
+from stroi.trainer.exported import Graph, Weighing, everybody, graph_of
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.infer_gcn import scaled_weights, score_gcn
@@ -126,7 +126,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         wanted.append(score_gcn(gcn, CLIPS, IDS).logits)
     inputs = _inputs(cache, weights, gcn)
     given = {port.name: inputs[port.name] for port in graph.inputs}
-    return Case(graph, export.export_bytes(graph, "onnx", {}), given, tuple(wanted))
+    return Case(graph, export.export_bytes(graph, {}), given, tuple(wanted))
 
 
 def _inputs(
@@ -169,7 +169,7 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
     weights = Weights(IDS, np.ones((50, 2, 25), np.float32), rows)
     net = _net(cache, "fixed", ResNetConfig())
     wanted = score_resnet(net, cache, IDS, weights=weights).logits
-    file = export.export_bytes(graph_of(net), "onnx", {})
+    file = export.export_bytes(graph_of(net), {})
     inputs = _inputs(cache, weights, None)
     given = {name: inputs[name] for name in ("mosaics", "weights")}
     found = np.concatenate([each[0] for each in _run(file, given, 7)])
@@ -205,20 +205,9 @@ def test_a_file_that_computes_something_else_is_not_kept(
         with torch.no_grad():
             return [value.numpy() + 2e-3 for value in graph_of(net)(**inputs)]
 
-    monkeypatch.setattr(export, "_run_pt2", off)
+    monkeypatch.setattr(export, "_run", off)
     with pytest.raises(StroiError, match=r"EXPORT_DIFFERS: the exported logits are 0.002 away"):
-        export.check(b"", "pt2", graph_of(net))
-
-
-def test_a_pt2_file_gives_the_same(tmp_path: Path) -> None:
-    net = _net(_cache(tmp_path, 8), "joint", ResNetConfig(), _gcn(SMALL_GCN))
-    graph = graph_of(net)
-    data = export.export_bytes(graph, "pt2", {"told": 1})
-    inputs = random_inputs(graph.inputs, 5, seed=9)
-    with torch.no_grad():
-        wanted = [value.numpy() for value in graph(**inputs)]
-    for mine, own in zip(export._run_pt2(data, inputs), wanted, strict=True):
-        np.testing.assert_allclose(mine, own, rtol=0, atol=1e-5)
+        export.check(b"", graph_of(net))
 
 
 def test_a_graph_network_goes_with_its_weighing_to_fixed_mode(tmp_path: Path) -> None:

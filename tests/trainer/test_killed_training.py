@@ -15,7 +15,7 @@ import pytest
 from resnet_team import PROGRAM, torchrun_command
 from small_inputs import mosaic_cache
 
-from stroi.trainer.checkpoint import read_meta, read_tensors
+from stroi.trainer.safetensors_io import read_meta, read_tensors
 
 BATCHES = 4
 CHANGES = {"batch_size": 2, "epochs": 3}

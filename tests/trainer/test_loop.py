@@ -133,7 +133,7 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     _train(tmp_path)
     path = state_path(tmp_path, KEY)
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(RefusedInput, match="ST_OFFSETS"):
+    with pytest.raises(RefusedInput, match="ST_HEADER"):
         _train(tmp_path)
 
 

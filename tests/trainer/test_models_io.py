@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from stroi.cache.errors import RefusedInput
-from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.ctrgcn import CtrGcn
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.models_io import load_gcn, load_resnet, save_gcn, save_resnet
 from stroi.trainer.mosaic_ops import Cells
+from stroi.trainer.safetensors_io import read_meta, read_tensors, write_tensors
 from stroi.trainer.stgcn import StGcn
 
 SMALL = GcnConfig(frames=8, channels=(8, 8), strides=(1, 2))

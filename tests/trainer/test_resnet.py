@@ -9,9 +9,9 @@ import torch
 
 from stroi.cache.digests import sha256_file
 from stroi.cache.errors import RefusedInput
-from stroi.trainer.checkpoint import write_tensors
 from stroi.trainer.config import Residual
 from stroi.trainer.resnet import ResNet, load_backbone
+from stroi.trainer.safetensors_io import write_tensors
 
 BLOCKS: dict[Residual, tuple[int, ...]] = {
     "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3),

@@ -18,7 +18,7 @@ from resnet_team import free_port, main, node_command, torchrun_command
 from small_inputs import mosaic_cache
 from torch import Tensor
 
-from stroi.trainer.checkpoint import read_tensors
+from stroi.trainer.safetensors_io import read_tensors
 
 
 def run_all(commands: Sequence[Sequence[object]]) -> None:

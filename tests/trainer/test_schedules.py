@@ -13,9 +13,9 @@ import torch
 from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
 
-from stroi.trainer.average import Average
 from stroi.trainer.batches import Batch
 from stroi.trainer.config import Augment, GcnConfig, Schedule
+from stroi.trainer.ema import Average
 from stroi.trainer.keys import model_digest
 from stroi.trainer.loop import fit, learning_rate
 from stroi.trainer.losses import branch_loss

@@ -15,7 +15,6 @@ from torch import nn
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.checkpoint import write_tensors
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
 from stroi.trainer.evaluation import accuracy
 from stroi.trainer.fused import FusedNet
@@ -26,6 +25,7 @@ from stroi.trainer.losses import branch_loss
 from stroi.trainer.models_io import load_resnet, save_resnet
 from stroi.trainer.mosaic_ops import Cells
 from stroi.trainer.rows import cells_of, half_weights
+from stroi.trainer.safetensors_io import write_tensors
 from stroi.trainer.skeletons import prepare_all
 from stroi.trainer.state import EpochRecord
 from stroi.trainer.stgcn import StGcn

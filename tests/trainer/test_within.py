@@ -16,8 +16,8 @@ from test_loop import KEY, SCHEDULE, _copy, _net, _same, _task
 
 from stroi.cache.errors import RefusedInput
 from stroi.trainer.batches import Batch
-from stroi.trainer.checkpoint import read_tensors, write_tensors
 from stroi.trainer.loop import fit
+from stroi.trainer.safetensors_io import read_tensors, write_tensors
 from stroi.trainer.state import EpochRecord, state_path
 from stroi.trainer.within import Within, read_within
 

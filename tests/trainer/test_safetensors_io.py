@@ -12,9 +12,7 @@ import safetensors.torch
 import torch
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.trainer.checkpoint import read_meta, read_tensors, write_tensors
-from stroi.trainer.safetensors_header import MAX_HEADER
-from stroi.trainer.tensor_files import MAX_FILE
+from stroi.trainer.safetensors_io import read_meta, read_tensors, write_tensors
 
 LIKE = {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor(7), "b": torch.zeros(0)}
 META = {"classes": ["wave", "tür"], "epoch": 3}
@@ -66,7 +64,7 @@ def test_a_foreign_file_has_no_meta(tmp_path: Path) -> None:
         ({"a": LIKE["a"], "n": LIKE["n"]}, r"PTH_NAMES.*1 names differ; 'b' does not belong here"),
         (LIKE | {"c": torch.zeros(1)}, r"PTH_NAMES.*1 names differ; 'c' is missing"),
         (LIKE | {"a": torch.zeros(3, 2)}, r"PTH_SHAPE.*'a' is \(2, 3\), want \(3, 2\)"),
-        (LIKE | {"n": torch.tensor(7.0)}, r"PTH_TENSOR.*'n' is I64, want F32"),
+        (LIKE | {"n": torch.tensor(7.0)}, r"PTH_TENSOR.*'n' is torch.int64, want torch.float32"),
     ],
 )
 def test_another_network_is_refused(
@@ -100,24 +98,21 @@ def _entries(change: Callable[[dict[str, dict[str, object]]], None]) -> Callable
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda text: text.replace('"n":', '"a":'), "JSON_DUPLICATE_KEY.*'a' twice"),
-        (lambda text: text.replace("[", "[" * 99), "JSON_DEPTH"),
-        (lambda text: text[:-3], "JSON"),
-        (lambda text: "[]", "ST_HEADER.*not an object"),
-        (_entries(lambda h: h["a"].update(data_offsets=[12, 36])), "ST_OFFSETS.*hole or overlap"),
-        (_entries(lambda h: h["a"].update(data_offsets=[0, 24])), "ST_OFFSETS.*hole or overlap"),
-        (_entries(lambda h: h["a"].update(shape=[2, 4])), "ST_OFFSETS.*'a' does not fill"),
-        (_entries(lambda h: h["a"].update(shape=[-2, -3])), "PTH_TENSOR.*bad shape"),
-        (_entries(lambda h: h["a"].update(shape=[2.0, 3])), "PTH_TENSOR.*bad shape"),
-        (_entries(lambda h: h["a"].update(shape=[True, 6])), "PTH_TENSOR.*bad shape"),
-        (_entries(lambda h: h["a"].update(dtype="F64")), "PTH_TENSOR.*type 'F64'"),
-        (_entries(lambda h: h["a"].update(dtype=["F32"])), "PTH_TENSOR"),
-        (_entries(lambda h: h["a"].pop("shape")), "ST_HEADER.*'a' is no tensor entry"),
-        (_entries(lambda h: h.pop("n")), "ST_OFFSETS"),
-        (_entries(lambda h: h.update({"__metadata__": 3})), "ST_HEADER.*metadata"),
+        (lambda text: text[:-3], "ST_HEADER"),
+        (lambda text: "[]", "ST_HEADER"),
+        (_entries(lambda h: h["a"].update(data_offsets=[12, 36])), "ST_HEADER"),
+        (_entries(lambda h: h["a"].update(data_offsets=[0, 24])), "ST_HEADER"),
+        (_entries(lambda h: h["a"].update(shape=[2, 4])), "ST_HEADER"),
+        (_entries(lambda h: h["a"].update(shape=[-2, -3])), "ST_HEADER"),
+        (_entries(lambda h: h["a"].update(dtype="F64", shape=[3])), "PTH_TENSOR.*'a' is no plain"),
+        (_entries(lambda h: h["a"].update(dtype="X9")), "ST_HEADER"),
+        (_entries(lambda h: h["a"].pop("shape")), "ST_HEADER"),
+        (_entries(lambda h: h.pop("n")), "ST_HEADER"),
+        (_entries(lambda h: h.update({"__metadata__": 3})), "ST_HEADER"),
         (_entries(lambda h: h.update({"__metadata__": {"stroi": "[1]"}})), "ST_HEADER.*metadata"),
+        (_entries(lambda h: h.update({"__metadata__": {"stroi": "{"}})), "JSON"),
     ],
-)  # fmt: skip
+)
 def test_damaged_headers_are_refused(
     path: Path, change: Callable[[str], str], problem: str
 ) -> None:
@@ -136,15 +131,9 @@ def test_every_truncation_is_refused(path: Path) -> None:
 
 def test_trailing_bytes_are_refused(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\0")
-    size = path.stat().st_size
-    with pytest.raises(RefusedInput, match=rf"ST_OFFSETS.*end at byte {size - 1} of {size}"):
-        read_tensors(path)
-
-
-def test_a_giant_header_is_refused_unread(path: Path) -> None:
-    path.write_bytes((MAX_HEADER + 1).to_bytes(8, "little") + b"{}")
-    with pytest.raises(RefusedInput, match=r"ST_HEADER.*8388609 bytes in a file of 10"):
-        read_tensors(path)
+    for read in (read_tensors, read_meta):
+        with pytest.raises(RefusedInput, match=r"ST_HEADER.*no whole safetensors file"):
+            read(path)
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -160,21 +149,16 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
             read_tensors(tmp_path / name)
 
 
-def test_a_giant_is_refused_unread(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.truncate(MAX_FILE + 1)
-    with pytest.raises(RefusedInput, match=r"PTH_SIZE.*4294967297 bytes, at most 4294967296"):
-        read_tensors(path)
-
-
-def test_a_shape_of_many_axes_is_refused(path: Path) -> None:
-    _with_header(path, _entries(lambda h: h["a"].update(shape=[4096] * 100_000)))
-    with pytest.raises(RefusedInput, match=r"PTH_TENSOR.*bad shape \(4096, .*4096, \.\.\.\)"):
-        read_tensors(path)
-
-
 def test_counters_may_be_missing_where_the_caller_says_so(path: Path) -> None:
     like = LIKE | {"bn.num_batches_tracked": torch.tensor(0)}
     assert read_tensors(path, like, optional=".num_batches_tracked")[0].keys() == LIKE.keys()
     with pytest.raises(RefusedInput, match=r"'bn.num_batches_tracked' is missing"):
         read_tensors(path, like)
+
+
+def test_a_file_may_be_replaced_while_its_tensors_are_in_use(path: Path) -> None:
+    tensors, _ = read_tensors(path)
+    write_tensors(path, {name: value + 1 for name, value in LIKE.items()}, META)
+    assert all(torch.equal(tensors[name], LIKE[name]) for name in LIKE)
+    tensors["a"].zero_()
+    assert torch.equal(read_tensors(path)[0]["a"], LIKE["a"] + 1)

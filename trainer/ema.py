@@ -1,4 +1,4 @@
-"""A running average of a network over its training steps."""
+"""What training may give in place of its last network: a running average, or the best epoch's."""
 
 from __future__ import annotations
 
@@ -37,4 +37,30 @@ class Average:
 
     def take(self, model: nn.Module) -> None:
         """Give the network the averaged state."""
+        model.load_state_dict(self.values)
+
+
+class Best:
+    """The network of the best epoch so far.
+
+    Args:
+        model: The network.
+
+    Attributes:
+        values: Its tensors by name.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.values: dict[str, Tensor] = {
+            name: value.detach().clone() for name, value in model.state_dict().items()
+        }
+
+    def put(self, model: nn.Module) -> None:
+        """The network as it is now is the best."""
+        with torch.no_grad():
+            for name, value in model.state_dict().items():
+                self.values[name].copy_(value)
+
+    def take(self, model: nn.Module) -> None:
+        """Give the network the best state."""
         model.load_state_dict(self.values)
