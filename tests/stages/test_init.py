@@ -66,7 +66,8 @@ def test_one_command_makes_a_data_set(
     assert plan.datasets == ("demo", "mine")
     assert plan.runs["mine-fold1"].dataset == "mine"
     assert (project / "data" / "mine" / "raw").readlink() == videos
-    assert load_profile(project, "mine").splits["fold1"].by == "id"
+    profile = load_profile(project, "mine")
+    assert (profile.splits["fold1"].by, profile.skeletons.source) == ("id", "movenet")
     assert (project / "params.yaml").read_text().startswith("# mine\n")
 
 
