@@ -160,8 +160,9 @@ class OnnxParams(Group):
 class SkeletonParams(Group):
     """Pose estimation and tracking (stage ``skeletons``)."""
 
-    source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx", "kinect"] = "auto"
-    """Where skeletons come from; ``auto`` takes OpenPose if it is there, else MoveNet."""
+    source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx", "kinect"] = "movenet"
+    """Where skeletons come from. ``auto`` takes OpenPose if it is there, else MoveNet: another
+    machine may then give other skeletons."""
     frames: Literal["all", "sampled"] = "all"
     """Frames that an estimator looks at: ``sampled`` are those that the mosaics need and some
     between, for data sets whose graph network sees a sensor's joints."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from stroi.cache.assemble import Encoded
@@ -41,11 +41,13 @@ class Recipe(Generic[Source, Made]):
     Attributes:
         kind: Kind of the cache, such as ``mosaics``; also the stem of its file names.
         algorithm: Version of the computation; raise it when the same inputs give other bytes.
-        params: The stage's params, as JSON values.
-        producer: What else shapes the bytes: estimator, library versions.
+        params: The params that the result depends on, as JSON values.
+        producer: What else it depends on: estimator, library versions.
         make: Source to result; raises `ClipRejected` to quarantine the clip. Picklable.
         encode: Ids and results to a shard. Picklable.
         detail: Result to the ledger's remark about it. Picklable.
+        stated: Params that the manifest tells beside `params`; no result depends on them.
+        origin: What it tells beside `producer`, likewise.
     """
 
     kind: str
@@ -55,6 +57,8 @@ class Recipe(Generic[Source, Made]):
     make: Callable[[Source], Made]
     encode: Callable[[Sequence[str], Sequence[Made]], Encoded]
     detail: Callable[[Made], str]
+    stated: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def key(self, jobs: Sequence[Job[Source]], left_out: Sequence[str] = ()) -> str:
         """Content key of the shard that `jobs` become.

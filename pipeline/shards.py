@@ -153,8 +153,8 @@ def _publish(
 def _manifest(recipe: Recipe[Source, Made], files: Sequence[FileEntry], ledger: Ledger) -> Manifest:
     return Manifest(
         kind=recipe.kind,
-        params=dict(recipe.params),
-        producer={**recipe.producer, "algorithm": recipe.algorithm},
+        params={**recipe.stated, **recipe.params},
+        producer={**recipe.origin, **recipe.producer, "algorithm": recipe.algorithm},
         files=tuple(sorted(files, key=lambda entry: entry.name)),
         extra={
             "clips": len(ledger.outcomes),

@@ -225,7 +225,8 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
             yield Finding("pose", name, "ok", f"{estimator.name}, model {estimator.digest[:12]}")
     yield Finding("pose", "openpose-json", "ok", "needs folders of OpenPose's --write_json only")
     yield Finding("pose", "kinect", "ok", "needs the .skeleton files of NTU RGB+D only")
-    yield Finding("pose", "auto", "note", f"takes {choose('auto', settings).told}")
+    told = choose("auto", settings).told
+    yield Finding("pose", "auto", "note", f"would take {told}; the default is movenet")
 
 
 def tracking(project: Path) -> Iterable[Finding]:

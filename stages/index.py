@@ -8,19 +8,20 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.errors import ClipRejected, RefusedInput
+from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.cache.locks import lock
 from stroi.pipeline.datasets import Listed, list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
 from stroi.pipeline.empty_files import empty_notes
 from stroi.pipeline.fanout import Tick, Workers, fan_out
-from stroi.pipeline.index import Sample, write_index
+from stroi.pipeline.index import Index, Sample, write_index
 from stroi.pipeline.ledger import Ledger, Outcome, check_share, write_ledger
 from stroi.pipeline.options import in_project, say, with_workers
-from stroi.pipeline.params import load_profile
+from stroi.pipeline.params import RunParams, load_plan, load_profile, load_run
 from stroi.pipeline.profile import IndexParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.source import measure_clip
+from stroi.stages.training.division import parts_of
 
 GROUPS = ("index",)
 """The profile's groups that shape this stage's out."""
@@ -31,11 +32,28 @@ Measured = tuple[str, int] | Outcome | None
 """Digest and size of a file, or why it is no video; None if there is no such file."""
 
 
-def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, store: Path) -> Ledger:
+def build_index(
+    raw: Path,
+    out: Path,
+    params: IndexParams,
+    workers: Workers,
+    store: Path,
+    runs: Sequence[RunParams] = (),
+) -> Ledger:
     """Write the index of the data set in `raw` to `out`.
 
+    Args:
+        raw: Root of the data set.
+        out: Folder of the index.
+        params: The stage's params.
+        workers: Who digests the files.
+        store: Folder of finished work.
+        runs: Runs of the data set, whose splits must divide its clips.
+
     Raises:
-        RefusedInput: If `raw` is missing, its listing is malformed, or a video lies outside it.
+        RefusedInput: If `raw` is missing, its listing is malformed, or a video lies outside it;
+            whatever the splits of `runs` refuse.
+        ParamsError: Likewise.
         StroiError: If more clips than ``max_quarantined`` have no video.
     """
     if not raw.is_dir():
@@ -49,6 +67,7 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
     for note in listing.notes:
         say(note)
     listed = listing.clips
+    check_runs([Sample(**vars(clip)) for clip in listed], runs)
     videos, skeletons = {clip.video for clip in listed}, {clip.skeleton for clip in listed}
     _check_places(raw, [place for place in videos | skeletons if place])
     # A folder of JSON files is digested by the stage that knows which of them count.
@@ -67,7 +86,26 @@ def build_index(raw: Path, out: Path, params: IndexParams, workers: Workers, sto
         say(note)
     ledger = write_ledger(out, (*outcomes, *listing.left_out))
     check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)
+    check_runs(samples, runs)
     return ledger
+
+
+def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> None:
+    """Refuse runs whose splits cannot divide the clips: now, not when all people are estimated.
+
+    Raises:
+        ParamsError: What `stroi.stages.training.division.parts_of` refuses, with the run's name.
+        RefusedInput: Likewise.
+    """
+    index = Index(tuple(samples), tuple(sorted({sample.label for sample in samples})))
+    ids = [sample.id for sample in samples]
+    for run in runs:
+        try:
+            parts_of(index, run, ids)
+        except StroiError as error:
+            raise type(error)(
+                error.code, f"run {run.name}: {error.message}", remedy=error.remedy
+            ) from None
 
 
 def _check_places(raw: Path, videos: Sequence[str]) -> None:
@@ -138,6 +176,12 @@ def _row(clip: Listed, measured: Mapping[str, Measured], folders: set[str]) -> S
     return Sample(**vars(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
 
 
+def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:
+    plan = load_plan(workspace.root)
+    names = [name for name, run in plan.runs.items() if run.dataset == dataset]
+    return [load_run(workspace.root, name) for name in names]
+
+
 @click.command(help="List and digest the clips of DATASET: data/DATASET/raw -> data/DATASET/index.")
 @click.argument("dataset")
 @in_project
@@ -145,8 +189,9 @@ def _row(clip: Listed, measured: Mapping[str, Measured], folders: set[str]) -> S
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the index of one data set."""
     params = load_profile(workspace.root, dataset).index
+    runs = _runs(workspace, dataset)
     with lock(workspace.lock("index", dataset)):
         ledger = build_index(
-            workspace.raw(dataset), workspace.index(dataset), params, workers, workspace.store
+            workspace.raw(dataset), workspace.index(dataset), params, workers, workspace.store, runs
         )
     say(f"index {dataset}: {ledger.summary()}")

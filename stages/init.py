@@ -71,7 +71,7 @@ Examples:
     help="Folds; as many as there are subjects leaves one subject out. Default: 5 at most.",
 )
 @click.option("--people", type=click.Choice(PEOPLE), help="People kept per clip. Default: auto.")
-@click.option("--source", type=click.Choice(SOURCES), help="Of skeletons. Default: auto.")
+@click.option("--source", type=click.Choice(SOURCES), help="Of skeletons. Default: movenet.")
 @click.option("--force", is_flag=True, help="Write the profile anew; link to other videos.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @in_project

@@ -150,10 +150,12 @@ def build_mosaics(
         kind="mosaics",
         algorithm=ALGORITHM,
         params=params.model_dump(exclude=NOT_CONTENT),
-        producer={"opencv": cv2.__version__, "skeletons": dict(cache.manifest.producer)},
+        producer={"opencv": cv2.__version__},
         make=partial(make_mosaic, params=params),
         encode=encode,
         detail=describe,
+        # Each clip's skeleton is an input by its content, however it came about.
+        origin={"skeletons": dict(cache.manifest.producer)},
     )
     segments = segment_inputs(index.samples)
     size = clip_bytes(params)

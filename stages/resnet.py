@@ -42,7 +42,7 @@ from stroi.trainer.team import ALONE, Team
 from stroi.trainer.team import team as started_team
 from stroi.trainer.train_resnet import train_resnet
 
-GROUPS = ("seeds", "gcn", "weights", "resnet", "splits")
+GROUPS = ("seeds", "weights", "resnet", "splits")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.origins import mixed_sources
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import MosaicParams, SkeletonParams
-from stroi.pipeline.recorded import recorded
+from stroi.pipeline.recorded import recorded, shaping
 from stroi.pipeline.shards import Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.finding import DETECTIONS, Source, find, make_jobs, remark
@@ -139,11 +139,13 @@ def build_skeletons(
     recipe = Recipe(
         kind="skeletons",
         algorithm=ALGORITHM,
-        params=recorded(params, plan.source),
-        producer={**plan.producer, "chosen": plan.why, "scipy": scipy.__version__},
+        params=shaping(params),
+        producer={**plan.producer, **_libraries(plan)},
         make=partial(make_clip, plan=plan, params=params),
         encode=encode,
         detail=attrgetter("remark"),
+        stated=recorded(params, plan.source),
+        origin={"chosen": plan.why},
     )
     jobs = make_jobs(raw, index.samples, plan, workers, store)
     ledger = build_shards(
@@ -151,6 +153,12 @@ def build_skeletons(
     )
     check_share(ledger, params.max_quarantined, out)
     return ledger
+
+
+def _libraries(plan: Plan) -> dict[str, str]:
+    """Versions of what tracks the people; a sensor says itself who is who."""
+    tracking = {} if plan.source == KINECT else {"scipy": scipy.__version__}
+    return {"numpy": np.__version__} | tracking
 
 
 @click.command(help="Estimate and track the skeletons of DATASET into data/DATASET/skeletons.")

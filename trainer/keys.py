@@ -40,12 +40,12 @@ def run_key(
 
     Args:
         what: Kind of run.
-        config: Settings of the network.
-        schedule: Settings of the optimiser.
+        config: Settings of the network; those in use, see `stroi.trainer.used_settings`.
+        schedule: Settings of the optimiser; likewise.
         seed: Seed.
         threads: CPU threads: another number gives other last bits.
         device: Where it trains.
-        classes: Class names.
+        classes: Class names, of which the number counts.
         inputs: Digests of the data, by name.
         processes: How many train together.
 
@@ -62,7 +62,9 @@ def run_key(
         "processes": processes,
         "device": device.type,
         "torch": torch.__version__,
-        "classes": list(classes),
+        # Its generators decide the order of clips and all random changes of them.
+        "numpy": np.__version__,
+        "classes": len(classes),
         "inputs": dict(inputs),
     }
     return digest(parts)

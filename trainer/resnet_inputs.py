@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from stroi.cache.files import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Augment, Feeding, told
+from stroi.trainer.config import Feeding, told
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest
 from stroi.trainer.rows import Companions, companions
 from stroi.trainer.skeletons import ClipSource
-from stroi.trainer.steps import joint_augment
+from stroi.trainer.used_settings import used_jointly
 
 
 def input_digests(
@@ -72,7 +72,7 @@ def judged_digest(
 def _since(
     model: FusedNet, mosaics: MosaicCache, ids: tuple[str, ...], feeding: Feeding
 ) -> dict[str, str]:
-    """What else a result depends on; empty for all runs there could be before this mattered."""
+    """What else a result depends on, where it does."""
     more = {}
     if feeding.order == "windowed":
         more["order"] = f"{feeding.window} of {array_digest(mosaics.stored(ids))}"
@@ -82,6 +82,7 @@ def _since(
         more["columns"] = f"{model.cells.columns} of {mosaics.columns}"
     if model.mode == "joint" and model.config.flip > 0:
         more["flip"] = "skeletons too"
-    if model.gcn is not None and joint_augment(model.gcn) != Augment():
-        more["augment"] = digest(told(joint_augment(model.gcn)))
+    if model.gcn is not None:
+        network = used_jointly(model.gcn.config, model.gcn.layout)
+        more["network"] = digest([model.gcn.layout.name, told(network)])
     return more

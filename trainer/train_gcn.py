@@ -22,6 +22,7 @@ from stroi.trainer.losses import branch_loss
 from stroi.trainer.runtime import autocast, deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource, prepare_all
 from stroi.trainer.team import ALONE, Team
+from stroi.trainer.used_settings import used_gcn, used_schedule
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,18 @@ def train_gcn(
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     targets = torch.from_numpy(truth)
     held = dict(validation or {})
-    inputs = {"skeletons": skeleton_digest(data), "labels": array_digest(truth)}
+    inputs = {
+        "skeletons": skeleton_digest(data),
+        "layout": data.layout.name,
+        "labels": array_digest(truth),
+    }
     if held:
         judged = prepare_all(clips, tuple(held), **config.preparation)
         inputs["validation"] = skeleton_digest(judged)
         inputs["validation labels"] = array_digest(label_array(held, judged.ids, classes))
     key = run_key(
-        "gcn", config, schedule, seed=seed, threads=threads, device=where, classes=classes,
-        inputs=inputs, processes=team.size,
+        "gcn", used_gcn(config, data.layout), used_schedule(schedule), seed=seed,
+        threads=threads, device=where, classes=classes, inputs=inputs, processes=team.size,
     )  # fmt: skip
     team.check_run(key)
     trained = team.wrapped(model)

@@ -29,6 +29,7 @@ from stroi.trainer.runtime import compile_network, deterministic, pick_device
 from stroi.trainer.skeletons import ClipSource
 from stroi.trainer.steps import Forward, training_step
 from stroi.trainer.team import ALONE, Team
+from stroi.trainer.used_settings import used_resnet, used_schedule
 
 PLAIN = Feeding()
 
@@ -124,8 +125,8 @@ def train_resnet(
     if local and team.size > 1:
         inputs["batch_norm"] = batch_norm
     key = run_key(
-        mode, config, schedule, seed=seed, threads=threads, device=where, classes=classes,
-        inputs=inputs, processes=team.size,
+        mode, used_resnet(config, mode), used_schedule(schedule), seed=seed, threads=threads,
+        device=where, classes=classes, inputs=inputs, processes=team.size,
     )  # fmt: skip
     team.check_run(key)
     through = team.wrapped(Forward(model))

@@ -63,7 +63,6 @@ def list_folders(root: Path, pattern: str = "") -> Listing:
     others = [one for one in found if isinstance(one, Outcome)]
     if not clips:
         raise _nothing(root, pattern, others)
-    _check_ids(root, clips)
     left_out = tuple(one for one in others if one.code != _NO_VIDEO)
     return Listing(tuple(sorted(clips, key=lambda clip: clip.id)), left_out, tuple(_notes(others)))
 
@@ -181,18 +180,6 @@ def _no_video(place: str) -> Outcome:
         return Outcome(sample_id(place), "VIDEO_KIND", detail)
     detail = f"{place!a} does not end in {', '.join(VIDEO_ENDINGS)}"
     return Outcome(sample_id(place), _NO_VIDEO, detail)
-
-
-def _check_ids(root: Path, clips: list[Listed]) -> None:
-    first: dict[str, str] = {}
-    for clip in clips:
-        twin = first.setdefault(clip.id.casefold(), clip.video)
-        if twin != clip.video:
-            raise RefusedInput(
-                "ID_DUPLICATE",
-                f"{root}: {twin!a} and {clip.video!a} would both be sample {clip.id!a}",
-                remedy="rename one of them; case and ending do not tell samples apart",
-            )
 
 
 def _nothing(root: Path, pattern: str, left_out: list[Outcome]) -> RefusedInput:

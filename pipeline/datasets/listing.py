@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from stroi.cache.errors import RefusedInput
 from stroi.pipeline.ledger import Outcome
 
 
@@ -35,6 +36,10 @@ class Listing:
             as quarantined when it is judged whether too many are.
         notes: Sentences for the user, such as what is missing of a data set of known size.
         remarks: What the ledger should say about a clip that is good, by id.
+
+    Raises:
+        RefusedInput: ``ID_DUPLICATE`` naming the files of two clips that have one id, also if
+            their ids differ in case only.
     """
 
     clips: tuple[Listed, ...]
@@ -42,7 +47,24 @@ class Listing:
     notes: tuple[str, ...] = ()
     remarks: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        first: dict[str, Listed] = {}
+        for clip in self.clips:
+            twin = first.setdefault(clip.id.casefold(), clip)
+            if twin is not clip:
+                raise RefusedInput(
+                    "ID_DUPLICATE",
+                    f"{_place(twin)} and {_place(clip)} would both be sample {clip.id!a}",
+                    remedy="rename one of them; case and ending do not tell samples apart",
+                )
+
     @classmethod
     def of(cls, clips: Iterable[Listed]) -> Listing:
         """A listing of `clips` alone."""
         return cls(tuple(sorted(clips, key=lambda clip: clip.id)))
+
+
+def _place(clip: Listed) -> str:
+    """The file of a clip, and its frames if it is a part of it."""
+    frames = f" from frame {clip.start}" if clip.start or clip.stop else ""
+    return f"{clip.video or clip.skeleton!a}{frames}"

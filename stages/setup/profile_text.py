@@ -60,7 +60,8 @@ sample: {{}}
 
 _POSE = """\
 skeletons:
-  # auto: OpenPose if it is installed, else the embedded MoveNet; docs/pose-sources.md has others.
+  # movenet is embedded. openpose needs your own build, auto takes it if it is there and movenet
+  # elsewhere: other machines then give other skeletons. docs/pose-sources.md has more.
   source: {source}
   # People kept per clip: 1, 2, or auto, by how long and how large a second one is seen.
   subjects: {people}

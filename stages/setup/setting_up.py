@@ -17,7 +17,7 @@ from stroi.pipeline.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.setup.places import check_outside, place_folder, place_table
 from stroi.stages.setup.profile_text import Facts, profile_text
-from stroi.stages.setup.splitting import choose_splits
+from stroi.stages.setup.splitting import choose_splits, first_usable
 from stroi.stages.setup.wanted import WRITTEN, Wanted, check_wanted
 
 
@@ -49,7 +49,7 @@ def set_up(workspace: Workspace, wanted: Wanted, *, force: bool = False) -> str:
         say(note)
     clips = listing.clips
     say(f"{wanted.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes")
-    text, run = _new(wanted, clips) if profile is None else ("", _run_of(wanted, profile))
+    text, run = _new(wanted, clips) if profile is None else ("", _run_of(wanted, profile, clips))
     if wanted.table is None:
         place_folder(raw, wanted.videos, force=force)
     else:
@@ -128,18 +128,23 @@ def _listed(wanted: Wanted, profile: Profile | None) -> Listing:
     return listing
 
 
-def _run_of(wanted: Wanted, profile: Profile) -> Run:
-    """A run of a profile that is there, by the name of a split or by what one goes by."""
+def _run_of(wanted: Wanted, profile: Profile, clips: Sequence[Listed]) -> Run:
+    """A run of a profile that is there, by the name of a split or by what one goes by.
+
+    Of several the first that divides the clips: the profile may know more than is there.
+    """
     by = wanted.split
-    fits = [name for name, rule in profile.splits.items() if by in ("auto", name, rule.by)]
+    fits = {name: rule for name, rule in profile.splits.items() if by in ("auto", name, rule.by)}
     if not fits:
         raise ParamsError(
             "INIT_SPLIT",
             f"the profile that is there has no split {by!a}",
             remedy=f"its splits are: {', '.join(profile.splits) or 'none'}",
         )
+    split, parts = first_usable(clips, fits)
+    say(f"split {split}: {len(parts.train)} training and {len(parts.test)} test clips")
     sensor = "joints" in profile.model_fields_set
-    return Run(dataset=wanted.name, split=fits[0], input="joints" if sensor else "skeletons")
+    return Run(dataset=wanted.name, split=split, input="joints" if sensor else "skeletons")
 
 
 def _new(wanted: Wanted, clips: Sequence[Listed]) -> tuple[str, Run]:

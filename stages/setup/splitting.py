@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast, get_args
 
@@ -11,7 +11,7 @@ from stroi.cache.errors import ParamsError, RefusedInput, StroiError
 from stroi.pipeline.datasets import Listed
 from stroi.pipeline.index import Index, Sample
 from stroi.pipeline.profile import Column, Split, Validation
-from stroi.pipeline.splits import check_parts, divide
+from stroi.pipeline.splits import Parts, check_parts, divide
 
 COLUMNS: tuple[str, ...] = get_args(Column)
 """What a split may go by."""
@@ -74,6 +74,28 @@ def choose_splits(clips: Sequence[Listed], by: str = "auto", folds: int | None =
     return _checked(clips, fold_of)
 
 
+def first_usable(clips: Sequence[Listed], rules: Mapping[str, Split]) -> tuple[str, Parts]:
+    """The first of `rules` that divides `clips`, with its parts.
+
+    Raises:
+        ParamsError: What the first rule says, if none of them can be used.
+        RefusedInput: Likewise.
+    """
+    samples = [Sample(**vars(clip)) for clip in clips]
+    index = Index(tuple(samples), tuple(sorted({clip.label for clip in clips})))
+    ids = [clip.id for clip in clips]
+    problem: StroiError | None = None
+    for name, rule in rules.items():
+        try:
+            parts = divide(samples, rule, usable=ids)
+            check_parts(index, parts, rule)
+        except StroiError as error:
+            problem = problem or error
+            continue
+        return name, parts
+    raise problem or ValueError("no rule")
+
+
 def _has_own(clips: Iterable[Listed]) -> bool:
     return {"train", "test"} <= {clip.split for clip in clips} <= {"train", "test", "val"}
 
@@ -128,19 +150,9 @@ def _check_classes(clips: Iterable[Listed], column: str) -> None:
 
 def _checked(clips: Sequence[Listed], rules: dict[str, Split]) -> Splits:
     """`rules`, the first that can be used to begin with."""
-    samples = [Sample(**vars(clip)) for clip in clips]
-    index = Index(tuple(samples), tuple(sorted({clip.label for clip in clips})))
-    ids = [clip.id for clip in clips]
-    problem: StroiError | None = None
-    for name, rule in rules.items():
-        try:
-            parts = divide(samples, rule, usable=ids)
-            check_parts(index, parts, rule)
-        except StroiError as error:
-            problem = problem or error
-            continue
-        return Splits(rules, name, _told(name, rule, parts.train, parts.validation, parts.test))
-    raise problem or ValueError("no rule")
+    name, parts = first_usable(clips, rules)
+    told = _told(name, rules[name], parts.train, parts.validation, parts.test)
+    return Splits(rules, name, told)
 
 
 def _told(

@@ -17,7 +17,7 @@ WRITTEN = ("folders", "table", "smarthome-untrimmed")
 """Labels whose profile is always written; the others' are shipped."""
 
 LABELS = (*WRITTEN, *sorted(set(ADAPTERS) - {"demo", *WRITTEN}))
-SOURCES = ("auto", "movenet", "openpose", "openpose-json")
+SOURCES = ("movenet", "auto", "openpose", "openpose-json")
 PEOPLE = ("auto", "1", "2")
 
 
@@ -45,7 +45,7 @@ class Wanted:
     split: str = "auto"
     folds: int | None = None
     people: str = "auto"
-    source: str = "auto"
+    source: str = "movenet"
 
 
 def default_labels(videos: Path, table: Path | None) -> str:
@@ -114,6 +114,7 @@ def ask(wanted: Wanted, given: set[str]) -> Wanted:
         people = click.prompt("People per clip", "auto", type=click.Choice(PEOPLE))
         wanted = replace(wanted, people=people)
     if "source" not in given:
-        source = click.prompt("Where skeletons come from", "auto", type=click.Choice(SOURCES))
+        kind = click.Choice(SOURCES)
+        source = click.prompt("Where skeletons come from", wanted.source, type=kind)
         wanted = replace(wanted, source=source)
     return wanted

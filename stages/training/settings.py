@@ -33,7 +33,7 @@ def resnet_config(
 
     Args:
         params: Of the branch.
-        weights: Of the joint weights; how they are made is joint mode's business alone.
+        weights: Of the joint weights; only joint mode makes them, and knows how.
         mode: In which mode it trains.
         constant: What divides the rows' weights in joint mode, if they are not scaled by clip.
     """
@@ -41,8 +41,8 @@ def resnet_config(
     values = params.model_dump(exclude=apart)
     values["precision"] = pick_precision(params.precision, pick_device(params.device))
     if mode == "joint":
-        values |= {"joints": weights.joints, "constant": constant}
-    return ResNetConfig(bodies=weights.bodies, **values)
+        values |= {"joints": weights.joints, "bodies": weights.bodies, "constant": constant}
+    return ResNetConfig(**values)
 
 
 def feeding_of(params: ResnetParams) -> Feeding:

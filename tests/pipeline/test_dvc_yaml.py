@@ -78,7 +78,7 @@ def test_params_are_the_groups_that_the_stage_declares(name: str) -> None:
     groups = {key.split(".")[0] for key in keys}
     assert groups <= set(Profile.model_fields)
     declared = set(importlib.import_module(_module(name)).GROUPS)
-    joint_only = {"gcn", "weights"} if name in ("resnet-plain", "resnet-fixed") else set()
+    joint_only = {"weights"} if name in ("resnet-plain", "resnet-fixed") else set()
     assert groups == declared - joint_only
 
 

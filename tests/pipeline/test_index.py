@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.errors import RefusedInput, StroiError
+from stroi.pipeline.cli import run
 from stroi.pipeline.datasets import ADAPTERS
 from stroi.pipeline.fanout import Workers
 from stroi.pipeline.index import Sample, read_index
@@ -254,3 +255,42 @@ def test_linked_folder_that_dvc_would_not_follow_is_refused(tmp_path: Path) -> N
     (raw / "linked").symlink_to(raw / "videos")
     with pytest.raises(RefusedInput, match=r"linked is a link, .*link the files one by one"):
         _build(raw, tmp_path / "index")
+
+
+PROFILE = """
+splits: {some: {by: subject, test: [%s]}, whole: {by: subject, test: [s1]}}
+ensemble: {pairs: {two: [wave, drink]}}
+"""
+PARAMS = """
+datasets: [d]
+runs:
+  good: {dataset: d, split: whole, input: skeletons}
+  other: {dataset: d, split: some, input: skeletons}
+"""
+WITH_TWO_OF_EACH = [*ROWS, "d,videos/d.avi,drink,s1,c1"]
+
+
+def _index(project: Path, test: str, last: bytes) -> int:
+    """The command in a project of four clips, `last` the bytes of the last one."""
+    raw = _dataset(project / "data" / "d" / "raw", WITH_TWO_OF_EACH)
+    (raw / "videos" / "d.avi").write_bytes(last)
+    (project / "profiles").mkdir(exist_ok=True)
+    (project / "profiles" / "d.yaml").write_text(PROFILE % test)
+    (project / "params.yaml").write_text(PARAMS)
+    return run(["index", "d", "--root", str(project), "--jobs", "1"])
+
+
+def test_a_split_that_cannot_divide_the_clips_ends_the_run_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And before a single file is digested, if their names show it."""
+    assert _index(tmp_path, "s2", b"d") == 0
+    (tmp_path / "data" / "d" / "index" / "samples.csv").unlink()
+    capsys.readouterr()
+    assert _index(tmp_path, "s3", b"d") == 2
+    said = capsys.readouterr().err
+    assert "SPLIT_VALUE: run other: no clip has subject 's3'; the index has: s1, s2" in said
+    assert not (tmp_path / "data" / "d" / "index" / "samples.csv").exists()
+    assert _index(tmp_path, "s2", b"b" * 10) == 3
+    said = capsys.readouterr().err
+    assert "SPLIT_LEAK: run good: b (training) and d (test) are the same video" in said

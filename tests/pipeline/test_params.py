@@ -171,6 +171,12 @@ def test_shipped_params_are_valid(root: Path) -> None:
         assert load_profile(root, profile.stem).splits
 
 
+def test_no_profile_leaves_the_source_to_the_machine(root: Path) -> None:
+    assert Profile().skeletons.source == "movenet"
+    for profile in (root / "profiles").glob("*.yaml"):
+        assert load_profile(root, profile.stem).skeletons.source != "auto", profile
+
+
 def test_profiles_in_the_docs_are_valid(root: Path, tmp_path: Path) -> None:
     """Those of docs/nucla.md that tell how its figures were reached, as a user would paste them."""
     shown = re.findall(r"```yaml\n(gcn:\n.*?)```", (root / "docs" / "nucla.md").read_text(), re.S)

@@ -26,13 +26,10 @@ PROFILE = """
 index: {{adapter: table, max_quarantined: 0.5}}
 skeletons: {{source: movenet, side: 128, clips_per_shard: {per_shard}, max_quarantined: 0.5}}
 mosaics: {{cell: 48, size: {size}, clips_per_shard: {per_shard}, max_quarantined: 0.5}}
-splits:
-  xsub: {{by: subject, test: [s02]}}
 """
 PARAMS = """
 datasets: [tiny]
-runs:
-  tiny-xsub: {dataset: tiny, split: xsub, input: skeletons}
+runs: {}
 """
 
 

@@ -50,7 +50,7 @@ def test_everything_is_looked_at(tmp_path: Path) -> None:
     assert found["openpose"].detail.startswith("OPENPOSE_MISSING")
     assert "docs/pose-sources.md" in found["openpose"].remedy
     assert "set skeletons.onnx.model" in found["onnx"].remedy
-    assert found["auto"].detail.startswith("takes movenet")
+    assert found["auto"].detail.startswith("would take movenet")
     assert found["MJPG"].detail == "5 of 5 frames written and read"
     assert found["webp"].state == found["jpeg"].state == "ok"
     assert found["numpy"].detail == importlib.metadata.version("numpy")
@@ -67,7 +67,7 @@ def test_what_the_user_has_is_found(tmp_path: Path) -> None:
     found = named(examine(Workspace(tmp_path), root, network))
     assert found["openpose"].state == "ok"
     assert found["onnx"].detail.startswith("rtmpose, model ")
-    assert found["auto"].detail.startswith("takes openpose")
+    assert found["auto"].detail.startswith("would take openpose")
 
 
 def test_broken_library_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

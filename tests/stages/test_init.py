@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline" / "datasets"))
+from ut_files import write_set
+
 from stroi.pipeline.cli import run
 from stroi.pipeline.params import check_project, load_profile
 from stroi.stages.setup import looking
@@ -63,7 +66,8 @@ def test_one_command_makes_a_data_set(
     assert plan.datasets == ("demo", "mine")
     assert plan.runs["mine-fold1"].dataset == "mine"
     assert (project / "data" / "mine" / "raw").readlink() == videos
-    assert load_profile(project, "mine").splits["fold1"].by == "id"
+    profile = load_profile(project, "mine")
+    assert (profile.splits["fold1"].by, profile.skeletons.source) == ("id", "movenet")
     assert (project / "params.yaml").read_text().startswith("# mine\n")
 
 
@@ -113,16 +117,45 @@ def test_a_known_data_set_takes_its_shipped_profile(
 ) -> None:
     shipped = root / "profiles" / "ut-interaction.yaml"
     (project / "profiles" / "ut-interaction.yaml").write_bytes(shipped.read_bytes())
-    folder = tmp_path / "set1"
-    folder.mkdir()
-    for name in ("0_1_4.avi", "12_9_0.avi", "7_10_5.avi"):
-        (folder / name).write_bytes(name.encode())
+    folder = write_set(tmp_path / "set1", 1)
     known = ("--videos", folder, "--labels", "ut-interaction")
     assert init(project, "ut-interaction", *known) == 0
     assert init(project, "again", *known, "--split", "fold9") == 0
     assert "profiles/again.yaml: a copy of profiles/ut-interaction.yaml" in capsys.readouterr().out
     assert set(check_project(project).runs) == {"demo-x", "ut-interaction-seq9-10", "again-fold9"}
     assert (project / "profiles" / "again.yaml").read_bytes() == shipped.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("sets", "split", "fold"),
+    [((1,), "seq9-10", 3), ((2,), "seq19-20", 13), ((1, 2), "seq9-10", 13)],
+)
+def test_the_run_has_a_split_that_suits_what_is_there(
+    project: Path, root: Path, tmp_path: Path, sets: tuple[int, ...], split: str, fold: int
+) -> None:
+    shipped = root / "profiles" / "ut-interaction.yaml"
+    (project / "profiles" / "ut-interaction.yaml").write_bytes(shipped.read_bytes())
+    for number in sets:
+        folder = write_set(tmp_path / "videos", number)
+    known = ("ut-interaction", "--videos", folder, "--labels", "ut-interaction")
+    assert init(project, *known) == 0
+    assert init(project, *known, "--split", f"fold{fold}") == 0
+    runs = {f"ut-interaction-{name}" for name in (split, f"fold{fold}")}
+    assert set(check_project(project).runs) == {"demo-x", *runs}
+    assert run(["index", "ut-interaction", "--root", str(project), "--jobs", "1"]) == 0
+
+
+def test_a_split_of_clips_that_are_not_there_is_refused_before_anything_is_written(
+    project: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = root / "profiles" / "ut-interaction.yaml"
+    (project / "profiles" / "ut-interaction.yaml").write_bytes(shipped.read_bytes())
+    folder = write_set(tmp_path / "set2", 2)
+    known = ("ut-interaction", "--videos", folder, "--labels", "ut-interaction")
+    assert init(project, *known, "--split", "fold3") == 2
+    assert "SPLIT_VALUE: no clip has subject '1'; the index has: 11, 12" in capsys.readouterr().err
+    assert (project / "params.yaml").read_text() == PARAMS
+    assert not (project / "data").exists()
 
 
 @pytest.mark.parametrize("labels", LABELS)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stroi.cache.errors import StroiError
+from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.mosaics import MosaicCache, decode_mosaics
 from stroi.cache.skeletons import Clip
 from stroi.pipeline import grouping
@@ -275,3 +276,25 @@ def test_every_column_of_a_short_clip_is_a_real_one(
     }
     for column, time in enumerate(index.tolist()):
         np.testing.assert_array_equal(cut.mosaic[:, 8 * column : 8 * column + 8], alone[time])
+
+
+def test_mosaics_of_the_same_skeletons_are_cut_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However they came about: what tells of that is in the manifest, and in no key."""
+    raw, there, out = (tmp_path / name for name in ("raw", "skeletons", "mosaics"))
+    pictures(raw / "a", 8)
+    write_skeletons(there, {"a": standing(8)})
+    index = Index((sample(raw, "a", "a"),), ("wave",))
+
+    def cut(**producer: str) -> tuple[bytes, dict[str, str]]:
+        write_manifest(there, replace(read_manifest(there), producer=producer))
+        build_mosaics(raw, index, there, out, PARAMS, Workers(), tmp_path / "store")
+        (shard,) = out.glob("*.h5")
+        return shard.read_bytes(), read_manifest(out).producer["skeletons"]
+
+    first, _ = cut(estimator="movenet", chosen="auto: OPENPOSE_MISSING", scipy="1.0")
+    monkeypatch.setattr("stroi.stages.mosaics.cut_mosaic", None)
+    second, origin = cut(estimator="movenet", chosen="named", scipy="1.1")
+    assert second == first
+    assert origin == {"estimator": "movenet", "chosen": "named", "scipy": "1.1"}

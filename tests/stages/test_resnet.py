@@ -94,8 +94,9 @@ def test_other_modes_do_not_depend_on_how_joint_mode_weighs() -> None:
     weights = WeightParams(joints="l2_top15", bodies="mean")
     for mode in ("plain", "fixed"):
         config = resnet_config(ResnetParams(), weights, mode)
-        assert (config.joints, config.constant, config.bodies) == ("mean", None, "mean")
-    assert resnet_config(ResnetParams(), weights, "joint", 2.0).constant == 2.0
+        assert config == resnet_config(ResnetParams(), WeightParams(), mode)
+    joint = resnet_config(ResnetParams(), weights, "joint", 2.0)
+    assert (joint.joints, joint.constant, joint.bodies) == ("l2_top15", 2.0, "mean")
 
 
 def test_depth_dropout_and_a_start_of_a_known_digest_reach_the_network(

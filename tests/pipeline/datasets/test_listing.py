@@ -1,0 +1,31 @@
+"""A listing of any adapter: one id, one clip."""
+
+from __future__ import annotations
+
+import pytest
+
+from stroi.cache.errors import RefusedInput
+from stroi.pipeline.datasets import Listed, Listing
+
+ALONE = Listed("a", "x/a.avi", "wave")
+
+
+@pytest.mark.parametrize(
+    ("twin", "told"),
+    [
+        (Listed("a", "y/a.avi", "wave"), "'x/a.avi' and 'y/a.avi' would both be sample 'a'"),
+        (Listed("A", "x/A.avi", "wave"), "'x/a.avi' and 'x/A.avi' would both be sample 'A'"),
+        (Listed("a", "x/a.avi", "wave"), "'x/a.avi' and 'x/a.avi' would both be"),
+        (Listed("a", "", "wave", skeleton="a.json"), "'x/a.avi' and 'a.json' would both be"),
+        (Listed("a", "x/a.avi", "sit", start=9), "'x/a.avi' and 'x/a.avi' from frame 9 would"),
+    ],
+)
+def test_two_clips_of_one_id_are_refused_with_both_files(twin: Listed, told: str) -> None:
+    with pytest.raises(RefusedInput) as caught:
+        Listing((ALONE, twin))
+    assert caught.value.code == "ID_DUPLICATE"
+    assert told in caught.value.message
+
+
+def test_clips_of_their_own_ids_are_listed() -> None:
+    assert Listing.of([Listed("b", "x/a.avi", "wave", start=9), ALONE]).clips[0] == ALONE

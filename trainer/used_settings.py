@@ -1,0 +1,80 @@
+"""Which settings a training makes use of: no others are part of its key.
+
+Each function gives settings with those that make no difference at their defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from stroi.cache.layouts import Layout
+from stroi.trainer.config import Augment, GcnConfig, Mode, ResNetConfig, Schedule
+from stroi.trainer.streams import FLAT
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
+
+
+def used_schedule(schedule: Schedule) -> Schedule:
+    """A cosine has no milestones, and where nothing decays it does not matter what does."""
+    steps = schedule.decay == "steps"
+    return _without(
+        schedule,
+        {
+            "milestones": not steps,
+            "gamma": not (steps and schedule.milestones),
+            "decay_all": schedule.weight_decay == 0,
+        },
+    )
+
+
+def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
+    """Of a graph network trained on joints of `layout`."""
+    flat = layout.name in FLAT
+    return _without(
+        replace(config, augment=_used_augment(config.augment, flat=flat)),
+        {
+            "centre": config.stream in ("bone", "bone_motion"),
+            "align": flat,
+            "topologies": config.model != "ctrgcn",
+            "alpha": config.normalisation == "stgcn",
+            "smoothing": config.loss != "cross_entropy",
+        },
+    )
+
+
+def used_jointly(config: GcnConfig, layout: Layout) -> GcnConfig:
+    """Of a graph network that joint mode trains on: it has the ResNet's loss and precision."""
+    augment = replace(config.augment, flip=0.0)
+    return _without(
+        used_gcn(replace(config, augment=augment), layout),
+        dict.fromkeys(("loss", "smoothing", "precision"), True),
+    )
+
+
+def used_resnet(config: ResNetConfig, mode: Mode) -> ResNetConfig:
+    """Of the RGB branch in `mode`: only joint mode makes weights, and plain mode has none."""
+    ready = mode != "joint"
+    return _without(
+        config,
+        {
+            "bodies": ready,
+            "joints": ready,
+            "constant": ready,
+            "place": mode == "plain" and config.missing == "row",
+            "erase_area": config.erase == 0,
+        },
+    )
+
+
+def _used_augment(augment: Augment, *, flat: bool) -> Augment:
+    return _without(augment, {"rotate": flat})
+
+
+def _without(config: Settings, unused: Mapping[str, bool]) -> Settings:
+    defaults = {each.name: each.default for each in fields(config) if unused.get(each.name)}
+    return replace(config, **defaults)
