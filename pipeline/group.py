@@ -14,5 +14,9 @@ class Group(BaseModel):
     """A group of params: frozen, exactly typed, without unknown keys."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.profile import Plan, Profile, Run
-from stroi.pipeline.strict_yaml import Document, printable, read_yaml
+from stroi.pipeline.yaml_files import Document, append, edit_yaml, printable, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
@@ -22,7 +22,6 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = 50
 _SPARSE = "its graph network sees the skeletons, which skeletons.frames leaves full of gaps"
 _SPARSE_REMEDY = "set skeletons.frames to all in the data set's profile"
-_POWER = re.compile(r"[-+]?[0-9]{1,9}[eE][-+]?[0-9]{1,3}")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -85,12 +84,10 @@ def _explain(path: Path, document: Document, detail: ErrorDetails) -> str:
 
 def _hint(got: object, written: str, detail: ErrorDetails) -> str:
     """What to write instead where YAML reads something else than it seems to say."""
-    if isinstance(got, str) and _POWER.fullmatch(got) and math.isfinite(float(got)):
-        return f"; YAML reads {got} as text, write {float(got)!r}"
-    if isinstance(got, bool) and written.lower() not in ("true", "false"):
-        return f"; YAML reads {written} as {str(got).lower()}, put it in quotes if it is text"
-    if isinstance(got, (int, float)) and detail["type"] == "string_type":
-        return f"; put it in quotes: '{written}'"
+    if isinstance(got, (bool, int, float)) and detail["type"] == "string_type":
+        return f"; put it in quotes: '{printable(written)}'"
+    if isinstance(got, str) and detail["type"] == "bool_type":
+        return "; write true or false"
     if got is None:
         return "; give a value or remove the key"
     return ""
@@ -185,6 +182,34 @@ def load_run(root: Path, name: str) -> RunParams:
 
 def _is_too_sparse(run: Run, profile: Profile) -> bool:
     return run.input == "skeletons" and profile.skeletons.frames == "sampled"
+
+
+def add_to_params(root: Path, dataset: str, runs: Mapping[str, Run], *, sensor: bool) -> Plan:
+    """Add a data set and its runs to the params.yaml of a project; what is there already stays.
+
+    Args:
+        root: The project.
+        dataset: Name of the data set.
+        runs: Runs to add by name. A run that is there is left as it is.
+        sensor: Whether the data set has joints of a sensor.
+
+    Returns:
+        The plan with them.
+
+    Raises:
+        ParamsError: As `load_plan`.
+    """
+    plan = load_plan(root)
+    lists = {"datasets": plan.datasets} | ({"sensors": plan.sensors} if sensor else {})
+    keys = [key for key, there in lists.items() if dataset not in there]
+    new = {name: run for name, run in runs.items() if name not in plan.runs}
+    if keys or new:
+        with edit_yaml(root / "params.yaml") as content:
+            for key in keys:
+                append(content, key, dataset)
+            for name, run in new.items():
+                append(content, "runs", run.model_dump(), name)
+    return load_plan(root)
 
 
 def check_project(root: Path) -> Plan:

@@ -15,7 +15,7 @@ import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.pipeline.options import say
-from stroi.pipeline.strict_yaml import printable
+from stroi.pipeline.yaml_files import printable
 from stroi.stages.memory import limit_memory
 
 if TYPE_CHECKING:

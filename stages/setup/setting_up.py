@@ -11,8 +11,7 @@ from stroi.cache.files import write_atomic
 from stroi.pipeline.datasets import Listed, Listing, list_clips
 from stroi.pipeline.datasets.table import read_table
 from stroi.pipeline.options import say
-from stroi.pipeline.params import load_plan, load_profile
-from stroi.pipeline.params_text import add_to_params
+from stroi.pipeline.params import add_to_params, load_plan, load_profile
 from stroi.pipeline.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.setup.places import check_outside, place_folder, place_table

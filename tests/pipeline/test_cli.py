@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
+from dvc.utils.serialize import loads_yaml
 
 from stroi.pipeline.cli import COMMANDS, OPEN_FILES, run
 from stroi.pipeline.profile import Profile
@@ -116,7 +116,7 @@ def test_output_in_use_exits_4(tmp_path: Path) -> None:
 def test_printed_params_are_a_valid_profile(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["params"]) == 0
     text = capsys.readouterr().out
-    assert Profile.model_validate_json(json.dumps(yaml.safe_load(text))) == Profile()
+    assert Profile.model_validate_json(json.dumps(loads_yaml(text))) == Profile()
     assert "# L, frames per mosaic." in text
     assert 'sampling: "interior" # one of: interior, centre, paper' in text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from dvc.utils.serialize import loads_yaml
 
 from stroi.pipeline.cli import COMMANDS
 from stroi.pipeline.profile import Profile
@@ -17,7 +17,7 @@ from stroi.pipeline.profile import Profile
 ROOT = Path(__file__).resolve().parents[2]
 STAGES: dict[str, Any] = {
     name: stage["do"]
-    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
+    for name, stage in loads_yaml((ROOT / "dvc.yaml").read_text())["stages"].items()
 }
 
 

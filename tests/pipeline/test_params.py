@@ -45,7 +45,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     root = _project(
         tmp_path,
         "mosaics:\n  cel: 48\n  size: many\n  columns: 0\n"
-        "resnet:\n  schedule:\n    lr: 1e-3\nseeds: [no]\n",
+        "resnet:\n  schedule:\n    lr: 1 e-3\nseeds: [no]\n",
     )
     with pytest.raises(ParamsError) as caught:
         load_profile(root, "x")
@@ -58,11 +58,8 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     assert (
         f"{where}:4: mosaics.columns: Input should be greater than or equal to 1, got 0" in report
     )
-    assert (
-        "lr: Input should be a valid number, got '1e-3'; YAML reads 1e-3 as text, write 0.001"
-        in report
-    )
-    assert "seeds.0: Input should be a valid integer, got False" in report
+    assert "lr: Input should be a valid number, got '1 e-3'" in report
+    assert "seeds.0: Input should be a valid integer, got 'no'" in report
 
 
 @pytest.mark.parametrize(
@@ -101,7 +98,7 @@ def test_values_that_contradict_each_other(tmp_path: Path, profile: str, expecte
     ("profile", "expected"),
     [
         ("seeds: [0]\nseeds: [1]\n", ":2: key 'seeds' stands twice"),
-        ("no: 1\n", "key 'no' is not text"),
+        ("1: 1\n", "key '1' is not text"),
         ("a: &a [1]\nb: *a\n", "aliases are not allowed"),
         ("a: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
         ("a: [1\n", "expected ',' or ']'"),

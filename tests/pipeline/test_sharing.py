@@ -14,7 +14,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-import yaml
+from dvc.utils.serialize import loads_yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from projects import ROOT, dvc, flip_bit, git, new_repository, render, tree
@@ -182,7 +182,7 @@ def test_a_flipped_bit_is_refused_before_the_first_epoch(receiver: Receiver) -> 
 
 def _object_of(project: Path, name: str) -> str:
     """Place of a file's object within a cache, from what DVC says of the file."""
-    found = yaml.safe_load(dvc(project, "ls", ".", name, "--show-hash", "--json").stdout)
+    found = loads_yaml(dvc(project, "ls", ".", name, "--show-hash", "--json").stdout)
     md5 = {entry["path"]: entry["md5"] for entry in found}[Path(name).name]
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
@@ -213,7 +213,7 @@ def test_what_the_sender_commits_is_complete_and_says_nothing_of_his_disk(sender
 
 def test_every_stage_depends_on_whole_outs() -> None:
     """A file inside a pulled folder may change without `--allow-missing` noticing (DVC #11099)."""
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    stages = loads_yaml((ROOT / "dvc.yaml").read_text())["stages"]
     outs = {
         re.sub(r"\$\{.+?\}", "*", out)
         for entry in stages.values()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
+from dvc.utils.serialize import loads_yaml
 
 from stroi.pipeline.params import load_profile
 from stroi.pipeline.profile import Profile, Split, Validation
@@ -77,7 +77,7 @@ def test_every_choice_is_explained() -> None:
 
 
 def test_it_has_every_key_that_dvc_looks_for(root: Path) -> None:
-    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    stages = loads_yaml((root / "dvc.yaml").read_text())["stages"]
     wanted = {
         key
         for name, stage in stages.items()
@@ -86,5 +86,5 @@ def test_it_has_every_key_that_dvc_looks_for(root: Path) -> None:
         for keys in entry.values()
         for key in keys
     }
-    written = yaml.safe_load(profile_text(FACTS))
+    written = loads_yaml(profile_text(FACTS))
     assert {key for key in wanted if not key.startswith("splits.")} == set(written)
