@@ -21,7 +21,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,7 +33,7 @@ from stroi.cache.scores import Scores
 from stroi.pipeline.datasets.nucla import CLASSES
 from stroi.pipeline.params import load_profile
 from stroi.stages.sensors.nucla import read_joints
-from stroi.trainer.config import Augment, GcnConfig, Precision, Schedule, Stream
+from stroi.trainer.config import Augment, GcnConfig, Precision, Schedule, Settings, Stream
 from stroi.trainer.evaluation import accuracy
 from stroi.trainer.fusion import summed
 from stroi.trainer.infer_gcn import score_gcn
@@ -76,7 +76,8 @@ class Part:
 
 
 _SEEN = GcnConfig(
-    frames=32, centre="frame", strides=(1, 1, 2, 1, 2), normalisation="stgcn", smoothing=0.1,
+    frames=32, centre="frame", channels=(32, 32, 64, 64, 128), strides=(1, 1, 2, 1, 2),
+    normalisation="stgcn", dropout=0.2, smoothing=0.1,
     augment=Augment(rotate=60, tilt=10, scale=0.2, crop=0.7, jitter=1.0),
 )  # fmt: skip
 _SCHEDULE = Schedule(
@@ -84,31 +85,29 @@ _SCHEDULE = Schedule(
     average=0.995,
 )  # fmt: skip
 SETTINGS: dict[str, Setting] = {
-    "stgcn": Setting(replace(_SEEN, channels=(32, 32, 64, 64, 128), dropout=0.2), _SCHEDULE),
+    "stgcn": Setting(_SEEN, _SCHEDULE),
     "ctrgcn": Setting(
-        replace(
-            _SEEN, model="ctrgcn", size="clip", channels=(48, 48, 96, 96, 192), temporal_kernel=5,
+        _SEEN.replace(
+            model="ctrgcn", size="clip", channels=(48, 48, 96, 96, 192), temporal_kernel=5,
             dropout=0.0, augment=Augment(rotate=60, tilt=20, scale=0.2, crop=0.5, warp=1.0),
         ),
-        replace(_SCHEDULE, epochs=80),
+        _SCHEDULE.replace(epochs=80),
         motion=2 / 3,
         draws=16,
     ),
 }  # fmt: skip
 _WIDE = SETTINGS["ctrgcn"]
-SETTINGS["ctrgcn-half"] = replace(
-    _WIDE, config=replace(_WIDE.config, channels=(24, 24, 48, 48, 96))
-)
+SETTINGS["ctrgcn-half"] = replace(_WIDE, config=_WIDE.config.replace(channels=(24, 24, 48, 48, 96)))
 SETTINGS["ctrgcn-short"] = replace(
-    _WIDE, config=replace(_WIDE.config, frames=16, channels=(32, 32, 64, 64, 128))
+    _WIDE, config=_WIDE.config.replace(frames=16, channels=(32, 32, 64, 64, 128))
 )
 SETTINGS["ctrgcn-whole"] = replace(
-    _WIDE, config=replace(_WIDE.config, augment=replace(_WIDE.config.augment, crop=1.0))
+    _WIDE, config=_WIDE.config.replace(augment=_WIDE.config.augment.replace(crop=1.0))
 )
 
 _WHOLE = SETTINGS["ctrgcn-whole"]
 SETTINGS["ctrgcn-flip"] = replace(
-    _WHOLE, config=replace(_WHOLE.config, augment=replace(_WHOLE.config.augment, flip=0.5))
+    _WHOLE, config=_WHOLE.config.replace(augment=_WHOLE.config.augment.replace(flip=0.5))
 )
 
 
@@ -136,7 +135,7 @@ def trained(
     setting: Setting, stream: Stream, train: Part, test: Part, seed: int, state: Path, held: Part
 ) -> tuple[Scores, Scores, float]:
     """Scores of `test` by a network that saw `train`, also in copies, and its seconds."""
-    config = replace(setting.config, stream=stream)
+    config = setting.config.replace(stream=stream)
     seconds = 0.0
 
     def tell(record: EpochRecord) -> None:
@@ -213,7 +212,11 @@ def write(path: Path, name: str, setting: Setting, rows: dict[str, object]) -> N
         "threads": 1,
         "torch": torch.__version__,
     }
-    known[name] = rows | {"machine": machine, "settings": asdict(setting)}
+    settings = {
+        key: value.model_dump(mode="json") if isinstance(value, Settings) else value
+        for key, value in vars(setting).items()
+    }
+    known[name] = rows | {"machine": machine, "settings": settings}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(known, indent=1) + "\n")
     path.with_suffix(".md").write_text(table(known))
@@ -244,8 +247,8 @@ def table(known: dict[str, Any]) -> str:
 def chosen(name: str, precision: Precision, epochs: int | None) -> Setting:
     """A setting with what the command line changes of it."""
     setting = SETTINGS[name]
-    schedule = replace(setting.schedule, epochs=epochs) if epochs else setting.schedule
-    config = replace(setting.config, precision=precision)
+    schedule = setting.schedule.replace(epochs=epochs) if epochs else setting.schedule
+    config = setting.config.replace(precision=precision)
     return replace(setting, config=config, schedule=schedule)
 
 

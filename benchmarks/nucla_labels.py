@@ -17,7 +17,6 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,8 @@ def called(train: Part, test: Part, epochs: int, state: Path) -> dict[str, str]:
     """The class that a network of `train` gives every clip of `test`."""
     setting = SETTINGS["ctrgcn-half"]
     model = train_gcn(
-        train.clips, train.labels, NAMES, config=replace(setting.config, frames=16),
-        schedule=replace(setting.schedule, epochs=epochs), seed=0, state=state, validation={},
+        train.clips, train.labels, NAMES, config=setting.config.replace(frames=16),
+        schedule=setting.schedule.replace(epochs=epochs), seed=0, state=state, validation={},
         on_epoch=lambda record: None,
     )  # fmt: skip
     scores = score_gcn(model, test.clips, tuple(test.labels), draws=setting.draws)

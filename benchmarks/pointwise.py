@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from dataclasses import replace
 from importlib import metadata
 
 import torch
@@ -34,7 +33,7 @@ FORMS = {"products": Pointwise.forward, "convolutions": nn.Conv2d.forward}
 
 def measured(precision: Precision) -> dict[str, list[float]]:
     """Milliseconds per clip of both forms, `ROUNDS` each."""
-    config, clips = replace(SETTING.config, precision=precision), SETTING.schedule.batch_size
+    config, clips = SETTING.config.replace(precision=precision), SETTING.schedule.batch_size
     net = CtrGcn(CLASSES, config, layout=KINECT_V1)
     x = torch.randn(clips, 1, config.frames, len(KINECT_V1.joints), 3)
     present = torch.ones(clips, 1, dtype=torch.bool)

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from stroi.trainer.config import Positive, Settings, Share
 
-from pydantic import BaseModel, ConfigDict, Field
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
+__all__ = ["Group", "Positive", "Share"]
 
 
-class Group(BaseModel):
-    """A group of params: frozen, exactly typed, without unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
+class Group(Settings):
+    """A group of params of the pipeline."""

@@ -21,16 +21,13 @@ from stroi.pipeline.group import Group, Positive, Share
 from stroi.pipeline.name_pattern import compile_pattern
 from stroi.pipeline.split_rules import Column, Fold, Split, Validation
 from stroi.pipeline.training_params import (
-    AugmentParams,
     EnsembleParams,
     GcnParams,
     ResnetParams,
-    ScheduleParams,
     WeightParams,
 )
 
 __all__ = [
-    "AugmentParams",
     "Column",
     "EnsembleParams",
     "Fold",
@@ -47,7 +44,6 @@ __all__ = [
     "ResnetParams",
     "Run",
     "SampleParams",
-    "ScheduleParams",
     "SkeletonParams",
     "Split",
     "Validation",

@@ -27,7 +27,7 @@ from stroi.stages.training.seeds import (
     scored,
     seed_folder,
 )
-from stroi.stages.training.settings import gcn_config, schedule_of
+from stroi.stages.training.settings import gcn_config
 from stroi.stages.training.skeletons import open_clips
 from stroi.trainer.config import Stream
 from stroi.trainer.fusion import summed
@@ -111,7 +111,7 @@ def train_stream(
     """
     params = run.profile.gcn
     parts = parts_of(index, run, clips.ids)
-    schedule = schedule_of(params.schedule)
+    schedule = params.schedule
     records: list[EpochRecord] = []
     label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")
     name = f"{run.name}-gcn-seed-{seed}" + (f"-{stream}" if stream != params.streams[0] else "")

@@ -31,7 +31,7 @@ from stroi.stages.training.seeds import (
     scores_folder,
     seed_folder,
 )
-from stroi.stages.training.settings import feeding_of, resnet_config, schedule_of
+from stroi.stages.training.settings import resnet_config
 from stroi.stages.training.skeletons import made_weights, open_clips
 from stroi.trainer.config import Mode
 from stroi.trainer.graph_net import GraphNet
@@ -132,7 +132,7 @@ def train_seed(
         StroiError: If the training cannot be carried through.
     """
     params, mosaics, index = run.profile.resnet, data.mosaics, data.index
-    schedule, device = schedule_of(params.schedule), team.device(params.device)
+    schedule, device = params.schedule, team.device(params.device)
     beside, origin = side_inputs(workspace, run, data, mode, seed)
     parts = parts_of(index, run, usable(mosaics.ids, **beside))
     if mode == "fixed":
@@ -155,7 +155,7 @@ def train_seed(
             pretrained_sha256=params.start_sha256,
             config=config,
             schedule=schedule,
-            feeding=feeding_of(params),
+            feeding=params,
             seed=seed,
             device=device,
             threads=threads,

@@ -1,12 +1,14 @@
-"""What a training run is told: schedule and model settings, as plain frozen values."""
+"""Every setting of a training: declared once, with its range, its meaning and where it is from.
+
+Profiles are composed of these models (`stroi.pipeline.profile`), checkpoints and run keys hold
+them, and what a received checkpoint says of itself is validated by them. No torch here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Precision = Literal["fp32", "bf16"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
@@ -31,227 +33,227 @@ Hold = Literal["auto", "never", "device"]
 Compile = Literal["none", "kernels", "graphs"]
 BatchNorm = Literal["synchronised", "local"]
 
-LATER = {"later": True}
-"""Metadata of a field whose default is what was done before there was such a field."""
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+PartialShare = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+
+MAX_BLOCKS = 100
+"""Most blocks of a graph network; ST-GCN has ten."""
 
 
-def told(config: DataclassInstance) -> dict[str, Any]:
-    """Settings as JSON values, without those `LATER` ones that are at their default.
+class Settings(BaseModel):
+    """A group of settings: frozen, exactly typed, finite, without unknown keys."""
 
-    So a setting that is added changes no key and no checkpoint of a run that does not use it.
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
-    Args:
-        config: Settings.
-
-    Returns:
-        Values by field name, nested ones too.
-    """
-    unused = {
-        each.name
-        for each in fields(config)
-        if each.metadata.get("later") and getattr(config, each.name) == each.default
-    }
-    values = {name: value for name, value in vars(config).items() if name not in unused}
-    return {
-        name: told(value) if is_dataclass(value) and not isinstance(value, type) else value
-        for name, value in values.items()
-    }
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values, validated like any."""
+        return type(self)(**(dict(self) | changes))
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """Optimiser and learning-rate schedule; the defaults are the paper's (section IV.B).
+class Schedule(Settings):
+    """Stochastic gradient descent as in the paper, section IV.B.
 
-    The paper names SGD, the rates, epochs and batch size; momentum and weight decay are the
-    usual choice of the field.
-
-    Attributes:
-        epochs: Passes over the training set.
-        batch_size: Clips per step.
-        lr: Learning rate before the first milestone.
-        decay: ``steps`` at the milestones, or half a ``cosine`` from `lr` to 0 after the warm-up.
-        milestones: Epochs (counted from 0) at whose start the rate is multiplied by `gamma`.
-        gamma: Factor of a milestone.
-        momentum: Momentum of SGD.
-        nesterov: Nesterov's form of the momentum.
-        weight_decay: L2 penalty on every parameter.
-        decay_all: Whether the penalty holds for biases, normalisation layers and other
-            parameters of one axis as well.
-        warmup: Epochs in which the rate rises linearly to `lr`.
-        average: Share of the old value in the running average of the network after every step,
-            0 for none; the averaged network is the result.
-        keep: Which epoch's network is the result: the ``last``, or the ``best`` on the validation
-            clips, the earlier of two that are as good.
-        accumulate: Batches whose gradients make one step together, as the mean over their clips;
-            the last step of an epoch takes what is left. Batch normalisation sees each batch.
-        patience: Epochs in a row without a higher validation accuracy that end the training; 0
-            never ends it early.
+    The paper names SGD, rates, epochs and batch size; momentum and weight decay are the usual
+    choice of the field. What is 0, false or 1 by default is not in the paper.
     """
 
-    epochs: int = 65
-    batch_size: int = 64
-    lr: float = 0.1
+    epochs: Positive = 65
+    """Passes over the training clips."""
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Clips per batch."""
+    lr: Annotated[float, Field(gt=0.0)] = 0.1
+    """Learning rate after the warm-up, before the first milestone."""
     decay: Decay = "steps"
-    milestones: tuple[int, ...] = (45, 55)
-    gamma: float = 0.1
-    momentum: float = 0.9
+    """The rate falls at the milestones, or along half a cosine to 0."""
+    milestones: tuple[Positive, ...] = (45, 55)
+    """Epochs after which the learning rate is multiplied by `gamma`."""
+    gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    """Factor of a milestone."""
+    momentum: PartialShare = 0.9
+    """Of SGD."""
     nesterov: bool = False
-    weight_decay: float = 1e-4
+    """Nesterov's form of the momentum."""
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-4
+    """L2 penalty on the parameters."""
     decay_all: bool = True
-    warmup: int = 0
-    average: float = 0.0
+    """Weight decay holds for biases, normalisation layers and other parameters of one axis too."""
+    warmup: Count = 0
+    """Epochs of linear warm-up."""
+    average: PartialShare = 0.0
+    """Share of the old value in the running average of the network that becomes the result;
+    0 for none, 0.999 is usual."""
     keep: Keep = "last"
-    accumulate: int = field(default=1, metadata=LATER)
-    patience: int = field(default=0, metadata=LATER)
+    """``best`` on the validation clips of the split, which then must have some; the earlier of
+    two epochs that are as good."""
+    accumulate: Positive = 1
+    """Batches whose gradients make one step: a batch of their clips that needs less memory. Batch
+    normalisation sees each batch; an epoch's last step takes what is left."""
+    patience: Count = 0
+    """Epochs without a higher validation accuracy that end the training early; 0 never does."""
 
 
-@dataclass(frozen=True)
-class Augment:
-    """Random changes of training clips; by default none.
+class Augment(Settings):
+    """Random changes of the graph network's training clips, none by default; in joint mode too.
 
-    Attributes:
-        rotate: Largest turn about the vertical in degrees; nothing for skeletons in pixels.
-        tilt: Largest turn about either horizontal axis in degrees; for skeletons in pixels the
-            turn within the picture.
-        scale: Largest share by which a clip grows or shrinks.
-        shear: Largest share of an axis that is added to another, drawn for each pair.
-        crop: Smallest share of a clip that is shown, stretched to the whole length; 1 shows all.
-        jitter: Reach of the random place in time of each frame, in frames.
-        warp: Share by which the steps from frame to frame are random: 0 for even steps; with 1
-            the frames are as if drawn from the clip and put in order.
-        flip: Probability that left and right are exchanged.
-        hide_frames: Probability that a frame is absent.
-        hide_joints: Probability that a joint is absent.
+    The paper tells of random frames and flips on N-UCLA alone, and not how they are drawn.
     """
 
-    rotate: float = 0.0
-    tilt: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    crop: float = 1.0
-    jitter: float = 0.0
-    flip: float = 0.0
-    hide_frames: float = 0.0
-    hide_joints: float = 0.0
-    warp: float = field(default=0.0, metadata=LATER)
+    rotate: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+    """Largest turn about the vertical, in degrees; for joints of a sensor only."""
+    tilt: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+    """Largest turn about each horizontal axis, or of estimated skeletons in the picture."""
+    scale: PartialShare = 0.0
+    """Largest share by which a clip grows or shrinks."""
+    shear: PartialShare = 0.0
+    """Largest share of an axis that is added to another, drawn for each pair."""
+    crop: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Smallest share of a clip that is shown, stretched to the whole length."""
+    jitter: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
+    """Reach of the random place in time of each frame, in frames."""
+    warp: Share = 0.0
+    """Share by which the steps from frame to frame are random; 1 is as if frames were drawn."""
+    flip: Share = 0.0
+    """Probability that left and right are exchanged; joint mode has `resnet.flip` instead."""
+    hide_frames: PartialShare = 0.0
+    """Probability that a frame is absent."""
+    hide_joints: PartialShare = 0.0
+    """Probability that a joint is absent."""
 
 
-@dataclass(frozen=True)
-class GcnConfig:
-    """Shape and input of the graph network (paper, sections III.B and III.C).
-
-    Attributes:
-        model: ``stgcn``, the paper's, or ``ctrgcn``, see `stroi.trainer.ctrgcn`.
-        stream: What it sees, see `stroi.trainer.streams`.
-        frames: T, frames of every clip that it sees.
-        fill: How a clip gets them, see `stroi.trainer.skeletons.to_length`.
-        centre: Joints are relative to one origin of the ``clip``, or to the body's centre in
-            their ``frame``, see `stroi.trainer.streams.centred`.
-        align: How a sensor's joints are turned, see `stroi.trainer.alignment`.
-        size: Clips are as large as they were ``measured``, or each as high as every other
-            (``clip``), see `stroi.trainer.streams.sized`.
-        channels: Output channels of each block; the default is ST-GCN's ten blocks.
-        strides: Temporal stride of each block.
-        temporal_kernel: Gamma, frames seen by a temporal convolution; odd.
-        topologies: Learnt topologies of a layer of ``ctrgcn``.
-        dropout: Share of activations dropped at the end of each block.
-        alpha: Added to the diagonal of Lambda so that no row is empty (eq. 3).
-        normalisation: Of the adjacency (eq. 3): ``two_sided`` (row sums on the left, column sums
-            on the right), ``eq3`` (row sums on both sides, to the letter) or ``stgcn``; see
-            `stroi.trainer.graph.adjacency`.
-        loss: Loss of the skeleton branch.
-        smoothing: Share of the cross-entropy's target that is spread over all classes.
-        precision: ``bf16`` runs convolutions and products of training in bfloat16.
-        augment: Random changes of training clips.
-    """
+class GcnSettings(Settings):
+    """The skeleton branch: an ST-GCN with eq. 3 (paper, sections III.B and III.C)."""
 
     model: Backbone = "stgcn"
-    stream: Stream = "joint"
-    frames: int = 64
+    """The paper's network, or a stronger one whose graph adapts to the clip (CTR-GCN)."""
+    frames: Annotated[int, Field(ge=4)] = 64
+    """T, frames of a clip that the network sees; not in the paper."""
     fill: Fill = "stretch"
+    """How a clip of fewer frames gets them: resampled, played again, or followed by nothing."""
     centre: Centre = "clip"
+    """Joints relative to one origin of the clip, or to the body's centre in their frame."""
     align: Align = "none"
-    channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strides: tuple[int, ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
-    temporal_kernel: int = 9
-    topologies: int = 8
-    dropout: float = 0.5
-    alpha: float = 0.001
+    """Turn a sensor's joints so that the body faces one way, or stands upright as well."""
+    size: Size = "measured"
+    """Clips as large as they were measured, or every clip of one height about one place."""
+    channels: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MAX_BLOCKS)] = (
+        64, 64, 64, 64, 128, 128, 128, 256, 256, 256,
+    )  # fmt: skip
+    """Output channels of each block; the default is ST-GCN's ten."""
+    strides: tuple[Annotated[int, Field(ge=1, le=4)], ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+    """Temporal stride of each block; the default is ST-GCN's."""
+    temporal_kernel: Positive = 9
+    """Gamma, frames seen by a temporal convolution, odd; ST-GCN has 9, CTR-GCN 5."""
+    topologies: Positive = 8
+    """Learnt topologies of a layer of ``ctrgcn``; as many as channels are its paper's."""
+    dropout: PartialShare = 0.5
+    """Share of activations dropped at the end of each block; ST-GCN's."""
+    alpha: Annotated[float, Field(gt=0.0)] = 0.001
+    """Of eq. 3: keeps empty rows of the adjacency invertible; the paper's value."""
     normalisation: Normalisation = "two_sided"
+    """Of the adjacency: eq. 3 with row and column sums, to the letter, or ST-GCN's A D^-1."""
     loss: Loss = "cross_entropy"
-    smoothing: float = 0.0
-    precision: Precision = "fp32"
+    """``mse`` is the form of eq. 6; ``cross_entropy`` is what all published code trains with."""
+    smoothing: PartialShare = 0.0
+    """Share of the cross-entropy's target that is spread over all classes."""
     augment: Augment = Augment()
-    size: Size = field(default="measured", metadata=LATER)
+    """Random changes of training clips."""
+
+    @model_validator(mode="after")
+    def _blocks_can_be_built(self) -> Self:
+        if self.temporal_kernel % 2 == 0:
+            raise ValueError(f"a temporal_kernel of {self.temporal_kernel} frames has no middle")
+        if len(self.channels) != len(self.strides):
+            raise ValueError(
+                f"{len(self.channels)} channels, {len(self.strides)} strides: one each per block"
+            )
+        if self.model == "ctrgcn" and any(
+            width % 4 or width % min(self.topologies, width) for width in self.channels
+        ):
+            raise ValueError(f"channels of ctrgcn: multiples of 4 and of {self.topologies}")
+        return self
+
+
+class GcnConfig(GcnSettings):
+    """One graph network: its settings, its stream, and the precision that its device has."""
+
+    stream: Stream = "joint"
+    """What it sees."""
+    precision: Precision = "fp32"
+    """Of training's convolutions and products."""
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """What `stroi.trainer.skeletons.prepare` is told beside the clip."""
+        """What `stroi.trainer.skeletons.prepare` needs beside the clip."""
         return {"frames": self.frames, "fill": self.fill, "align": self.align}
 
 
-@dataclass(frozen=True)
-class ResNetConfig:
-    """The RGB branch and how weights reach it (paper, sections III.E and III.F).
+class WeightSettings(Settings):
+    """Joint weights, eq. 4."""
 
-    Attributes:
-        loss: ``mse`` is eq. 6; ``cross_entropy`` is what all published code trains with.
-        place: Whether row weights multiply the mosaic ``after`` or ``before`` normalisation.
-        missing: Weight of a cell whose joint is missing, in every mode: that of its ``row``, or
-            ``zero``, which shows the mean colour where weights come after normalisation. A
-            missing cell's pixels are black (`stroi.cache.mosaics`, `valid`).
-        bodies: Joint mode only: which body weighs which half of a two-person mosaic.
-        joints: Joint mode only: the formula of eq. 4, see `stroi.trainer.joint_weights`.
-        constant: Joint mode only: divides the weights of all rows, > 0, see
-            `stroi.trainer.joint_weights.training_constant`; None scales every clip's to mean 1.
-        model: Depth of the network.
-        dropout: Share of activations dropped between the convolutions of every residual block.
-        flip: Probability that a training mosaic is mirrored.
-        shift: Largest shift in px of the picture inside every cell of a training mosaic.
-        precision: ``bf16`` runs convolutions and products in bfloat16.
-        brightness: Largest share by which a training mosaic is made lighter or darker.
-        contrast: Largest share by which its contrast changes.
-        saturation: Largest share by which its colours grow or fade.
-        erase: Probability that a rectangle of a training mosaic is blacked out.
-        erase_area: Largest share of the mosaic that is.
-        cell: Side in px that cells are resized to on the device, one by one, before all else, in
-            training and scoring; 0 leaves them as the cache has them.
-    """
-
-    loss: Loss = "cross_entropy"
-    place: Place = "after"
-    missing: Missing = "row"
+    joints: JointWeight = "mean"
+    """A joint's weight: eq. 4, or as the published code (length over channels, 15 top frames).
+    This, `bodies` and `scale` hold for the joint mode too."""
     bodies: Bodies = "strongest"
-    flip: float = 0.0
-    shift: int = 0
+    """Whose weights a clip of two people gets; the paper is silent."""
+
+
+class ResNetSettings(Settings):
+    """The RGB branch: a ResNet on weighted mosaics, eq. 5 and 6 (paper, sections III.E, III.F)."""
+
+    model: Residual = "resnet18"
+    """The paper's network, or a deeper one."""
+    dropout: PartialShare = 0.0
+    """Share of activations dropped within every residual block; 0.1 in the published code."""
+    place: Place = "after"
+    """Weights multiply after or before the colours are normalised."""
+    missing: Missing = "row"
+    """Weight of a missing joint's cell: its row's, or 0 (the mean colour if `place` is after)."""
+    loss: Loss = "cross_entropy"
+    """``mse`` is eq. 6 to the letter; ``cross_entropy`` is what all published code trains with."""
+    flip: Share = 0.0
+    """Probability that a training mosaic is mirrored, its rows and weights with it."""
+    shift: Annotated[int, Field(ge=0, le=32)] = 0
+    """Largest random shift of the picture inside a training mosaic's cells, in px."""
+    brightness: PartialShare = 0.0
+    """Largest share by which a training mosaic is made lighter or darker."""
+    contrast: PartialShare = 0.0
+    """Largest share by which its contrast changes."""
+    saturation: Share = 0.0
+    """Largest share by which its colours grow or fade."""
+    erase: Share = 0.0
+    """Probability that a rectangle of a training mosaic is blacked out."""
+    erase_area: Annotated[float, Field(ge=0.02, le=1.0)] = 0.33
+    """Largest share of the mosaic that is; the smallest is 0.02."""
+    cell: Annotated[int, Field(ge=0, le=512)] = 0
+    """Side in px that cells are resized to on the device, each alone; 0 takes the cache's."""
+
+
+class ResNetConfig(ResNetSettings, WeightSettings):
+    """One RGB branch: its settings, the weights of joint mode, and its device's precision."""
+
+    constant: Annotated[float, Field(gt=0.0)] | None = None
+    """Joint mode only: divides the weights of all rows; None scales every clip's to mean 1."""
     precision: Precision = "fp32"
-    brightness: float = field(default=0.0, metadata=LATER)
-    contrast: float = field(default=0.0, metadata=LATER)
-    saturation: float = field(default=0.0, metadata=LATER)
-    erase: float = field(default=0.0, metadata=LATER)
-    erase_area: float = field(default=0.33, metadata=LATER)
-    cell: int = field(default=0, metadata=LATER)
-    joints: JointWeight = field(default="mean", metadata=LATER)
-    constant: float | None = field(default=None, metadata=LATER)
-    model: Residual = field(default="resnet18", metadata=LATER)
-    dropout: float = field(default=0.0, metadata=LATER)
+    """Of convolutions and products."""
 
 
-@dataclass(frozen=True)
-class Feeding:
-    """How a training set's mosaics reach the network.
-
-    Attributes:
-        order: ``shuffled`` over the whole set, or ``windowed``: read in long runs from disk and
-            shuffled within a window, see `stroi.trainer.windows`.
-        window: Clips of a window.
-        hold: Whether the device's memory holds the whole set, see `stroi.trainer.held.hold`; no
-            result depends on it.
-        compile: What compiles the ResNet for training: nothing, ``torch.compile``, or that with
-            CUDA graphs.
-    """
+class Feeding(Settings):
+    """How a training set's mosaics reach the network."""
 
     order: Order = "shuffled"
-    window: int = 4096
+    """``windowed`` reads caches larger than memory in long runs and shuffles within windows."""
+    window: Annotated[int, Field(ge=2)] = 4096
+    """Clips of a window; two windows are in memory."""
     hold: Hold = "auto"
+    """Whether the device's memory holds all mosaics; ``auto`` on a GPU where they are at most
+    half of what is free. The result is the same."""
     compile: Compile = "none"
+    """``torch.compile`` of the ResNet in training, or that with CUDA graphs."""

@@ -14,7 +14,7 @@ from torch import nn
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files import digest
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, told
+from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
 from stroi.trainer.skeletons import SkeletonSet
 
 ALGORITHM = 3
@@ -55,8 +55,8 @@ def run_key(
     parts: dict[str, Any] = {
         "algorithm": ALGORITHM,
         "what": what,
-        "config": told(config),
-        "schedule": told(schedule),
+        "config": config.model_dump(mode="json"),
+        "schedule": schedule.model_dump(mode="json"),
         "seed": seed,
         "threads": threads,
         "processes": processes,

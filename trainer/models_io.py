@@ -2,66 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import torch
+from pydantic import ValidationError
 
-from stroi.cache.errors import ParamsError, RefusedInput
+from stroi.cache.errors import RefusedInput
 from stroi.cache.layouts import LAYOUTS
 from stroi.trainer.backbones import BACKBONES, backbone
-from stroi.trainer.config import (
-    Align,
-    Augment,
-    Bodies,
-    Centre,
-    Fill,
-    GcnConfig,
-    JointWeight,
-    Loss,
-    Missing,
-    Mode,
-    Normalisation,
-    Place,
-    Precision,
-    Residual,
-    ResNetConfig,
-    Size,
-    Stream,
-    told,
-)
+from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Settings
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.graph_net import GraphNet
 from stroi.trainer.mosaic_ops import Cells
 from stroi.trainer.safetensors_io import read_meta, read_tensors, write_tensors
 
 SCHEMA = "1.0"
-_CHOICES = {
-    "stream": get_args(Stream),
-    "fill": get_args(Fill),
-    "centre": get_args(Centre),
-    "align": get_args(Align),
-    "size": get_args(Size),
-    "normalisation": get_args(Normalisation),
-}
-_RESNET_CHOICES = {
-    "loss": get_args(Loss),
-    "place": get_args(Place),
-    "missing": get_args(Missing),
-    "bodies": get_args(Bodies),
-    "precision": get_args(Precision),
-    "joints": get_args(JointWeight),
-    "model": get_args(Residual),
-}
-MAX_BLOCKS = 100
-"""Most blocks that a received graph network may have; ST-GCN has ten."""
-
 MAX_PIXELS = 2**29
 """Most pixels of a mosaic that a received network may tell of; params allow 5120 x 65536."""
 
 _Network = TypeVar("_Network", GraphNet, FusedNet)
+_Config = TypeVar("_Config", bound=Settings)
 
 
 def save_gcn(path: Path, model: GraphNet, *, extra: dict[str, Any] | None = None) -> None:
@@ -97,7 +61,7 @@ def save_resnet(path: Path, model: FusedNet, *, extra: dict[str, Any] | None = N
         "schema": SCHEMA,
         "model": "fused",
         "mode": model.mode,
-        "config": told(model.config),
+        "config": model.config.model_dump(mode="json"),
         "cells": asdict(model.cells),
         "classes": list(model.classes),
         "gcn": None if model.gcn is None else _gcn_meta(model.gcn),
@@ -119,28 +83,25 @@ def _gcn_meta(model: GraphNet) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "model": model.config.model,
-        "config": told(model.config),
+        "config": model.config.model_dump(mode="json"),
         "layout": model.layout.name,
         "classes": list(model.classes),
     }
 
 
 def _gcn_of(meta: dict[str, Any]) -> GraphNet:
-    values = dict(meta["config"])
-    values["channels"], values["strides"] = tuple(values["channels"]), tuple(values["strides"])
-    if len(values["channels"]) > MAX_BLOCKS:
-        raise ValueError(f"{len(values['channels'])} blocks, at most {MAX_BLOCKS} are built")
-    _check_choices(values, _CHOICES)
-    values["augment"] = Augment(**values.get("augment", {}))
-    config = GcnConfig(**(values | {"model": meta["model"]}))
+    config = _config(GcnConfig, meta["config"] | {"model": meta["model"]})
     return backbone(_classes(meta), config, LAYOUTS[meta["layout"]])
 
 
-def _check_choices(values: dict[str, Any], choices: dict[str, tuple[str, ...]]) -> None:
-    """Refuse words that mean nothing; what is not said has its default."""
-    for name, known in choices.items():
-        if name in values and values[name] not in known:
-            raise ValueError(f"its {name} is {values[name]}")
+def _config(kind: type[_Config], values: Any) -> _Config:
+    """Settings of a received file; the first that cannot be is named."""
+    try:
+        return kind.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"its {place or 'config'}: {first['msg']}") from None
 
 
 def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
@@ -151,13 +112,9 @@ def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _fused_of(meta: dict[str, Any]) -> FusedNet:
-    config = ResNetConfig(**meta["config"])
-    _check_choices(meta["config"], _RESNET_CHOICES)
-    _check_choices(meta, {"mode": get_args(Mode)})
-    if config.constant is not None and not 0 < config.constant < float("inf"):
-        raise ValueError(f"its constant is {config.constant}")
-    if not 0 <= config.dropout < 1:
-        raise ValueError(f"its dropout is {config.dropout}")
+    config = _config(ResNetConfig, meta["config"])
+    if meta["mode"] not in get_args(Mode):
+        raise ValueError(f"its mode is {meta['mode']}")
     cells = Cells(**meta["cells"])
     if not (
         all(type(value) is int and value > 0 for value in asdict(cells).values())
@@ -190,7 +147,7 @@ def _loaded(
             described = build(meta)
         tensors, _ = read_tensors(path, described.state_dict())
         model = build(meta)
-    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ParamsError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise RefusedInput(
             "PTH_META",
             f"{str(path)!a}: no network fits its description ({str(error)[:100]!a})",

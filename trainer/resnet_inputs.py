@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stroi.cache.files import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Feeding, told
+from stroi.trainer.config import Feeding
 from stroi.trainer.fused import FusedNet
 from stroi.trainer.keys import array_digest, label_array, model_digest, mosaic_digest
 from stroi.trainer.rows import Companions, companions
@@ -84,5 +84,5 @@ def _since(
         more["flip"] = "skeletons too"
     if model.gcn is not None:
         network = used_jointly(model.gcn.config, model.gcn.layout)
-        more["network"] = digest([model.gcn.layout.name, told(network)])
+        more["network"] = digest([model.gcn.layout.name, network.model_dump(mode="json")])
     return more

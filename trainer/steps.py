@@ -70,7 +70,7 @@ def joint_augment(gcn: GraphNet) -> Augment:
     All that the network was trained with before but the exchange of left and right: that one
     goes together with the mosaic's, see `ResNetConfig.flip`.
     """
-    return replace(gcn.config.augment, flip=0.0)
+    return gcn.config.augment.replace(flip=0.0)
 
 
 def _shown(batch: MosaicBatch, beside: Companions) -> Tensor | None:

@@ -6,17 +6,13 @@ Each function gives settings with those that make no difference at their default
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from stroi.cache.layouts import Layout
-from stroi.trainer.config import Augment, GcnConfig, Mode, ResNetConfig, Schedule
+from stroi.trainer.config import Augment, GcnConfig, Mode, ResNetConfig, Schedule, Settings
 from stroi.trainer.streams import FLAT
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Settings = TypeVar("Settings", bound="DataclassInstance")
+Given = TypeVar("Given", bound=Settings)
 
 
 def used_schedule(schedule: Schedule) -> Schedule:
@@ -36,7 +32,7 @@ def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
     """Of a graph network trained on joints of `layout`."""
     flat = layout.name in FLAT
     return _without(
-        replace(config, augment=_used_augment(config.augment, flat=flat)),
+        config.replace(augment=_used_augment(config.augment, flat=flat)),
         {
             "centre": config.stream in ("bone", "bone_motion"),
             "align": flat,
@@ -49,9 +45,9 @@ def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
 
 def used_jointly(config: GcnConfig, layout: Layout) -> GcnConfig:
     """Of a graph network that joint mode trains on: it has the ResNet's loss and precision."""
-    augment = replace(config.augment, flip=0.0)
+    augment = config.augment.replace(flip=0.0)
     return _without(
-        used_gcn(replace(config, augment=augment), layout),
+        used_gcn(config.replace(augment=augment), layout),
         dict.fromkeys(("loss", "smoothing", "precision"), True),
     )
 
@@ -75,6 +71,6 @@ def _used_augment(augment: Augment, *, flat: bool) -> Augment:
     return _without(augment, {"rotate": flat})
 
 
-def _without(config: Settings, unused: Mapping[str, bool]) -> Settings:
-    defaults = {each.name: each.default for each in fields(config) if unused.get(each.name)}
-    return replace(config, **defaults)
+def _without(config: Given, unused: Mapping[str, bool]) -> Given:
+    known = type(config).model_fields
+    return config.replace(**{name: known[name].default for name in unused if unused[name]})

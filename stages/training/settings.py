@@ -1,35 +1,33 @@
-"""The trainer's form of the params."""
+"""What a training gets of the params: the trainer's settings, with what its device decides."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from typing import Any
 
-from stroi.pipeline.profile import GcnParams, ResnetParams, ScheduleParams, WeightParams
-from stroi.trainer.config import Augment, Feeding, GcnConfig, Mode, ResNetConfig, Schedule, Stream
+from stroi.pipeline.profile import GcnParams, ResnetParams, WeightParams
+from stroi.trainer.config import (
+    GcnConfig,
+    GcnSettings,
+    Mode,
+    ResNetConfig,
+    ResNetSettings,
+    Settings,
+    Stream,
+    WeightSettings,
+)
 from stroi.trainer.runtime import pick_device, pick_precision
-
-FEEDING = tuple(each.name for each in fields(Feeding))
-"""Params of the RGB branch that its network does not know."""
-
-
-def schedule_of(params: ScheduleParams) -> Schedule:
-    """The trainer's form of a schedule."""
-    return Schedule(**params.model_dump())
 
 
 def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnConfig:
-    """The trainer's form of the skeleton branch's params, for the network of one stream."""
-    apart = {"schedule", "streams", "stream_weights", "augment", "test_draws", "precision"}
-    values = params.model_dump(exclude=apart)
-    augment = Augment(**params.augment.model_dump())
+    """The network of one stream."""
     precision = pick_precision(params.precision, pick_device(device))
-    return GcnConfig(stream=stream, augment=augment, precision=precision, **values)
+    return GcnConfig(**_values(params, GcnSettings), stream=stream, precision=precision)
 
 
 def resnet_config(
     params: ResnetParams, weights: WeightParams, mode: Mode, constant: float | None = None
 ) -> ResNetConfig:
-    """The trainer's form of the RGB branch's params.
+    """The RGB branch.
 
     Args:
         params: Of the branch.
@@ -37,14 +35,13 @@ def resnet_config(
         mode: In which mode it trains.
         constant: What divides the rows' weights in joint mode, if they are not scaled by clip.
     """
-    apart = {"schedule", "device", "start", "start_sha256", "precision", "batch_norm", *FEEDING}
-    values = params.model_dump(exclude=apart)
-    values["precision"] = pick_precision(params.precision, pick_device(params.device))
+    values = _values(params, ResNetSettings)
     if mode == "joint":
-        values |= {"joints": weights.joints, "bodies": weights.bodies, "constant": constant}
-    return ResNetConfig(**values)
+        values |= _values(weights, WeightSettings) | {"constant": constant}
+    precision = pick_precision(params.precision, pick_device(params.device))
+    return ResNetConfig(**values, precision=precision)
 
 
-def feeding_of(params: ResnetParams) -> Feeding:
-    """How the RGB branch's mosaics reach it."""
-    return Feeding(**params.model_dump(include=set(FEEDING)))
+def _values(params: Settings, kind: type[Settings]) -> dict[str, Any]:
+    """Those of `params` that `kind` declares."""
+    return {name: getattr(params, name) for name in kind.model_fields}

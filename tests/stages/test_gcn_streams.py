@@ -16,24 +16,23 @@ from stroi.cache.verify import verify
 from stroi.pipeline.index import Index, Sample
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import (
-    AugmentParams,
     GcnParams,
     Profile,
     Run,
-    ScheduleParams,
     Split,
     Validation,
 )
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.gcn import train_seed
 from stroi.stages.training.seeds import TEST, VALIDATION, checkpoint, scores_folder, seed_folder
+from stroi.trainer.config import Augment, Schedule
 from stroi.trainer.infer_gcn import score_gcn
 from stroi.trainer.models_io import load_gcn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "trainer"))
 from small_inputs import IDS, clips
 
-QUICK = ScheduleParams(epochs=1, batch_size=4, lr=0.05)
+QUICK = Schedule(epochs=1, batch_size=4, lr=0.05)
 
 
 class Clips(dict[str, Clip]):
@@ -85,7 +84,7 @@ def test_streams_are_trained_kept_and_summed(tmp_path: Path) -> None:
 
 
 def test_draws_of_scoring_change_the_scores_and_no_training(tmp_path: Path) -> None:
-    lively = AugmentParams(scale=0.2, warp=1.0)
+    lively = Augment(scale=0.2, warp=1.0)
     out = train(tmp_path, params(augment=lively))
     plain, network = read_scores(scores_folder(out, 0), TEST), checkpoint(out, 0).read_bytes()
     states = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("training/*")}
@@ -134,4 +133,4 @@ def test_defaults_are_the_papers_and_change_no_clip() -> None:
     assert (GcnParams().model, GcnParams().streams, GcnParams().align) == (
         "stgcn", ("joint",), "none",
     )  # fmt: skip
-    assert GcnParams().augment == AugmentParams()
+    assert GcnParams().augment == Augment()

@@ -25,8 +25,8 @@ from stroi.stages.plan import estimator
 from stroi.stages.training.seeds import checkpoint, seed_folder
 from stroi.stages.training.skeletons import open_clips
 from stroi.trainer import train_gcn, train_resnet
-from stroi.trainer.checkpoint import write_tensors
 from stroi.trainer.resnet import ResNet
+from stroi.trainer.safetensors_io import write_tensors
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "pose"))

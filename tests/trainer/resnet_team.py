@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer import loop
-from stroi.trainer.config import Mode, ResNetConfig
+from stroi.trainer.config import Mode, ResNetConfig, Schedule
 from stroi.trainer.infer_gcn import dump_weights
 from stroi.trainer.safetensors_io import write_tensors
 from stroi.trainer.state import EpochRecord
@@ -28,7 +27,7 @@ from stroi.trainer.team import Team, team
 from stroi.trainer.train_resnet import train_resnet
 
 CONFIG = ResNetConfig(flip=0.5, shift=1)
-SCHEDULE = replace(QUICK, epochs=3, batch_size=5, lr=0.01, milestones=())
+SCHEDULE = QUICK.replace(epochs=3, batch_size=5, lr=0.01, milestones=())
 """Batches of 5 and 3 clips: parts of unequal size."""
 
 
@@ -58,7 +57,7 @@ def free_port() -> int:
 def graph_network(dropout: float) -> StGcn:
     """The network that joint mode starts from; with dropout every process draws its own."""
     torch.manual_seed(1)
-    return StGcn(CLASSES, replace(SMALL_GCN, dropout=dropout))
+    return StGcn(CLASSES, SMALL_GCN.replace(dropout=dropout))
 
 
 def _doubled(net: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -90,11 +89,11 @@ def train(one: Team, mosaics: Path, mode: Mode, out: Path, changes: dict[str, An
     torch.set_default_dtype(torch.float32)
     inputs = beside(mode, double, changes.pop("dropout", 0.0))
     torch.set_default_dtype(torch.float64 if double else torch.float32)
-    of_schedule = {name: changes.pop(name) for name in set(changes) & set(asdict(SCHEDULE))}
+    of_schedule = {name: changes.pop(name) for name in set(changes) & set(Schedule.model_fields)}
     records: list[EpochRecord] = []
     model = train_resnet(
         mode, MosaicCache(mosaics), LABELS, CLASSES, **inputs, config=CONFIG,
-        schedule=replace(SCHEDULE, **of_schedule), seed=0, device="cpu",
+        schedule=SCHEDULE.replace(**of_schedule), seed=0, device="cpu",
         on_epoch=records.append, team=one, **changes,
     )  # fmt: skip
     losses = [(record.loss, record.accuracy) for record in records]

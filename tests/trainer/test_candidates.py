@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -198,7 +197,7 @@ def test_key_of_a_run_tells_how_many_columns(
     for cache in (wide, narrow):
         training.train_resnet(
             "plain", cache, LABELS, CLASSES, config=ResNetConfig(flip=0.5),
-            schedule=replace(SHORT, epochs=1), seed=0, device="cpu",
+            schedule=SHORT.replace(epochs=1), seed=0, device="cpu",
         )  # fmt: skip
     assert told[0]["columns"] == "3 of 8"
     assert sorted(told[1]) == ["gcn", "labels", "mosaics", "pretrained"]

@@ -116,7 +116,7 @@ def test_a_state_that_had_diverged_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_real_networks_tell_too(tmp_path: Path, mosaics: MosaicCache) -> None:
-    schedule = replace(QUICK, epochs=1, batch_size=8, lr=HUGE, weight_decay=1e6)
+    schedule = QUICK.replace(epochs=1, batch_size=8, lr=HUGE, weight_decay=1e6)
     trainings = {
         "gcn": lambda: train_gcn(
             clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=schedule, seed=0, state=tmp_path

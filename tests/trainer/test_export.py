@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +31,8 @@ from stroi.trainer.skeletons import prepare_all
 
 IDS = tuple(f"clip{number:02d}" for number in range(50))
 CLIPS = {name: clip(n, persons=1 + (n % 3 == 0), label=n % 2) for n, name in enumerate(IDS)}
-REFINED = replace(
-    SMALL_GCN, model="ctrgcn", channels=(8, 8, 16), stream="bone_motion", centre="frame"
+REFINED = SMALL_GCN.replace(
+    model="ctrgcn", channels=(8, 8, 16), stream="bone_motion", centre="frame"
 )
 ABSOLUTE = 1e-4
 
@@ -180,7 +180,7 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
 @pytest.mark.parametrize("kind", ["mean", "l2_top15"])
 @pytest.mark.parametrize(
     "config",
-    [SMALL_GCN, replace(SMALL_GCN, stream="bone", centre="frame"), REFINED],
+    [SMALL_GCN, SMALL_GCN.replace(stream="bone", centre="frame"), REFINED],
     ids=["stgcn", "stgcn bones", "ctrgcn"],
 )
 def test_absent_persons_go_through_and_change_nothing(config: GcnConfig, kind: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -57,7 +55,7 @@ def test_weight_zero_is_mean_colour_after_and_black_before() -> None:
 
 @pytest.mark.parametrize("place", ["after", "before"])
 def test_weights_of_one_are_no_weights(place: str) -> None:
-    net = _net(replace(ResNetConfig(), place=place))
+    net = _net(ResNetConfig().replace(place=place))
     mosaics = torch.randint(0, 256, (2, 45, 45, 3), dtype=torch.uint8)
     assert torch.equal(net.pictures(mosaics, torch.ones(2, 2, 5)), net.pictures(mosaics, None))
 

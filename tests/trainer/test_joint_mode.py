@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ def gcn() -> StGcn:
 
 @pytest.fixture(scope="module")
 def changing() -> StGcn:
-    return _gcn(replace(SMALL_GCN, augment=CHANGES))
+    return _gcn(SMALL_GCN.replace(augment=CHANGES))
 
 
 def _net(gcn: StGcn, config: ResNetConfig) -> FusedNet:
@@ -134,7 +133,7 @@ def test_clips_change_at_random_as_the_graph_network_says(
     first, second = (model_digest(_train(changing, mosaics)) for _ in range(2))
     assert first == second != still
     # Left and right change places together with the mosaic's, or not at all.
-    flipping = _gcn(replace(SMALL_GCN, augment=Augment(flip=1.0)))
+    flipping = _gcn(SMALL_GCN.replace(augment=Augment(flip=1.0)))
     assert model_digest(_train(flipping, mosaics)) == still
 
 
@@ -164,6 +163,6 @@ def test_keys_tell_of_changing_clips_alone(
 
     monkeypatch.setattr(training, "run_key", noted)
     for each in (gcn, changing):
-        _train(each, mosaics, schedule=replace(SHORT, epochs=1))
+        _train(each, mosaics, schedule=SHORT.replace(epochs=1))
     differing = {name for name in told[0] if told[0][name] != told[1][name]}
     assert (told[0].keys() - told[1].keys(), differing) == (set(), {"network"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
@@ -78,7 +76,7 @@ def test_an_rgb_network_is_judged_by_its_own_scores_and_learns_the_same(
 def test_the_best_network_is_what_comes_back() -> None:
     told: list[EpochRecord] = []
     net = train_gcn(
-        clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=replace(QUICK, keep="best"), seed=0,
+        clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=QUICK.replace(keep="best"), seed=0,
         validation=HELD, on_epoch=told.append,
     )  # fmt: skip
     share = float((score_gcn(net, clips(), tuple(HELD)).logits.argmax(1) == TRUTH).mean())

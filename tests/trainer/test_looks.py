@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -69,7 +67,7 @@ def test_draws_stay_in_their_reach() -> None:
 
 
 def test_colours_against_numpy() -> None:
-    mosaics, looks = mosaics_of(), drawn(replace(ALL, erase=0.0))
+    mosaics, looks = mosaics_of(), drawn(ALL.replace(erase=0.0))
     assert not looks[:, 3:].any()
     got = changed(mosaics, looks).numpy()
     for picture, (bright, contrast, saturation), found in zip(
@@ -85,9 +83,9 @@ def test_colours_against_numpy() -> None:
 def test_what_shows_nothing_stays_black() -> None:
     mosaics = mosaics_of()
     mosaics[:, 8:16, 6:12] = 0
-    got = changed(mosaics, drawn(replace(ALL, erase=0.0)))
+    got = changed(mosaics, drawn(ALL.replace(erase=0.0)))
     assert not got[:, 8:16, 6:12].any()
-    shown = changed(mosaics_of(), drawn(replace(ALL, erase=0.0)))
+    shown = changed(mosaics_of(), drawn(ALL.replace(erase=0.0)))
     assert shown[:, :8].any()
 
 

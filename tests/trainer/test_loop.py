@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +154,7 @@ class _Judged:
     """Trains with clips to judge by: a judge that wastes random numbers and needs no gradient."""
 
     def __init__(self, shares: tuple[float, ...] = (), *, keep: str = "last") -> None:
-        self.net, self.shares, self.schedule = _net(), shares, replace(SCHEDULE, keep=keep)
+        self.net, self.shares, self.schedule = _net(), shares, SCHEDULE.replace(keep=keep)
         self.seen: list[dict[str, Tensor]] = []
 
     def judge(self) -> tuple[float, float]:
@@ -227,15 +226,15 @@ def test_the_best_epoch_survives_an_interruption(tmp_path: Path, stop_after: int
 
 def test_an_averaged_network_is_judged_and_kept_averaged(tmp_path: Path) -> None:
     plain = _Judged()
-    plain.schedule = replace(SCHEDULE, average=0.5)
+    plain.schedule = SCHEDULE.replace(average=0.5)
     plain.train()
     assert _same(_copy(plain.net), plain.seen[-1])
     best = _Judged(SHARES, keep="best")
-    best.schedule = replace(best.schedule, average=0.5)
+    best.schedule = best.schedule.replace(average=0.5)
     best.train()
     assert _same(_copy(best.net), plain.seen[1])
     unjudged = _net()
-    schedule = replace(SCHEDULE, average=0.5)
+    schedule = SCHEDULE.replace(average=0.5)
     fit(unjudged, *_task(unjudged), schedule=schedule, seed=0, key=KEY, threads=1)
     assert _same(_copy(unjudged), _copy(plain.net))
 
@@ -243,7 +242,7 @@ def test_an_averaged_network_is_judged_and_kept_averaged(tmp_path: Path) -> None
 def test_the_best_epoch_needs_somebody_to_judge() -> None:
     net = _net()
     with pytest.raises(ParamsError) as caught:
-        fit(net, *_task(net), schedule=replace(SCHEDULE, keep="best"), seed=0, key=KEY, threads=1)
+        fit(net, *_task(net), schedule=SCHEDULE.replace(keep="best"), seed=0, key=KEY, threads=1)
     assert str(caught.value) == (
         "KEEP_BEST: the best epoch cannot be kept: no clips are held out to judge it by; "
         "give the split a validation part, or set schedule.keep to last"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
 
 from stroi.trainer.batches import Batch
-from stroi.trainer.config import Augment, GcnConfig, Schedule
+from stroi.trainer.config import Augment, Schedule
 from stroi.trainer.ema import Average
 from stroi.trainer.keys import model_digest
 from stroi.trainer.loop import fit, learning_rate
@@ -22,12 +21,12 @@ from stroi.trainer.losses import branch_loss
 from stroi.trainer.state import EpochRecord
 from stroi.trainer.train_gcn import train_gcn
 
-MODERN = replace(
-    SMALL_GCN, model="ctrgcn", channels=(8, 8), strides=(1, 2), topologies=4, smoothing=0.1,
+MODERN = SMALL_GCN.replace(
+    model="ctrgcn", channels=(8, 8), strides=(1, 2), topologies=4, smoothing=0.1,
     augment=Augment(rotate=60, tilt=10, scale=0.2, crop=0.7, jitter=1.0, flip=0.5),
 )  # fmt: skip
-COSINE = replace(
-    QUICK, decay="cosine", warmup=1, average=0.9, nesterov=True, decay_all=False, weight_decay=0.01
+COSINE = QUICK.replace(
+    decay="cosine", warmup=1, average=0.9, nesterov=True, decay_all=False, weight_decay=0.01
 )
 
 
@@ -108,7 +107,7 @@ def _train(state: Path | None = None, stop: int | None = None, **changes: object
         if record.epoch == stop:
             raise Stopped
 
-    config: GcnConfig = replace(MODERN, **changes)
+    config = MODERN.replace(**changes)
     with suppress(Stopped):
         return model_digest(
             train_gcn(
@@ -130,7 +129,7 @@ def test_every_setting_makes_another_training(tmp_path: Path) -> None:
     digests = {_train(tmp_path)}
     for change in (
         {"stream": "bone"}, {"centre": "frame"}, {"size": "clip"}, {"frames": 20, "fill": "pad"},
-        {"topologies": 2}, {"smoothing": 0.0}, {"augment": replace(MODERN.augment, jitter=0.5)},
+        {"topologies": 2}, {"smoothing": 0.0}, {"augment": MODERN.augment.replace(jitter=0.5)},
     ):  # fmt: skip
         digests.add(_train(tmp_path, **change))
     assert len(digests) == len(list(tmp_path.iterdir())) == 8

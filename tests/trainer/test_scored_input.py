@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,7 +13,7 @@ from stroi.cache.joints import JointClip
 from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons import Clip
 from stroi.trainer.backbones import backbone
-from stroi.trainer.config import Align, Centre, GcnConfig, Size, Stream
+from stroi.trainer.config import Align, Centre, Size, Stream
 from stroi.trainer.infer_gcn import dump_weights, score_gcn
 from stroi.trainer.joint_weights import joint_weights
 from stroi.trainer.skeletons import prepare_all
@@ -58,7 +57,7 @@ def test_scores_and_weights_are_those_of_the_training_input(
     clips: dict[str, Clip | JointClip], align: Align, size: Size, stream: Stream, centre: Centre
 ) -> None:
     """One pass of whole clips, as training and export do it, against scoring body by body."""
-    config = replace(SMALL_GCN, align=align, size=size, stream=stream, centre=centre)
+    config = SMALL_GCN.replace(align=align, size=size, stream=stream, centre=centre)
     data = prepare_all(clips, tuple(clips), **config.preparation)
     torch.manual_seed(1)
     net = backbone(CLASSES, config, data.layout).eval()
@@ -77,7 +76,7 @@ def test_scores_and_weights_are_those_of_the_training_input(
 
 def test_a_clips_height_is_that_of_both_persons() -> None:
     """The stream of a clip is not that of its bodies: what made scores differ before."""
-    config: GcnConfig = replace(SMALL_GCN, size="clip")
+    config = SMALL_GCN.replace(size="clip")
     data = prepare_all(ESTIMATED, ("two",), **config.preparation)
     net = backbone(CLASSES, config, data.layout)
     x = torch.from_numpy(data.x)

@@ -27,7 +27,7 @@ LIVELY = Augment(tilt=30, scale=0.2, crop=0.5, warp=1.0, flip=0.5, hide_joints=0
 @pytest.fixture(scope="module")
 def net() -> StGcn:
     torch.manual_seed(3)
-    return StGcn(CLASSES, replace(SMALL_GCN, augment=LIVELY)).eval()
+    return StGcn(CLASSES, SMALL_GCN.replace(augment=LIVELY)).eval()
 
 
 @pytest.fixture(scope="module")

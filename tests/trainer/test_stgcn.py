@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import torch
 from small_inputs import SMALL_GCN
 from torch.nn import functional
 
-from stroi.cache.errors import ParamsError
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.graph import adjacency
@@ -232,13 +230,6 @@ def test_block_keeps_length_or_halves_it() -> None:
     for frames, stride, expected in ((12, 1, 12), (12, 2, 6), (7, 2, 4), (1, 2, 1)):
         block = Block(3, 8, stride, shortcut=True, graph=graph, config=SMALL_GCN)
         assert block(torch.rand(2, 3, frames, 25)).shape == (2, 8, expected, 25)
-
-
-def test_even_temporal_kernel_is_refused() -> None:
-    with pytest.raises(
-        ParamsError, match="GCN_KERNEL: a temporal kernel of 4 frames has no middle"
-    ):
-        StGcn(CLASSES, replace(SMALL_GCN, temporal_kernel=4))
 
 
 def test_bf16_stays_close_to_fp32() -> None:

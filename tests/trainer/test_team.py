@@ -30,8 +30,8 @@ from stroi.trainer.team import Team, team
 from stroi.trainer.train_gcn import train_gcn
 
 SIZE = 2
-CONFIG = replace(SMALL_GCN, dropout=0.0)
-SCHEDULE = replace(QUICK, batch_size=8)
+CONFIG = SMALL_GCN.replace(dropout=0.0)
+SCHEDULE = QUICK.replace(batch_size=8)
 
 
 class Seen(NamedTuple):
@@ -157,7 +157,7 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
 
 def _train(one: Team, folder: Path | None, records: list[EpochRecord], dropout: float = 0.0) -> Any:
     return train_gcn(
-        clips(), LABELS, CLASSES, config=replace(CONFIG, dropout=dropout), schedule=SCHEDULE,
+        clips(), LABELS, CLASSES, config=CONFIG.replace(dropout=dropout), schedule=SCHEDULE,
         seed=0, state=folder, on_epoch=records.append, team=one,
     )  # fmt: skip
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -53,8 +52,8 @@ def _gcn(one: Team, given: list[dict[str, Any]]) -> list[Ended]:
     def train(changes: dict[str, Any]) -> None:
         train_gcn(
             clips() | changes.get("clips", {}), changes.get("labels", LABELS), CLASSES,
-            config=replace(SMALL_GCN, **changes.get("config", {})),
-            schedule=replace(QUICK, **changes.get("schedule", {})), seed=0, team=one,
+            config=SMALL_GCN.replace(**changes.get("config", {})),
+            schedule=QUICK.replace(**changes.get("schedule", {})), seed=0, team=one,
         )  # fmt: skip
 
     return [_end(train, changes) for changes in given]
@@ -68,8 +67,8 @@ def _resnet(one: Team, given: list[dict[str, Any]]) -> list[Ended]:
             more = {"gcn": StGcn(CLASSES, SMALL_GCN), "clips": clips() | changes.get("clips", {})}
         train_resnet(
             mode, MosaicCache(changes["mosaics"]), changes.get("labels", LABELS), CLASSES, **more,
-            config=replace(ResNetConfig(), **changes.get("config", {})), device="cpu",
-            schedule=replace(QUICK, epochs=1), seed=0, team=one,
+            config=ResNetConfig().replace(**changes.get("config", {})), device="cpu",
+            schedule=QUICK.replace(epochs=1), seed=0, team=one,
         )  # fmt: skip
 
     return [_end(train, changes) for changes in given]

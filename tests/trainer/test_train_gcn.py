@@ -35,7 +35,7 @@ def _train(
     labels: Mapping[str, int] = LABELS,
     **settings: object,
 ) -> StGcn:
-    config = replace(SMALL_GCN, **settings)
+    config = SMALL_GCN.replace(**settings)
     return train_gcn(
         clips(), labels, CLASSES, config=config, schedule=schedule, seed=seed, state=state,
         save_every=1,
@@ -91,7 +91,7 @@ def test_other_input_or_settings_are_another_training(tmp_path: Path) -> None:
     _train(tmp_path, dropout=0.25)
     _train(tmp_path, labels={**LABELS, "clip0": 1})
     _train(tmp_path, labels={name: LABELS[name] for name in IDS[:6]})
-    _train(tmp_path, schedule=replace(QUICK, lr=0.01))
+    _train(tmp_path, schedule=QUICK.replace(lr=0.01))
     assert len(list(tmp_path.iterdir())) == 5
 
 

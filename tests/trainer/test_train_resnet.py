@@ -257,7 +257,7 @@ def test_checkpoint_brings_the_same_network_back(
     mode: Mode, mosaics: MosaicCache, gcn: StGcn, weights: Weights, tmp_path: Path
 ) -> None:
     inputs = _inputs(mode, gcn, weights)
-    net = _train(mode, mosaics, inputs, schedule=replace(SHORT, epochs=1))
+    net = _train(mode, mosaics, inputs, schedule=SHORT.replace(epochs=1))
     path = tmp_path / "resnet.safetensors"
     save_resnet(path, net, extra={"seed": 0})
     loaded = load_resnet(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet
 
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,), weight_decay=0.1)
-COSINE = replace(SHORT, decay="cosine")
-GCN = replace(SMALL_GCN, channels=(8, 8), strides=(1, 2))
+COSINE = SHORT.replace(decay="cosine")
+GCN = SMALL_GCN.replace(channels=(8, 8), strides=(1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def of_gcn(config: GcnConfig, schedule: Schedule, state: Path) -> tuple[str, str
 
 
 def _gcn(**changes: Any) -> GcnConfig:
-    return replace(GCN, **changes)
+    return GCN.replace(**changes)
 
 
 @pytest.mark.parametrize(
@@ -89,14 +88,14 @@ def test_graph_networks(tmp_path: Path, one: GcnConfig, other: GcnConfig, unused
         (COSINE, {"milestones": (), "gamma": 0.5}, True),
         (SHORT, {"gamma": 0.5}, False),
         (SHORT, {"milestones": ()}, False),
-        (replace(SHORT, milestones=()), {"gamma": 0.5}, True),
-        (replace(SHORT, weight_decay=0.0), {"decay_all": False}, True),
+        (SHORT.replace(milestones=()), {"gamma": 0.5}, True),
+        (SHORT.replace(weight_decay=0.0), {"decay_all": False}, True),
         (SHORT, {"decay_all": False}, False),
     ],
 )
 def test_schedules(tmp_path: Path, one: Schedule, changes: dict[str, Any], unused: bool) -> None:
     first = of_gcn(GCN, one, tmp_path / "1")
-    second = of_gcn(GCN, replace(one, **changes), tmp_path / "2")
+    second = of_gcn(GCN, one.replace(**changes), tmp_path / "2")
     assert (first[0] == second[0], first[1] == second[1]) == (unused, unused)
 
 
@@ -130,12 +129,12 @@ def test_resnets(
         def train(where: Path) -> nn.Module:
             return train_resnet(
                 mode, mosaics, LABELS, CLASSES, **beside.get(mode, {}), config=config,
-                schedule=replace(SHORT, epochs=1), seed=0, device="cpu", state=where,
+                schedule=SHORT.replace(epochs=1), seed=0, device="cpu", state=where,
             )  # fmt: skip
 
         return trained(train, state)
 
-    first, second = run(one, tmp_path / "1"), run(replace(one, **changes), tmp_path / "2")
+    first, second = run(one, tmp_path / "1"), run(one.replace(**changes), tmp_path / "2")
     assert (first[0] == second[0], first[1] == second[1]) == (unused, unused)
 
 
@@ -156,13 +155,13 @@ def test_graph_networks_that_train_on_jointly(
     def train(where: Path) -> nn.Module:
         return train_resnet(
             "joint", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), config=ResNetConfig(),
-            schedule=replace(SHORT, epochs=1), seed=0, device="cpu", state=where,
+            schedule=SHORT.replace(epochs=1), seed=0, device="cpu", state=where,
         )  # fmt: skip
 
     before = gcn.config
     first = trained(train, tmp_path / "1")
     try:
-        gcn.config = replace(before, **changes)
+        gcn.config = before.replace(**changes)
         second = trained(train, tmp_path / "2")
     finally:
         gcn.config = before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ def _fit(state: Path | None, *, stop_at: int = 10**6, minutes: float = 0.0, **mo
     """Train, with dropout and an averaged network, and be killed before batch `stop_at`."""
     net, seen = _net(), 0
     feed, step = _task(net)
-    schedule = replace(SCHEDULE, average=0.5, accumulate=more.pop("accumulate", 1))
+    schedule = SCHEDULE.replace(average=0.5, accumulate=more.pop("accumulate", 1))
 
     def counted(epoch: int, skip: int) -> Generator[Batch, None, None]:
         nonlocal seen
@@ -177,7 +176,7 @@ def test_the_share_of_waiting_is_measured() -> None:
         return step(batch)
 
     (record,) = fit(
-        net, slow, timed, schedule=replace(SCHEDULE, epochs=1), seed=0, key=KEY, threads=1
+        net, slow, timed, schedule=SCHEDULE.replace(epochs=1), seed=0, key=KEY, threads=1
     )
     assert 0.5 < record.wait < 0.95
     assert record.seconds >= 0.3

@@ -28,7 +28,6 @@ from stroi.pipeline.profile import (
     Profile,
     ResnetParams,
     Run,
-    ScheduleParams,
     Split,
     Validation,
     WeightParams,
@@ -40,13 +39,13 @@ from stroi.stages.joints import build_joints
 from stroi.stages.training.division import parts_of
 from stroi.stages.training.seeds import seed_folder
 from stroi.stages.training.skeletons import open_clips
-from stroi.trainer.config import Mode
+from stroi.trainer.config import Mode, Schedule
 from stroi.trainer.resnet import BasicBlock
 
 sys.path.insert(0, str(Path(__file__).parent))
 from poisoned import CASES, SAME, Case
 
-QUICK = ScheduleParams(epochs=1, batch_size=2, lr=0.05)
+QUICK = Schedule(epochs=1, batch_size=2, lr=0.05)
 CELL = 4
 
 
