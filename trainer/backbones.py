@@ -25,8 +25,5 @@ def backbone(classes: Sequence[str], config: GcnConfig, layout: Layout) -> Graph
         classes: Class names, C of them.
         config: Shape of the network and its stream.
         layout: Joints and bones, V joints.
-
-    Raises:
-        ParamsError: If no such network can be built, see the networks.
     """
     return BACKBONES[config.model](classes, config, layout=layout)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stroi.cache.errors import ParamsError
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.dropout import Dropout
 from stroi.trainer.graph_net import GraphNet
@@ -154,22 +153,3 @@ class CtrGcn(GraphNet):
 
     block = RefinedBlock
     memory = torch.contiguous_format
-    usual_kernel = 5
-
-    @classmethod
-    def check(cls, config: GcnConfig) -> None:
-        """Refuse channels that cannot be dealt out as well.
-
-        Raises:
-            ParamsError: As `GraphNet.check`; ``GCN_CHANNELS`` if channels do not go to branches
-                and topologies evenly.
-        """
-        super().check(config)
-        for channels in config.channels:
-            if channels % 4 or channels % min(config.topologies, channels):
-                raise ParamsError(
-                    "GCN_CHANNELS",
-                    f"{channels} channels are not dealt out evenly to 4 branches and"
-                    f" {config.topologies} topologies",
-                    remedy="give every block a multiple of both",
-                )

@@ -8,7 +8,6 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from stroi.cache.errors import ParamsError
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.graph import adjacency
@@ -42,22 +41,16 @@ class GraphNet(nn.Module):
         classes: Class names, C of them.
         config: Shape of the network and its stream.
         layout: Joints and bones, V joints.
-
-    Raises:
-        ParamsError: If the settings do not suit the network, see `check`.
     """
 
     block: ClassVar[MakeBlock]
     memory: ClassVar[torch.memory_format]
     """How the blocks want (B, C, T, V) to lie in memory."""
-    usual_kernel: ClassVar[int]
-    """Frames of a temporal convolution in the network's paper."""
 
     def __init__(
         self, classes: Sequence[str], config: GcnConfig, *, layout: Layout = BODY_25
     ) -> None:
         super().__init__()
-        self.check(config)
         self.classes, self.config, self.layout = tuple(classes), config, layout
         graph = torch.from_numpy(
             adjacency(layout, alpha=config.alpha, normalisation=config.normalisation)
@@ -76,20 +69,6 @@ class GraphNet(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.fc = nn.Linear(before, len(self.classes))
         initialise_convolutions(self)
-
-    @classmethod
-    def check(cls, config: GcnConfig) -> None:
-        """Refuse settings that no such network can have.
-
-        Raises:
-            ParamsError: ``GCN_KERNEL`` if the temporal kernel is even: it would have no middle.
-        """
-        if config.temporal_kernel % 2 == 0:
-            raise ParamsError(
-                "GCN_KERNEL",
-                f"a temporal kernel of {config.temporal_kernel} frames has no middle",
-                remedy=f"use an odd number, such as {cls.usual_kernel}",
-            )
 
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Classify N clips.

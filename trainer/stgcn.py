@@ -106,4 +106,3 @@ class StGcn(GraphNet):
 
     block = Block
     memory = torch.channels_last
-    usual_kernel = 9
