@@ -6,16 +6,9 @@ The defaults are the paper's choices, or the most faithful reading where it is s
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    Discriminator,
-    Field,
-    SerializerFunctionWrapHandler,
-    Tag,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from stroi.pipeline.group import Group, Positive, Share
 from stroi.pipeline.name_pattern import compile_pattern
@@ -233,12 +226,6 @@ class MosaicParams(Group):
         if 0 < self.candidates < self.columns:
             raise ValueError(f"{self.candidates} candidates cannot give {self.columns} columns")
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_unused(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Mosaics without candidates are those of the time before there were any, keys included.
-        told: dict[str, Any] = default(self)
-        return told if self.candidates else {k: v for k, v in told.items() if k != "candidates"}
 
 
 class Profile(Group):
