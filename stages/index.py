@@ -177,6 +177,8 @@ def _row(clip: Listed, measured: Mapping[str, Measured], folders: set[str]) -> S
 
 
 def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:
+    if not (workspace.root / "params.yaml").exists():  # an index alone needs none
+        return []
     plan = load_plan(workspace.root)
     names = [name for name, run in plan.runs.items() if run.dataset == dataset]
     return [load_run(workspace.root, name) for name in names]

@@ -92,10 +92,16 @@ def test_permuted_labels_change_no_tensor(
     project = _project(tmp_path, rendered)
     raw = project / "data" / "demo" / "raw"
     rows = _read_table(raw)
-    labels = [row["label"] for row in rows]
-    poisoned = random.Random(2).sample(labels, len(labels))
-    assert sum(a != b for a, b in zip(labels, poisoned, strict=True)) >= 4
-    _write_table(raw, [{**row, "label": label} for row, label in zip(rows, poisoned, strict=True)])
+    chance = random.Random(2)
+    poisoned = []
+    # Each subject by itself, or a class might lose all its training clips, which index refuses.
+    for subject in sorted({row["subject"] for row in rows}):
+        own = [row for row in rows if row["subject"] == subject]
+        labels = chance.sample([row["label"] for row in own], len(own))
+        poisoned += [{**row, "label": label} for row, label in zip(own, labels, strict=True)]
+    before = {row["sample_id"]: row["label"] for row in rows}
+    assert sum(row["label"] != before[row["sample_id"]] for row in poisoned) >= 4
+    _write_table(raw, poisoned)
     for name in ("index", "skeletons", "mosaics"):
         assert stage(project, name, "demo") == 0
     gcn = Path("runs", "demo-xsub", "gcn")
