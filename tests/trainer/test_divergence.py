@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,14 +76,16 @@ def test_what_diverges_in_the_last_step_is_told_and_not_saved(
 
 def test_the_last_good_state_stays_and_a_lower_rate_goes_on_from_it(tmp_path: Path) -> None:
     """Five epochs are good, the sixth is not: the file is that of the fifth."""
-    wild = Schedule(epochs=6, lr=1e-6, gamma=HUGE / 1e-6, milestones=(5,))
+    calm = Schedule(epochs=6, lr=1e-6, milestones=(5,))
+    # Not validated: no schedule that is allowed diverges so late in so small a training.
+    wild = calm.model_copy(update={"gamma": HUGE / 1e-6})
     for _ in range(2):
         with pytest.raises(StroiError, match="WEIGHTS_NOT_FINITE: epoch 5, at learning rate 3e"):
             _fit(tmp_path, wild)
         path = state_path(tmp_path, KEY)
         assert len(read_meta(path)["records"]) == 5
         read_tensors(path)
-    _fit(tmp_path, replace(wild, gamma=0.1))
+    _fit(tmp_path, calm)
     assert len(read_meta(path)["records"]) == 6
 
 
