@@ -17,7 +17,7 @@ from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.division import check_params, parts_of
+from stroi.stages.training.division import parts_of
 from stroi.stages.training.epochs import epochs, write_curve
 from stroi.stages.training.logs import UNLOGGED, Logs, with_tensorboard
 from stroi.stages.training.seeds import (
@@ -27,7 +27,7 @@ from stroi.stages.training.seeds import (
     scored,
     seed_folder,
 )
-from stroi.stages.training.settings import gcn_config
+from stroi.stages.training.settings import check_params, gcn_config
 from stroi.stages.training.skeletons import open_clips
 from stroi.trainer.config import Stream
 from stroi.trainer.fusion import summed

@@ -20,7 +20,7 @@ from stroi.pipeline.index import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
 from stroi.pipeline.params import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.division import check_division, check_params, parts_of
+from stroi.stages.training.division import check_division, parts_of
 from stroi.stages.training.epochs import epochs, write_curve
 from stroi.stages.training.logs import UNLOGGED, Logs, with_tensorboard
 from stroi.stages.training.seeds import (
@@ -31,7 +31,7 @@ from stroi.stages.training.seeds import (
     scores_folder,
     seed_folder,
 )
-from stroi.stages.training.settings import resnet_config
+from stroi.stages.training.settings import check_params, resnet_config
 from stroi.stages.training.skeletons import made_weights, open_clips
 from stroi.trainer.config import Mode
 from stroi.trainer.graph_net import GraphNet

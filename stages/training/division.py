@@ -11,7 +11,6 @@ from stroi.pipeline.index import Index
 from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import EnsembleParams
 from stroi.pipeline.splits import Parts, check_parts, divide
-from stroi.trainer.team import Team
 
 
 def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
@@ -74,17 +73,3 @@ def check_division(folder: Path, parts: Parts, stage: str) -> None:
             f"{folder} comes from a network that learnt under another division of the clips",
             remedy=f"run `stroi {stage}` again, or `dvc repro`",
         )
-
-
-def check_params(team: Team, run: RunParams) -> None:
-    """Refuse processes that would train other networks, or another number of them, together.
-
-    Raises:
-        StroiError: ``TEAM_PARAMS``, in every process.
-    """
-    team.check_same(
-        "TEAM_PARAMS",
-        f"has other params of run {run.name}",
-        [run.run.model_dump(mode="json"), run.profile.model_dump(mode="json")],
-        "give all machines the same params.yaml and profiles",
-    )

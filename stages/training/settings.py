@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stroi.pipeline.params import RunParams
 from stroi.pipeline.profile import GcnParams, ResnetParams, WeightParams
 from stroi.trainer.config import (
     GcnConfig,
@@ -16,6 +17,7 @@ from stroi.trainer.config import (
     WeightSettings,
 )
 from stroi.trainer.runtime import pick_device, pick_precision
+from stroi.trainer.team import Team
 
 
 def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnConfig:
@@ -45,3 +47,17 @@ def resnet_config(
 def _values(params: Settings, kind: type[Settings]) -> dict[str, Any]:
     """Those of `params` that `kind` declares."""
     return {name: getattr(params, name) for name in kind.model_fields}
+
+
+def check_params(team: Team, run: RunParams) -> None:
+    """Refuse processes that would train other networks, or another number of them, together.
+
+    Raises:
+        StroiError: ``TEAM_PARAMS``, in every process.
+    """
+    team.check_same(
+        "TEAM_PARAMS",
+        f"has other params of run {run.name}",
+        [run.run.model_dump(mode="json"), run.profile.model_dump(mode="json")],
+        "give all machines the same params.yaml and profiles",
+    )

@@ -284,3 +284,15 @@ def test_an_attribute_may_be_anything(
     resealed(folder, path.name)
     ask_everything(folder, caches / kind, tmp_path)
     answered([partial(decode, FORMATS[kind], path), partial(look_confined, path, "BODY_25")])
+
+
+@pytest.mark.parametrize("name", ["ledger.csv", "README.md"])
+def test_samples_lie_in_shards_alone(folder: Path, name: str) -> None:
+    data = b"id,status,code,detail\na,done,,\n" if name == "ledger.csv" else b"# a"
+    (folder / name).write_bytes(data)
+    for path in folder.glob("*.h5"):
+        path.unlink()
+    reseal(folder, lambda made: replace(made, files=(file_entry(name, data, ["a"]),)))
+    assert verify(folder) == [
+        f"SCHEMA: {folder}/{name} cannot hold samples, only .h5 files can; rebuild it"
+    ]

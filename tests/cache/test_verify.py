@@ -19,7 +19,6 @@ from small_caches import (
     make_mosaics,
     make_scores,
     make_weights,
-    reseal,
     write_cache,
     write_joints,
     write_skeletons,
@@ -40,18 +39,6 @@ def test_good_folders_have_no_problem(folder: Path, tmp_path: Path) -> None:
     assert verify(folder) == verify(folder, "mosaics") == []
     assert require_verified(folder, "mosaics") == read_manifest(folder)
     assert verify(write_skeletons(tmp_path / "skeletons", {"a": make_clip(2)}), "skeletons") == []
-
-
-@pytest.mark.parametrize("name", ["ledger.csv", "README.md"])
-def test_samples_lie_in_shards_alone(folder: Path, name: str) -> None:
-    data = b"id,status,code,detail\na,done,,\n" if name == "ledger.csv" else b"# a"
-    (folder / name).write_bytes(data)
-    for path in folder.glob("*.h5"):
-        path.unlink()
-    reseal(folder, lambda made: replace(made, files=(file_entry(name, data, ["a"]),)))
-    assert verify(folder) == [
-        f"SCHEMA: {folder}/{name} cannot hold samples, only .h5 files can; rebuild it"
-    ]
 
 
 def test_other_kinds_are_checked_by_their_bytes(tmp_path: Path) -> None:

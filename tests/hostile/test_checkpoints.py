@@ -102,7 +102,7 @@ SPECIAL: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda path: path.symlink_to("/dev/zero"), "PTH_READ", "not a regular file",
     ),
     "link to itself": (lambda path: path.symlink_to(path), "PTH_READ", "symbolic links"),
-    "1 TiB": (sparse_giant, "READER_MEMORY", "it asks for too much memory"),
+    "1 TiB": (sparse_giant, "ST_HEADER", "no whole safetensors file"),
 }  # fmt: skip
 
 

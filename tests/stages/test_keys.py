@@ -21,6 +21,7 @@ from stroi.pipeline.profile import Profile
 from stroi.pipeline.shards import Job, Recipe
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, joints, mosaics, resnet, skeletons
+from stroi.stages.finding import Source as PoseSource
 from stroi.stages.plan import estimator
 from stroi.stages.training.seeds import checkpoint, seed_folder
 from stroi.stages.training.skeletons import open_clips
@@ -94,8 +95,8 @@ class Keys:
             _: Path, recipe: Recipe[Any, Any], jobs: list[Job[Any]], **more: object
         ) -> Ledger:
             found[recipe.kind] = recipe.key(jobs)
-            if jobs[0].keeps:
-                found["detections"] = ",".join(job.keeps for job in jobs)
+            if isinstance(jobs[0].source, PoseSource):
+                found["detections"] = ",".join(job.source.kept.name for job in jobs)
             return Ledger(())
 
         with pytest.MonkeyPatch.context() as patch:

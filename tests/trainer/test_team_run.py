@@ -33,7 +33,7 @@ GCN: dict[str, dict[str, Any]] = {
 }
 RESNET: dict[str, dict[str, Any]] = {
     "mosaics": {"mosaics": "changed"},
-    "place of the weights": {"config": {"place": "before"}},
+    "missing cells": {"config": {"missing": "zero"}},
     "skeletons": {"mode": "joint", "clips": {IDS[0]: clip(99)}},
     "depth": {"config": {"model": "resnet34"}},
     "fewer clips": {"labels": FEWER},
