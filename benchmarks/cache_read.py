@@ -37,7 +37,7 @@ from natural_mosaics import find_videos, write_caches
 from numpy.typing import NDArray
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.packing import pack
+from stroi.cache.share.convert import pack
 from stroi.cache.verify import verify
 
 SIZES = (225, 480)

@@ -11,9 +11,9 @@ from natural_mosaics import write_shard
 from stroi.cache.manifest import Manifest, write_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import Clip
-from stroi.stages.roi.mosaic import cut_mosaic
-from stroi.stages.roi.sampling import sample_frames
-from stroi.stages.video import read_selected
+from stroi.stages.mosaic.cut import cut_mosaic
+from stroi.stages.video.frame_sampling import sample_frames
+from stroi.stages.video.reader import read_selected
 
 
 def demo_cache(folder: Path, videos: Mapping[str, Path], clips: Mapping[str, Clip]) -> MosaicCache:

@@ -16,15 +16,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import Clip
-from stroi.stages.roi.mosaic import cut_mosaic
-from stroi.stages.roi.sampling import sample_frames
-from stroi.stages.video import read_selected
-from stroi.trainer.fused import MEAN, STD, FusedNet
-from stroi.trainer.infer_gcn import dump_weights
-from stroi.trainer.joint_weights import joint_weights, row_weights
-from stroi.trainer.rows import half_weights
-from stroi.trainer.skeletons import prepare_all
-from stroi.trainer.stgcn import StGcn
+from stroi.stages.mosaic.cut import cut_mosaic
+from stroi.stages.video.frame_sampling import sample_frames
+from stroi.stages.video.reader import read_selected
+from stroi.trainer.data.side_inputs import half_weights
+from stroi.trainer.data.skeleton_input import prepare_all
+from stroi.trainer.models.joint_attention import joint_weights, row_weights
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.weighted_mosaic_net import MEAN, STD, FusedNet
+from stroi.trainer.score_gcn import dump_weights
 
 QUALITY = 95
 COLUMNS, CELL, SIZE = 5, 48, 225

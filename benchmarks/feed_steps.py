@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.batches import MosaicBatch
 from stroi.trainer.config import Compile, Feeding, Precision, ResNetConfig
-from stroi.trainer.feed import Feed, network_cells
-from stroi.trainer.fused import FusedNet
-from stroi.trainer.rows import Companions
+from stroi.trainer.data.epoch_order import MosaicBatch
+from stroi.trainer.data.mosaic_loader import Feed, network_cells
+from stroi.trainer.data.side_inputs import Companions
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
 from stroi.trainer.runtime import compile_network, deterministic
 from stroi.trainer.steps import training_step
 

@@ -27,13 +27,13 @@ from make_repro import ROOT, processor
 from plain_stgcn import PlainStGcn
 from torch import Tensor, nn
 
-from stroi.cache.joints import JointClip
 from stroi.cache.layouts import KINECT_V2
+from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import GcnConfig
-from stroi.trainer.infer_gcn import dump_weights
+from stroi.trainer.data.skeleton_input import prepare_all, to_length
+from stroi.trainer.models.stgcn import StGcn
 from stroi.trainer.runtime import autocast, deterministic
-from stroi.trainer.skeletons import prepare_all, to_length
-from stroi.trainer.stgcn import StGcn
+from stroi.trainer.score_gcn import dump_weights
 
 CLASSES = tuple(f"A{number:03}" for number in range(1, 61))
 KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}

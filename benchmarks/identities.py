@@ -14,11 +14,11 @@ from typing import get_args
 
 from make_repro import ROOT
 
-from stroi.stages.pose.movenet import MODEL_SHA256, MoveNet
-from stroi.stages.pose.subjects import main_persons
-from stroi.stages.pose.tracking import track
+from stroi.stages.pose.estimators.movenet import MODEL_SHA256, MoveNet
+from stroi.stages.pose.tracking.person_selection import main_persons
+from stroi.stages.pose.tracking.tracking import track
 
-sys.path.insert(0, str(ROOT / "tests" / "stages" / "pose"))
+sys.path.insert(0, str(ROOT / "tests" / "factories"))
 from passing import FPS, SIZE, Way, estimated, passing, swaps
 
 CLIPS = 20

@@ -24,9 +24,9 @@ from typing import Any
 from make_repro import ROOT, processor
 
 from stroi.pipeline.datasets.ntu_lists import NTU_60, NTU_120, NtuSet, good_names, names
-from stroi.pipeline.index import read_index
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.splits import divide
+from stroi.pipeline.index.splits import divide
+from stroi.pipeline.index.table import read_index
+from stroi.pipeline.params.load import load_profile
 
 SETS = {"ntu60": NTU_60, "ntu120": NTU_120}
 SECONDS, BYTES = 60.0, 10**9

@@ -23,10 +23,10 @@ import numpy as np
 from make_repro import ROOT, processor
 from numpy.typing import NDArray
 
-from stroi.cache.digests import sha256_file
-from stroi.stages import source
-from stroi.stages.video import read_frames
-from stroi.stages.video_opening import close_all
+from stroi.cache.files.digests import sha256_file
+from stroi.stages.video import fingerprint as source
+from stroi.stages.video.decoder import close_all
+from stroi.stages.video.reader import read_frames
 
 
 def pictures(frames: int, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:

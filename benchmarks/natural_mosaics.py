@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.files import write_atomic
+from stroi.cache.files.atomic import write_atomic
 from stroi.cache.layouts import roi_joints
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip
-from stroi.stages.roi.mosaic import Cut, cut_mosaic
+from stroi.stages.mosaic.cut import Cut, cut_mosaic
 
 ENDINGS = {".avi", ".mp4", ".mkv", ".mov", ".webm"}
 COLUMNS = 5

@@ -28,17 +28,17 @@ from typing import Any
 
 import torch
 
-from stroi.cache.joints import JointClip
 from stroi.cache.scores import Scores
+from stroi.cache.skeletons3d import JointClip
 from stroi.pipeline.datasets.nucla import CLASSES
-from stroi.pipeline.params import load_profile
+from stroi.pipeline.params.load import load_profile
 from stroi.stages.sensors.nucla import read_joints
 from stroi.trainer.config import Augment, GcnConfig, Precision, Schedule, Settings, Stream
-from stroi.trainer.evaluation import accuracy
-from stroi.trainer.fusion import summed
-from stroi.trainer.infer_gcn import score_gcn
-from stroi.trainer.keys import label_array
-from stroi.trainer.state import EpochRecord
+from stroi.trainer.metrics.accuracy import accuracy
+from stroi.trainer.metrics.ensemble import summed
+from stroi.trainer.run.run_key import label_array
+from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
 HERE = Path(__file__).resolve().parent

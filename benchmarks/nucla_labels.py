@@ -24,7 +24,7 @@ from nucla_gcn import NAMES, RESULTS, SETTINGS, Part, some, views
 
 from stroi.cache.layouts import KINECT_V1
 from stroi.pipeline.datasets.nucla import CLASSES
-from stroi.trainer.infer_gcn import score_gcn
+from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
 FOLDS = 5

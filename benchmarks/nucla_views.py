@@ -17,7 +17,7 @@ import numpy as np
 from nucla_gcn import RESULTS, views
 from numpy.typing import NDArray
 
-from stroi.cache.joints import JointClip
+from stroi.cache.skeletons3d import JointClip
 
 FRAMES = 32
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -1,7 +1,7 @@
 """ST-GCN as one writes it down: what `gcn_speed.py` compares the trainer's with.
 
 (N, C, T, V) throughout, two bodies always, 1x1 convolution to three subsets and then an einsum
-with the graph, torch's own dropout, float32. The same blocks as `stroi.trainer.stgcn`.
+with the graph, torch's own dropout, float32. The same blocks as `stroi.trainer.models.stgcn`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stroi.cache.layouts import Layout
 from stroi.trainer.config import GcnConfig
-from stroi.trainer.graph import adjacency
+from stroi.trainer.models.skeleton_graph import adjacency
 
 
 class PlainBlock(nn.Module):

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from stroi.cache.layouts import KINECT_V1
 from stroi.trainer.config import Precision
-from stroi.trainer.ctrgcn import CtrGcn
-from stroi.trainer.pointwise import Pointwise
+from stroi.trainer.models.ctrgcn import CtrGcn
+from stroi.trainer.models.pointwise import Pointwise
 from stroi.trainer.runtime import autocast, deterministic
 
 SETTING = SETTINGS["ctrgcn"]

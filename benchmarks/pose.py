@@ -25,14 +25,14 @@ from typing import Any
 
 from make_repro import ROOT, processor
 
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import read_index
-from stroi.pipeline.profile import IndexParams, SkeletonParams
+from stroi.pipeline.index.table import read_index
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.profile import IndexParams, SkeletonParams
 from stroi.stages.index import build_index
-from stroi.stages.pose.choose import Settings, load
 from stroi.stages.pose.detections import measure as measure_video
+from stroi.stages.pose.registry import Settings, load
 from stroi.stages.skeletons import build_skeletons
-from stroi.stages.video import read_frames
+from stroi.stages.video.reader import read_frames
 
 SIDES = (256, 384)
 LIMIT = 1.15

@@ -20,13 +20,13 @@ from make_repro import ROOT
 from numpy.typing import NDArray
 
 from stroi.cache.layouts import BODY_25, roi_joints
-from stroi.stages.pose.movenet import MODEL_SHA256, MoveNet
-from stroi.stages.pose.openpose_folder import read_folder
-from stroi.stages.pose.openpose_json import JsonModel
-from stroi.stages.pose.similarity import oks
-from stroi.stages.pose.subjects import main_persons
-from stroi.stages.pose.tracking import track
-from stroi.stages.video import read_frames
+from stroi.stages.pose.estimators.movenet import MODEL_SHA256, MoveNet
+from stroi.stages.pose.readers.openpose_folder import read_folder
+from stroi.stages.pose.readers.openpose_json import JsonModel
+from stroi.stages.pose.tracking.oks import oks
+from stroi.stages.pose.tracking.person_selection import main_persons
+from stroi.stages.pose.tracking.tracking import track
+from stroi.stages.video.reader import read_frames
 
 SIDES = (256, 384)
 LIMITS = (0.1, 0.2)

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from stroi.cache.percent import percent
-from stroi.pipeline.params import load_run
+from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.answers import Answers, Outcome, outcome, pool
-from stroi.stages.comparing import Comparison
 from stroi.stages.ensemble import answers_of
-from stroi.stages.report_page.figures import signed
-from stroi.stages.rows import right
-from stroi.stages.tables import left_out
+from stroi.stages.evaluation.comparisons import Comparison
+from stroi.stages.evaluation.predictions import Answers, Outcome, outcome, pool
+from stroi.stages.evaluation.result_files import left_out
+from stroi.stages.evaluation.table import right
+from stroi.stages.report_page.charts import signed
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "h5py", "dvc")

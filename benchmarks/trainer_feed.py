@@ -34,11 +34,11 @@ from plain_stgcn import PlainStGcn
 
 from stroi.cache.layouts import BODY_25
 from stroi.cache.mosaics import MosaicCache
-from stroi.stages.demo.plan import plan_demo
+from stroi.stages.demo.clips import plan_demo
 from stroi.stages.demo.render import render_clip
 from stroi.trainer.config import GcnConfig
+from stroi.trainer.models.stgcn import StGcn
 from stroi.trainer.runtime import deterministic
-from stroi.trainer.stgcn import StGcn
 
 BATCH, RING = 64, 3
 TURN = 1024  # samples in a turn of a fast way

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 from stroi.cache.skeletons import SkeletonCache
-from stroi.pipeline.index import read_index
-from stroi.pipeline.ledger import read_ledger
+from stroi.pipeline.index.ledger import read_ledger
+from stroi.pipeline.index.table import read_index
 from stroi.pipeline.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent

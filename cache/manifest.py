@@ -12,14 +12,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.digests import digest, sha256_bytes
 from stroi.cache.errors import RefusedInput
-from stroi.cache.faults import fault_point
-from stroi.cache.files import write_atomic
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.digests import digest, sha256_bytes
+from stroi.cache.files.fault_points import fault_point
+from stroi.cache.files.opening import read_regular, stored_bytes
 from stroi.cache.ids import check_ids, check_sorted
-from stroi.cache.jsontext import MAX_MEMORY, JsonNode, parse_json
-from stroi.cache.regular import read_regular, stored_bytes
-from stroi.cache.schema import SCHEMA, check_version
+from stroi.cache.storage.schema import SCHEMA, check_version
+from stroi.cache.storage.strict_json import MAX_MEMORY, JsonNode, parse_json
 
 MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 26
@@ -183,7 +183,7 @@ def write_manifest(folder: Path, manifest: Manifest, *, replace: bool = True) ->
         replace: Whether it may replace one that is there.
 
     Returns:
-        Whether it was written, as `stroi.cache.files.write_atomic`.
+        Whether it was written, as `stroi.cache.files.atomic.write_atomic`.
 
     Raises:
         RefusedInput: If it would not be read again.

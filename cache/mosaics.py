@@ -1,7 +1,7 @@
 """Mosaic shards: what the mosaics stage writes and the ResNet stage reads.
 
 A folder of them comes in two forms: *training*, plain pixels that are copied out of the mapped
-file, and *compact*, one JPEG or lossless WebP picture per clip (see `stroi.cache.packing`).
+file, and *compact*, one JPEG or lossless WebP picture per clip (see `stroi.cache.share.convert`).
 
 Legend of shapes: N clips, B batch, K rows (ROI joints), C columns (sampled frames), L of them
 scored (see `stroi.cache.columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.assemble import Encoded, assemble
-from stroi.cache.codecs import decode_picture
 from stroi.cache.columns import scored_of
-from stroi.cache.compact import blob_at, blob_ends, check_compact, picture_size
 from stroi.cache.errors import RefusedInput
-from stroi.cache.formats import MOSAICS, MOSAICS_COMPACT
-from stroi.cache.hdf5 import decode
 from stroi.cache.ids import ids_from_array, ids_to_array
-from stroi.cache.schema import Array, check_arrays
-from stroi.cache.schema import sample_digests as digests_of
-from stroi.cache.sharded import ShardedCache
+from stroi.cache.pictures.codecs import decode_picture
+from stroi.cache.pictures.compact_shard import blob_at, blob_ends, check_compact, picture_size
+from stroi.cache.shards import ShardedCache
+from stroi.cache.storage.assemble import Encoded, assemble
+from stroi.cache.storage.formats import MOSAICS, MOSAICS_COMPACT
+from stroi.cache.storage.hdf5 import decode
+from stroi.cache.storage.schema import Array, check_arrays
+from stroi.cache.storage.schema import sample_digests as digests_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,7 +86,8 @@ def decode_mosaics(path: Path) -> Mosaics:
     """Read one shard whole into memory, every check made but the manifest's digest.
 
     Raises:
-        RefusedInput: See `stroi.cache.hdf5.map_arrays` and `stroi.cache.schema.check_contents`.
+        RefusedInput: See `stroi.cache.storage.hdf5.map_arrays` and
+            `stroi.cache.storage.schema.check_contents`.
     """
     arrays = decode(MOSAICS, path)
     return Mosaics(

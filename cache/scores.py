@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files import write_atomic
-from stroi.cache.formats import MAX_CLASS_BYTES, SCORES
-from stroi.cache.hdf5 import decode, encode_learnt
+from stroi.cache.files.atomic import write_atomic
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, read_manifest, write_manifest
-from stroi.cache.schema import Array, sample_digests
+from stroi.cache.storage.formats import MAX_CLASS_BYTES, SCORES
+from stroi.cache.storage.hdf5 import decode, encode_learnt
+from stroi.cache.storage.schema import Array, sample_digests
 from stroi.cache.verify import require_verified
 
 _SAME = "score the same split of the same index with every model"

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.assemble import Encoded, assemble
-from stroi.cache.formats import SKELETONS
-from stroi.cache.hdf5 import decode
 from stroi.cache.ids import ids_from_array, ids_to_array
-from stroi.cache.schema import Array, refused, sample_digests
-from stroi.cache.sharded import ShardedCache
+from stroi.cache.shards import ShardedCache
+from stroi.cache.storage.assemble import Encoded, assemble
+from stroi.cache.storage.formats import SKELETONS
+from stroi.cache.storage.hdf5 import decode
+from stroi.cache.storage.schema import Array, refused, sample_digests
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def decode_skeletons(path: Path) -> dict[str, Clip]:
     """Clips of one shard by id, every check made but the manifest's digest.
 
     Raises:
-        RefusedInput: See `stroi.cache.hdf5.map_arrays` and `stroi.cache.schema.check_contents`.
+        RefusedInput: See `stroi.cache.storage.hdf5.map_arrays` and
+            `stroi.cache.storage.schema.check_contents`.
     """
     arrays = decode(SKELETONS, path)
     ids = ids_from_array(arrays["sample_id"])

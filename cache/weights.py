@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.files import write_atomic
-from stroi.cache.formats import WEIGHTS
-from stroi.cache.hdf5 import decode, encode_learnt
+from stroi.cache.files.atomic import write_atomic
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.schema import sample_digests
+from stroi.cache.storage.formats import WEIGHTS
+from stroi.cache.storage.hdf5 import decode, encode_learnt
+from stroi.cache.storage.schema import sample_digests
 from stroi.cache.verify import require_verified
 
 WEIGHTS_NAME = "weights.h5"

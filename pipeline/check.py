@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from stroi.pipeline.knobs import describe_profile
 from stroi.pipeline.options import in_project, say
-from stroi.pipeline.params import check_project
+from stroi.pipeline.params.describe import describe_profile
+from stroi.pipeline.params.load import check_project
 from stroi.pipeline.workspace import Workspace
 
 

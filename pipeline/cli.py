@@ -22,23 +22,29 @@ OPEN_FILES = 1 << 16
 
 COMMANDS: Table = {
     "sample": ("stroi.stages.sample:command", "Render the demo data set."),
-    "init": ("stroi.stages.init:command", "Make a folder of videos a data set, with a profile."),
+    "init": (
+        "stroi.stages.tools.init.command:command",
+        "Make a folder of videos a data set, with a profile.",
+    ),
     "index": ("stroi.stages.index:command", "List and digest the clips of a data set."),
     "skeletons": ("stroi.stages.skeletons:command", "Estimate and track skeletons."),
-    "joints": ("stroi.stages.joints:command", "Read the joints that a sensor saw."),
+    "joints": ("stroi.stages.skeletons3d:command", "Read the joints that a sensor saw."),
     "mosaics": ("stroi.stages.mosaics:command", "Cut the K x L mosaics into HDF5 shards."),
     "gcn": ("stroi.stages.gcn:command", "Train the graph network on the skeletons."),
     "weights": ("stroi.stages.weights:command", "Dump the graph network's joint weights."),
     "gcn-report": ("stroi.stages.gcn_report:command", "Write the graph network's own page."),
     "resnet": ("stroi.stages.resnet:command", "Train a ResNet on the mosaics."),
     "ensemble": ("stroi.stages.ensemble:command", "Sum the scores: the seven rows."),
-    "fuse": ("stroi.stages.fuse:command", "Sum any score folders by id."),
+    "fuse": ("stroi.stages.tools.fuse:command", "Sum any score folders by id."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
-    "export": ("stroi.stages.export:command", "Write a trained network as ONNX."),
+    "export": ("stroi.stages.tools.export:command", "Write a trained network as ONNX."),
     "check": ("stroi.pipeline.check:command", "Validate params.yaml and all profiles."),
     "params": ("stroi.pipeline.check:params_command", "Print every param with its default."),
-    "inspect": ("stroi.stages.inspect:command", "Say what received files are, or refuse them."),
-    "doctor": ("stroi.stages.doctor:command", "Tell what is available on this machine."),
+    "inspect": (
+        "stroi.stages.tools.inspect:command",
+        "Say what received files are, or refuse them.",
+    ),
+    "doctor": ("stroi.stages.tools.doctor:command", "Tell what is available on this machine."),
     "cache": ("stroi.pipeline.cache_commands:command", "Verify, compare, pack and share caches."),
 }
 

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from stroi.pipeline.fanout import Workers
+from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.workspace import Workspace
 
 Rest = ParamSpec("Rest")

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.files import write_atomic
-from stroi.cache.locks import lock
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.locks import lock
 from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, read_scores
-from stroi.pipeline.index import read_index
-from stroi.pipeline.ledger import read_ledger
+from stroi.pipeline.index.ledger import read_ledger
+from stroi.pipeline.index.table import read_index
 from stroi.pipeline.options import in_project, say
-from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.answers import Answers, answer, outcome
-from stroi.stages.rows import STREAMS, chosen_alphas, held_out, named_rows
-from stroi.stages.tables import format_table, json_bytes, write_results
-from stroi.stages.training.division import parts_of
+from stroi.stages.evaluation.predictions import Answers, answer, outcome
+from stroi.stages.evaluation.result_files import format_table, json_bytes, write_results
+from stroi.stages.evaluation.table import STREAMS, chosen_alphas, held_out, named_rows
+from stroi.stages.training.inputs import clips_folder
 from stroi.stages.training.networks import graph_network_name, network_name, resnet_name
-from stroi.stages.training.seeds import TEST, VALIDATION, scores_folder
-from stroi.stages.training.skeletons import clips_folder
+from stroi.stages.training.outputs import TEST, VALIDATION, scores_folder
+from stroi.stages.training.run_split import parts_of
 
 GROUPS = ("seeds", "ensemble", "splits")
 

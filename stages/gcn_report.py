@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.files import write_atomic
-from stroi.cache.locks import lock
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.locks import lock
 from stroi.cache.scores import read_scores
-from stroi.pipeline.index import read_index
-from stroi.pipeline.ledger import read_ledger
+from stroi.pipeline.index.ledger import read_ledger
+from stroi.pipeline.index.table import read_index
 from stroi.pipeline.options import in_project, say
-from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.evaluation.table import held_out
 from stroi.stages.report_page.skeleton_page import GROUPS as SHOWN
 from stroi.stages.report_page.skeleton_page import gather_skeleton, render_skeleton
-from stroi.stages.rows import held_out
-from stroi.stages.training.division import parts_of
+from stroi.stages.training.inputs import clips_folder
 from stroi.stages.training.networks import graph_network_name, network_name
-from stroi.stages.training.seeds import TEST, scores_folder
-from stroi.stages.training.skeletons import clips_folder
+from stroi.stages.training.outputs import TEST, scores_folder
+from stroi.stages.training.run_split import parts_of
 
 GROUPS = ("seeds", "splits", *SHOWN)
 

@@ -9,19 +9,19 @@ from pathlib import Path
 import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
-from stroi.cache.locks import lock
+from stroi.cache.files.locks import lock
 from stroi.pipeline.datasets import Listed, list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
-from stroi.pipeline.empty_files import empty_notes
-from stroi.pipeline.fanout import Tick, Workers, fan_out
-from stroi.pipeline.index import Index, Sample, write_index
-from stroi.pipeline.ledger import Ledger, Outcome, check_share, write_ledger
+from stroi.pipeline.index.checks import empty_notes
+from stroi.pipeline.index.ledger import Ledger, Outcome, check_share, write_ledger
+from stroi.pipeline.index.table import Index, Sample, write_index
 from stroi.pipeline.options import in_project, say, with_workers
-from stroi.pipeline.params import RunParams, load_plan, load_profile, load_run
-from stroi.pipeline.profile import IndexParams
+from stroi.pipeline.parallel.executor import Tick, Workers, fan_out
+from stroi.pipeline.params.load import RunParams, load_plan, load_profile, load_run
+from stroi.pipeline.params.profile import IndexParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.source import measure_clip
-from stroi.stages.training.division import parts_of
+from stroi.stages.training.run_split import parts_of
+from stroi.stages.video.fingerprint import measure_clip
 
 GROUPS = ("index",)
 """The profile's groups that shape this stage's out."""
@@ -94,7 +94,7 @@ def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> None:
     """Refuse runs whose splits cannot divide the clips: now, not when all people are estimated.
 
     Raises:
-        ParamsError: What `stroi.stages.training.division.parts_of` refuses, with the run's name.
+        ParamsError: What `stroi.stages.training.run_split.parts_of` refuses, with the run's name.
         RefusedInput: Likewise.
     """
     index = Index(tuple(samples), tuple(sorted({sample.label for sample in samples})))

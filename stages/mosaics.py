@@ -11,24 +11,24 @@ import click
 import cv2
 import numpy as np
 
-from stroi.cache.assemble import Encoded
 from stroi.cache.errors import ClipRejected
+from stroi.cache.files.locks import lock
 from stroi.cache.ids import ID_BYTES
-from stroi.cache.locks import lock
 from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.skeletons import SkeletonCache
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, Sample, read_index, segment_inputs
-from stroi.pipeline.ledger import Ledger, check_share
+from stroi.cache.storage.assemble import Encoded
+from stroi.pipeline.index.ledger import Ledger, check_share
+from stroi.pipeline.index.table import Index, Sample, read_index, segment_inputs
 from stroi.pipeline.options import in_project, say, with_workers
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import MosaicParams
-from stroi.pipeline.shards import NOT_CONTENT, Job, Recipe, build_shards
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.load import load_profile
+from stroi.pipeline.params.profile import MosaicParams
+from stroi.pipeline.shards.build import NOT_CONTENT, Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.roi.mosaic import PERSONS, ROWS, Cut, cell_side, cut_mosaic
-from stroi.stages.roi.sampling import sample_candidates
-from stroi.stages.source import check_unchanged
-from stroi.stages.video import read_selected
+from stroi.stages.mosaic.cut import PERSONS, ROWS, Cut, cell_side, cut_mosaic
+from stroi.stages.video.fingerprint import check_unchanged
+from stroi.stages.video.frame_sampling import sample_candidates
+from stroi.stages.video.reader import read_selected
 
 GROUPS = ("mosaics",)
 ALGORITHM = 2

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.files import write_atomic
-from stroi.cache.locks import lock
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.locks import lock
 from stroi.pipeline.options import in_project, say
-from stroi.pipeline.params import RunParams, load_run
-from stroi.pipeline.profile import Profile
+from stroi.pipeline.params.load import RunParams, load_run
+from stroi.pipeline.params.profile import Profile
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page.content import gather
 from stroi.stages.report_page.inputs import read_inputs

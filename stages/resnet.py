@@ -10,20 +10,20 @@ from typing import Any
 
 import click
 
-from stroi.cache.digests import sha256_file
-from stroi.cache.joints import JointCache
-from stroi.cache.locks import lock
+from stroi.cache.files.digests import sha256_file
+from stroi.cache.files.locks import lock
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights, read_weights
-from stroi.pipeline.index import Index, read_index
+from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, say, with_threads
-from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.division import check_division, parts_of
-from stroi.stages.training.epochs import epochs, write_curve
-from stroi.stages.training.logs import UNLOGGED, Logs, with_tensorboard
-from stroi.stages.training.seeds import (
+from stroi.stages.training.configs import check_params, resnet_config
+from stroi.stages.training.inputs import made_weights, open_clips
+from stroi.stages.training.loggers import UNLOGGED, Logs, with_tensorboard
+from stroi.stages.training.outputs import (
     checkpoint,
     drop_other_seeds,
     keep_scores,
@@ -31,15 +31,15 @@ from stroi.stages.training.seeds import (
     scores_folder,
     seed_folder,
 )
-from stroi.stages.training.settings import check_params, resnet_config
-from stroi.stages.training.skeletons import made_weights, open_clips
+from stroi.stages.training.progress import epochs, write_curve
+from stroi.stages.training.run_split import check_division, parts_of
 from stroi.trainer.config import Mode
-from stroi.trainer.graph_net import GraphNet
-from stroi.trainer.infer_resnet import score_resnet
-from stroi.trainer.models_io import load_gcn, save_resnet
-from stroi.trainer.state import EpochRecord
-from stroi.trainer.team import ALONE, Team
-from stroi.trainer.team import team as started_team
+from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.network_files.network_file import load_gcn, save_resnet
+from stroi.trainer.run.distributed import ALONE, Team
+from stroi.trainer.run.distributed import team as started_team
+from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
 GROUPS = ("seeds", "weights", "resnet", "splits")

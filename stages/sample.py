@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.files import write_atomic
-from stroi.cache.locks import lock
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, encode_skeletons
 from stroi.pipeline.datasets.table import REQUIRED
-from stroi.pipeline.fanout import Tick, Workers, fan_out
-from stroi.pipeline.index import csv_bytes
+from stroi.pipeline.index.table import csv_bytes
 from stroi.pipeline.options import in_project, say, with_workers
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import SampleParams
+from stroi.pipeline.parallel.executor import Tick, Workers, fan_out
+from stroi.pipeline.params.load import load_profile
+from stroi.pipeline.params.profile import SampleParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.demo.plan import DemoClip, plan_demo
+from stroi.stages.demo.clips import DemoClip, plan_demo
 from stroi.stages.demo.render import render_clip
 
 GROUPS = ("sample",)

@@ -14,26 +14,26 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from stroi.cache.assemble import Encoded
-from stroi.cache.files import check_writable, sweep_temporaries
-from stroi.cache.locks import lock
+from stroi.cache.files.atomic import check_writable, sweep_temporaries
+from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, read_index
-from stroi.pipeline.ledger import Ledger, check_share
+from stroi.cache.storage.assemble import Encoded
+from stroi.pipeline.index.ledger import Ledger, check_share
+from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, say, with_workers
-from stroi.pipeline.origins import mixed_sources
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import MosaicParams, SkeletonParams
-from stroi.pipeline.recorded import recorded, shaping
-from stroi.pipeline.shards import Recipe, build_shards
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.cache_params import recorded, shaping
+from stroi.pipeline.params.load import load_profile
+from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
+from stroi.pipeline.shards.build import Recipe, build_shards
+from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.finding import DETECTIONS, Source, find, make_jobs, remark
-from stroi.stages.plan import KINECT, Plan, make_plan, suitable
-from stroi.stages.pose.openpose_build import ROOT_VARIABLE
-from stroi.stages.pose.sparse import frames_to_look_at, sparse_persons
-from stroi.stages.pose.subjects import fill_gaps, main_persons
-from stroi.stages.pose.tracking import track
+from stroi.stages.pose.detect import DETECTIONS, Source, find, make_jobs, remark
+from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
+from stroi.stages.pose.sampled import frames_to_look_at, sparse_persons
+from stroi.stages.pose.source import KINECT, Plan, make_plan, suitable
+from stroi.stages.pose.tracking.person_selection import fill_gaps, main_persons
+from stroi.stages.pose.tracking.tracking import track
 
 GROUPS = ("skeletons", "mosaics")
 ALGORITHM = 3

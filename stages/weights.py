@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 import click
 
-from stroi.cache.digests import sha256_file
-from stroi.cache.joints import JointCache
-from stroi.cache.locks import lock
+from stroi.cache.files.digests import sha256_file
+from stroi.cache.files.locks import lock
 from stroi.cache.manifest import read_manifest
 from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import write_weights
-from stroi.pipeline.index import read_index
+from stroi.pipeline.index.table import read_index
 from stroi.pipeline.options import in_project, say, with_threads
-from stroi.pipeline.params import RunParams, load_run
+from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.division import parts_of
-from stroi.stages.training.seeds import checkpoint, drop_other_seeds, scores_folder, seed_folder
-from stroi.stages.training.skeletons import made_weights, open_clips
-from stroi.trainer.models_io import load_gcn
+from stroi.stages.training.inputs import made_weights, open_clips
+from stroi.stages.training.outputs import checkpoint, drop_other_seeds, scores_folder, seed_folder
+from stroi.stages.training.run_split import parts_of
+from stroi.trainer.network_files.network_file import load_gcn
 
 GROUPS = ("seeds", "weights", "splits")
 

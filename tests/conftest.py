@@ -23,13 +23,24 @@ if (
     signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 LONG = (
-    "pipeline/test_repro.py", "pipeline/test_kills.py", "pipeline/test_promises.py",
-    "pipeline/test_faults.py", "pipeline/test_sharing.py", "pipeline/test_ntu_repro.py",
-    "pipeline/test_nucla_repro.py", "pipeline/test_identity.py", "pipeline/test_disk_use.py",
-    "pipeline/test_suspects.py", "trainer/test_export.py", "trainer/test_killed_training.py",
-    "trainer/test_resnet_team.py", "trainer/test_train_resnet.py", "stages/test_export.py",
-    "stages/training/test_logs.py", "hostile/test_shards.py",
-)  # fmt: skip
+    "pipeline/test_repro.py",
+    "pipeline/test_kills.py",
+    "pipeline/test_promises.py",
+    "pipeline/test_faults.py",
+    "pipeline/test_sharing.py",
+    "pipeline/test_ntu_repro.py",
+    "pipeline/test_nucla_repro.py",
+    "pipeline/test_identity.py",
+    "pipeline/test_disk_use.py",
+    "pipeline/shards/test_crashes.py",
+    "trainer/network_files/test_export_onnx.py",
+    "trainer/run/test_killed_training.py",
+    "trainer/run/test_resnet_team.py",
+    "trainer/test_train_resnet.py",
+    "stages/tools/test_export.py",
+    "stages/training/test_loggers.py",
+    "hostile/test_shards.py",
+)
 """Files that take longest, first: a file is one worker's, and the last one should be short."""
 
 

@@ -1,7 +1,7 @@
 """Every setting of a training: declared once, with its range, its meaning and where it is from.
 
-Profiles are composed of these models (`stroi.pipeline.profile`), checkpoints and run keys hold
-them, and what a received checkpoint says of itself is validated by them. No torch here.
+Profiles are composed of these models (`stroi.pipeline.params.profile`), checkpoints and run keys
+hold them, and what a received checkpoint says of itself is validated by them. No torch here.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class GcnConfig(GcnSettings):
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """What `stroi.trainer.skeletons.prepare` needs beside the clip."""
+        """What `stroi.trainer.data.skeleton_input.prepare` needs beside the clip."""
         return {"frames": self.frames, "fill": self.fill, "align": self.align}
 
 

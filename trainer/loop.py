@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from stroi.cache.errors import ParamsError, StroiError
-from stroi.trainer.batches import Batch
 from stroi.trainer.config import Schedule
-from stroi.trainer.ema import Average, Best
-from stroi.trainer.gpu import Usage
-from stroi.trainer.judging import Judge, judged_epoch
+from stroi.trainer.data.epoch_order import Batch
+from stroi.trainer.network_files.safetensors_io import DIVERGED
+from stroi.trainer.run.checkpointer import Saver
+from stroi.trainer.run.distributed import ALONE, Team
+from stroi.trainer.run.ema import Average, Best
+from stroi.trainer.run.gpu import Usage
+from stroi.trainer.run.judging import Judge, judged_epoch
+from stroi.trainer.run.progress import Within
+from stroi.trainer.run.state import EpochRecord, state_path
 from stroi.trainer.runtime import deterministic
-from stroi.trainer.safetensors_io import DIVERGED
-from stroi.trainer.saver import Saver
-from stroi.trainer.state import EpochRecord, state_path
-from stroi.trainer.team import ALONE, Team
-from stroi.trainer.within import Within
 
 CHECK_EVERY = 16
 """Steps between looks at the losses: each look waits for a GPU and for the other processes."""

@@ -8,19 +8,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from stroi.trainer.augment import augmented
-from stroi.trainer.batches import MosaicBatch
 from stroi.trainer.config import Augment
-from stroi.trainer.fused import FusedNet
-from stroi.trainer.graph_net import GraphNet
-from stroi.trainer.joint_weights import shown_weights
-from stroi.trainer.looks import changed
-from stroi.trainer.losses import branch_loss
-from stroi.trainer.mirroring import mirror_bodies, mirror_halves
-from stroi.trainer.mosaic_ops import resized, shift
-from stroi.trainer.rows import Companions
+from stroi.trainer.data.epoch_order import MosaicBatch
+from stroi.trainer.data.mosaic_augment import changed
+from stroi.trainer.data.side_inputs import Companions
+from stroi.trainer.data.skeleton_augment import augmented
+from stroi.trainer.models.cell_grid import resized, shift
+from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.models.joint_attention import shown_weights
+from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.run.distributed import ALONE, Team
+from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.runtime import autocast, moved
-from stroi.trainer.team import ALONE, Team
 
 Through = Callable[[MosaicBatch, Companions, Tensor | None], tuple[Tensor, Tensor | None]]
 """Takes a batch, weights or skeletons, and what to mirror; gives what `forward` gives."""

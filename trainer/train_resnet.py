@@ -12,24 +12,24 @@ from torch import Tensor
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.batch_norm import Whole, synchronised
 from stroi.trainer.config import BatchNorm, Feeding, Mode, ResNetConfig, Schedule
-from stroi.trainer.feed import Feed, network_cells
-from stroi.trainer.fused import FusedNet
-from stroi.trainer.graph_net import GraphNet
-from stroi.trainer.infer_resnet import score_resnet
-from stroi.trainer.judging import verdict
-from stroi.trainer.keys import label_array, run_key
+from stroi.trainer.data.mosaic_loader import Feed, network_cells
+from stroi.trainer.data.parts import PartBatch, part_batches
+from stroi.trainer.data.side_inputs import companions
+from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
-from stroi.trainer.parts import PartBatch, part_batches
-from stroi.trainer.resnet import load_backbone
-from stroi.trainer.resnet_inputs import input_digests, judged_digest
-from stroi.trainer.rows import companions
+from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.models.resnet import load_backbone
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.run.batch_norm import Whole, synchronised
+from stroi.trainer.run.distributed import ALONE, Team
+from stroi.trainer.run.judging import verdict
+from stroi.trainer.run.resnet_inputs import input_digests, judged_digest
+from stroi.trainer.run.run_key import label_array, run_key
+from stroi.trainer.run.used_settings import used_resnet, used_schedule
 from stroi.trainer.runtime import compile_network, deterministic, pick_device
-from stroi.trainer.skeletons import ClipSource
+from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.steps import Forward, training_step
-from stroi.trainer.team import ALONE, Team
-from stroi.trainer.used_settings import used_resnet, used_schedule
 
 PLAIN = Feeding()
 

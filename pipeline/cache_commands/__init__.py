@@ -16,7 +16,10 @@ COMMANDS: Table = {
     "unpack": (f"{_HERE}.packing:unpack_command", "Make packed mosaics fast to read again."),
     "export": (f"{_HERE}.export:command", "Publish a cache with a card."),
     "import": (f"{_HERE}.receive:command", "Check a received cache and place it."),
-    "prune": ("stroi.pipeline.prune:command", "Remove stored work that no out links to."),
+    "prune": (
+        "stroi.pipeline.cache_commands.prune:command",
+        "Remove stored work that no out links to.",
+    ),
 }
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from stroi.cache.card import flat
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import FileEntry, Manifest
+from stroi.cache.share.card import flat
 from stroi.cache.verify import OnFile, find_problems
-from stroi.pipeline.progress import progress
+from stroi.pipeline.parallel.progress import progress
 
 Command = Callable[..., Any]
 

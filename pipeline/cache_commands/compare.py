@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.card import flat
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
+from stroi.cache.share.card import flat
 from stroi.pipeline.cache_commands.common import first_few, many
-from stroi.pipeline.index import Sample, read_index, segment_digest
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import Profile
-from stroi.pipeline.recorded import OF_SOURCES, recorded
-from stroi.pipeline.shards import NOT_CONTENT
+from stroi.pipeline.index.table import Sample, read_index, segment_digest
+from stroi.pipeline.params.cache_params import OF_SOURCES, recorded
+from stroi.pipeline.params.load import load_profile
+from stroi.pipeline.params.profile import Profile
+from stroi.pipeline.shards.build import NOT_CONTENT
 from stroi.pipeline.workspace import Workspace
 
 _GROUPS = {

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.diff import Difference, diff
 from stroi.cache.errors import StroiError
 from stroi.cache.manifest import read_manifest
 from stroi.cache.percent import percent
+from stroi.cache.share.diff import Difference, diff
 from stroi.pipeline.cache_commands.common import (
     FOLDER,
     counting_samples,

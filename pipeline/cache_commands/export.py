@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.card import NOT_STATED, About
+from stroi.cache.files.staging import refuse_existing
 from stroi.cache.manifest import read_manifest
-from stroi.cache.private import refuse_existing
 from stroi.cache.problems import raise_first
-from stroi.cache.publish import AS_IT_IS, FORMS, export_cache
+from stroi.cache.share.card import NOT_STATED, About
+from stroi.cache.share.publish import AS_IT_IS, FORMS, export_cache
 from stroi.pipeline.cache_commands.common import (
     ANY,
     FOLDER,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.card import find_estimator
-from stroi.cache.info import Info, describe
 from stroi.cache.percent import percent
+from stroi.cache.share.card import find_estimator
+from stroi.cache.share.info import Info, describe
 from stroi.pipeline.cache_commands.common import FOLDER, example, facts, many, size, with_json
 from stroi.pipeline.options import say
 

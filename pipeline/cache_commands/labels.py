@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path, PurePosixPath
 
-from stroi.cache.card import INDEX_NAMES
-from stroi.cache.claims import refuse_other, settle
 from stroi.cache.errors import RefusedInput
+from stroi.cache.files.claims import refuse_other, settle
+from stroi.cache.share.card import INDEX_NAMES
 from stroi.pipeline.cache_commands.common import first_few, many
-from stroi.pipeline.index import Index, Sample, csv_bytes, read_index
+from stroi.pipeline.index.table import Index, Sample, csv_bytes, read_index
 
 _REMEDY = "ask the sender for an export with its index"
 

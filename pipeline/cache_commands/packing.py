@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from stroi.cache.manifest import Manifest, read_manifest
-from stroi.cache.packing import pack, unpack
+from stroi.cache.share.convert import pack, unpack
 from stroi.pipeline.cache_commands.common import (
     ANY,
     FOLDER,

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from stroi.cache.card import INDEX_NAMES, NOT_STATED
-from stroi.cache.importing import Imported, import_cache
-from stroi.cache.info import form_of
 from stroi.cache.manifest import Manifest
+from stroi.cache.share.card import INDEX_NAMES, NOT_STATED
+from stroi.cache.share.info import form_of
+from stroi.cache.share.receive import Imported, import_cache
 from stroi.pipeline.cache_commands.common import (
     ANY,
     counting_files,
@@ -21,7 +21,7 @@ from stroi.pipeline.cache_commands.common import (
 )
 from stroi.pipeline.cache_commands.labels import check_index, place_index, refuse_other_index
 from stroi.pipeline.options import say
-from stroi.pipeline.origins import SHOWING, mixed_sources
+from stroi.pipeline.shards.pose_sources import SHOWING, mixed_sources
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.info import form_of
 from stroi.cache.manifest import FileEntry, Manifest, read_manifest
 from stroi.cache.problems import raise_first
+from stroi.cache.share.info import form_of
 from stroi.pipeline.cache_commands.common import (
     FOLDER,
     check_files,

@@ -15,7 +15,7 @@ from stroi.pipeline.datasets.smarthome import list_smarthome, list_smarthome_vie
 from stroi.pipeline.datasets.smarthome_untrimmed import list_untrimmed
 from stroi.pipeline.datasets.table import list_table
 from stroi.pipeline.datasets.ut_interaction import list_ut_interaction
-from stroi.pipeline.profile import IndexParams
+from stroi.pipeline.params.profile import IndexParams
 
 ADAPTERS: dict[str, Callable[[Path], Listing]] = {
     "demo": list_demo,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import ID_BYTES, check_ids
-from stroi.pipeline.csv_tables import MAX_TEXT, check_inside
 from stroi.pipeline.datasets.listing import Listed, Listing
-from stroi.pipeline.ledger import Outcome
-from stroi.pipeline.name_pattern import compile_pattern
+from stroi.pipeline.index.csv import MAX_TEXT, check_inside
+from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.params.name_pattern import compile_pattern
 
 VIDEO_ENDINGS = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm")
 """Files that are listed as videos, in any case; what is in them is judged when they are opened."""
@@ -42,8 +42,8 @@ def list_folders(root: Path, pattern: str = "") -> Listing:
 
     Args:
         root: The data set.
-        pattern: What the videos' names tell, see `stroi.pipeline.name_pattern`; a name that does
-            not fit is left out.
+        pattern: What the videos' names tell, see `stroi.pipeline.params.name_pattern`; a name that
+            does not fit is left out.
 
     Returns:
         The clips. Left out are videos of other kinds (``VIDEO_KIND``), videos that lie in no class

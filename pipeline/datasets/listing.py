@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.ledger import Outcome
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One listed clip; fields as in `stroi.pipeline.index.Sample`."""
+    """One listed clip; fields as in `stroi.pipeline.index.table.Sample`."""
 
     id: str
     video: str

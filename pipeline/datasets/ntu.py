@@ -17,7 +17,7 @@ from stroi.pipeline.datasets.ntu_lists import (
     unknown_part,
 )
 from stroi.pipeline.datasets.ntu_notes import notes
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.ledger import Outcome
 
 
 def list_ntu60(root: Path) -> Listing:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.csv_tables import check_inside
 from stroi.pipeline.datasets.ntu_lists import NAME
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.csv import check_inside
+from stroi.pipeline.index.ledger import Outcome
 
 VIDEO, SKELETON = "_rgb.avi", ".skeleton"
 OTHER_MODALITIES = ("_ir.avi",)

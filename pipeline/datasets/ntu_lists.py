@@ -169,4 +169,4 @@ def _known(ntu: NtuSet) -> frozenset[str]:
 
 
 def _lines(file: str) -> list[str]:
-    return Path(__file__).with_name(file).read_text(encoding="utf-8").splitlines()
+    return (Path(__file__).parent / "data" / file).read_text(encoding="utf-8").splitlines()

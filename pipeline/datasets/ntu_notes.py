@@ -9,7 +9,7 @@ from operator import itemgetter
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets.listing import Listed
 from stroi.pipeline.datasets.ntu_lists import Name, NtuSet, good_names
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.ledger import Outcome
 
 PARTS = {
     axis: itemgetter(slice(4 * number, 4 * number + 4)) for number, axis in enumerate(Name._fields)

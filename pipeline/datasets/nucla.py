@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.jsontext import parse_json
-from stroi.cache.received import read_plain
+from stroi.cache.files.received import read_plain
+from stroi.cache.storage.strict_json import parse_json
 from stroi.pipeline.datasets.listing import Listed, Listing
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.ledger import Outcome
 
 CLASSES: dict[str, str] = {
     "a01": "pick up with one hand",

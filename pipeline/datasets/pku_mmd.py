@@ -24,7 +24,7 @@ from stroi.pipeline.datasets.segments import (
     left,
     split_lines,
 )
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.ledger import Outcome
 
 CLASSES = (
     *("bow", "brushing hair", "brushing teeth", "check time", "cheer up", "clapping"),

@@ -17,11 +17,11 @@ from math import inf
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.received import read_plain
-from stroi.pipeline.csv_tables import check_inside
+from stroi.cache.files.received import read_plain
 from stroi.pipeline.datasets.listing import Listed
-from stroi.pipeline.index import Sample
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.csv import check_inside
+from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.table import Sample
 
 MAX_BYTES = 2**22
 """Largest table of one video that is read; a thousand rows have 30 kB."""

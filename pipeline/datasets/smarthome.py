@@ -16,7 +16,7 @@ from pathlib import Path
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets.listing import Listed, Listing
 from stroi.pipeline.datasets.segments import add_once, files_below
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.ledger import Outcome
 
 VIEW_CLASSES = (
     *("Cutbread", "Drink.Frombottle", "Drink.Fromcan", "Drink.Fromcup", "Drink.Fromglass"),

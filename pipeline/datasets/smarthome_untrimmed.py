@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.csv_tables import iterate_csv
 from stroi.pipeline.datasets.listing import Listed, Listing
 from stroi.pipeline.datasets.segments import Row, add_once, cut, files_below
-from stroi.pipeline.ledger import Outcome
+from stroi.pipeline.index.csv import iterate_csv
+from stroi.pipeline.index.ledger import Outcome
 
 CLASSES = frozenset(
     (

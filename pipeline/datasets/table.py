@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.csv_tables import check_inside, check_row_id, check_text, iterate_csv
 from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.index.csv import check_inside, check_row_id, check_text, iterate_csv
 
 TABLE = "table.csv"
 REQUIRED = ("sample_id", "video", "label", "subject", "camera")

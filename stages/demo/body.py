@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stroi.stages.demo.nuisance import Body
+from stroi.stages.demo.randomisation import Body
 
 Points = npt.NDArray[np.float64]
 """(T, 3) positions or directions, or (T,) numbers: one per frame."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stroi.stages.demo.body import Points
-from stroi.stages.demo.nuisance import Nuisance
+from stroi.stages.demo.randomisation import Nuisance
 
 DISTANCE = 4.6
 """Metres from the middle of the scene to every camera."""

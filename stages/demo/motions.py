@@ -11,20 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stroi.stages.demo.acting import (
-    Held,
-    angled,
-    carried,
-    centred,
-    ease,
-    grip,
-    hanging,
-    reaching,
-    standing,
-    trunk,
-    upright,
-    way,
-)
 from stroi.stages.demo.body import (
     NECK,
     SIDES,
@@ -38,7 +24,21 @@ from stroi.stages.demo.body import (
     turn_matrix,
     unit,
 )
-from stroi.stages.demo.nuisance import Nuisance
+from stroi.stages.demo.pose_parts import (
+    Held,
+    angled,
+    carried,
+    centred,
+    ease,
+    grip,
+    hanging,
+    reaching,
+    standing,
+    trunk,
+    upright,
+    way,
+)
+from stroi.stages.demo.randomisation import Nuisance
 
 Scene = tuple[tuple[Pose, ...], tuple[Held, ...]]
 Motion = Callable[[Nuisance, Points, Points], Scene]

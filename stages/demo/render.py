@@ -10,14 +10,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stroi.cache.files import write_atomic
+from stroi.cache.files.atomic import write_atomic
 from stroi.cache.layouts import BODY_25
 from stroi.cache.skeletons import Clip
-from stroi.stages.demo.acting import Held, phases
 from stroi.stages.demo.avi import avi, encode_jpeg
+from stroi.stages.demo.backgrounds import MARGIN, background
 from stroi.stages.demo.body import Points
 from stroi.stages.demo.camera import Camera, camera, shake
-from stroi.stages.demo.figure import (
+from stroi.stages.demo.clips import MOTION_PAIRS, PAIRS, PERSONS, DemoClip
+from stroi.stages.demo.motions import MOTIONS
+from stroi.stages.demo.objects import HELD, NOTHING, sprite
+from stroi.stages.demo.person_rendering import (
     Part,
     Seen,
     cast_shadow,
@@ -25,13 +28,10 @@ from stroi.stages.demo.figure import (
     person_parts,
     thumb_parts,
 )
-from stroi.stages.demo.motions import MOTIONS
-from stroi.stages.demo.nuisance import Nuisance, draw_nuisance
-from stroi.stages.demo.paint import Image
-from stroi.stages.demo.plan import MOTION_PAIRS, PAIRS, PERSONS, DemoClip
-from stroi.stages.demo.props import HELD, NOTHING, sprite
-from stroi.stages.demo.scenery import MARGIN, background
-from stroi.stages.demo.wardrobe import Look, look
+from stroi.stages.demo.pose_parts import Held, phases
+from stroi.stages.demo.randomisation import Nuisance, draw_nuisance
+from stroi.stages.demo.raster import Image
+from stroi.stages.demo.textures import Look, look
 
 FPS = 15.0
 """Frames per second of every demo video."""
@@ -69,7 +69,7 @@ def render_clip(clip: DemoClip, path: Path, *, size: tuple[int, int] = (320, 240
 
     Raises:
         StroiError: ``DEMO_VIDEO`` if a picture cannot be coded, or the code of
-            `stroi.cache.files.write_atomic` if the file cannot be written.
+            `stroi.cache.files.atomic.write_atomic` if the file cannot be written.
     """
     cv2.setNumThreads(1)
     pictures = (encode_jpeg(picture, QUALITY) for picture in draw_frames(clip, size=size))

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.files import write_atomic
-from stroi.cache.received import open_plain
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.received import open_plain
 from stroi.stages.pose.estimator import Estimator
-from stroi.stages.video import VideoInfo, read_frames
-from stroi.stages.video_opening import MAX_SIDE, MIN_SIDE
+from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE
+from stroi.stages.video.reader import VideoInfo, read_frames
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.stages.report_page.pictures import Picture, picture
+from stroi.stages.report_page.images import Picture, picture
 from stroi.stages.report_page.results import Predictions
 
 CARDS = 12

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stroi.cache.layouts import Layout
-from stroi.pipeline.profile import Profile
-from stroi.stages.report_page import attention, origin
+from stroi.pipeline.params.profile import Profile
+from stroi.stages.report_page import attention
+from stroi.stages.report_page import provenance as origin
 from stroi.stages.report_page.inputs import Curve
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stroi.stages.report_page import accuracy, attention, origin
+from stroi.stages.report_page import accuracy, attention
+from stroi.stages.report_page import provenance as origin
 from stroi.stages.report_page.common import Common
 from stroi.stages.report_page.inputs import Inputs
 from stroi.stages.report_page.results import Table

@@ -13,10 +13,10 @@ from stroi.cache.layouts import BODY_25, LAYOUTS, ROI_ROWS, Layout
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
-from stroi.pipeline.index import Index, read_csv, read_index
-from stroi.pipeline.ledger import FILE as LEDGER_FILE
-from stroi.pipeline.ledger import Ledger, read_ledger
-from stroi.pipeline.params import RunParams
+from stroi.pipeline.index.ledger import FILE as LEDGER_FILE
+from stroi.pipeline.index.ledger import Ledger, read_ledger
+from stroi.pipeline.index.table import Index, read_csv, read_index
+from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page.results import (
     Predictions,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stroi.cache.percent import percent
-from stroi.stages.report_page import accuracy, attention, figures
+from stroi.stages.report_page import accuracy, attention
+from stroi.stages.report_page import charts as figures
 from stroi.stages.report_page.content import Content
 
 
 def environment() -> Environment:
     """The templates: everything that is text is escaped, a misspelt name is an error."""
     env = Environment(
-        loader=PackageLoader("stroi.stages.report_page", ""),
+        loader=PackageLoader("stroi.stages.report_page", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

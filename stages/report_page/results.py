@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import check_ids
-from stroi.pipeline.csv_tables import iterate_csv
-from stroi.pipeline.index import read_csv
+from stroi.pipeline.index.csv import iterate_csv
+from stroi.pipeline.index.table import read_csv
 
 NUMBERS = (1, 2, 3, 4, 5, 6, 7)
 """Of the rows of the paper's Tables I and II."""

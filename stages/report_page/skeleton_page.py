@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stroi.cache.scores import Scores
-from stroi.pipeline.ledger import read_ledger
-from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import EnsembleParams
+from stroi.pipeline.index.ledger import read_ledger
+from stroi.pipeline.params.load import RunParams
+from stroi.pipeline.params.profile import EnsembleParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.report_page import accuracy, attention, origin
+from stroi.stages.evaluation.table import ROWS, Result, Truth, evaluate, row_scores
+from stroi.stages.report_page import accuracy, attention
+from stroi.stages.report_page import provenance as origin
 from stroi.stages.report_page.common import Common
 from stroi.stages.report_page.inputs import (
     check_flow,
@@ -20,7 +22,6 @@ from stroi.stages.report_page.inputs import (
     read_joint_weights,
 )
 from stroi.stages.report_page.page import environment
-from stroi.stages.rows import ROWS, Result, Truth, evaluate, row_scores
 
 GROUPS = ("index", "gcn", "weights")
 """Groups of params that the page shows, beside what its joints or skeletons were made with."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from stroi.cache.joints import JointClip
+from stroi.cache.skeletons3d import JointClip
 
 
 class JointReader(Protocol):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.pipeline.datasets.ntu_skeleton import Body, NtuSkeleton
+from stroi.stages.sensors.ntu_skeleton import Body, NtuSkeleton
 
 PERSONS = 2
 """Most people that a clip keeps, M."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stroi.cache.joints import JointClip
 from stroi.cache.layouts import KINECT_V2
-from stroi.pipeline.datasets.ntu_skeleton import read_ntu_skeleton
+from stroi.cache.skeletons3d import JointClip
 from stroi.stages.sensors.bodies import PERSONS, main_bodies
+from stroi.stages.sensors.ntu_skeleton import read_ntu_skeleton
 
 FPS = 30.0
 """Of the sensor; the files do not tell it."""

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.cache.joints import JointClip
-from stroi.cache.jsontext import parse_json
+from stroi.cache.files.received import read_plain
 from stroi.cache.layouts import KINECT_V1
-from stroi.cache.received import read_plain
+from stroi.cache.skeletons3d import JointClip
+from stroi.cache.storage.strict_json import parse_json
 from stroi.pipeline.datasets.nucla import CLASSES, MAX_SKELETON_BYTES
 
 MAX_METRES = 100.0

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.joints import JointClip
+from stroi.cache.files.received import read_plain
 from stroi.cache.layouts import KINECT_V2
-from stroi.cache.received import read_plain
-from stroi.pipeline.datasets.ntu_skeleton import Body, NtuSkeleton
+from stroi.cache.skeletons3d import JointClip
 from stroi.stages.sensors.bodies import PERSONS, main_bodies
+from stroi.stages.sensors.ntu_skeleton import Body, NtuSkeleton
 from stroi.stages.sensors.segment import frames_of
 
 MAX_BYTES = 2**27

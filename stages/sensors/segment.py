@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.joints import JointClip
-from stroi.pipeline.index import tolerance
+from stroi.cache.skeletons3d import JointClip
+from stroi.pipeline.index.table import tolerance
 
 
 def frames_of(path: Path, frames: int, start: int, stop: int) -> slice:
-    """The frames of a clip, by the rule of `stroi.stages.video.read_frames`.
+    """The frames of a clip, by the rule of `stroi.stages.video.reader.read_frames`.
 
     Args:
         path: The file, for messages.

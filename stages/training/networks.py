@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import read_manifest
-from stroi.pipeline.profile import GcnParams, ResnetParams
+from stroi.pipeline.params.profile import GcnParams, ResnetParams
 from stroi.trainer.config import Stream
 
 GRAPH_NETWORK = "graph network"

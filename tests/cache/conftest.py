@@ -9,13 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from stroi.cache.formats import SCORES
-from stroi.cache.hdf5 import encode
-from stroi.cache.mosaics import Mosaics
-
-sys.path.insert(0, str(Path(__file__).parent))
 from small_caches import make_mosaics, score_arrays, write_cache
+
+from stroi.cache.mosaics import Mosaics
+from stroi.cache.storage.formats import SCORES
+from stroi.cache.storage.hdf5 import encode
 
 
 @pytest.fixture
@@ -40,7 +38,11 @@ def child() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(script: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", script, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), **variables},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(Path(__file__).parents[1] / "factories"),
+                **variables,
+            },
             capture_output=True,
             text=True,
             timeout=60,

@@ -16,7 +16,7 @@ from stroi.cache.columns import columns_told, scored_columns, scored_of
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.packing import pack
+from stroi.cache.share.convert import pack
 from stroi.cache.verify import verify
 
 

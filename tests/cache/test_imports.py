@@ -15,7 +15,7 @@ from small_caches import add_sources
 
 import stroi.cache
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.packing import pack
+from stroi.cache.share.convert import pack
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -38,7 +38,7 @@ def test_no_module_loads_anything_but_numpy_and_h5py(child: Child) -> None:
 def test_files_and_digests_load_neither(child: Child) -> None:
     done = child(
         "import sys\n"
-        "import stroi.cache.files, stroi.cache.locks, stroi.cache.errors\n"
+        "import stroi.cache.files.atomic, stroi.cache.files.locks, stroi.cache.errors\n"
         "print({'numpy', 'h5py'} & set(sys.modules))\n"
     )
     assert (done.stdout, done.stderr) == ("set()\n", "")

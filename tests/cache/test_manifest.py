@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from stroi.cache.digests import digest, sha256_bytes
 from stroi.cache.errors import RefusedInput
+from stroi.cache.files.digests import digest, sha256_bytes
 from stroi.cache.manifest import (
     FileEntry,
     Manifest,

@@ -12,12 +12,12 @@ import pytest
 from small_caches import make_clip, make_joints, make_mosaics, write_cache
 
 from stroi.cache import mosaics as mosaics_module
-from stroi.cache.files import write_atomic
-from stroi.cache.joints import JointCache, encode_joints, joint_digests
+from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.sharded import ShardedCache
+from stroi.cache.shards import ShardedCache
 from stroi.cache.skeletons import SkeletonCache, clip_digests, encode_skeletons
+from stroi.cache.skeletons3d import JointCache, encode_joints, joint_digests
 
 COUNT = 320
 IDS = tuple(f"c{number:03d}" for number in range(COUNT))
@@ -25,7 +25,7 @@ IDS = tuple(f"c{number:03d}" for number in range(COUNT))
 READ = """
 import resource, sys
 from pathlib import Path
-from stroi.cache.joints import JointCache
+from stroi.cache.skeletons3d import JointCache
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import SkeletonCache
 assert resource.getrlimit(resource.RLIMIT_NOFILE) == (256, 256)

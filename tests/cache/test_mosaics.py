@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from small_caches import make_clip, make_mosaics, write_cache, write_compact, write_skeletons
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files import write_atomic
+from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, write_manifest
 from stroi.cache.mosaics import (
     MosaicCache,
@@ -24,7 +24,7 @@ from stroi.cache.mosaics import (
     encode_mosaics,
     sample_digests,
 )
-from stroi.cache.packing import pack
+from stroi.cache.share.convert import pack
 
 
 def equal(one: Mosaics, other: Mosaics) -> None:

@@ -17,14 +17,14 @@ from small_caches import (
     write_every_kind,
 )
 
-from stroi.cache.formats import FORMATS
-from stroi.cache.joints import JointCache
 from stroi.cache.manifest import read_manifest
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.packing import unpack
-from stroi.cache.schema import SCHEMA
 from stroi.cache.scores import read_scores
+from stroi.cache.share.convert import unpack
 from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.skeletons3d import JointCache
+from stroi.cache.storage.formats import FORMATS
+from stroi.cache.storage.schema import SCHEMA
 from stroi.cache.verify import verify
 from stroi.cache.weights import read_weights
 

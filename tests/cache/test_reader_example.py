@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from small_caches import add_sources, write_every_kind
 
-from stroi.cache.formats import FORMATS
 from stroi.cache.manifest import read_manifest
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.schema import ID_FIELD, SCHEMA
+from stroi.cache.storage.formats import FORMATS
+from stroi.cache.storage.schema import ID_FIELD, SCHEMA
 from stroi.cache.verify import verify
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cache-format.md").read_text(encoding="utf-8")
@@ -125,7 +125,7 @@ def test_example_computes_every_digest(tmp_path: Path) -> None:
     ],
 )
 def test_example_digests_any_params(tmp_path: Path, params: dict[str, object]) -> None:
-    from stroi.cache.digests import digest
+    from stroi.cache.files.digests import digest
 
     script = (
         "import json, sys, digests\nprint(digests.params_digest(json.loads(sys.argv[1])), end='')\n"

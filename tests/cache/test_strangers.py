@@ -18,22 +18,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_caches import reseal, write_every_kind
 
-from stroi.cache.card import About
-from stroi.cache.diff import diff
-from stroi.cache.digests import digest, sha256_bytes
 from stroi.cache.errors import StroiError
-from stroi.cache.formats import FORMATS
-from stroi.cache.hdf5 import decode
-from stroi.cache.importing import Imported, import_cache
-from stroi.cache.info import describe, open_cache
-from stroi.cache.joints import JointCache
+from stroi.cache.files.digests import digest, sha256_bytes
 from stroi.cache.manifest import file_entry, read_manifest
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.packing import pack, unpack
-from stroi.cache.publish import FORMS, export_cache
-from stroi.cache.schema import Array
 from stroi.cache.scores import read_scores
+from stroi.cache.share.card import About
+from stroi.cache.share.convert import pack, unpack
+from stroi.cache.share.diff import diff
+from stroi.cache.share.info import describe, open_cache
+from stroi.cache.share.publish import FORMS, export_cache
+from stroi.cache.share.receive import Imported, import_cache
 from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.skeletons3d import JointCache
+from stroi.cache.storage.formats import FORMATS
+from stroi.cache.storage.hdf5 import decode
+from stroi.cache.storage.schema import Array
 from stroi.cache.verify import verify
 from stroi.cache.weights import read_weights
 from stroi.pipeline.cache_commands.compare import _differing
@@ -41,8 +41,8 @@ from stroi.pipeline.cache_commands.diff import lines as diff_lines
 from stroi.pipeline.cache_commands.info import lines as info_lines
 from stroi.pipeline.cache_commands.receive import _tell
 from stroi.pipeline.cache_commands.verify import tell_maker
-from stroi.pipeline.origins import mixed_sources
-from stroi.stages.inspect import look_confined
+from stroi.pipeline.shards.pose_sources import mixed_sources
+from stroi.stages.tools.inspect import look_confined
 
 KINDS = sorted(FORMATS)
 MANY = settings(

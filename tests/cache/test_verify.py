@@ -25,10 +25,10 @@ from small_caches import (
 )
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.formats import FORMATS
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
-from stroi.cache.packing import pack
 from stroi.cache.scores import write_scores
+from stroi.cache.share.convert import pack
+from stroi.cache.storage.formats import FORMATS
 from stroi.cache.verify import require_sound, require_verified, verify
 from stroi.cache.weights import write_weights
 
@@ -364,7 +364,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from small_caches import make_mosaics, write_cache
-from stroi.cache.files import sweep_temporaries
+from stroi.cache.files.atomic import sweep_temporaries
 folder = Path(sys.argv[1])
 sweep_temporaries(folder)
 write_cache(folder, [make_mosaics(("a", "b"), seed=1), make_mosaics(("c",), seed=2)])

@@ -11,16 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
 from measured import Measured, most_seconds, run_measured
 from small_caches import make_mosaics, write_cache
 
-from stroi.cache.archive import MAX_MEMBERS, header
-from stroi.cache.card import About
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.publish import export_cache
+from stroi.cache.share.archive import MAX_MEMBERS, header
+from stroi.cache.share.card import About
+from stroi.cache.share.publish import export_cache
 
 END = bytes(1024)
 MAIN = "from stroi.pipeline.cli import main; main()"

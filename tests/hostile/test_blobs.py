@@ -7,15 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
 from blobs import good, hostile
 from measured import Measured, most_seconds, run_measured
 from small_caches import make_mosaics, reseal, write_cache, write_compact
 
 from stroi.cache.manifest import Manifest
-from stroi.cache.packing import pack
+from stroi.cache.share.convert import pack
 
 MAIN = "from stroi.pipeline.cli import main; main()"
 CASES = (

@@ -13,19 +13,16 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from stroi.trainer.config import GcnConfig
-from stroi.trainer.models_io import save_gcn
-from stroi.trainer.resnet import ResNet
-from stroi.trainer.safetensors_io import write_tensors
-from stroi.trainer.stgcn import StGcn
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "trainer"))
 from measured import Measured, most_seconds, run_measured
 from received import assert_refused, stroi
 from refusals import tree
 from weights_attacks import CASES, GOOD, Runs, saved
+
+from stroi.trainer.config import GcnConfig
+from stroi.trainer.models.resnet import ResNet
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.network_files.network_file import save_gcn
+from stroi.trainer.network_files.safetensors_io import write_tensors
 
 MB = 1_000_000
 Header = dict[str, dict[str, object]]
@@ -128,8 +125,8 @@ LOAD = """
 import sys, torch
 from pathlib import Path
 from stroi.cache.errors import StroiError
-from stroi.trainer.models_io import load_gcn
-from stroi.trainer.resnet import ResNet, load_backbone
+from stroi.trainer.network_files.network_file import load_gcn
+from stroi.trainer.models.resnet import ResNet, load_backbone
 net, kind, path = ResNet(4), sys.argv[1], Path(sys.argv[2])
 try:
     if kind == "start":
@@ -168,7 +165,7 @@ def gcn(**meta: object) -> Callable[[Path], object]:
     """A graph network whose description was changed."""
 
     def make(path: Path) -> None:
-        from stroi.trainer.safetensors_io import read_tensors
+        from stroi.trainer.network_files.safetensors_io import read_tensors
 
         config = GcnConfig(frames=8, channels=(8, 8), strides=(1, 1))
         save_gcn(path, StGcn(("wave", "drink"), config))

@@ -6,7 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 from measured import run_measured
 
 MB = 1_000_000

@@ -9,10 +9,8 @@ import sys
 from pathlib import Path
 
 import h5py
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import heaps
+import pytest
 import shards
 from measured import Measured, run_measured
 from refusals import (
@@ -27,8 +25,8 @@ from refusals import (
 from shard_cases import BEHIND_FILTERS, CASES, DEFLATE, FOREIGN
 from shards import GIB, Place, Spoil, edited, filtered
 
-from stroi.cache.confined import Request, ask
-from stroi.cache.digests import sha256_bytes
+from stroi.cache.files.digests import sha256_bytes
+from stroi.cache.storage.sandbox import Request, ask
 
 OPEN = """
 import json, sys

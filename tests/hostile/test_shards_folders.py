@@ -6,10 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import folders
+import pytest
 import shards
 from folders import blob, first_file, ledger, other, other_ledger, sealed, text
 from measured import run_measured

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline" / "datasets"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "stages" / "pose"))
 from ntu_texts import BODY_A, BODY_B, ntu_lines, ntu_text
 from openpose_texts import openpose_frame, points
 from received import CANARY, assert_inspect_refuses, stroi

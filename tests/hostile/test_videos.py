@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-from stroi.cache.errors import ClipRejected
-from stroi.stages.inspect import VIDEO_BYTES
-from stroi.stages.video import read_frames
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "stages"))
 from handmade_videos import black_jpeg, black_png, bombs, mux, turned, write
 from measured import most_seconds
 from received import PEAK, assert_inspect_refuses, stroi
+
+from stroi.cache.errors import ClipRejected
+from stroi.stages.tools.inspect import VIDEO_BYTES
+from stroi.stages.video.reader import read_frames
 
 PICTURE = black_jpeg(96, 64)
 BLACK = np.zeros((64, 96, 3), np.uint8)

@@ -11,20 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from stroi.cache.digests import sha256_file
-from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.pipeline.cache_commands import COMMANDS
-from stroi.pipeline.cli import run
-from stroi.pipeline.index import read_index, write_index
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "cache"))
 from small_caches import make_scores, make_weights
 from small_project import IDS, flip, project_with_mosaics
 
+from stroi.cache.files.digests import sha256_file
+from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.scores import write_scores
 from stroi.cache.weights import write_weights
+from stroi.pipeline.cache_commands import COMMANDS
+from stroi.pipeline.cli import run
+from stroi.pipeline.index.table import read_index, write_index
 
 Output = Callable[[], tuple[str, str]]
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from projects import new_project
+from small_project import IDS, flip, project_with_mosaics, without_pairs
 
 from stroi.cache.manifest import file_entry, read_manifest, write_manifest
 from stroi.pipeline.cli import run
-from stroi.pipeline.index import read_index, write_index
-
-sys.path.insert(0, str(Path(__file__).parent))
-from projects import new_project
-from small_project import IDS, flip, project_with_mosaics, without_pairs
+from stroi.pipeline.index.table import read_index, write_index
 
 Output = Callable[[], tuple[str, str]]
 

@@ -15,7 +15,7 @@ import pytest
 from dvc.utils.serialize import loads_yaml
 
 from stroi.pipeline.cli import COMMANDS, OPEN_FILES, run
-from stroi.pipeline.profile import Profile
+from stroi.pipeline.params.profile import Profile
 
 
 def _stroi(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -103,7 +103,7 @@ def test_missing_data_set_exits_3_in_one_line(tmp_path: Path) -> None:
 
 
 def test_output_in_use_exits_4(tmp_path: Path) -> None:
-    from stroi.cache.locks import lock
+    from stroi.cache.files.locks import lock
 
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "x.yaml").write_text("{}")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from projects import new_project
 
-from stroi.cache.digests import digest
+from stroi.cache.files.digests import digest
 from stroi.cache.manifest import FileEntry, Manifest
 from stroi.pipeline.cache_commands.compare import compare
-from stroi.pipeline.index import Sample, write_index
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.recorded import recorded
+from stroi.pipeline.index.table import Sample, write_index
+from stroi.pipeline.params.cache_params import recorded
+from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.workspace import Workspace
-
-sys.path.insert(0, str(Path(__file__).parent))
-from projects import new_project
 
 VIDEO, FILE = "1" * 64, "2" * 64
 SAMPLES = [

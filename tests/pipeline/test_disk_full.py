@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from projects import environment, tree
+from tiny import forks, stroi_command, tiny_project, tiny_videos
 
 from stroi.cache.manifest import read_manifest
 from stroi.cache.verify import verify
-
-sys.path.insert(0, str(Path(__file__).parent))
-from projects import environment, tree
-from tiny import forks, stroi_command, tiny_project, tiny_videos
 
 SHARD = 450 * 450 * 3
 """Bytes of pixels in one shard of the project: one clip."""

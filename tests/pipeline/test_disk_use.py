@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-from stroi.cache.verify import verify
-from stroi.pipeline.prune import find_unused
-
-sys.path.insert(0, str(Path(__file__).parent))
 from projects import dvc, environment, new_repository, tree
 from tiny import PROFILE, stroi_command, tiny_videos
+
+from stroi.cache.verify import verify
+from stroi.pipeline.cache_commands.prune import find_unused
 
 pytestmark = pytest.mark.slow
 OUTS = ("index", "skeletons", "mosaics")

@@ -12,7 +12,7 @@ import pytest
 from dvc.utils.serialize import loads_yaml
 
 from stroi.pipeline.cli import COMMANDS
-from stroi.pipeline.profile import Profile
+from stroi.pipeline.params.profile import Profile
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES: dict[str, Any] = {

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny import Ended, Forks, fast_folder, forks, tiny_project, tiny_videos
 
 from stroi.cache.verify import verify
-
-sys.path.insert(0, str(Path(__file__).parent))
-from tiny import Ended, Forks, fast_folder, forks, tiny_project, tiny_videos
 
 POINTS = (
     "after_decode",

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from projects import environment, tree
 from tiny import stroi_command, tiny_project, tiny_videos
 

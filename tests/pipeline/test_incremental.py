@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from projects import tree
+from tiny import tiny_project, tiny_videos
 
-from stroi.cache.digests import sha256_file
+from stroi.cache.files.digests import sha256_file
 from stroi.cache.manifest import read_manifest
 from stroi.cache.verify import verify
 from stroi.pipeline.cli import run
-from stroi.stages import finding, skeletons
-
-sys.path.insert(0, str(Path(__file__).parent))
-from projects import tree
-from tiny import tiny_project, tiny_videos
+from stroi.stages import skeletons
+from stroi.stages.pose import detect as finding
 
 STAGES = ("index", "skeletons", "mosaics")
 

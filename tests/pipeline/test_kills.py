@@ -7,19 +7,16 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from stroi.cache.verify import verify
-
-sys.path.insert(0, str(Path(__file__).parent))
 from projects import environment, tree
 from tiny import fast_folder, forks, stroi_command, tiny_project, tiny_videos
+
+from stroi.cache.verify import verify
 
 pytestmark = pytest.mark.slow
 KILLS = 30

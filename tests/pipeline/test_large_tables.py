@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.ledgers import read_rows
-from stroi.pipeline.index import Sample, read_index, write_index
-from stroi.pipeline.ledger import MAX_DETAIL, Outcome, read_ledger, write_ledger
+from stroi.cache.ledger import read_rows
+from stroi.pipeline.index.ledger import MAX_DETAIL, Outcome, read_ledger, write_ledger
+from stroi.pipeline.index.table import Sample, read_index, write_index
 
 MANY = 150_001
 """More rows than the reader took when it was limited to 150,000."""

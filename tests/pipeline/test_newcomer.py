@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from projects import ROOT, dvc, new_repository
 
 from stroi.cache.verify import verify
 from stroi.pipeline.cli import run
-from stroi.pipeline.ledger import read_ledger
-from stroi.stages.demo.plan import DemoClip
+from stroi.pipeline.index.ledger import read_ledger
+from stroi.stages.demo.clips import DemoClip
 from stroi.stages.demo.render import render_clip
-
-sys.path.insert(0, str(Path(__file__).parent))
-from projects import ROOT, dvc, new_repository
 
 pytestmark = pytest.mark.slow
 

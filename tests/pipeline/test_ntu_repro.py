@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-from stroi.cache.joints import JointCache
-from stroi.cache.layouts import BODY_25, KINECT_V2
-from stroi.cache.mosaics import MosaicCache
-from stroi.cache.skeletons import SkeletonCache
-from stroi.cache.verify import verify
-from stroi.pipeline.ledger import Outcome, read_ledger
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent / "datasets"))
 from ntu_people import colour
 from ntu_tree import (
     BAD,
@@ -30,6 +19,13 @@ from ntu_tree import (
     write_tree,
 )
 from projects import dvc, new_repository
+
+from stroi.cache.layouts import BODY_25, KINECT_V2
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.skeletons3d import JointCache
+from stroi.cache.verify import verify
+from stroi.pipeline.index.ledger import Outcome, read_ledger
 
 pytestmark = pytest.mark.slow
 

@@ -5,24 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-
-from stroi.cache.joints import JointCache
-from stroi.cache.mosaics import MosaicCache
-from stroi.cache.verify import verify
-from stroi.pipeline.ledger import read_ledger
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent / "datasets"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "stages" / "pose"))
 from nucla_files import joints, picture_name, write_skeleton
 from passing import passing
 from projects import dvc, new_repository
+
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.skeletons3d import JointCache
+from stroi.cache.verify import verify
+from stroi.pipeline.index.ledger import read_ledger
 
 pytestmark = pytest.mark.slow
 

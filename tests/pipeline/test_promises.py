@@ -15,12 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from projects import environment, new_project, render, run_all, stage, tree
 
 from stroi.cache.verify import verify
-from stroi.pipeline.ledger import read_ledger
-
-sys.path.insert(0, str(Path(__file__).parent))
-from projects import environment, new_project, render, run_all, stage, tree
+from stroi.pipeline.index.ledger import read_ledger
 
 pytestmark = pytest.mark.slow
 KEPT = {"drink", "phone", "wave_slow", "give_bottle"}

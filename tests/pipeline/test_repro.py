@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from projects import dvc, new_repository
 
 from stroi.cache.verify import verify
-from stroi.pipeline.ledger import read_ledger
-
-sys.path.insert(0, str(Path(__file__).parent))
-from projects import dvc, new_repository
+from stroi.pipeline.index.ledger import read_ledger
 
 pytestmark = pytest.mark.slow
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from dvc.utils.serialize import loads_yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
 from projects import ROOT, dvc, flip_bit, git, new_repository, render, tree
 
 pytestmark = pytest.mark.slow

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from small_inputs import IDS, clips
 
-from stroi.cache.digests import sha256_file
+from stroi.cache.files.digests import sha256_file
 from stroi.cache.scores import read_scores
 from stroi.cache.skeletons import Clip
 from stroi.cache.verify import verify
-from stroi.pipeline.index import Index, Sample
-from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import (
+from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.params.load import RunParams
+from stroi.pipeline.params.profile import (
     GcnParams,
     Profile,
     Run,
@@ -24,13 +24,10 @@ from stroi.pipeline.profile import (
 )
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.gcn import train_seed
-from stroi.stages.training.seeds import TEST, VALIDATION, checkpoint, scores_folder, seed_folder
+from stroi.stages.training.outputs import TEST, VALIDATION, checkpoint, scores_folder, seed_folder
 from stroi.trainer.config import Augment, Schedule
-from stroi.trainer.infer_gcn import score_gcn
-from stroi.trainer.models_io import load_gcn
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "trainer"))
-from small_inputs import IDS, clips
+from stroi.trainer.network_files.network_file import load_gcn
+from stroi.trainer.score_gcn import score_gcn
 
 QUICK = Schedule(epochs=1, batch_size=4, lr=0.05)
 

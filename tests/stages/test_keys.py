@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,32 +9,30 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import BaseModel
-
-from stroi.cache.digests import sha256_file
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import read_index
-from stroi.pipeline.ledger import Ledger
-from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import Profile
-from stroi.pipeline.shards import Job, Recipe
-from stroi.pipeline.workspace import Workspace
-from stroi.stages import gcn, joints, mosaics, resnet, skeletons
-from stroi.stages.finding import Source as PoseSource
-from stroi.stages.plan import estimator
-from stroi.stages.training.seeds import checkpoint, seed_folder
-from stroi.stages.training.skeletons import open_clips
-from stroi.trainer import train_gcn, train_resnet
-from stroi.trainer.resnet import ResNet
-from stroi.trainer.safetensors_io import write_tensors
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent / "pose"))
 from fake_openpose import fake_build
 from key_cases import ALL, CASES, LOOKING, OF_SOURCES, SOURCES, TRAINED, Params
+from pydantic import BaseModel
 from tiny_onnx import tiny_rtmpose
 from trained_project import project
 from trained_project import train_gcn as train_and_weigh
+
+from stroi.cache.files.digests import sha256_file
+from stroi.pipeline.index.ledger import Ledger
+from stroi.pipeline.index.table import read_index
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.load import RunParams
+from stroi.pipeline.params.profile import Profile
+from stroi.pipeline.shards.build import Job, Recipe
+from stroi.pipeline.workspace import Workspace
+from stroi.stages import gcn, mosaics, resnet, skeletons
+from stroi.stages import skeletons3d as joints
+from stroi.stages.pose.detect import Source as PoseSource
+from stroi.stages.pose.source import estimator
+from stroi.stages.training.inputs import open_clips
+from stroi.stages.training.outputs import checkpoint, seed_folder
+from stroi.trainer import train_gcn, train_resnet
+from stroi.trainer.models.resnet import ResNet
+from stroi.trainer.network_files.safetensors_io import write_tensors
 
 
 def leaves(model: type[BaseModel], above: str = "") -> Iterator[str]:

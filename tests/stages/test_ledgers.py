@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from handmade_videos import jpeg, mux, turned, write
+from numbered import write_video
 from numpy.typing import NDArray
+from passing import passing
 
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import read_index
-from stroi.pipeline.ledger import Ledger, read_ledger
-from stroi.pipeline.profile import IndexParams, MosaicParams, SkeletonParams
+from stroi.pipeline.index.ledger import Ledger, read_ledger
+from stroi.pipeline.index.table import read_index
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.profile import IndexParams, MosaicParams, SkeletonParams
 from stroi.stages.index import build_index
 from stroi.stages.mosaics import build_mosaics
 from stroi.stages.skeletons import build_skeletons
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent / "pose"))
-from handmade_videos import jpeg, mux, turned, write
-from numbered import write_video
-from passing import passing
 
 Picture = NDArray[np.uint8]
 FRAMES = 12

@@ -13,24 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from small_caches import write_skeletons
 
 from stroi.cache.errors import StroiError
 from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.mosaics import MosaicCache, decode_mosaics
 from stroi.cache.skeletons import Clip
-from stroi.pipeline import grouping
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.grouping import group_ids
-from stroi.pipeline.index import Index, Sample
-from stroi.pipeline.ledger import Ledger
-from stroi.pipeline.profile import MosaicParams
+from stroi.pipeline.index.ledger import Ledger
+from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.profile import MosaicParams
+from stroi.pipeline.shards import sharding as grouping
+from stroi.pipeline.shards.sharding import group_ids
+from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.stages.mosaics import build_mosaics, clip_bytes
-from stroi.stages.roi.mosaic import cut_mosaic
-from stroi.stages.roi.sampling import sample_candidates
-from stroi.stages.source import measure_clip
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "cache"))
-from small_caches import write_skeletons
+from stroi.stages.video.fingerprint import measure_clip
+from stroi.stages.video.frame_sampling import sample_candidates
 
 WIDTH, HEIGHT = 80, 64
 PARAMS = MosaicParams(cell=16, size="native", clips_per_shard=4, max_quarantined=0.5)
@@ -181,12 +179,12 @@ import resource, sys
 from functools import partial
 from pathlib import Path
 import numpy as np
-from stroi.pipeline import grouping
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.grouping import group_ids
-from stroi.pipeline.shards import Job, Recipe, build_shards
+from stroi.pipeline.shards import sharding as grouping
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.shards.sharding import group_ids
+from stroi.pipeline.shards.build import Job, Recipe, build_shards
 from stroi.stages.mosaics import describe, encode
-from stroi.stages.roi.mosaic import Cut
+from stroi.stages.mosaic.cut import Cut
 
 def make(number):
     frames = np.arange(17, dtype=np.int32)

@@ -9,21 +9,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from trained_project import RUN, project, train_gcn, train_resnet
 
 from stroi.cache.manifest import read_manifest
-from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import ResnetParams, WeightParams
+from stroi.pipeline.params.load import RunParams
+from stroi.pipeline.params.profile import ResnetParams, WeightParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import resnet
-from stroi.stages.training.seeds import checkpoint, scores_folder, seed_folder
-from stroi.stages.training.settings import resnet_config
-from stroi.trainer import ctrgcn, stgcn
-from stroi.trainer.models_io import load_gcn, load_resnet
-from stroi.trainer.safetensors_io import read_meta, read_tensors
-from stroi.trainer.team import Team
-
-sys.path.insert(0, str(Path(__file__).parent))
-from trained_project import RUN, project, train_gcn, train_resnet
+from stroi.stages.training.configs import resnet_config
+from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
+from stroi.trainer.models import ctrgcn, stgcn
+from stroi.trainer.network_files.network_file import load_gcn, load_resnet
+from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors
+from stroi.trainer.run.distributed import Team
 
 
 @pytest.fixture

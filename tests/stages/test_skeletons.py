@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,30 +10,26 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from counting import Counting
+from ntu_people import Joints, colour, furniture, person, skeleton_text
+from numbered import numbered
 from numpy.typing import NDArray
+from openpose_folders import body, write
 
-from stroi.cache.digests import sha256_file
 from stroi.cache.errors import StroiError
-from stroi.cache.formats import MOSAICS
-from stroi.cache.hdf5 import map_arrays
+from stroi.cache.files.digests import sha256_file
 from stroi.cache.layouts import BODY_25
 from stroi.cache.manifest import read_manifest
 from stroi.cache.skeletons import SkeletonCache
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, Sample
-from stroi.pipeline.ledger import Ledger, read_ledger
-from stroi.pipeline.profile import MosaicParams, SkeletonParams
-from stroi.stages import finding
+from stroi.cache.storage.formats import MOSAICS
+from stroi.cache.storage.hdf5 import map_arrays
+from stroi.pipeline.index.ledger import Ledger, read_ledger
+from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.mosaics import build_mosaics
+from stroi.stages.pose import detect as finding
 from stroi.stages.skeletons import build_skeletons
-
-sys.path.insert(0, str(Path(__file__).parent / "pose"))
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline" / "datasets"))
-from ntu_people import Joints, colour, furniture, person, skeleton_text
-from numbered import numbered
-from test_openpose_folder import body, write
-from test_sparse import Counting
 
 T = 18
 ID = 72057594037944738

@@ -14,9 +14,9 @@ from stroi.cache.errors import ParamsError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import runtime
 from stroi.trainer.config import Compile, Feeding, ResNetConfig, Schedule
-from stroi.trainer.fused import FusedNet
-from stroi.trainer.mosaic_ops import Cells
-from stroi.trainer.resnet import ResNet
+from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.resnet import ResNet
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
 from stroi.trainer.runtime import compile_network
 from stroi.trainer.train_resnet import train_resnet
 

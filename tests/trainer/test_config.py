@@ -8,7 +8,7 @@ import sys
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from stroi.pipeline.profile import Profile
+from stroi.pipeline.params.profile import Profile
 from stroi.trainer.config import (
     Augment,
     Feeding,
@@ -22,7 +22,7 @@ from stroi.trainer.config import (
 
 
 def test_no_torch_is_imported() -> None:
-    script = "import sys, stroi.pipeline.profile; sys.exit('torch' in sys.modules)"
+    script = "import sys, stroi.pipeline.params.profile; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 

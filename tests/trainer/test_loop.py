@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from training_loop import KEY, SCHEDULE, copy_tensors, same_tensors, small_net, task_of
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
-from stroi.trainer.batches import Batch, epoch_batches
 from stroi.trainer.config import Schedule
+from stroi.trainer.data.epoch_order import Batch
 from stroi.trainer.loop import fit, learning_rate
-from stroi.trainer.state import EpochRecord, state_path
-
-SCHEDULE = Schedule(epochs=6, batch_size=4, lr=0.1, milestones=(2, 4), warmup=1)
-KEY = "k" * 64
-
-
-def _net(seed: int = 0) -> nn.Sequential:
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
-
-
-def _task(net: nn.Module, *, count: int = 11, poison: float = 1.0) -> tuple[Callable, Callable]:
-    random = np.random.default_rng(0)
-    x = torch.from_numpy(random.normal(0, 1, (count, 5)).astype(np.float32)) * poison
-    y = torch.from_numpy(random.integers(0, 3, count))
-
-    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
-        for rows in epoch_batches(count, 4, seed=0, epoch=epoch)[skip:]:
-            yield Batch(rows)
-
-    def step(batch: Batch) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(batch.rows)
-        logits = net(x[rows])
-        loss = nn.functional.cross_entropy(logits, y[rows])
-        return loss, (logits.argmax(1) == y[rows]).sum()
-
-    return feed, step
+from stroi.trainer.run.state import EpochRecord, state_path
 
 
 def _train(state: Path | None, *, stop_after: int | None = None, save_every: int = 1) -> tuple[
     dict[str, Tensor], list[EpochRecord]
 ]:  # fmt: skip
-    net = _net()
+    net = small_net()
     told: list[EpochRecord] = []
 
     class Interrupted(Exception):
@@ -60,14 +35,10 @@ def _train(state: Path | None, *, stop_after: int | None = None, save_every: int
 
     with suppress(Interrupted):
         fit(
-            net, *_task(net), schedule=SCHEDULE, seed=0, key=KEY, threads=1, state=state,
+            net, *task_of(net), schedule=SCHEDULE, seed=0, key=KEY, threads=1, state=state,
             save_every=save_every, on_epoch=tell,
         )  # fmt: skip
     return {name: value.clone() for name, value in net.state_dict().items()}, told
-
-
-def _same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_rates_follow_warmup_and_milestones() -> None:
@@ -86,16 +57,16 @@ def test_papers_schedule_is_the_default() -> None:
 
 
 def test_same_seed_same_bits() -> None:
-    assert _same(_train(None)[0], _train(None)[0])
+    assert same_tensors(_train(None)[0], _train(None)[0])
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
 def test_resumed_equals_uninterrupted_to_the_bit(tmp_path: Path, stop_after: int) -> None:
     whole, records = _train(None)
     stopped, _ = _train(tmp_path, stop_after=stop_after, save_every=2 if stop_after > 3 else 1)
-    assert not _same(stopped, whole)
+    assert not same_tensors(stopped, whole)
     resumed, told = _train(tmp_path)
-    assert _same(resumed, whole)
+    assert same_tensors(resumed, whole)
     assert [(r.epoch, r.loss, r.accuracy, r.lr) for r in told] == [
         (r.epoch, r.loss, r.accuracy, r.lr) for r in records
     ]
@@ -103,7 +74,7 @@ def test_resumed_equals_uninterrupted_to_the_bit(tmp_path: Path, stop_after: int
 
 def test_a_finished_run_is_loaded_and_not_redone(tmp_path: Path) -> None:
     whole, _ = _train(tmp_path)
-    net = _net(seed=9)
+    net = small_net(seed=9)
 
     def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
         raise AssertionError("nothing is left to train")
@@ -111,21 +82,21 @@ def test_a_finished_run_is_loaded_and_not_redone(tmp_path: Path) -> None:
 
     told: list[EpochRecord] = []
     fit(
-        net, feed, _task(net)[1], schedule=SCHEDULE, seed=0, key=KEY, threads=1, state=tmp_path,
+        net, feed, task_of(net)[1], schedule=SCHEDULE, seed=0, key=KEY, threads=1, state=tmp_path,
         on_epoch=told.append,
     )  # fmt: skip
-    assert _same(dict(net.state_dict()), whole)
+    assert same_tensors(dict(net.state_dict()), whole)
     assert [record.epoch for record in told] == list(range(6))
 
 
 def test_another_key_starts_afresh(tmp_path: Path) -> None:
     whole, _ = _train(tmp_path)
-    net = _net()
+    net = small_net()
     records = fit(
-        net, *_task(net), schedule=SCHEDULE, seed=1, key="other", threads=1, state=tmp_path
+        net, *task_of(net), schedule=SCHEDULE, seed=1, key="other", threads=1, state=tmp_path
     )
     assert len(records) == 6
-    assert not _same(dict(net.state_dict()), whole)
+    assert not same_tensors(dict(net.state_dict()), whole)
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
@@ -137,10 +108,10 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
 
 
 def test_divergence_names_epoch_batch_and_rate(tmp_path: Path) -> None:
-    net = _net()
+    net = small_net()
     with pytest.raises(StroiError) as caught:
         fit(
-            net, *_task(net, poison=float("nan")), schedule=SCHEDULE, seed=0, key=KEY, threads=1,
+            net, *task_of(net, poison=float("nan")), schedule=SCHEDULE, seed=0, key=KEY, threads=1,
             state=tmp_path,
         )  # fmt: skip
     assert str(caught.value) == (
@@ -154,14 +125,14 @@ class _Judged:
     """Trains with clips to judge by: a judge that wastes random numbers and needs no gradient."""
 
     def __init__(self, shares: tuple[float, ...] = (), *, keep: str = "last") -> None:
-        self.net, self.shares, self.schedule = _net(), shares, SCHEDULE.replace(keep=keep)
+        self.net, self.shares, self.schedule = small_net(), shares, SCHEDULE.replace(keep=keep)
         self.seen: list[dict[str, Tensor]] = []
 
     def judge(self) -> tuple[float, float]:
         assert not self.net.training
         assert not torch.is_grad_enabled()
         torch.rand(3), np.random.default_rng(0).random(3)
-        self.seen.append(_copy(self.net))
+        self.seen.append(copy_tensors(self.net))
         at = len(self.seen) - 1
         return (float("inf"), self.shares[at]) if self.shares else (0.5, 0.25)
 
@@ -175,21 +146,17 @@ class _Judged:
 
         with suppress(KeyboardInterrupt):
             fit(
-                self.net, *_task(self.net), schedule=self.schedule, seed=0, key=KEY, threads=1,
+                self.net, *task_of(self.net), schedule=self.schedule, seed=0, key=KEY, threads=1,
                 state=state, save_every=1, judge=self.judge, on_epoch=tell,
             )  # fmt: skip
         return told
-
-
-def _copy(net: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in net.state_dict().items()}
 
 
 def test_being_judged_changes_no_step() -> None:
     judged = _Judged()
     records = judged.train()
     whole, plain = _train(None)
-    assert _same(_copy(judged.net), whole)
+    assert same_tensors(copy_tensors(judged.net), whole)
     assert [(r.loss, r.accuracy) for r in records] == [(r.loss, r.accuracy) for r in plain]
     assert {(r.validation_loss, r.validation_accuracy) for r in records} == {(0.5, 0.25)}
     assert {(r.validation_loss, r.validation_accuracy) for r in plain} == {(None, None)}
@@ -202,7 +169,7 @@ SHARES = (0.1, 0.6, 0.3, 0.6, 0.5, 0.2)
 def test_the_best_epoch_is_kept_and_the_earlier_of_two_that_are_as_good() -> None:
     judged = _Judged(SHARES, keep="best")
     records = judged.train()
-    assert _same(_copy(judged.net), judged.seen[1])
+    assert same_tensors(copy_tensors(judged.net), judged.seen[1])
     assert [record.validation_accuracy for record in records] == list(SHARES)
     assert {record.validation_loss for record in records} == {None}
 
@@ -210,7 +177,7 @@ def test_the_best_epoch_is_kept_and_the_earlier_of_two_that_are_as_good() -> Non
 def test_the_last_epoch_is_kept_unless_told_otherwise() -> None:
     judged = _Judged(SHARES)
     judged.train()
-    assert _same(_copy(judged.net), judged.seen[-1])
+    assert same_tensors(copy_tensors(judged.net), judged.seen[-1])
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 5, 6])
@@ -220,7 +187,7 @@ def test_the_best_epoch_survives_an_interruption(tmp_path: Path, stop_after: int
     _Judged(SHARES, keep="best").train(tmp_path, stop_after=stop_after)
     resumed = _Judged(SHARES[stop_after:], keep="best")
     records = resumed.train(tmp_path)
-    assert _same(_copy(resumed.net), _copy(whole.net))
+    assert same_tensors(copy_tensors(resumed.net), copy_tensors(whole.net))
     assert [record.validation_accuracy for record in records] == list(SHARES)
 
 
@@ -228,21 +195,21 @@ def test_an_averaged_network_is_judged_and_kept_averaged(tmp_path: Path) -> None
     plain = _Judged()
     plain.schedule = SCHEDULE.replace(average=0.5)
     plain.train()
-    assert _same(_copy(plain.net), plain.seen[-1])
+    assert same_tensors(copy_tensors(plain.net), plain.seen[-1])
     best = _Judged(SHARES, keep="best")
     best.schedule = best.schedule.replace(average=0.5)
     best.train()
-    assert _same(_copy(best.net), plain.seen[1])
-    unjudged = _net()
+    assert same_tensors(copy_tensors(best.net), plain.seen[1])
+    unjudged = small_net()
     schedule = SCHEDULE.replace(average=0.5)
-    fit(unjudged, *_task(unjudged), schedule=schedule, seed=0, key=KEY, threads=1)
-    assert _same(_copy(unjudged), _copy(plain.net))
+    fit(unjudged, *task_of(unjudged), schedule=schedule, seed=0, key=KEY, threads=1)
+    assert same_tensors(copy_tensors(unjudged), copy_tensors(plain.net))
 
 
 def test_the_best_epoch_needs_somebody_to_judge() -> None:
-    net = _net()
+    net = small_net()
     with pytest.raises(ParamsError) as caught:
-        fit(net, *_task(net), schedule=SCHEDULE.replace(keep="best"), seed=0, key=KEY, threads=1)
+        fit(net, *task_of(net), schedule=SCHEDULE.replace(keep="best"), seed=0, key=KEY, threads=1)
     assert str(caught.value) == (
         "KEEP_BEST: the best epoch cannot be kept: no clips are held out to judge it by; "
         "give the split a validation part, or set schedule.keep to last"
@@ -254,17 +221,17 @@ def test_nothing_global_is_left_changed() -> None:
     expected = torch.rand(3)
     torch.manual_seed(5)
     threads = torch.get_num_threads()
-    _train_again = _net(3)
+    _train_again = small_net(3)
     torch.manual_seed(5)
-    fit(_train_again, *_task(_train_again), schedule=SCHEDULE, seed=0, key=KEY, threads=1)
+    fit(_train_again, *task_of(_train_again), schedule=SCHEDULE, seed=0, key=KEY, threads=1)
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_records_are_means_over_clips() -> None:
-    net = _net()
-    feed, step = _task(net)
+    net = small_net()
+    feed, step = task_of(net)
     seen: list[tuple[float, int, int]] = []
 
     def noted(batch: Batch) -> tuple[Tensor, Tensor]:

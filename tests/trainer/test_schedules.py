@@ -12,13 +12,13 @@ import torch
 from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
 
-from stroi.trainer.batches import Batch
 from stroi.trainer.config import Augment, Schedule
-from stroi.trainer.ema import Average
-from stroi.trainer.keys import model_digest
+from stroi.trainer.data.epoch_order import Batch
 from stroi.trainer.loop import fit, learning_rate
-from stroi.trainer.losses import branch_loss
-from stroi.trainer.state import EpochRecord
+from stroi.trainer.run.ema import Average
+from stroi.trainer.run.losses import branch_loss
+from stroi.trainer.run.run_key import model_digest
+from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.train_gcn import train_gcn
 
 MODERN = SMALL_GCN.replace(

@@ -9,14 +9,14 @@ import pytest
 import torch
 from small_inputs import CLASSES, SMALL_GCN, clip
 
-from stroi.cache.joints import JointClip
 from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons import Clip
-from stroi.trainer.backbones import backbone
+from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import Align, Centre, Size, Stream
-from stroi.trainer.infer_gcn import dump_weights, score_gcn
-from stroi.trainer.joint_weights import joint_weights
-from stroi.trainer.skeletons import prepare_all
+from stroi.trainer.data.skeleton_input import prepare_all
+from stroi.trainer.models.backbones import backbone
+from stroi.trainer.models.joint_attention import joint_weights
+from stroi.trainer.score_gcn import dump_weights, score_gcn
 
 STREAMS: tuple[Stream, ...] = ("joint", "bone", "joint_motion", "bone_motion")
 CENTRES: tuple[Centre, ...] = ("clip", "frame")

@@ -13,12 +13,12 @@ from small_inputs import CLASSES, IDS, SMALL_GCN, clips
 
 from stroi.cache.layouts import BODY_25
 from stroi.cache.scores import Scores
-from stroi.trainer import infer_gcn
-from stroi.trainer.augment import augmented, draws_of_clip
+from stroi.trainer import score_gcn as infer_gcn
 from stroi.trainer.config import Augment
-from stroi.trainer.infer_gcn import dump_weights, score_gcn
-from stroi.trainer.skeletons import prepare_all
-from stroi.trainer.stgcn import StGcn
+from stroi.trainer.data.skeleton_augment import augmented, draws_of_clip
+from stroi.trainer.data.skeleton_input import prepare_all
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.score_gcn import dump_weights, score_gcn
 
 DRAWS = 3
 LIVELY = Augment(tilt=30, scale=0.2, crop=0.5, warp=1.0, flip=0.5, hide_joints=0.1)

@@ -17,14 +17,14 @@ from stroi.cache.errors import ParamsError, RefusedInput, StroiError
 from stroi.cache.scores import Scores
 from stroi.cache.skeletons import Clip
 from stroi.cache.weights import Weights, read_weights, write_weights
-from stroi.trainer import infer_gcn
+from stroi.trainer import score_gcn as infer_gcn
 from stroi.trainer.config import Schedule
-from stroi.trainer.evaluation import accuracy
-from stroi.trainer.infer_gcn import dump_weights, scaled_weights, score_gcn
-from stroi.trainer.keys import model_digest
-from stroi.trainer.models_io import load_gcn, save_gcn
-from stroi.trainer.state import EpochRecord
-from stroi.trainer.stgcn import StGcn
+from stroi.trainer.metrics.accuracy import accuracy
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.network_files.network_file import load_gcn, save_gcn
+from stroi.trainer.run.run_key import model_digest
+from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.score_gcn import dump_weights, scaled_weights, score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
 
@@ -184,7 +184,7 @@ def test_bodies_of_a_pass_and_threads_change_the_last_bits_only(
 
 
 def test_scores_are_those_of_the_network(net: StGcn) -> None:
-    from stroi.trainer.skeletons import prepare_all
+    from stroi.trainer.data.skeleton_input import prepare_all
 
     data = prepare_all(clips(), IDS, **net.config.preparation)
     with torch.no_grad():
@@ -234,7 +234,7 @@ def test_weights_file_has_the_other_s_rows_for_the_absent_and_mean_one_for_all(
 
 
 def test_weights_against_the_feature_in_numpy(net: StGcn) -> None:
-    from stroi.trainer.skeletons import prepare_all
+    from stroi.trainer.data.skeleton_input import prepare_all
 
     weights = dump_weights(net, clips(), IDS)
     data = prepare_all(clips(), IDS, frames=12)

@@ -16,19 +16,19 @@ from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.evaluation import accuracy
-from stroi.trainer.fused import FusedNet
-from stroi.trainer.infer_gcn import dump_weights, score_gcn
-from stroi.trainer.infer_resnet import score_resnet
-from stroi.trainer.keys import model_digest
-from stroi.trainer.losses import branch_loss
-from stroi.trainer.models_io import load_resnet, save_resnet
-from stroi.trainer.mosaic_ops import Cells
-from stroi.trainer.rows import cells_of, half_weights
-from stroi.trainer.safetensors_io import write_tensors
-from stroi.trainer.skeletons import prepare_all
-from stroi.trainer.state import EpochRecord
-from stroi.trainer.stgcn import StGcn
+from stroi.trainer.data.side_inputs import cells_of, half_weights
+from stroi.trainer.data.skeleton_input import prepare_all
+from stroi.trainer.metrics.accuracy import accuracy
+from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.network_files.network_file import load_resnet, save_resnet
+from stroi.trainer.network_files.safetensors_io import write_tensors
+from stroi.trainer.run.losses import branch_loss
+from stroi.trainer.run.run_key import model_digest
+from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.score_gcn import dump_weights, score_gcn
+from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet
 
@@ -271,7 +271,7 @@ def test_checkpoint_brings_the_same_network_back(
 
 
 def test_checkpoints_of_another_kind_are_refused(gcn: StGcn, tmp_path: Path) -> None:
-    from stroi.trainer.models_io import save_gcn
+    from stroi.trainer.network_files.network_file import save_gcn
 
     path = tmp_path / "gcn.safetensors"
     save_gcn(path, gcn)
@@ -284,8 +284,8 @@ def test_cells_must_be_whole(tmp_path: Path) -> None:
 
 
 def test_loss_of_joint_mode_is_the_sum_of_both_branches(mosaics: MosaicCache, gcn: StGcn) -> None:
-    from stroi.trainer.batches import MosaicBatch
-    from stroi.trainer.rows import companions
+    from stroi.trainer.data.epoch_order import MosaicBatch
+    from stroi.trainer.data.side_inputs import companions
     from stroi.trainer.steps import training_step
 
     config = ResNetConfig(loss="mse")

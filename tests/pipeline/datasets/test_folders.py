@@ -13,7 +13,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import check_ids
 from stroi.pipeline.datasets import list_clips
 from stroi.pipeline.datasets.folders import list_folders, sample_id
-from stroi.pipeline.profile import IndexParams
+from stroi.pipeline.params.profile import IndexParams
 
 
 def make(root: Path, *places: str) -> Path:

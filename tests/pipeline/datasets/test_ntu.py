@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from stroi.cache.digests import sha256_bytes
 from stroi.cache.errors import RefusedInput
+from stroi.cache.files.digests import sha256_bytes
 from stroi.pipeline.datasets import ADAPTERS
 from stroi.pipeline.datasets import ntu_notes as told
 from stroi.pipeline.datasets.listing import Listed, Listing
@@ -27,8 +26,6 @@ from stroi.pipeline.datasets.ntu_lists import (
     unknown_part,
 )
 from stroi.pipeline.datasets.ntu_notes import notes, ranges
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 LISTS = Path(__file__).parents[4] / "shared" / "data" / "ntu_lists"
 DIGESTS = {

@@ -18,10 +18,10 @@ from stroi.pipeline.datasets.ntu_lists import (
     class_names,
     good_names,
 )
-from stroi.pipeline.index import Sample
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import Profile
-from stroi.pipeline.splits import divide
+from stroi.pipeline.index.splits import divide
+from stroi.pipeline.index.table import Sample
+from stroi.pipeline.params.load import load_profile
+from stroi.pipeline.params.profile import Profile
 
 ROOT = Path(__file__).parents[3]
 LISTS = ROOT.parent / "shared" / "data" / "ntu_lists"

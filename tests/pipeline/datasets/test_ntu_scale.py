@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from stroi.pipeline.datasets.ntu_lists import NTU_120, good_names
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import read_index
-from stroi.pipeline.profile import IndexParams
+from stroi.pipeline.index.table import read_index
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.profile import IndexParams
 from stroi.stages.index import build_index
 
 SHARE = 300

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
 import tarfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from nucla_files import LABELS, picture_name, write_skeleton
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets import ADAPTERS, Listed
 from stroi.pipeline.datasets.nucla import CLASSES
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import read_index
-from stroi.pipeline.ledger import Outcome, read_ledger
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import IndexParams
-from stroi.pipeline.splits import divide
+from stroi.pipeline.index.ledger import Outcome, read_ledger
+from stroi.pipeline.index.splits import divide
+from stroi.pipeline.index.table import read_index
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.load import load_profile
+from stroi.pipeline.params.profile import IndexParams
 from stroi.stages.index import build_index
-
-sys.path.insert(0, str(Path(__file__).parent))
-from nucla_files import LABELS, picture_name, write_skeleton
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = ROOT.parent / "shared" / "data" / "nucla_skeletons" / "all_sqe.tar.gz"

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.joints import JointCache
+from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.datasets import ADAPTERS, Listed
 from stroi.pipeline.datasets.pku_mmd import CLASSES
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import read_index
-from stroi.pipeline.ledger import read_ledger
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import IndexParams
-from stroi.pipeline.splits import divide
+from stroi.pipeline.index.ledger import read_ledger
+from stroi.pipeline.index.splits import divide
+from stroi.pipeline.index.table import read_index
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.load import load_profile
+from stroi.pipeline.params.profile import IndexParams
 from stroi.stages.index import build_index
-from stroi.stages.joints import build_joints
+from stroi.stages.skeletons3d import build_joints
 
 ROOT = Path(__file__).resolve().parents[3]
 LABELS = "8,119,219,2\n51,300,420,1\n1,500,560,2\n"

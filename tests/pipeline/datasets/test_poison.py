@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import csv
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from poisoned import CASES, SAME, Case
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files import digest, sha256_file, write_atomic
+from stroi.cache.files.atomic import digest, sha256_file, write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
 from stroi.cache.weights import read_weights
 from stroi.pipeline.datasets import ADAPTERS
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, Sample, read_index
-from stroi.pipeline.params import RunParams
-from stroi.pipeline.profile import (
+from stroi.pipeline.index.table import Index, Sample, read_index
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.load import RunParams
+from stroi.pipeline.params.profile import (
     GcnParams,
     IndexParams,
     JointParams,
@@ -35,15 +35,12 @@ from stroi.pipeline.profile import (
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, resnet, weights
 from stroi.stages.index import build_index
-from stroi.stages.joints import build_joints
-from stroi.stages.training.division import parts_of
-from stroi.stages.training.seeds import seed_folder
-from stroi.stages.training.skeletons import open_clips
+from stroi.stages.skeletons3d import build_joints
+from stroi.stages.training.inputs import open_clips
+from stroi.stages.training.outputs import seed_folder
+from stroi.stages.training.run_split import parts_of
 from stroi.trainer.config import Mode, Schedule
-from stroi.trainer.resnet import BasicBlock
-
-sys.path.insert(0, str(Path(__file__).parent))
-from poisoned import CASES, SAME, Case
+from stroi.trainer.models.resnet import BasicBlock
 
 QUICK = Schedule(epochs=1, batch_size=2, lr=0.05)
 CELL = 4
@@ -153,8 +150,8 @@ def _learn(
 @pytest.fixture(autouse=True)
 def _thin(monkeypatch: pytest.MonkeyPatch) -> None:
     """ResNet18 with two thin stages instead of four: what it learns from is what matters here."""
-    monkeypatch.setattr("stroi.trainer.resnet.WIDTHS", (8, 8))
-    monkeypatch.setattr("stroi.trainer.resnet.DEPTHS", {"resnet18": (BasicBlock, (2, 2))})
+    monkeypatch.setattr("stroi.trainer.models.resnet.WIDTHS", (8, 8))
+    monkeypatch.setattr("stroi.trainer.models.resnet.DEPTHS", {"resnet18": (BasicBlock, (2, 2))})
 
 
 def test_every_adapter_is_here() -> None:

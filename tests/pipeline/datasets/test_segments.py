@@ -22,7 +22,7 @@ from stroi.pipeline.datasets.segments import (
     overlap_notes,
     split_lines,
 )
-from stroi.pipeline.index import Sample
+from stroi.pipeline.index.table import Sample
 
 VIDEO = Listed("0002-L", "0002-L.avi", "", camera="L", group="0002")
 

@@ -10,12 +10,12 @@ from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets import ADAPTERS, Listed
 from stroi.pipeline.datasets import smarthome_untrimmed as untrimmed
 from stroi.pipeline.datasets.smarthome import CLASSES, TRAIN_PERSONS, VIEW_CLASSES
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Sample, read_index
-from stroi.pipeline.ledger import read_ledger
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.profile import IndexParams
-from stroi.pipeline.splits import divide
+from stroi.pipeline.index.ledger import read_ledger
+from stroi.pipeline.index.splits import divide
+from stroi.pipeline.index.table import Sample, read_index
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.load import load_profile
+from stroi.pipeline.params.profile import IndexParams
 from stroi.stages.index import build_index
 
 ROOT = Path(__file__).resolve().parents[3]

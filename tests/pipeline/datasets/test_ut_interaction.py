@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from ut_files import write_set
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets import ADAPTERS, Listed
-from stroi.pipeline.index import Index, Sample
-from stroi.pipeline.params import load_profile
-from stroi.pipeline.splits import check_parts, divide
+from stroi.pipeline.index.splits import check_parts, divide
+from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.params.load import load_profile
 
 LIST = ADAPTERS["ut-interaction"]
 

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from stroi.cache.layouts import roi_joints
-from stroi.stages.demo.plan import OBJECT_PAIRS, PAIRS, DemoClip, plan_demo
+from stroi.stages.demo.clips import OBJECT_PAIRS, PAIRS, DemoClip, plan_demo
 from stroi.stages.demo.render import draw_frames, known_joints
-from stroi.stages.pose.movenet import MoveNet
+from stroi.stages.pose.estimators.movenet import MoveNet
 
 CLIPS = {clip.sample_id: clip for clip in plan_demo(seed=0)}
 ROWS = list(roi_joints())

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stroi.stages.demo.acting import phases
 from stroi.stages.demo.body import arm_lengths, leg_lengths, reach
 from stroi.stages.demo.camera import DISTANCE, Camera, camera
+from stroi.stages.demo.clips import MOTION_PAIRS, PAIRS, plan_demo
 from stroi.stages.demo.motions import MOTIONS
-from stroi.stages.demo.nuisance import TICKS, Nuisance, draw_nuisance
-from stroi.stages.demo.plan import MOTION_PAIRS, PAIRS, plan_demo
+from stroi.stages.demo.pose_parts import phases
+from stroi.stages.demo.randomisation import TICKS, Nuisance, draw_nuisance
 
 NUISANCE = draw_nuisance(plan_demo(seed=0)[0])
 

@@ -14,7 +14,7 @@ import pytest
 
 from stroi.cache.errors import StroiError
 from stroi.cache.skeletons import decode_skeletons, encode_skeletons
-from stroi.stages.demo.plan import MOTION_PAIRS, OBJECT_PAIRS, PAIRS, DemoClip, plan_demo
+from stroi.stages.demo.clips import MOTION_PAIRS, OBJECT_PAIRS, PAIRS, DemoClip, plan_demo
 from stroi.stages.demo.render import draw_frames, known_joints, render_clip
 
 CLIPS = {clip.sample_id: clip for clip in plan_demo(seed=0, frames=(30, 36))}
@@ -23,7 +23,7 @@ DEFAULT = plan_demo(seed=0)
 RENDER = """
 import hashlib, sys
 from pathlib import Path
-from stroi.stages.demo.plan import plan_demo
+from stroi.stages.demo.clips import plan_demo
 from stroi.stages.demo.render import render_clip
 clips = {clip.sample_id: clip for clip in plan_demo(seed=0, frames=(30, 36))}
 for name in sys.argv[2:]:

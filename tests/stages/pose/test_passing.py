@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-from stroi.stages.pose.movenet import MoveNet
-from stroi.stages.pose.subjects import main_persons
-from stroi.stages.pose.tracking import track
-
-sys.path.insert(0, str(Path(__file__).parent))
 from passing import FPS, Way, estimated, passing, swaps
+
+from stroi.stages.pose.estimators.movenet import MoveNet
+from stroi.stages.pose.tracking.person_selection import main_persons
+from stroi.stages.pose.tracking.tracking import track
 
 
 @pytest.mark.parametrize("way", ["cross", "return"])

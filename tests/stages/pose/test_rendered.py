@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from stroi.cache.layouts import ROI_ROWS, roi_joints
 from stroi.cache.skeletons import Clip
-from stroi.stages.demo.plan import plan_demo
+from stroi.stages.demo.clips import plan_demo
 from stroi.stages.demo.render import render_clip
-from stroi.stages.pose.movenet import MoveNet
-from stroi.stages.pose.subjects import main_persons
-from stroi.stages.pose.tracking import track
-from stroi.stages.video import read_frames
+from stroi.stages.pose.estimators.movenet import MoveNet
+from stroi.stages.pose.tracking.person_selection import main_persons
+from stroi.stages.pose.tracking.tracking import track
+from stroi.stages.video.reader import read_frames
 
 
 def hits(found: NDArray[np.float32], truth: Clip) -> NDArray[np.bool_]:

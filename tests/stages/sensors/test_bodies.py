@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ntu_people import Joints, colour, furniture, person
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.pipeline.datasets.ntu_skeleton import Body, NtuSkeleton
 from stroi.stages.sensors.bodies import (
     MAX_BODIES,
     MAX_GAP,
@@ -23,9 +20,7 @@ from stroi.stages.sensors.bodies import (
     motion,
     wide_share,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "pipeline" / "datasets"))
-from ntu_people import Joints, colour, furniture, person
+from stroi.stages.sensors.ntu_skeleton import Body, NtuSkeleton
 
 T = 40
 EVERY = range(T)

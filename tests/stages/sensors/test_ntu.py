@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ntu_people import furniture, person, skeleton_lines
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.sensors import READERS
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "pipeline" / "datasets"))
-from ntu_people import furniture, person, skeleton_lines
 
 T = 24
 A, B, C = 72057594037944738, 72057594037944739, 72057594037944740

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nucla_files import joints, write_skeleton
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.joints import JointClip, encode_joints
+from stroi.cache.skeletons3d import JointClip, encode_joints
 from stroi.stages.sensors import READERS
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "pipeline" / "datasets"))
-from nucla_files import joints, write_skeleton
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = ROOT.parent / "shared" / "data" / "nucla_skeletons" / "all_sqe.tar.gz"

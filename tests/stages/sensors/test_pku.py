@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stroi.cache.digests import sha256_file
 from stroi.cache.errors import ClipRejected
-from stroi.cache.joints import JointCache
-from stroi.pipeline.fanout import Workers
-from stroi.pipeline.index import Index, Sample
-from stroi.pipeline.profile import JointParams
-from stroi.stages.joints import build_joints
+from stroi.cache.files.digests import sha256_file
+from stroi.cache.skeletons3d import JointCache
+from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.profile import JointParams
 from stroi.stages.sensors import READERS
 from stroi.stages.sensors.pku import read_segment
+from stroi.stages.skeletons3d import build_joints
 
 T = 60
 

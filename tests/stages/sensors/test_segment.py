@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.joints import JointClip
+from stroi.cache.skeletons3d import JointClip
 from stroi.stages.sensors.segment import part
 
 PATH = Path("folder") / "a.json"

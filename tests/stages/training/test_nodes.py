@@ -9,13 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from trained_project import RUN, project
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "trainer"))
 from resnet_team import free_port
 from small_inputs import mosaic_cache
+from trained_project import RUN, project
 
 
 def _more_seeds(root: Path) -> None:

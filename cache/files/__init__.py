@@ -1,0 +1,1 @@
+"""Files on disk: written atomically, staged, locked, opened and digested with care."""

@@ -1,0 +1,1 @@
+"""Compressed mosaics: codecs, picture headers, the compact form of a shard."""

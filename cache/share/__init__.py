@@ -1,0 +1,1 @@
+"""Sharing a cache: convert, archive, data card, publish, receive, compare."""

@@ -1,0 +1,188 @@
+"""Take in a cache that somebody else published: copied first, checked there, placed last.
+
+Nothing of the source is trusted or read twice: the copy, which nobody else can enter, is what is
+checked and what gets the target's name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.files.disk import writing
+from stroi.cache.files.staging import new_file, place, private_folder, refuse_existing
+from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
+from stroi.cache.manifest import (
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    manifest_limit,
+    read_manifest,
+)
+from stroi.cache.problems import raise_first
+from stroi.cache.share.card import PUBLISHED, read_card
+from stroi.cache.share.convert import unpack
+from stroi.cache.share.info import manifest_sha256
+from stroi.cache.share.sources import REMEDY, Source, open_source, refuse_file
+from stroi.cache.storage.schema import MAX_FILE_BYTES
+from stroi.cache.verify import OnFile, find_problems
+
+_SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}\.h5")
+_KNOWN = PUBLISHED | {MANIFEST_NAME, LEDGER_NAME}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What `import_cache` did.
+
+    Attributes:
+        manifest: Manifest of the cache that was received.
+        manifest_sha256: SHA-256 of its ``manifest.json``.
+        card: Its card, as the sender wrote it; None if it has none.
+        placed: Whether the target is new; otherwise the same cache was there already.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    card: dict[str, Any] | None
+    placed: bool
+
+
+def _silently(manifest: Manifest) -> AbstractContextManager[OnFile | None]:
+    return nullcontext()
+
+
+def import_cache(
+    source: Path,
+    target: Path,
+    *,
+    expect: str = "",
+    unpacked: bool = False,
+    jobs: int = 1,
+    check: Callable[[Path, Manifest], None] = lambda folder, manifest: None,
+    watch: Callable[[Manifest], AbstractContextManager[OnFile | None]] = _silently,
+    on_sample: Callable[[int], None] = lambda count: None,
+) -> Imported:
+    """Check a received cache and place it under `target`, whole or not at all.
+
+    Args:
+        source: A folder, or an archive that `stroi.cache.share.publish.export_cache` wrote.
+        target: Where to place it. It may be there already if it is the same cache.
+        expect: SHA-256 that its ``manifest.json`` must have; empty takes any.
+        unpacked: Whether a compact cache shall be placed in the training form.
+        jobs: How many processes check.
+        check: Called with the checked copy before anything is placed; may refuse.
+        watch: Given the manifest that is checked, a context of what `stroi.cache.verify.verify`
+            shall call with each file.
+        on_sample: Called with the number of samples that were unpacked since the last call.
+
+    Raises:
+        ParamsError: ``TARGET_EXISTS`` if something else is there.
+        RefusedInput: ``EXPECT``, ``IMPORT_OPEN``, ``IMPORT_FILE``, ``MANIFEST_MISSING``,
+            ``ARCHIVE_*``, ``CARD``, the first problem that `verify` finds, or as `check`.
+        StroiError: If the disk is full or read-only.
+    """
+    with (
+        open_source(source) as found,
+        private_folder(target, found.size) as private,
+        _retold(private / "received", source) as folder,
+    ):
+        folder.mkdir()
+        manifest = _take_manifest(found, folder, expect)
+        sha256 = manifest_sha256(folder)
+        if os.path.lexists(target) and not unpacked:
+            _refuse_other(target, sha256, jobs)
+            check(target, manifest)
+            return Imported(manifest, sha256, read_card(target), placed=False)
+        _take_rest(found, manifest, folder, target)
+        with watch(manifest) as on_file:
+            raise_first(list(find_problems(folder, manifest, jobs, on_file=on_file)))
+        card = read_card(folder)
+        check(folder, manifest)
+        made = folder
+        if unpacked and manifest.kind == "mosaics_compact":
+            made = private / "unpacked"
+            unpack(folder, made, on_sample=on_sample)
+        if os.path.lexists(target):
+            _refuse_other(target, manifest_sha256(made), jobs)
+            return Imported(manifest, sha256, card, placed=False)
+        place(made, target)
+    return Imported(manifest, sha256, card, placed=True)
+
+
+def _refuse_other(target: Path, sha256: str, jobs: int) -> None:
+    """Refuse a target that is there unless it is the cache with that manifest, undamaged."""
+    try:
+        same = manifest_sha256(target) == sha256
+    except RefusedInput:
+        same = False
+    if not same:
+        refuse_existing(target)
+    raise_first(list(find_problems(target, read_manifest(target), jobs)))
+
+
+def _take_manifest(found: Source, folder: Path, expect: str) -> Manifest:
+    for name in found.members:
+        if name not in _KNOWN and not _SHARD.fullmatch(name):
+            raise refuse_file(f"{found.where}: {name!a} does not belong in a cache")
+    if MANIFEST_NAME not in found.members:
+        raise RefusedInput(
+            "MANIFEST_MISSING", f"{found.where} has no {MANIFEST_NAME}", remedy=REMEDY
+        )
+    member = found.members[MANIFEST_NAME]
+    weight = found.stored - member.size
+    if member.size > manifest_limit(weight):
+        raise RefusedInput(
+            "MANIFEST", f"{found.where}: its manifest has {member.size} bytes", remedy=REMEDY
+        )
+    with new_file(folder / MANIFEST_NAME) as out:
+        sha256 = found.copy(member, out)
+    if expect and sha256 != expect:
+        raise RefusedInput(
+            "EXPECT",
+            f"{found.where}: the SHA-256 of its manifest is {sha256}, want {expect}",
+            remedy="this is another cache or another version of it: ask the sender",
+        )
+    return read_manifest(folder, weight=weight)
+
+
+def _take_rest(found: Source, manifest: Manifest, folder: Path, target: Path) -> None:
+    """Copy what the manifest lists; its sizes come first, so that nothing large comes for free."""
+    sizes = {entry.name: entry.bytes for entry in manifest.files}
+    for name, member in found.members.items():
+        # Manifests of schema 1.0 do not list the ledger; `verify` judges all of them.
+        listed = sizes.get(name, min(member.size, MAX_MANIFEST_BYTES))
+        if name != MANIFEST_NAME and member.size != listed:
+            raise refuse_file(f"{found.where}: {name} has {member.size} bytes, not {listed}")
+        limit = MAX_FILE_BYTES if name.endswith(".h5") else MAX_TABLE_BYTES
+        if member.size > limit:
+            raise refuse_file(f"{found.where}: {name} has {member.size} bytes, allowed are {limit}")
+    if found.size > shutil.disk_usage(folder).free:
+        with writing(target, found.size):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for name, member in found.members.items():
+        if name != MANIFEST_NAME:
+            with new_file(folder / name) as out:
+                found.copy(member, out)
+
+
+@contextmanager
+def _retold(copy: Path, source: Path) -> Iterator[Path]:
+    """Give refusals within the block the source's name instead of its copy's."""
+    try:
+        yield copy
+    except RefusedInput as error:
+        message, *details = (
+            text.replace(str(copy), str(source)) for text in (error.message, *error.details)
+        )
+        raise RefusedInput(
+            error.code, message, remedy=error.remedy, details=tuple(details)
+        ) from error

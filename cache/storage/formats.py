@@ -1,0 +1,101 @@
+"""The files of stroi, declared: the writer, the reader and the checks follow from these.
+
+Legend: N clips, F frames of all clips one after the other, H and W mosaic height and width in
+pixels, K rows (ROI joints), C columns (sampled frames), V joints, L classes. A mosaic shows 2
+persons at most; a skeleton file holds 2 bodies of 25 joints (BODY_25) with x, y, confidence, a
+joint file 2 bodies of V joints with x, y, z. In a compact file F counts the bytes of all blobs.
+docs/cache-format.md says what each field means.
+"""
+
+from __future__ import annotations
+
+from stroi.cache.storage.schema import ID_FIELD, Field, Format
+
+MAX_SIDE = 4096
+"""Longest side in px of a picture in a blob."""
+
+MAX_CLASS_BYTES = 256
+"""Longest name of a class, in UTF-8."""
+
+MAX_BLOB_BYTES = 2 * 3 * MAX_SIDE**2
+"""Longest blob."""
+
+ABOUT_MOSAICS = (
+    ID_FIELD,
+    Field("person_count", "|i1", ("N",), low=1, high=2),
+    Field("frame_index", "<i4", ("N", "C"), low=0),
+    Field("box", "<f4", ("N", 2, "C", "K", 4)),
+    Field("confidence", "<f4", ("N", 2, "C", "K"), low=0),
+    Field("valid", "|u1", ("N", 2, "C", "K"), low=0, high=1),
+)
+"""What both forms of mosaics hold beside the pixels."""
+
+MOSAICS = Format(
+    "mosaics",
+    (*ABOUT_MOSAICS, Field("mosaic", "|u1", ("N", "H", "W", 3))),
+    multiples=(("H", "K"), ("W", "C")),
+)
+
+MOSAICS_COMPACT = Format(
+    "mosaics_compact",
+    (
+        *ABOUT_MOSAICS,
+        Field("height", "<i4", ("N",), low=1, high=MAX_SIDE),
+        Field("width", "<i4", ("N",), low=1, high=MAX_SIDE),
+        Field("origin_sha256", "S64", ("N",)),
+        Field("blob_bytes", "<i4", ("N",), low=1, high=MAX_BLOB_BYTES),
+        Field("blob", "|u1", ("F",)),
+    ),
+    lengths="blob_bytes",
+)
+
+SKELETONS = Format(
+    "skeletons",
+    (
+        ID_FIELD,
+        Field("frame_count", "<i4", ("N",), low=1),
+        Field("person_count", "|i1", ("N",), low=1, high=2),
+        Field("width", "<i4", ("N",), low=1),
+        Field("height", "<i4", ("N",), low=1),
+        Field("fps", "<f8", ("N",), low=0),
+        Field("keypoints", "<f4", ("F", 2, 25, 3)),
+    ),
+    lengths="frame_count",
+)
+
+JOINTS = Format(
+    "joints",
+    (
+        ID_FIELD,
+        Field("frame_count", "<i4", ("N",), low=1),
+        Field("person_count", "|i1", ("N",), low=1, high=2),
+        Field("fps", "<f8", ("N",), low=0),
+        Field("layout", "S16", ("N",)),
+        Field("position", "<f4", ("F", 2, "V", 3)),
+        Field("state", "|u1", ("F", 2, "V"), low=0, high=2),
+    ),
+    lengths="frame_count",
+)
+
+WEIGHTS = Format(
+    "weights",
+    (
+        ID_FIELD,
+        Field("joint", "<f4", ("N", 2, "V"), low=0),
+        Field("row", "<f4", ("N", 2, "K"), low=0),
+    ),
+)
+
+SCORES = Format(
+    "scores",
+    (
+        ID_FIELD,
+        Field("logits", "<f4", ("N", "L")),
+        Field("class_name", f"U{MAX_CLASS_BYTES}", ("L",)),
+    ),
+)
+
+FORMATS: dict[str, Format] = {
+    fmt.kind: fmt for fmt in (MOSAICS, MOSAICS_COMPACT, SKELETONS, JOINTS, WEIGHTS, SCORES)
+}
+"""Format of the ``.h5`` files of each kind of folder."""

@@ -1,0 +1,1 @@
+"""The index of a data set: table, splits, leaks, checks."""

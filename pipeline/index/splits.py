@@ -1,0 +1,184 @@
+"""Which clips train, which validate and which test: rules over columns of the index.
+
+No rule looks at a label, a picture or a skeleton, nor at which clips survived preprocessing: a
+clip is on the same side for every branch, whatever became of the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stroi.cache.errors import ParamsError
+from stroi.pipeline.index.folds import folds_of
+from stroi.pipeline.index.leaks import SIDES, check_classes, check_sides
+from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.params.profile import Fold, Split, Validation
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Sample ids of the parts, each sorted.
+
+    Attributes:
+        train: Clips to train with.
+        test: Clips to measure with, and for nothing else.
+        validation: Training clips that are held out; () if the split names none.
+        division: Digest of the side of every clip of the index, usable or not.
+    """
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    division: str = ""
+
+
+def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) -> Parts:
+    """Divide the usable clips by `split`.
+
+    Args:
+        samples: All clips of the index.
+        split: The rule. Values it names on neither side belong to the side it leaves out.
+        usable: Ids that survived preprocessing.
+
+    Raises:
+        ParamsError: ``SPLIT_VALUE`` if the rule names a value that no clip has, ``SPLIT_UNKNOWN``
+            if a clip's value is not known, ``SPLIT_FOLD`` if there are more folds than values,
+            ``SPLIT_LEAVE_OUT`` if it leaves out what is no training clip, ``SPLIT_EMPTY`` if a
+            part is empty.
+        RefusedInput: ``SPLIT_LEAK`` if a video or a skeleton is on two sides under two ids.
+    """
+    everyone = sorted(samples, key=lambda sample: sample.id)
+    sides = _sides(everyone, split)
+    check_sides(everyone, sides, split)
+    kept = set(usable)
+    found = {side: tuple(sorted(ids & kept)) for side, ids in sides.items()}
+    parts = Parts(found["train"], found["test"], found["validation"], _digest(sides))
+    wanted = ("train", "test") if split.validation is None else tuple(SIDES)
+    if not all(found[side] for side in wanted):
+        counts = ", ".join(f"{len(found[side])} {SIDES[side]}" for side in wanted)
+        raise ParamsError(
+            "SPLIT_EMPTY",
+            f"the split by {split.by} leaves {' and '.join(counts.rsplit(', ', 1))} clips",
+            remedy="name other values in splits of the profile",
+        )
+    return parts
+
+
+def check_parts(index: Index, parts: Parts, split: Split) -> None:
+    """What every training asserts about the parts it is given, however they came about.
+
+    Raises:
+        RefusedInput: ``SPLIT_LEAK`` if an id, a value of the split's column, a video or a
+            skeleton is on two sides; ``ID_UNKNOWN`` if a clip is not in the index.
+        ParamsError: ``SPLIT_CLASS`` if a class is tested and never trained.
+    """
+    sides = {side: getattr(parts, side) for side in SIDES}
+    check_classes(index, sides)
+    check_sides(index.samples, sides, split)
+
+
+def _sides(samples: list[Sample], split: Split) -> dict[str, set[str]]:
+    """Ids of each side, before anyone asks which are usable."""
+    if split.fold is not None:
+        test = _in_fold(samples, split.by, split.fold)
+        train = {sample.id for sample in samples} - test
+    else:
+        train, test = _named(samples, split)
+    held = set[str]()
+    if split.validation is not None:
+        own = [sample for sample in samples if sample.id in train]
+        held = _held_out(own, split.validation)
+    sides = {"train": train - held, "validation": held, "test": test}
+    _check_left_out(split.leave_out, sides)
+    sides["train"] -= set(split.leave_out)
+    return sides
+
+
+def _check_left_out(ids: Iterable[str], sides: Mapping[str, set[str]]) -> None:
+    """What a network is judged by may not be picked by hand."""
+    for name in sorted(set(ids) - sides["train"]):
+        side = next((SIDES[side] for side, members in sides.items() if name in members), None)
+        raise ParamsError(
+            "SPLIT_LEAVE_OUT",
+            f"{name!a} cannot be left out: it is "
+            + (f"a {side} clip" if side else "on no side of the split"),
+            remedy="name training clips alone in leave_out",
+        )
+
+
+def _named(samples: list[Sample], split: Split) -> tuple[set[str], set[str]]:
+    """Training and test ids of a rule that names values."""
+    values = _values(samples, split.by)
+    _check_named((*(split.train or ()), *(split.test or ())), values, split.by, "clip", "index")
+    if split.train is None or split.test is None:
+        _check_known(values, split.by, allowed=(*(split.train or ()), *(split.test or ())))
+    train = {name for name, value in values.items() if _belongs(value, split.train, split.test)}
+    test = {name for name, value in values.items() if _belongs(value, split.test, split.train)}
+    return train, test
+
+
+def _belongs(value: str, named: tuple[str, ...] | None, other: tuple[str, ...] | None) -> bool:
+    return value in named if named is not None else value not in (other or ())
+
+
+def _held_out(samples: list[Sample], rule: Validation) -> set[str]:
+    """Ids that validate, of training clips."""
+    if rule.fold is not None:
+        return _in_fold(samples, rule.by, rule.fold)
+    values, wanted = _values(samples, rule.by), rule.values or ()
+    _check_named(wanted, values, rule.by, "training clip", "training side")
+    _check_known(values, rule.by, allowed=wanted)
+    return {name for name, value in values.items() if value in wanted}
+
+
+def _in_fold(samples: list[Sample], by: str, fold: Fold) -> set[str]:
+    """Ids of one fold of `samples`."""
+    values = _values(samples, by)
+    _check_known(values, by)
+    sizes = Counter(values.values())
+    number, count = fold
+    if count > len(sizes):
+        raise ParamsError(
+            "SPLIT_FOLD",
+            f"{count} folds by {by}, but only {len(sizes)} values to divide",
+            remedy=f"make it {len(sizes)} folds or fewer",
+        )
+    folds = folds_of(sizes, count, shuffled=by == "id")
+    return {name for name, value in values.items() if folds[value] == number}
+
+
+def _values(samples: list[Sample], by: str) -> dict[str, str]:
+    return {sample.id: str(getattr(sample, by)) for sample in samples}
+
+
+def _check_named(
+    named: Iterable[str], values: Mapping[str, str], by: str, of_what: str, where: str
+) -> None:
+    unknown = sorted(set(named) - set(values.values()))
+    if unknown:
+        there = sorted(set(values.values()))
+        shown = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if there[20:] else "")
+        raise ParamsError(
+            "SPLIT_VALUE",
+            f"no {of_what} has {by} {unknown[0]!a}",
+            remedy=f"the {where} has: {shown}",
+        )
+
+
+def _check_known(values: Mapping[str, str], by: str, *, allowed: Iterable[str] = ()) -> None:
+    """Refuse to put a clip on a side because nothing is known of it."""
+    odd = [name for name, value in values.items() if not value and "" not in allowed]
+    if odd:
+        raise ParamsError(
+            "SPLIT_UNKNOWN",
+            f"the {by} of {len(odd)} clips is not known, first {odd[0]}",
+            remedy=f"fill in the table's {by} column, or divide by another one",
+        )
+
+
+def _digest(sides: Mapping[str, set[str]]) -> str:
+    lines = sorted(f"{name}\0{side}\n" for side, ids in sides.items() for name in ids)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Parallel maps over clips, with progress."""

@@ -1,0 +1,1 @@
+"""params.yaml and profiles: one frozen model per stage, read strictly."""

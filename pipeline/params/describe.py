@@ -1,0 +1,39 @@
+"""All params with their defaults and meanings, as a profile that could be saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from stroi.pipeline.params.profile import Profile
+
+
+def describe_profile() -> str:
+    """A commented profile in YAML that holds every key with its default."""
+    return "\n".join(_lines(Profile(), 0)) + "\n"
+
+
+def _lines(group: BaseModel, depth: int) -> Iterator[str]:
+    pad = "  " * depth
+    for name, field in type(group).model_fields.items():
+        value = getattr(group, name)
+        if isinstance(value, BaseModel):
+            yield ("" if depth else "\n") + f"{pad}# {_summary(value)}"
+            yield f"{pad}{name}:"
+            yield from _lines(value, depth + 1)
+            continue
+        if field.description:
+            yield from (f"{pad}# {line}" for line in field.description.splitlines())
+        yield f"{pad}{name}: {json.dumps(value, default=list)}{_choices(group, name)}"
+
+
+def _summary(group: BaseModel) -> str:
+    return (type(group).__doc__ or "").splitlines()[0]
+
+
+def _choices(group: BaseModel, name: str) -> str:
+    schema = type(group).model_json_schema()["properties"][name]
+    allowed = schema.get("enum")
+    return f" # one of: {', '.join(map(str, allowed))}" if allowed else ""

@@ -1,0 +1,240 @@
+"""Reading params.yaml and profiles: strict YAML, every mistake reported at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from stroi.cache.errors import ParamsError
+from stroi.pipeline.params.profile import Plan, Profile, Run
+from stroi.pipeline.params.yaml import Document, append, edit_yaml, printable, read_yaml
+
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
+
+_SHOWN = 50
+_SPARSE = "its graph network sees the skeletons, which skeletons.frames leaves full of gaps"
+_SPARSE_REMEDY = "set skeletons.frames to all in the data set's profile"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class RunParams:
+    """One run with the params of its data set."""
+
+    name: str
+    run: Run
+    profile: Profile
+
+
+def parse(model: type[Model], path: Path) -> tuple[Model | None, list[str]]:
+    """Read `path` as `model`.
+
+    Returns:
+        The params, or None with one line per mistake: ``file:line: key: what; fix``.
+
+    Raises:
+        ParamsError: If the file cannot be read or is not YAML.
+    """
+    document = read_yaml(path)
+    try:
+        return model.model_validate_json(json.dumps(document.value)), []
+    except ValidationError as error:
+        found = sorted(
+            (_place(document, detail), _explain(path, document, detail))
+            for detail in error.errors()
+        )
+        # The branches of a union may find the same mistake twice.
+        return None, list(dict.fromkeys(text for _, text in found))
+
+
+def _known(document: Document, detail: ErrorDetails) -> tuple[str, ...]:
+    """The longest part of a mistake's key path that stands in the file."""
+    at = tuple(str(part) for part in detail["loc"])
+    while at and at not in document.lines:
+        at = at[:-1]
+    return at
+
+
+def _place(document: Document, detail: ErrorDetails) -> int:
+    return document.lines.get(_known(document, detail), 1)
+
+
+def _explain(path: Path, document: Document, detail: ErrorDetails) -> str:
+    where = f"{path}:{_place(document, detail)}"
+    if detail["type"] == "missing":
+        return f"{where}: {'.'.join(map(str, detail['loc']))}: missing; add it"
+    at = _known(document, detail)
+    key = printable(".".join(at)) or "file"
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: {key}: unknown key; remove it or correct its spelling"
+    got = detail["input"]
+    message = printable(detail["msg"].removeprefix("Value error, "), 300)
+    shown = "" if isinstance(got, dict) else f", got {printable(repr(got))}"
+    return f"{where}: {key}: {message}{shown}{_hint(got, document.texts.get(at, ''), detail)}"
+
+
+def _hint(got: object, written: str, detail: ErrorDetails) -> str:
+    """What to write instead where YAML reads something else than it seems to say."""
+    if isinstance(got, (bool, int, float)) and detail["type"] == "string_type":
+        return f"; put it in quotes: '{printable(written)}'"
+    if isinstance(got, str) and detail["type"] == "bool_type":
+        return "; write true or false"
+    if got is None:
+        return "; give a value or remove the key"
+    return ""
+
+
+def _complain(problems: list[str]) -> None:
+    if problems:
+        noun = "mistake" if len(problems) == 1 else "mistakes"
+        raise ParamsError(
+            "PARAMS",
+            f"{len(problems)} {noun} in the params, the first at {problems[0]}",
+            remedy="nothing was run",
+            details=_listed(problems) if len(problems) > 1 else (),
+        )
+
+
+def _listed(problems: list[str]) -> tuple[str, ...]:
+    hidden = len(problems) - _SHOWN
+    more = (f"and {hidden} more mistakes",) if hidden > 0 else ()
+    return (*problems[:_SHOWN], *more)
+
+
+def _require(model: type[Model], path: Path) -> Model:
+    params, problems = parse(model, path)
+    _complain(problems)
+    if params is None:
+        raise ParamsError("PARAMS", f"{path} could not be read", remedy="mend the file")
+    return params
+
+
+def check_name(name: str) -> str:
+    """`name`, if it can stand in a shell line.
+
+    Raises:
+        ParamsError: If it has other characters than letters, digits, ``_`` and ``-``.
+    """
+    if not NAME.fullmatch(name):
+        raise ParamsError(
+            "PARAMS_NAME",
+            f"{name!a} cannot name a data set or a run",
+            remedy="use letters, digits, '_' and '-' only",
+        )
+    return name
+
+
+def load_profile(root: Path, dataset: str) -> Profile:
+    """The params of `dataset`.
+
+    Raises:
+        ParamsError: Listing every mistake in its profile.
+    """
+    path = root / "profiles" / f"{check_name(dataset)}.yaml"
+    return _require(Profile, path)
+
+
+def load_plan(root: Path) -> Plan:
+    """What `dvc repro` builds in the project at `root`.
+
+    Raises:
+        ParamsError: Listing every mistake in params.yaml.
+    """
+    return _require(Plan, root / "params.yaml")
+
+
+def load_run(root: Path, name: str) -> RunParams:
+    """One run of params.yaml with its data set's params.
+
+    Raises:
+        ParamsError: Listing every mistake in params.yaml and in the profile, or if there is no
+            such run or split, or its skeletons are looked for in some frames only.
+    """
+    check_name(name)
+    path, plan = root / "params.yaml", load_plan(root)
+    if name not in plan.runs:
+        known = ", ".join(sorted(plan.runs)) or "none"
+        raise ParamsError(
+            "PARAMS_RUN", f"{path} has no run {name!a}", remedy=f"its runs are: {known}"
+        )
+    run = plan.runs[name]
+    profile = load_profile(root, run.dataset)
+    if run.split not in profile.splits:
+        known = ", ".join(sorted(profile.splits)) or "none"
+        raise ParamsError(
+            "PARAMS_SPLIT",
+            f"run {name}: profiles/{run.dataset}.yaml has no split {run.split!a}",
+            remedy=f"its splits are: {known}",
+        )
+    if _is_too_sparse(run, profile):
+        raise ParamsError("PARAMS_SPARSE", f"run {name}: {_SPARSE}", remedy=_SPARSE_REMEDY)
+    return RunParams(name, run, profile)
+
+
+def _is_too_sparse(run: Run, profile: Profile) -> bool:
+    return run.input == "skeletons" and profile.skeletons.frames == "sampled"
+
+
+def add_to_params(root: Path, dataset: str, runs: Mapping[str, Run], *, sensor: bool) -> Plan:
+    """Add a data set and its runs to the params.yaml of a project; what is there already stays.
+
+    Args:
+        root: The project.
+        dataset: Name of the data set.
+        runs: Runs to add by name. A run that is there is left as it is.
+        sensor: Whether the data set has joints of a sensor.
+
+    Returns:
+        The plan with them.
+
+    Raises:
+        ParamsError: As `load_plan`.
+    """
+    plan = load_plan(root)
+    lists = {"datasets": plan.datasets} | ({"sensors": plan.sensors} if sensor else {})
+    keys = [key for key, there in lists.items() if dataset not in there]
+    new = {name: run for name, run in runs.items() if name not in plan.runs}
+    if keys or new:
+        with edit_yaml(root / "params.yaml") as content:
+            for key in keys:
+                append(content, key, dataset)
+            for name, run in new.items():
+                append(content, "runs", run.model_dump(), name)
+    return load_plan(root)
+
+
+def check_project(root: Path) -> Plan:
+    """Validate params.yaml and every profile it names.
+
+    Raises:
+        ParamsError: Listing every mistake of all files together.
+    """
+    plan = load_plan(root)
+    problems: list[str] = []
+    profiles: dict[str, Profile] = {}
+    used = dict.fromkeys((*plan.datasets, *(run.dataset for run in plan.runs.values())))
+    for dataset in used:
+        profile, found = parse(Profile, root / "profiles" / f"{check_name(dataset)}.yaml")
+        problems += found
+        if profile is not None:
+            profiles[dataset] = profile
+    for name, run in plan.runs.items():
+        check_name(name)
+        if run.dataset not in profiles:
+            continue
+        where = f"{root / 'params.yaml'}: runs.{name}"
+        if run.split not in profiles[run.dataset].splits:
+            problems.append(f"{where}.split: no split {run.split!r}")
+        if _is_too_sparse(run, profiles[run.dataset]):
+            problems.append(f"{where}.input: {_SPARSE}; {_SPARSE_REMEDY}")
+    _complain(problems)
+    return plan

@@ -1,0 +1,104 @@
+"""Params of what is trained and of its results: part of `stroi.pipeline.params.profile`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from stroi.pipeline.params.base import Group
+from stroi.trainer.config import (
+    Augment,
+    BatchNorm,
+    Count,
+    Feeding,
+    GcnSettings,
+    ResNetSettings,
+    Schedule,
+    Stream,
+    WantedPrecision,
+    WeightSettings,
+)
+
+
+class GcnParams(GcnSettings):
+    """The skeleton branch: an ST-GCN with eq. 3 (stage ``gcn``)."""
+
+    streams: Annotated[tuple[Stream, ...], Field(min_length=1)] = ("joint",)
+    """What networks see, one network each; the first one's features give the joint weights."""
+    stream_weights: tuple[Annotated[float, Field(ge=0.0)], ...] = ()
+    """Factor of each stream's logits in their sum; 1 each when empty."""
+    precision: WantedPrecision = "auto"
+    """Of training's convolutions and products; ``auto`` is bf16 where the device has it."""
+    test_draws: Annotated[Count, Field(le=256)] = 0
+    """Changed copies, as of `augment`, that a clip is scored in; their logits are averaged. 0
+    scores the clip as it is."""
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _draws_change_something(self) -> GcnParams:
+        if self.test_draws and self.augment == Augment():
+            raise ValueError(f"test_draws: {self.test_draws} without augment scores equal copies")
+        return self
+
+    @model_validator(mode="after")
+    def _streams_differ_and_are_weighed(self) -> GcnParams:
+        if len(set(self.streams)) < len(self.streams):
+            raise ValueError("streams: name each once")
+        if self.stream_weights and len(self.stream_weights) != len(self.streams):
+            raise ValueError(
+                f"{len(self.streams)} streams, {len(self.stream_weights)} stream_weights"
+            )
+        if self.stream_weights and not any(self.stream_weights):
+            raise ValueError("stream_weights: all 0 leave no scores")
+        return self
+
+
+class WeightParams(WeightSettings):
+    """Joint weights, eq. 4 (stage ``weights``)."""
+
+    scale: Literal["clip", "training"] = "clip"
+    """A clip's rows: scaled to mean 1, or divided by the training clips' mean over all rows, as
+    the trained graph network gives it; joint mode keeps that number while it trains on."""
+    precision: WantedPrecision = "fp32"
+    """Of the network's convolutions; ``bf16`` is twice as fast and changes the third digit."""
+
+
+class ResnetParams(Feeding, ResNetSettings):
+    """The RGB branch: a ResNet on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
+
+    precision: WantedPrecision = "auto"
+    """Of convolutions and products; ``auto`` is bf16 where the device has instructions for it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes a GPU if there is one."""
+    batch_norm: BatchNorm = "synchronised"
+    """Of several processes under torchrun: by the whole batch, as in one, or each by its part."""
+    start: str | None = None
+    """torchvision's `model` as a .safetensors or .pth file; from scratch when absent."""
+    start_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of that file; another one is refused. Any is taken when absent."""
+    schedule: Schedule = Schedule()
+
+
+def _alpha_is(value: object) -> str:
+    return "rule" if isinstance(value, str) else "weight"
+
+
+Alpha = Annotated[
+    # Told apart first, so that a wrong value is one mistake and not one for each kind.
+    Annotated[Annotated[float, Field(ge=0.0)], Tag("weight")]
+    | Annotated[Literal["validation"], Tag("rule")],
+    Discriminator(_alpha_is),
+]
+
+
+class EnsembleParams(Group):
+    """Summing the two branches' scores (stage ``ensemble``)."""
+
+    scores: Literal["logits", "softmax"] = "logits"
+    """What is summed."""
+    alpha: Alpha = 1.0
+    """Weight of the RGB branch, the skeleton branch has 1; ``validation`` chooses it on the
+    split's validation clips, for every seed and ensemble."""
+    pairs: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    """Pairs of classes to tell apart on their own, by a name for the pair (as in Fig. 1)."""

@@ -1,0 +1,1 @@
+"""Building shards: tasks, the content-addressed store, crashes."""

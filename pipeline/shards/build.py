@@ -1,0 +1,170 @@
+"""From clips to a folder of shards: fan-out, resume and quarantine, once for every stage.
+
+Clips are grouped by their ids. A group becomes one shard, whose key is the digest of all it was
+made from: kind, algorithm version, params, producer and each clip's inputs. Finished shards wait
+in a store outside the stage's out, because DVC deletes outs before a stage runs; the out gets hard
+links to them. So a killed run goes on where it stopped, one changed clip redoes one shard, params
+that come back find their shards again, and a stale shard cannot be picked up (docs/resume.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from stroi.cache.files.atomic import check_writable, link_or_copy, sweep_temporaries
+from stroi.cache.files.disk import writing
+from stroi.cache.files.locks import lock
+from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
+from stroi.pipeline.index.ledger import FILE as LEDGER
+from stroi.pipeline.index.ledger import Ledger, write_ledger
+from stroi.pipeline.parallel.executor import WorkerKilled, Workers, fan_out
+from stroi.pipeline.parallel.progress import announce
+from stroi.pipeline.shards.crashes import CRASHED, find_crashed
+from stroi.pipeline.shards.sharding import group_ids
+from stroi.pipeline.shards.store import Bench, Shard, ready_shard, shard_path
+from stroi.pipeline.shards.task import NOT_CONTENT, Job, Recipe
+
+__all__ = ["NOT_CONTENT", "STORE_LOCK", "Job", "Recipe", "build_shards"]
+
+Source = TypeVar("Source")
+Made = TypeVar("Made")
+Group = Sequence[Job[Source]]
+
+STORE_LOCK = "store.lock"
+"""In the store's locks: shared by all who build, held alone by who removes."""
+FRUITLESS = 2
+"""So many times in a row workers may die without a clip being to blame."""
+
+
+def build_shards(
+    out: Path,
+    recipe: Recipe[Source, Made],
+    jobs: Sequence[Job[Source]],
+    *,
+    clips_per_shard: int,
+    store: Path,
+    workers: Workers,
+) -> Ledger:
+    """Make every clip and leave a verified cache in `out`.
+
+    Args:
+        out: Folder of the cache. What else lies in it under our file names is removed.
+        recipe: What to make.
+        jobs: One per clip, in any order.
+        clips_per_shard: Mean size of a group, at most, see `group_ids`.
+        store: Folder of finished work.
+        workers: Who makes it.
+
+    Returns:
+        The ledger, which is also written to `out`.
+
+    Raises:
+        StroiError: If the disk fails; ``WORKER_KILLED`` if workers die and no clip is to blame.
+        OutputInUse: If the store is being pruned.
+    """
+    by_id = {job.id: job for job in jobs}
+    groups = [
+        [by_id[sample_id] for sample_id in group]
+        for group in group_ids({job.id: job.bytes for job in jobs}, clips_per_shard)
+    ]
+    check_writable(out)
+    with lock(store / "locks" / STORE_LOCK, shared=True):
+        for shelf in (recipe.kind, CRASHED):
+            check_writable(store / shelf)
+            sweep_temporaries(store / shelf)
+        shards = _make_all(recipe, groups, store, workers)
+        return _publish(out, recipe, shards, store, {job.id: job.inputs for job in jobs})
+
+
+def _make_all(
+    recipe: Recipe[Source, Made],
+    groups: Sequence[Group[Source]],
+    store: Path,
+    workers: Workers,
+) -> list[Shard]:
+    """Shards of all groups, in their order. Clips that crash a worker are left out."""
+    shards: dict[str, Shard] = {}
+    jobs = [job for group in groups for job in group]
+    bench = Bench(store, find_crashed(store, recipe, jobs))
+    fruitless = 0
+    while True:
+        by_key = {bench.key(recipe, group): group for group in groups}
+        missing = [by_key[key] for key in by_key if key not in shards]
+        try:
+            for shard in _make_missing(recipe, missing, bench, workers):
+                shards[shard.key] = shard
+            return [shards[key] for key in by_key]
+        except WorkerKilled:
+            crashed = find_crashed(store, recipe, jobs)
+            fruitless = 0 if len(crashed) > len(bench.crashed) else fruitless + 1
+            if fruitless > FRUITLESS:
+                raise
+            bench = replace(bench, crashed=crashed)
+            announce(recipe.kind, "a worker process was killed; going on")
+
+
+def _make_missing(
+    recipe: Recipe[Source, Made], groups: Sequence[Group[Source]], bench: Bench, workers: Workers
+) -> Iterator[Shard]:
+    return fan_out(
+        partial(ready_shard, recipe, bench),
+        # The largest first, or one at the end would keep all but one worker waiting.
+        sorted(groups, key=len, reverse=True),
+        workers=workers,
+        total=sum(map(len, groups)),
+        label=recipe.kind,
+        scratch=bench.store,
+    )
+
+
+def _publish(
+    out: Path,
+    recipe: Recipe[Source, Made],
+    shards: Sequence[Shard],
+    store: Path,
+    inputs: Mapping[str, Mapping[str, str]],
+) -> Ledger:
+    with writing(out):
+        # Without its manifest a half-updated folder is no cache at all.
+        (out / "manifest.json").unlink(missing_ok=True)
+        sweep_temporaries(out)
+    files = []
+    for number, shard in enumerate(shards):
+        if shard.sha256:
+            name = f"{recipe.kind}-{number:05d}.h5"
+            link_or_copy(shard_path(store, recipe.kind, shard.key), out / name)
+            files.append(_entry(name, shard, inputs))
+    wanted = {entry.name for entry in files}
+    with writing(out):
+        for stale in out.glob(f"{recipe.kind}-*.h5"):
+            if stale.name not in wanted:
+                stale.unlink()
+    ledger = write_ledger(out, [outcome for shard in shards for outcome in shard.outcomes])
+    files.append(file_entry(LEDGER, (out / LEDGER).read_bytes()))
+    with writing(out):
+        write_manifest(out, _manifest(recipe, files, ledger))
+    return ledger
+
+
+def _manifest(recipe: Recipe[Source, Made], files: Sequence[FileEntry], ledger: Ledger) -> Manifest:
+    return Manifest(
+        kind=recipe.kind,
+        params={**recipe.stated, **recipe.params},
+        producer={**recipe.origin, **recipe.producer, "algorithm": recipe.algorithm},
+        files=tuple(sorted(files, key=lambda entry: entry.name)),
+        extra={
+            "clips": len(ledger.outcomes),
+            "quarantined": len(ledger.quarantined),
+            "ledger": LEDGER,
+        },
+    )
+
+
+def _entry(name: str, shard: Shard, inputs: Mapping[str, Mapping[str, str]]) -> FileEntry:
+    names = sorted({what for sample_id in shard.ids for what in inputs[sample_id]})
+    made_from = {what: tuple(inputs[sample_id][what] for sample_id in shard.ids) for what in names}
+    return FileEntry(name, shard.bytes, shard.sha256, shard.ids, shard.sample_sha256, made_from)

@@ -1,0 +1,1 @@
+"""Scores to the result table: methods, predictions, comparisons, result files."""

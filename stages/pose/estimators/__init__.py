@@ -1,0 +1,1 @@
+"""Pose estimators that look at frames."""

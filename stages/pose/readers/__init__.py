@@ -1,0 +1,1 @@
+"""Poses that others estimated: OpenPose JSON, a Kinect's files."""

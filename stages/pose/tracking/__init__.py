@@ -1,0 +1,1 @@
+"""Who is who through a clip, and who counts."""

@@ -1,0 +1,176 @@
+"""Where the page's numbers come from: what became of the clips, params, producers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from stroi.cache.layouts import ROI_ROWS
+from stroi.cache.manifest import Manifest
+from stroi.cache.mosaics import MosaicCache
+from stroi.pipeline.index.ledger import Ledger, Outcome
+from stroi.pipeline.params.profile import Profile, Split
+
+LISTED = 200
+"""Quarantined clips that the page lists."""
+
+
+@dataclass(frozen=True)
+class StageCount:
+    """Clips of one stage: `total` = `done` + `quarantined`."""
+
+    stage: str
+    total: int
+    done: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A quarantined clip and the stage that quarantined it."""
+
+    stage: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What was lost on the way.
+
+    Attributes:
+        stages: Counts of each stage.
+        listed: The first `LISTED` quarantined clips.
+        more: How many are not listed.
+        missing: Black cells (or half cells of two persons) of all mosaics.
+        cells: All of them.
+        missing_by_row: Share in percent of black cells by mosaic row.
+    """
+
+    stages: tuple[StageCount, ...]
+    listed: tuple[Lost, ...]
+    more: int
+    missing: int
+    cells: int
+    missing_by_row: Mapping[str, float]
+
+    @property
+    def missing_share(self) -> float:
+        """Black cells in percent."""
+        return 100 * self.missing / self.cells if self.cells else 0.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of params or a manifest's producer: keys with dots and values as text."""
+
+    name: str
+    entries: tuple[tuple[str, str], ...]
+
+
+def losses(ledgers: Mapping[str, Ledger], mosaics: MosaicCache | None) -> Losses:
+    """Counts of every stage, quarantined clips, and black cells if there are mosaics."""
+    stages = tuple(
+        StageCount(stage, len(each.outcomes), len(each.done), len(each.quarantined))
+        for stage, each in ledgers.items()
+    )
+    lost = [Lost(stage, out) for stage, each in ledgers.items() for out in each.quarantined]
+    missing, cells = _black_cells(mosaics)
+    return Losses(
+        stages=stages,
+        listed=tuple(lost[:LISTED]),
+        more=max(0, len(lost) - LISTED),
+        missing=sum(missing),
+        cells=sum(cells),
+        missing_by_row={
+            name.replace("_", " "): 100 * black / of if of else 0.0
+            for name, black, of in zip(ROI_ROWS, missing, cells, strict=True)
+        },
+    )
+
+
+def _black_cells(mosaics: MosaicCache | None) -> tuple[list[int], list[int]]:
+    """Black cells and all cells of each mosaic row, absent persons left out."""
+    if mosaics is None or not mosaics.ids:
+        return [0] * len(ROI_ROWS), [0] * len(ROI_ROWS)
+    valid = mosaics.rows(mosaics.ids)
+    present = np.arange(valid.shape[1]) < mosaics.person_count(mosaics.ids)[:, None]
+    shown = np.broadcast_to(present[:, :, None, None], valid.shape)
+    missing = np.count_nonzero(shown & ~valid, axis=(0, 1, 2))
+    return missing.tolist(), np.count_nonzero(shown, axis=(0, 1, 2)).tolist()
+
+
+def split_rule(name: str, split: Split) -> str:
+    """A split in words: ``xsub: by subject; train all others; test s09, s10``."""
+    if split.fold is not None:
+        sides = [f"test fold {split.fold[0]} of {split.fold[1]}", "train all others"]
+    else:
+        sides = [
+            f"{side} {', '.join(values) if values is not None else 'all others'}"
+            for side, values in (("train", split.train), ("test", split.test))
+        ]
+    if split.validation is not None:
+        held, fold = split.validation, split.validation.fold
+        what = f"fold {fold[0]} of {fold[1]}" if fold else ", ".join(held.values or ())
+        sides.append(f"of the training clips validate by {held.by}: {what}")
+    if split.leave_out:
+        sides.append(f"{len(split.leave_out)} training clips left out")
+    return f"{name}: by {split.by}; {'; '.join(sides)}"
+
+
+def params_groups(
+    profile: Profile, made_with: Mapping[str, Mapping[str, Any]]
+) -> tuple[Group, ...]:
+    """Every params group as text, in the profile's order; splits are told elsewhere.
+
+    Args:
+        profile: The params of the data set.
+        made_with: By group, params that a manifest records: they win over the profile's, and
+            ``joints`` has no others.
+    """
+    values = profile.model_dump(mode="json", exclude={"splits", "seeds"})
+    values["joints"] = {}
+    return tuple(
+        Group(name, flatten({**group, **made_with.get(name, {})}))
+        for name, group in values.items()
+        if name != "joints" or name in made_with
+    )
+
+
+def producers(manifests: Mapping[str, Manifest]) -> tuple[Group, ...]:
+    """What made each folder: producer, version of stroi, digest of the params."""
+    return tuple(
+        Group(
+            name,
+            (
+                *flatten(each.producer),
+                ("params digest", each.params_digest),
+                ("stroi", each.stroi_version),
+            ),
+        )
+        for name, each in manifests.items()
+    )
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:
+    """Nested JSON values as pairs of dotted key and text, sorted as they come."""
+    pairs: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            pairs += flatten(value, f"{prefix}{key}.")
+        else:
+            pairs.append((f"{prefix}{key}", _text(value)))
+    return tuple(pairs)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        # Where a file lay on this machine is nobody's business; what it is called is.
+        return PurePath(value).name if PurePath(value).is_absolute() else value
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    return "none" if value is None or value == {} else json.dumps(value)

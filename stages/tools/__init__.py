@@ -1,0 +1,1 @@
+"""Commands beside the pipeline: doctor, inspect, export, fuse, init."""

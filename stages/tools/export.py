@@ -1,0 +1,214 @@
+"""Command ``export``: a run's trained network as one file that needs no stroi."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from stroi.cache.errors import ParamsError, RefusedInput
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.digests import sha256_bytes, sha256_file
+from stroi.cache.layouts import ROI_ROWS
+from stroi.cache.manifest import Manifest, read_manifest, stroi_version
+from stroi.cache.weights import WEIGHTS_NAME
+from stroi.pipeline.options import in_project, say
+from stroi.pipeline.params.load import RunParams, load_run
+from stroi.pipeline.params.profile import WeightParams
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
+from stroi.trainer.config import Mode
+from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.network_files.export_module import Graph, SkeletonGraph, Weighing, graph_of
+from stroi.trainer.network_files.export_onnx import export_bytes, require_onnx
+from stroi.trainer.network_files.network_file import load_gcn, load_resnet
+
+SCHEMA = "1.0"
+
+
+def export_run(
+    workspace: Workspace,
+    run: RunParams,
+    mode: Mode,
+    out: Path,
+    *,
+    seed: int,
+    with_gcn: bool = False,
+) -> Path:
+    """Write one seed's network and, last, the JSON file that tells how to use it.
+
+    Args:
+        workspace: The project.
+        run: The run.
+        mode: Which of its networks.
+        out: Folder for the two files; created if need be.
+        seed: Which of its seeds.
+        with_gcn: Fixed mode: take the graph network in that made the weights.
+
+    Returns:
+        The network's file.
+
+    Raises:
+        ParamsError: ``EXPORT_SEED``, ``EXPORT_MODE``, ``EXPORT_CELL``.
+        RefusedInput: ``EXPORT_MISSING`` if the stage has not run; ``EXPORT_STALE`` if what would be
+            put together was not trained together; if a file is damaged.
+        StroiError: ``EXPORT_PACKAGES``, ``EXPORT_DIFFERS``, or if the disk is full.
+    """
+    if with_gcn and mode != "fixed":
+        raise ParamsError(
+            "EXPORT_MODE",
+            f"--with-gcn belongs to fixed mode, this is {mode}",
+            remedy="leave it out: joint mode has its graph network inside, plain mode needs none",
+        )
+    if seed not in run.profile.seeds:
+        raise ParamsError(
+            "EXPORT_SEED",
+            f"run {run.name} has no seed {seed}",
+            remedy=f"its seeds are: {', '.join(map(str, run.profile.seeds))}",
+        )
+    require_onnx()
+    path = _there(checkpoint(workspace.run(run.name, f"resnet-{mode}"), seed), f"resnet-{mode}")
+    model, made = load_resnet(path), {"resnet": sha256_file(path)}
+    gcn, weighing = None, None
+    if with_gcn:
+        gcn, weighing, digest = _maker(workspace, run, seed)
+        made["gcn"] = digest
+    graph = graph_of(model, gcn=gcn, weighing=weighing)
+    about = description(graph, model) | {"seed": seed, "checkpoints": made}
+    data = export_bytes(graph, about)
+    name = f"{run.name}-{mode}{'-gcn' if with_gcn else ''}-seed-{seed}.onnx"
+    write_atomic(out / name, data)
+    kept = about | {"file": name, "bytes": len(data), "sha256": sha256_bytes(data)}
+    write_atomic(out / f"{name}.json", f"{json.dumps(kept, indent=1)}\n".encode())
+    return out / name
+
+
+def _there(path: Path, stage: str) -> Path:
+    if not path.is_file():
+        raise RefusedInput(
+            "EXPORT_MISSING",
+            f"{str(path)!a}: there is no such network",
+            remedy=f"run stage {stage} first, or `dvc repro`",
+        )
+    return path
+
+
+def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, Weighing, str]:
+    """The graph network that made the weights of fixed mode, how it did, and its digest.
+
+    Raises:
+        RefusedInput: ``EXPORT_STALE`` unless network, weights and RGB branch belong together.
+    """
+    path = _there(checkpoint(workspace.run(run.name, "gcn"), seed), "gcn")
+    folder = seed_folder(workspace.run(run.name, "weights"), seed)
+    weights, digest = read_manifest(folder), sha256_file(path)
+    fixed = read_manifest(scores_folder(workspace.run(run.name, "resnet-fixed"), seed)).producer
+    if weights.producer.get("checkpoint") != digest or fixed.get("weights") != sha256_file(
+        folder / WEIGHTS_NAME
+    ):
+        raise RefusedInput(
+            "EXPORT_STALE",
+            f"run {run.name}, seed {seed}: graph network, weights and RGB branch were not made"
+            " from each other",
+            remedy="run `dvc repro`",
+        )
+    return load_gcn(path), _weighing(folder, weights), digest
+
+
+def _weighing(folder: Path, weights: Manifest) -> Weighing:
+    """How a weights file was made, as its manifest says."""
+    constant = weights.producer.get("constant")
+    try:
+        params = WeightParams.model_validate(weights.params)
+        if constant is not None and not 0 < constant < float("inf"):
+            raise ValueError(f"the constant {constant}")
+    except (TypeError, ValueError) as error:
+        raise RefusedInput(
+            "EXPORT_STALE",
+            f"{str(folder)!a}: its manifest does not tell how the weights were made"
+            f" ({str(error).splitlines()[0][:100]!a})",
+            remedy="run stage weights again, or `dvc repro`",
+        ) from error
+    return Weighing(params.joints, params.bodies, constant)
+
+
+def description(graph: Graph, model: FusedNet) -> dict[str, Any]:
+    """What whoever uses the file has to know; JSON values."""
+    cells, config = model.cells, model.config
+    found: dict[str, Any] = {
+        "kind": "stroi export",
+        "schema": SCHEMA,
+        "stroi_version": stroi_version(),
+        "torch_version": torch.__version__,
+        "mode": model.mode,
+        "model": config.model,
+        "place": config.place,
+        "missing": config.missing,
+        "classes": list(model.classes),
+        "inputs": [asdict(port) for port in graph.inputs],
+        "outputs": [asdict(port) for port in graph.outputs],
+        "rows": list(ROI_ROWS),
+        "columns": cells.columns,
+        "cell": {"height": cells.height, "width": cells.width},
+        "skeletons": None,
+    }
+    if isinstance(graph, SkeletonGraph):
+        gcn, how = graph.gcn, graph.weighing
+        found["skeletons"] = {
+            "model": gcn.config.model,
+            "stream": gcn.config.stream,
+            "centre": gcn.config.centre,
+            "size": gcn.config.size,
+            "preparation": gcn.config.preparation,
+            "layout": gcn.layout.name,
+            "joints": list(gcn.layout.joints),
+            "weights": {"joints": how.joints, "bodies": how.bodies, "constant": how.constant},
+        }
+    return found
+
+
+@click.command(
+    help="Write the network of RUN that was trained in MODE (default: fixed) as an ONNX file that"
+    " needs no stroi, and a .json file that names its inputs, outputs and classes. It takes uint8"
+    " mosaics; in fixed mode row weights too, in joint mode and with --with-gcn skeletons."
+    " docs/export.md has an example."
+)
+@click.argument("run")
+@click.argument("mode", type=click.Choice(["plain", "fixed", "joint"]), default="fixed")
+@in_project
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the two files.",
+)
+@click.option("--seed", type=int, help="Which of the run's networks; the first by default.")
+@click.option(
+    "--with-gcn",
+    is_flag=True,
+    help="Fixed mode: take in the graph network that makes the weights.",
+)
+def command(
+    workspace: Workspace,
+    run: str,
+    mode: Mode,
+    out: Path,
+    seed: int | None,
+    with_gcn: bool,
+) -> None:
+    """Export one network of a run."""
+    params = load_run(workspace.root, run)
+    path = export_run(
+        workspace,
+        params,
+        mode,
+        out,
+        seed=params.profile.seeds[0] if seed is None else seed,
+        with_gcn=with_gcn,
+    )
+    say(f"export {run}: {path}, {path.stat().st_size} bytes, equal to the network on noise")

@@ -1,0 +1,108 @@
+"""Command ``init``: make a folder of videos a data set of the project, with a profile that runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stroi.pipeline.options import in_project, say
+from stroi.pipeline.params.load import check_name
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.tools.init.options import LABELS, PEOPLE, SOURCES, Wanted, ask, default_labels
+from stroi.stages.tools.init.setup import check_project, set_up
+from stroi.stages.tools.init.splits import COLUMNS
+
+_HELP = """Make the videos below a folder data set NAME of this project: link them to
+data/NAME/raw, write the commented profile profiles/NAME.yaml, and add NAME and a run to
+params.yaml. Then `dvc repro` does the rest.
+
+On a terminal it asks for what no option says; elsewhere, or with --yes, defaults are taken.
+A profile and a run that are there already are kept, so that it can be run again.
+
+\b
+Examples:
+  stroi init mine --videos ~/videos
+  stroi init mine --videos ~/videos --pattern '{subject}_{camera}_{*}'
+  stroi init mine --videos ~/videos --table ~/clips.csv --split subject
+  stroi init ntu60 --videos /data/ntu --labels ntu60
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("name")
+@click.option(
+    "--videos",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the videos lie; the default is data/NAME/raw, if it is there.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    help="What tells the classes: a folder for each (folders), a table.csv (table), or the names"
+    " of a known data set. Default: table if there is one, else folders.",
+)
+@click.option(
+    "--table",
+    metavar="CSV",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The table, if it is not DIR/table.csv; its paths are relative to DIR.",
+)
+@click.option(
+    "--pattern",
+    metavar="PATTERN",
+    help="What the names of videos tell, without their ending (folders), such as"
+    " '{subject}_{camera}_{*}'; {subject:3} has three characters.",
+)
+@click.option(
+    "--split",
+    metavar="BY",
+    help=f"What a split keeps on one side: {', '.join(COLUMNS)}; or the name of a split of a"
+    " profile that is there. Default: train and test folders, else subjects, else groups, else id.",
+)
+@click.option(
+    "--folds",
+    metavar="K",
+    type=click.IntRange(min=2),
+    help="Folds; as many as there are subjects leaves one subject out. Default: 5 at most.",
+)
+@click.option("--people", type=click.Choice(PEOPLE), help="People kept per clip. Default: auto.")
+@click.option("--source", type=click.Choice(SOURCES), help="Of skeletons. Default: movenet.")
+@click.option("--force", is_flag=True, help="Write the profile anew; link to other videos.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
+@in_project
+def command(
+    workspace: Workspace,
+    /,
+    name: str,
+    videos: Path | None,
+    table: Path | None,
+    force: bool,
+    yes: bool,
+    **options: Any,
+) -> None:
+    """Set up one data set."""
+    check_name(name)
+    check_project(workspace)
+    asking = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    given = {key: value for key, value in options.items() if value is not None}
+    folder = videos or _videos(workspace, name, asking)
+    wanted = Wanted(name, folder, labels=default_labels(folder, table), table=table)
+    wanted = replace(wanted, **given)
+    run = set_up(workspace, ask(wanted, set(given)) if asking else wanted, force=force)
+    say(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
+
+
+def _videos(workspace: Workspace, name: str, asking: bool) -> Path:
+    raw = workspace.raw(name)
+    if raw.is_dir():
+        return raw
+    if not asking:
+        raise click.UsageError(f"where are the videos? Give --videos DIR, or put them into {raw}")
+    kind = click.Path(exists=True, file_okay=False, path_type=Path)
+    folder: Path = click.prompt("Folder of the videos", type=kind)
+    return folder

@@ -1,0 +1,113 @@
+"""Where a new data set lies: a link at data/NAME/raw, or links file by file beside a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.files.atomic import check_writable
+from stroi.pipeline.datasets import Listed
+from stroi.pipeline.datasets.table import TABLE
+
+
+def place_folder(raw: Path, videos: Path, *, force: bool = False) -> None:
+    """Make `raw` a link to the folder `videos`, unless it is that very folder.
+
+    Args:
+        raw: ``data/NAME/raw`` of the project.
+        videos: The data set, as it lies.
+        force: Replace a link to another place.
+
+    Raises:
+        RefusedInput: ``INIT_RAW`` if something else is there, ``INIT_INSIDE`` if `videos` holds
+            the project's own data.
+        StroiError: If nothing can be written there.
+    """
+    target = videos.resolve()
+    check_outside(raw, videos)
+    if raw.resolve() == target and raw.exists():
+        return
+    if raw.is_symlink() and force:
+        raw.unlink()
+    if raw.is_symlink() or raw.exists():
+        what = f"a link to {raw.readlink()}" if raw.is_symlink() else "there already"
+        raise RefusedInput(
+            "INIT_RAW",
+            f"{raw} is {what}, not {target}",
+            remedy="take another name; or move it away"
+            + (", or replace the link by --force" if raw.is_symlink() else ""),
+        )
+    check_writable(raw.parent)
+    raw.symlink_to(target)
+
+
+def place_table(raw: Path, videos: Path, table: Path, clips: Iterable[Listed]) -> None:
+    """Make `raw` a folder with a link to the table, and one to each file that it names.
+
+    Files are linked one by one because DVC does not look behind a linked folder inside a data set.
+
+    Args:
+        raw: ``data/NAME/raw`` of the project.
+        videos: The folder that the table's paths are relative to.
+        table: The table; a change in it is seen by the next run.
+        clips: What it lists; files that are not there are left to the index, which names them.
+
+    Raises:
+        RefusedInput: ``INIT_RAW`` if a file that is no link is in the way, ``INIT_INSIDE`` as
+            `place_folder`.
+        StroiError: If nothing can be written there.
+    """
+    check_outside(raw, videos)
+    if raw.is_symlink():
+        raise _in_the_way(raw, "a link")
+    check_writable(raw)
+    _link(raw / TABLE, table)
+    for place in sorted(
+        {place for clip in clips for place in (clip.video, clip.skeleton) if place}
+    ):
+        for file in _files(videos / place):
+            _link(raw / file.relative_to(videos), file)
+
+
+def check_outside(raw: Path, videos: Path) -> None:
+    """Refuse a folder that DVC would find its own results in.
+
+    Raises:
+        RefusedInput: ``INIT_INSIDE``.
+    """
+    target = videos.resolve()
+    place = raw.parent.resolve()
+    if place == target or target in place.parents:
+        raise RefusedInput(
+            "INIT_INSIDE",
+            f"{target} holds {place}, where the results will be",
+            remedy="give the folder that holds nothing but the videos",
+        )
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """A file, or the files of a folder of frames or of poses."""
+    if path.is_dir():
+        yield from (entry for entry in sorted(path.iterdir()) if entry.is_file())
+    elif path.exists():
+        yield path
+
+
+def _link(link: Path, file: Path) -> None:
+    target = file.resolve()
+    if link.is_symlink():
+        if link.readlink() == target:
+            return
+        link.unlink()
+    elif os.path.lexists(link):
+        raise _in_the_way(link, "no link")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+
+
+def _in_the_way(path: Path, what: str) -> RefusedInput:
+    return RefusedInput(
+        "INIT_RAW", f"{path} is {what}", remedy="move it away, or take another name"
+    )

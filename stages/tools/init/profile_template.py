@@ -1,0 +1,145 @@
+"""The profile of a new data set: commented, and complete enough to run as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stroi.pipeline.params.profile import Split
+
+SMALL, MIDDLING = 300, 2000
+"""Clips up to which a data set gets the shorter schedules and the smaller graph network."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a profile is written from.
+
+    Attributes:
+        name: Of the data set.
+        adapter: How it is listed.
+        pattern: What its files' names tell; empty if nothing.
+        clips: How many were listed.
+        classes: How many there are.
+        source: Where skeletons come from.
+        people: ``auto``, ``1`` or ``2``.
+        cell: Side of a crop, px.
+        cell_from: What that was taken from.
+        splits: Its splits by name.
+    """
+
+    name: str
+    adapter: str
+    pattern: str
+    clips: int
+    classes: int
+    source: str
+    people: str
+    cell: int
+    cell_from: str
+    splits: Mapping[str, Split]
+
+
+def profile_text(facts: Facts) -> str:
+    """The profile in YAML."""
+    parts = (_HEAD, _index(facts), _POSE, _MOSAICS, _splits(facts), _NETWORKS)
+    return "\n".join(parts).format(**vars(facts), **_schedules(facts.clips))
+
+
+_HEAD = """\
+# {name}: {clips} clips of {classes} classes, set up by `stroi init`.
+# Keys that are left out have the paper's value; `stroi params` prints each with its meaning, and
+# `stroi check` validates a change before anything runs.
+
+# Every network is trained once per seed; [0, 1, 2] gives means and standard deviations.
+seeds: [0]
+
+sample: {{}}
+"""
+
+_POSE = """\
+skeletons:
+  # movenet is embedded. openpose needs your own build, auto takes it if it is there and movenet
+  # elsewhere: other machines then give other skeletons. docs/pose-sources.md has more.
+  source: {source}
+  # People kept per clip: 1, 2, or auto, by how long and how large a second one is seen.
+  subjects: {people}
+  clips_per_shard: 16
+"""
+
+_MOSAICS = """\
+mosaics:
+  # Side of a crop in px of the video: {cell_from}.
+  # The report shows mosaics to judge it by: a cell should hold a hand and what it holds.
+  cell: {cell}
+  size: 225
+  clips_per_shard: 64
+"""
+
+_NETWORKS = """\
+# Schedules for {size} clips; more epochs cost time in proportion.
+gcn:
+  frames: 64
+{network}  schedule: {{epochs: {epochs}, batch_size: {batch}, lr: {lr_gcn}, \
+milestones: {milestones}, nesterov: true}}
+
+weights: {{}}
+
+resnet:
+  # Mirrored pictures: set it to 0 if left and right make a difference between classes.
+  flip: 0.5
+  shift: 4
+  schedule: {{epochs: {epochs}, batch_size: {batch}, lr: {lr_resnet}, milestones: {milestones}}}
+
+ensemble: {{}}
+"""
+
+
+def _index(facts: Facts) -> str:
+    lines = ["index:", f"  adapter: {facts.adapter}"]
+    if facts.pattern:
+        pattern = json.dumps(facts.pattern, ensure_ascii=False)
+        lines.append("  # What the videos' names tell.")
+        lines.append(f"  pattern: {pattern}".replace("{", "{{").replace("}", "}}"))
+    return "\n".join(lines) + "\n"
+
+
+def _splits(facts: Facts) -> str:
+    lines = [
+        "# A run of params.yaml names one of them; what they have in `by` is on one side only."
+    ]
+    if any(rule.by == "id" for rule in facts.splits.values()):
+        lines.append("# Nothing says who acts in which clip: the same people may be on both sides.")
+    lines.append("splits:")
+    for name, rule in facts.splits.items():
+        told = rule.model_dump(mode="json", exclude_defaults=True)
+        inline = json.dumps(told).replace('"', "")
+        lines.append(f"  {name}: {inline}".replace("{", "{{").replace("}", "}}"))
+    return "\n".join(lines) + "\n"
+
+
+_SMALL_NETWORK = "  channels: [32, 32, 64, 64]\n  strides: [1, 2, 1, 2]\n  dropout: 0.05\n"
+
+
+def _schedules(clips: int) -> dict[str, object]:
+    if clips <= SMALL:
+        steps = {"batch": 8, "lr_gcn": 0.05, "lr_resnet": 0.01}
+        return {
+            "size": "few",
+            "network": _SMALL_NETWORK,
+            "epochs": 40,
+            "milestones": [28, 36],
+            **steps,
+        }
+    if clips <= MIDDLING:
+        steps = {"batch": 16, "lr_gcn": 0.1, "lr_resnet": 0.02}
+        return {
+            "size": "some",
+            "network": _SMALL_NETWORK,
+            "epochs": 40,
+            "milestones": [28, 36],
+            **steps,
+        }
+    steps = {"batch": 64, "lr_gcn": 0.1, "lr_resnet": 0.1}
+    return {"size": "many", "network": "", "epochs": 65, "milestones": [45, 55], **steps}

@@ -1,0 +1,265 @@
+"""Command ``inspect``: what a received file is, or why it is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
+from stroi.pipeline.options import say
+from stroi.pipeline.params.yaml import printable
+from stroi.stages.video.memory_limit import limit_memory
+
+if TYPE_CHECKING:
+    from stroi.stages.pose.readers.openpose_json import JsonModel
+
+MODELS: tuple[JsonModel, ...] = ("BODY_25", "BODY_25B", "COCO")
+"""What OpenPose may have run; its files do not say it."""
+
+MEMORY_BYTES = 2**31
+VIDEO_BYTES = 2**28
+"""Memory of a look beyond what this process has; a frame of 4096 x 4096 px takes 0.1 GB."""
+
+CPU_SECONDS = 10
+BYTES_PER_CPU_SECOND = 200_000
+"""Processor time of a look: the slowest file is a video, of which a second takes this at most."""
+
+WEIGHTS = (".safetensors", ".pth", ".pt")
+VIDEOS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm")
+_SHOWN = 5
+_MAX_ANSWER = 2**20
+_UNTRUSTED = "do not use the file; fetch it again from someone you trust"
+
+
+def look_confined(path: Path, json_model: JsonModel) -> list[str]:
+    """`look` in a child process with limits on time and memory.
+
+    Raises:
+        RefusedInput: As `look`; ``READER_CRASHED``, ``READER_TIME`` or ``READER_MEMORY``.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _answer(writer, path, lambda: look(path, json_model=json_model))
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        answer = pipe.read(_MAX_ANSWER)
+    _, status = os.waitpid(child, 0)
+    return _understood(path, answer, os.waitstatus_to_exitcode(status))
+
+
+def _answer(writer: int, path: Path, task: Callable[[], list[str]]) -> NoReturn:
+    """In the child: do the task, write what came of it, and end at once."""
+    try:
+        if path.suffix.lower() in WEIGHTS:
+            import_module("torch")  # with a GPU its libraries alone are larger than the limit
+        _limit(path)
+        found: object = task()
+    except StroiError as error:
+        found = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    except MemoryError:
+        found = {"code": "READER_MEMORY", "message": f"{str(path)!a}: it asks for too much memory"}
+    except BaseException as error:
+        found = {"code": "READER_CRASHED", "message": f"{str(path)!a}: {error!a}"}
+    with os.fdopen(writer, "wb") as pipe:
+        pipe.write(json.dumps(found).encode()[:_MAX_ANSWER])
+    os._exit(0)
+
+
+def _limit(path: Path) -> None:
+    # Ctrl-C reaches the whole group; the parent tells of it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The HDF5 library's word for: load no plugin. It is read when the library is loaded.
+    os.environ |= {"HDF5_PLUGIN_PATH": "", "HDF5_PLUGIN_PRELOAD": "::"}
+    seconds = CPU_SECONDS
+    if path.is_file():
+        seconds += path.stat().st_size // BYTES_PER_CPU_SECOND
+    for what, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CPU, seconds),
+    ):
+        hard = resource.getrlimit(what)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (bound, hard))
+    limit_memory(VIDEO_BYTES if path.suffix.lower() in VIDEOS else MEMORY_BYTES)
+
+
+def _understood(path: Path, answer: bytes, status: int) -> list[str]:
+    """The lines of a well-formed answer; a hostile file may have taken over who gave it."""
+    try:
+        found = json.loads(answer)
+    except (ValueError, RecursionError):
+        found = None
+    if status == 0 and isinstance(found, list) and found:
+        return [printable(str(line), 500) for line in found]
+    if status == 0 and isinstance(found, dict):
+        code, message, remedy = (str(found.get(key, "")) for key in ("code", "message", "remedy"))
+        raise RefusedInput(
+            printable(code, 40),
+            printable(message, 1000),
+            remedy=printable(remedy, 500) or _UNTRUSTED,
+        )
+    if status == -signal.SIGXCPU:
+        raise RefusedInput("READER_TIME", f"{str(path)!a}: it takes too long", remedy=_UNTRUSTED)
+    names = {-int(number): number.name for number in signal.Signals}
+    how = names.get(status, f"exit status {status}")
+    raise RefusedInput(
+        "READER_CRASHED", f"{str(path)!a}: its reader crashed ({how})", remedy=_UNTRUSTED
+    )
+
+
+def look(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
+    """Check a file to its last byte and describe it.
+
+    Its name's ending says what it has to be. Modules that read it are loaded only now, so that
+    looking at one kind costs nothing for another.
+
+    Args:
+        path: The file.
+        json_model: Model of an OpenPose file, one of `MODELS`.
+
+    Returns:
+        Printable lines: what it is, and its particulars.
+
+    Raises:
+        RefusedInput: ``FILE_KIND`` if no reader is for this ending; any refusal of the readers.
+    """
+    kind = LOOKS.get(path.suffix.lower())
+    if kind is None:
+        endings = " ".join(sorted(LOOKS))
+        raise RefusedInput(
+            "FILE_KIND", f"{str(path)!a}: no reader for this ending", remedy=f"known are: {endings}"
+        )
+    try:
+        return [printable(line, 500) for line in kind(path, json_model)]
+    except ClipRejected as error:
+        # In a run the clip is left out and the run goes on; here there is nothing but this file.
+        raise RefusedInput(error.code, error.message, remedy=error.remedy) from error
+
+
+def _weights(path: Path, _: JsonModel) -> Iterator[str]:
+    from stroi.trainer.network_files.safetensors_io import read_tensors
+
+    tensors, meta = read_tensors(path, pth=True)
+    numbers = sum(tensor.numel() for tensor in tensors.values())
+    yield f"weights: {len(tensors)} tensors, {numbers} numbers, all finite"
+    if "model" in meta:
+        classes = meta.get("classes")
+        count = len(classes) if isinstance(classes, list) else "no"
+        yield f"a checkpoint of stroi: model {str(meta['model'])[:40]}, {count} classes"
+    for name, tensor in list(tensors.items())[:_SHOWN]:
+        yield f"  {name[:60]} {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+    if len(tensors) > _SHOWN:
+        yield f"  and {len(tensors) - _SHOWN} more"
+
+
+def _openpose(path: Path, model: JsonModel) -> Iterator[str]:
+    from stroi.stages.pose.readers.openpose_json import read_openpose_json
+
+    people = read_openpose_json(path, model=model)
+    yield f"OpenPose frame ({model}): {len(people)} {'person' if len(people) == 1 else 'people'}"
+    for number, person in enumerate(people):
+        found = person[:, 2] > 0
+        yield f"  person {number}: {found.sum()} of 25 joints of BODY_25"
+
+
+def _skeleton(path: Path, _: JsonModel) -> Iterator[str]:
+    from stroi.stages.sensors.ntu_skeleton import read_ntu_skeleton
+
+    skeleton = read_ntu_skeleton(path)
+    yield f"NTU skeleton: {skeleton.frames} frames, {len(skeleton.bodies)} bodies"
+    for body in skeleton.bodies[:_SHOWN]:
+        yield f"  body {body.id}: in {len(body.frames)} frames"
+    if len(skeleton.bodies) > _SHOWN:
+        yield f"  and {len(skeleton.bodies) - _SHOWN} more"
+
+
+def _video(path: Path, _: JsonModel) -> Iterator[str]:
+    from stroi.stages.video.reader import read_frames
+
+    frames = read_frames(path)
+    while frames.skip():
+        frames.picture()
+    info = frames.info
+    yield (
+        f"video: {info.frames} frames decode of {info.declared} declared, "
+        f"{info.width} x {info.height} px, {info.fps:g} frames per second"
+    )
+
+
+def _shard(path: Path, _: JsonModel) -> Iterator[str]:
+    from stroi.cache.storage.formats import FORMATS
+    from stroi.cache.storage.hdf5 import map_arrays
+    from stroi.cache.storage.schema import check_contents
+
+    refusal: StroiError | None = None
+    for fmt in FORMATS.values():
+        try:
+            arrays = map_arrays(fmt, path)
+        except RefusedInput as error:
+            refusal = error
+            if error.message.endswith(f"want {fmt.kind}"):
+                continue
+            raise
+        check_contents(fmt, arrays, str(path))
+        samples = len(arrays[fmt.fields[0].name])
+        yield f"shard of kind {fmt.kind}: {samples} samples; `stroi cache verify` its folder too"
+        for name, array in arrays.items():
+            yield f"  {name} {array.dtype} {array.shape}"
+        return
+    if refusal is not None:
+        raise refusal
+
+
+Look = Callable[[Path, "JsonModel"], Iterator[str]]
+LOOKS: dict[str, Look] = {
+    **dict.fromkeys(WEIGHTS, _weights),
+    ".json": _openpose,
+    ".skeleton": _skeleton,
+    ".h5": _shard,
+    **dict.fromkeys(VIDEOS, _video),
+}
+"""Reader by the ending of a file's name."""
+
+
+@click.command(
+    help="Say what each received FILE is after checking all of it: weights (.safetensors, .pth), "
+    "an OpenPose frame (.json), an NTU skeleton (.skeleton), a video or a shard (.h5). Exit "
+    "status 3 if one is refused."
+)
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--json-model",
+    type=click.Choice(MODELS),
+    default="BODY_25",
+    show_default=True,
+    help="The model that OpenPose ran; its files do not tell.",
+)
+def command(files: tuple[Path, ...], json_model: JsonModel) -> None:
+    """Inspect received files, all of them even if one is refused."""
+    refusals = []
+    for path in files:
+        try:
+            first, *rest = look_confined(path, json_model)
+        except RefusedInput as error:
+            refusals.append(error)
+        else:
+            say("\n".join((f"{printable(str(path), 500)}: {first}", *rest)))
+    if refusals:
+        last = refusals.pop()
+        raise RefusedInput(
+            last.code, last.message, remedy=last.remedy, details=tuple(map(str, refusals))
+        )

@@ -1,0 +1,1 @@
+"""Pixels: videos and image folders, opened safely and read frame by frame."""

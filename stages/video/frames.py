@@ -1,0 +1,184 @@
+"""What every source of frames offers, be it a video or a folder of images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.errors import ClipRejected
+from stroi.pipeline.index.table import tolerance
+from stroi.stages.video.decoder import shown
+
+MAX_FRAMES = 500_000
+"""Most frames of a video; four and a half hours at 30 frames per second."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a full pass over a video, or over a segment of it, found.
+
+    Attributes:
+        frames: Frames of the segment that decode, T.
+        width: Frame width in px.
+        height: Frame height in px.
+        fps: Frames per second by the header; 0 where it names none.
+        declared: Frames that the header announces for the whole video; 0 where it announces none.
+    """
+
+    frames: int
+    width: int
+    height: int
+    fps: float
+    declared: int
+
+
+class FrameSource(Iterator[NDArray[np.uint8]]):
+    """The frames of a clip in order, each (H, W, 3) uint8 BGR.
+
+    Closes itself after the last frame; a caller that stops early uses it as a context manager.
+
+    Args:
+        path: The video or folder.
+        start: First frame of the clip in the video, from 0; those before are stepped over.
+        stop: Frame after its last, which is not read; 0 if it lasts to the video's end.
+        fps: Frames per second by the header, 0 if unknown.
+        declared: Frames that the header announces, 0 if unknown.
+
+    Raises:
+        ValueError: If there is no frame from `start` to `stop`.
+    """
+
+    def __init__(
+        self, path: Path, start: int = 0, stop: int = 0, *, fps: float = 0.0, declared: int = 0
+    ) -> None:
+        self._path = path
+        self._start, self._stop = start, stop
+        self._fps, self._declared = fps, declared
+        self._read = 0
+        self._shape: tuple[int, ...] = ()
+        self._open = True
+
+    @abstractmethod
+    def _step(self) -> bool:
+        """Step to the next frame; False after the last."""
+
+    @abstractmethod
+    def _pixels(self) -> NDArray[np.uint8]:
+        """Pixels (H, W, 3) of the frame last stepped to."""
+
+    def _check_whole(self) -> None:
+        """Judge the number of all frames of the video, of which the last has been read."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let go of what is held; called once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __next__(self) -> NDArray[np.uint8]:
+        """Return the next frame, (H, W, 3) uint8 BGR.
+
+        Raises:
+            ClipRejected: See `stroi.stages.video.reader.read_frames`.
+        """
+        if not self.skip():
+            raise StopIteration
+        return self.picture()
+
+    def skip(self) -> bool:
+        """Step to the next frame without converting it to pixels; False after the last.
+
+        Raises:
+            ClipRejected: ``VIDEO_EMPTY``, ``VIDEO_FRAMES`` or ``VIDEO_SEGMENT`` at the end of the
+                clip, ``VIDEO_FRAMES`` too beyond `MAX_FRAMES` of the video.
+        """
+        while self._open and self._read < self._start:
+            self._advance()
+        if self._stop and self._read >= self._stop:
+            self.close()
+        return self._open and self._advance()
+
+    def _advance(self) -> bool:
+        if not self._step():
+            self.close()
+            self._check_end()
+            return False
+        self._read += 1
+        if self._read > MAX_FRAMES:
+            raise ClipRejected(
+                "VIDEO_FRAMES",
+                f"{shown(self._path)}: more than {MAX_FRAMES} frames",
+                remedy="cut it into clips",
+            )
+        return True
+
+    def _check_end(self) -> None:
+        """The video ended: that is as far as its header and the clip's bounds have to be right."""
+        if self._read == 0 or not self._stop:
+            self._check_whole()
+        wanted = self._stop - self._start if self._stop else 0
+        found = self._read - self._start
+        if found <= 0 or wanted - found > tolerance(wanted):
+            last = f"to {self._stop - 1}" if self._stop else "on"
+            raise ClipRejected(
+                "VIDEO_SEGMENT",
+                f"{shown(self._path)}: the clip is frames {self._start} {last} of the video, of"
+                f" which only {self._read} decode",
+                remedy="correct the clip's first and last frame, or fetch the video again",
+            )
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Pixels of the frame last stepped to, (H, W, 3) uint8 BGR.
+
+        Raises:
+            ClipRejected: ``VIDEO_FRAMES`` if it cannot be decoded, ``VIDEO_SIZE`` if its size
+                is out of range or differs from the earlier frames'.
+        """
+        frame = self._pixels()
+        if frame.shape != (self._shape or frame.shape):
+            raise ClipRejected(
+                "VIDEO_SIZE",
+                f"{shown(self._path)}: frame {self._read - 1} is {frame.shape[1]} x "
+                f"{frame.shape[0]} px, the frames before {self._shape[1]} x {self._shape[0]} px",
+                remedy="encode the video again with one frame size",
+            )
+        self._shape = frame.shape
+        return frame
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the full pass found.
+
+        Raises:
+            RuntimeError: If frames are still to come, or none was converted to pixels.
+        """
+        if self._open or not self._shape:
+            raise RuntimeError("VideoInfo is known after a full pass over the frames only")
+        height, width = self._shape[:2]
+        return VideoInfo(self._read - self._start, width, height, self._fps, self._declared)
+
+    def close(self) -> None:
+        """Let go of the clip; harmless when done twice."""
+        if self._open:
+            self._open = False
+            self._release()
+
+    def __del__(self) -> None:
+        if getattr(self, "_open", False):
+            self.close()

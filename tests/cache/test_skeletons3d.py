@@ -1,0 +1,121 @@
+"""Joint shards: bodies of any layout that has a name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_caches import make_joints, write_joints
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.ids import ids_to_array
+from stroi.cache.layouts import LAYOUTS
+from stroi.cache.skeletons3d import (
+    JointCache,
+    JointClip,
+    decode_joints,
+    encode_joints,
+    joint_digests,
+)
+from stroi.cache.storage.formats import JOINTS
+from stroi.cache.storage.hdf5 import encode
+from stroi.cache.verify import verify
+
+
+def equal(one: JointClip, other: JointClip) -> None:
+    assert replace(one, position=other.position, state=other.state) == other
+    np.testing.assert_array_equal(one.position, other.position, strict=True)
+    np.testing.assert_array_equal(one.state, other.state, strict=True)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    layout=st.sampled_from(list(LAYOUTS)),
+)
+def test_round_trip(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], layout: str
+) -> None:
+    clips = {f"c{i}": make_joints(n, seed=i, layout=layout) for i, n in enumerate(lengths)}
+    folder = write_joints(tmp_path_factory.mktemp("joints"), clips)
+    read, cache = decode_joints(folder / "joints-00000.h5"), JointCache(folder)
+    assert tuple(read) == cache.ids == tuple(clips)
+    assert verify(folder) == []
+    for name, clip in clips.items():
+        equal(read[name], clip)
+        equal(cache[name], clip)
+
+
+def test_a_state_is_content() -> None:
+    clips = [make_joints(3, seed=1), make_joints(4, seed=2)]
+    state = clips[1].state.copy()
+    state[3, 1, 19] = 1
+    changed = joint_digests([clips[0], replace(clips[1], state=state)])
+    assert changed[0] == joint_digests(clips)[0]
+    assert changed[1] != joint_digests(clips)[1]
+
+
+@pytest.mark.parametrize(
+    ("clip", "text"),
+    [
+        (
+            make_joints(2, layout="kinect_v2"),
+            "SCHEMA: clip 1 has kinect_v2 joints (2, 2, 25, 3) and states (2, 2, 25), the first"
+            " clip has kinect_v1",
+        ),
+        (
+            replace(make_joints(2), layout="kinect_v3"),
+            "LAYOUT: no layout of 20 joints is called 'kinect_v3'; the layouts are body25, coco17,"
+            " kinect_v1, kinect_v2",
+        ),
+        (
+            replace(make_joints(2), layout="kinect_v2"),
+            "LAYOUT: no layout of 20 joints is called 'kinect_v2'",
+        ),
+        (
+            replace(make_joints(2), state=np.full((2, 2, 20), 3, np.uint8)),
+            "RANGE: new joints file: state of 'b' is below 0 or above 2",
+        ),
+        (replace(make_joints(2), person_count=3), "RANGE: new joints file: person_count of 'b'"),
+        (
+            replace(make_joints(2), position=np.full((2, 2, 20, 3), np.nan, np.float32)),
+            "NONFINITE: new joints file: position of 'b'",
+        ),
+        (
+            replace(make_joints(2), state=np.zeros((2, 2, 19), np.uint8)),
+            "SCHEMA: clip 1 has kinect_v1 joints (2, 2, 20, 3) and states (2, 2, 19)",
+        ),
+    ],
+    ids=range(7),
+)
+def test_what_does_not_fit_is_not_written(clip: JointClip, text: str) -> None:
+    with pytest.raises(RefusedInput) as caught:
+        encode_joints(["a", "b"], [make_joints(4), clip])
+    assert str(caught.value).startswith(text)
+
+
+def test_a_file_of_no_clip_is_not_written() -> None:
+    with pytest.raises(RefusedInput, match="H5_EMPTY"):
+        encode_joints([], [])
+
+
+def test_a_received_layout_must_be_known(tmp_path: Path) -> None:
+    clip = make_joints(1)
+    arrays = {
+        "sample_id": ids_to_array(["a"]),
+        "frame_count": np.array([1], np.int32),
+        "person_count": np.array([1], np.int8),
+        "fps": np.array([30.0]),
+        "layout": np.array([b"\x1b[2J"], "S16"),
+        "position": clip.position,
+        "state": clip.state,
+    }
+    (tmp_path / "joints.h5").write_bytes(encode(JOINTS, arrays))
+    with pytest.raises(RefusedInput) as caught:
+        decode_joints(tmp_path / "joints.h5")
+    assert str(caught.value).startswith("LAYOUT: no layout of 20 joints is called '\\x1b[2J'")
+    assert str(caught.value).isprintable()

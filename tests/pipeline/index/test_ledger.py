@@ -1,0 +1,54 @@
+"""The ledger: counts that add up, nothing in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stroi.cache.errors import RefusedInput, StroiError
+from stroi.pipeline.index.ledger import Ledger, Outcome, check_share, read_ledger, write_ledger
+
+OUTCOMES = (
+    Outcome("b", "VIDEO_OPEN", 'b.avi: cannot be opened, it says "no"'),
+    Outcome("a", detail="2 of 25 cells missing"),
+    Outcome("c"),
+)
+
+
+def test_round_trip_is_sorted_whatever_the_order(tmp_path: Path) -> None:
+    written = write_ledger(tmp_path, OUTCOMES)
+    first = (tmp_path / "ledger.csv").read_bytes()
+    assert read_ledger(tmp_path) == written
+    write_ledger(tmp_path, reversed(OUTCOMES))
+    assert (tmp_path / "ledger.csv").read_bytes() == first
+    assert written.done == ("a", "c")
+
+
+@given(st.lists(st.booleans()))
+def test_in_is_done_plus_quarantined(good: list[bool]) -> None:
+    ledger = Ledger(tuple(Outcome(str(n), "" if ok else "CODE") for n, ok in enumerate(good)))
+    assert len(ledger.outcomes) == len(ledger.done) + len(ledger.quarantined)
+    assert ledger.summary() == (
+        f"{len(good)} clips = {sum(good)} done + {len(good) - sum(good)} quarantined"
+    )
+
+
+def test_status_that_contradicts_the_code_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ledger.csv").write_text("id,status,code,detail\na,done,VIDEO_OPEN,x\n")
+    with pytest.raises(RefusedInput, match=r"ledger\.csv:2: status contradicts code"):
+        read_ledger(tmp_path)
+
+
+def test_share_is_checked_against_the_limit(tmp_path: Path) -> None:
+    ledger = Ledger(OUTCOMES)
+    check_share(ledger, 0.34, tmp_path)
+    with pytest.raises(StroiError, match=r"1 of 3 clips were quarantined, first b \(VIDEO_OPEN\)"):
+        check_share(ledger, 0.3, tmp_path)
+
+
+def test_nothing_left_fails_under_any_limit(tmp_path: Path) -> None:
+    with pytest.raises(StroiError, match="1 of 1 clips were quarantined"):
+        check_share(Ledger((Outcome("a", "NO_PERSON", "nobody"),)), 1.0, tmp_path)

@@ -1,0 +1,181 @@
+"""Params: every mistake is reported at once, with its place, and nothing becomes shell code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stroi.cache.errors import ParamsError
+from stroi.pipeline.params.load import check_name, check_project, load_profile, load_run
+from stroi.pipeline.params.profile import Profile
+
+
+def _project(folder: Path, profile: str, params: str | None = None) -> Path:
+    (folder / "profiles").mkdir(exist_ok=True)
+    (folder / "profiles" / "x.yaml").write_text(profile)
+    (folder / "params.yaml").write_text(DEFAULT if params is None else params)
+    return folder
+
+
+DEFAULT = "datasets: [x]\nruns:\n  r: {dataset: x, split: s, input: skeletons}\n"
+GOOD = "splits:\n  s: {by: subject, test: ['1']}\n"
+
+
+def test_defaults_are_the_papers() -> None:
+    profile = Profile()
+    assert (profile.mosaics.cell, profile.mosaics.columns, profile.mosaics.size) == (96, 5, 225)
+    schedule = profile.resnet.schedule
+    assert (schedule.lr, schedule.milestones, schedule.epochs) == (0.1, (45, 55), 65)
+    assert schedule.batch_size == 64
+    assert profile.gcn.alpha == 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("native", "native"), ("'native'", "native"), ("480", 480)]
+)
+def test_mosaics_have_a_size_in_px_or_their_own(tmp_path: Path, text: str, size: int | str) -> None:
+    profile = load_profile(_project(tmp_path, f"mosaics: {{size: {text}}}\n"), "x")
+    assert profile.mosaics.size == size
+    assert profile.mosaics.model_dump()["size"] == size
+
+
+def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
+    root = _project(
+        tmp_path,
+        "mosaics:\n  cel: 48\n  size: many\n  columns: 0\n"
+        "resnet:\n  schedule:\n    lr: 1 e-3\nseeds: [no]\n",
+    )
+    with pytest.raises(ParamsError) as caught:
+        load_profile(root, "x")
+    where = root / "profiles" / "x.yaml"
+    assert caught.value.exit_status == 2
+    assert "5 mistakes in the params, the first at" in str(caught.value)
+    report = "\n".join(caught.value.details)
+    assert f"{where}:2: mosaics.cel: unknown key; remove it or correct its spelling" in report
+    assert f"{where}:3: mosaics.size: Input should be a valid integer, got 'many'" in report
+    assert (
+        f"{where}:4: mosaics.columns: Input should be greater than or equal to 1, got 0" in report
+    )
+    assert "lr: Input should be a valid number, got '1 e-3'" in report
+    assert "seeds.0: Input should be a valid integer, got 'no'" in report
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("mosaics: {size: 224}\n", "mosaics.size: Input should be a multiple of 5, got 224"),
+        ("gcn: {channels: [8]}\n", "1 channels, 10 strides: one each per block"),
+        ("gcn: {temporal_kernel: 4}\n", "a temporal_kernel of 4 frames has no middle"),
+        ("splits: {s: {by: subject}}\n", "name the values of train, of test, or of both"),
+        ("splits: {s: {by: camera, train: ['1'], test: ['1']}}\n", "on both sides: 1"),
+        ("splits: {s: {by: id, fold: [6, 5]}}\n", "there is no fold 6 of 5: they count from 1"),
+        ("splits: {s: {by: id, fold: [0, 5]}}\n", "should be greater than or equal to 1"),
+        ("splits: {s: {by: id, fold: [1, 1]}}\n", "should be greater than or equal to 2"),
+        ("splits: {s: {by: id, fold: [1, 5], test: ['a']}}\n", "name either values or a fold"),
+        (
+            "splits: {s: {by: id, fold: [1, 5], validation: {by: id}}}\n",
+            "name either the values to hold out, or a fold",
+        ),
+        (
+            "splits: {s: {by: id, fold: [1, 5], validation: {by: id, fold: [3, 2]}}}\n",
+            "there is no fold 3 of 2: they count from 1",
+        ),
+        (
+            "splits: {s: {by: label, train: ['1']}}\n",
+            "Input should be 'subject', 'camera', 'group', 'split' or 'id'",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other(tmp_path: Path, profile: str, expected: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        load_profile(_project(tmp_path, profile), "x")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("seeds: [0]\nseeds: [1]\n", ":2: key 'seeds' stands twice"),
+        ("1: 1\n", "key '1' is not text"),
+        ("a: &a [1]\nb: *a\n", "aliases are not allowed"),
+        ("a: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
+        ("a: [1\n", "expected ',' or ']'"),
+    ],
+)
+def test_yaml_that_is_refused(tmp_path: Path, profile: str, expected: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        load_profile(_project(tmp_path, profile), "x")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x; touch P", "$(id)", "", "a b", "../x", "x\n", "ü"])
+def test_names_that_a_shell_could_read_are_refused(name: str) -> None:
+    with pytest.raises(ParamsError, match="use letters, digits, '_' and '-' only"):
+        check_name(name)
+
+
+def test_run_with_its_profile(tmp_path: Path) -> None:
+    run = load_run(_project(tmp_path, GOOD), "r")
+    assert (run.name, run.run.dataset, run.profile.splits["s"].test) == ("r", "x", ("1",))
+
+
+def test_unknown_run_dataset_and_split_name_what_there_is(tmp_path: Path) -> None:
+    root = _project(tmp_path, GOOD)
+    with pytest.raises(ParamsError, match="has no run 'q'; its runs are: r"):
+        load_run(root, "q")
+    with pytest.raises(ParamsError, match=r"y\.yaml does not exist"):
+        load_profile(root, "y")
+    _project(tmp_path, GOOD, DEFAULT.replace("split: s", "split: t"))
+    with pytest.raises(ParamsError, match="has no split 't'; its splits are: s"):
+        load_run(root, "r")
+
+
+def test_whole_project_is_checked_at_once(tmp_path: Path) -> None:
+    root = _project(tmp_path, "gnc: {}\n", DEFAULT)
+    with pytest.raises(ParamsError, match="gnc: unknown key"):
+        check_project(root)
+
+
+SPARSE = GOOD + "skeletons: {source: movenet, frames: sampled}\n"
+
+
+def test_graph_network_cannot_see_skeletons_of_some_frames(tmp_path: Path) -> None:
+    root = _project(tmp_path, SPARSE)
+    with pytest.raises(ParamsError) as caught:
+        check_project(root)
+    assert f"{root / 'params.yaml'}: runs.r.input: its graph network sees the skeletons" in str(
+        caught.value
+    )
+    with pytest.raises(ParamsError, match=r"PARAMS_SPARSE: run r: .*set skeletons.frames to all"):
+        load_run(root, "r")
+    (root / "params.yaml").write_text(DEFAULT.replace("input: skeletons", "input: joints"))
+    assert check_project(root).runs["r"].input == "joints"
+    assert load_run(root, "r").profile.skeletons.frames == "sampled"
+
+
+@pytest.mark.parametrize("source", ["openpose-json", "kinect"])
+def test_what_is_read_cannot_be_sampled(tmp_path: Path, source: str) -> None:
+    text = f"skeletons: {{source: {source}, frames: sampled}}\n"
+    with pytest.raises(ParamsError, match=rf"spares an estimator's work; {source} has none"):
+        load_profile(_project(tmp_path, text), "x")
+
+
+def test_shipped_params_are_valid(root: Path) -> None:
+    assert check_project(root).runs
+    for profile in (root / "profiles").glob("*.yaml"):
+        assert load_profile(root, profile.stem).splits
+
+
+def test_no_profile_leaves_the_source_to_the_machine(root: Path) -> None:
+    assert Profile().skeletons.source == "movenet"
+    for profile in (root / "profiles").glob("*.yaml"):
+        assert load_profile(root, profile.stem).skeletons.source != "auto", profile
+
+
+def test_profiles_in_the_docs_are_valid(root: Path, tmp_path: Path) -> None:
+    """Those of docs/nucla.md that tell how its figures were reached, as a user would paste them."""
+    shown = re.findall(r"```yaml\n(gcn:\n.*?)```", (root / "docs" / "nucla.md").read_text(), re.S)
+    models = [load_profile(_project(tmp_path, GOOD + text), "x").gcn.model for text in shown]
+    assert models == ["stgcn", "stgcn", "ctrgcn"]

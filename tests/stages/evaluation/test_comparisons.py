@@ -1,0 +1,155 @@
+"""Rows against rows: the same clips, seed by seed; gains per class; runs pooled into one test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.scores import Scores
+from stroi.pipeline.params.profile import EnsembleParams
+from stroi.stages.evaluation.comparisons import PAIRS, class_gains, compare
+from stroi.stages.evaluation.predictions import Answers, answer, outcome, pool
+from stroi.stages.evaluation.table import ROWS, STREAMS, Truth, chosen_alphas, right
+
+CLASSES = ("drink", "phone", "wave")
+SEEDS = (0, 1, 2)
+PARAMS = EnsembleParams()
+
+
+def _case(prefix: str, count: int, seed: int) -> tuple[Truth, list[dict[str, Scores]]]:
+    """Clips, and the scores of four networks per seed, right more often than not."""
+    rng = np.random.default_rng(seed)
+    ids = tuple(f"{prefix}{number:03d}" for number in range(count))
+    labels = rng.integers(0, 3, count)
+    by_seed = []
+    for _ in SEEDS:
+        streams = {}
+        for name in STREAMS:
+            logits = rng.normal(size=(count, 3)).astype(np.float32)
+            logits[np.arange(count), labels] += 1
+            streams[name] = Scores(ids, logits, CLASSES)
+        by_seed.append(streams)
+    return Truth(ids, labels, CLASSES), by_seed
+
+
+def _answers(prefix: str = "c", count: int = 60, seed: int = 1) -> Answers:
+    truth, by_seed = _case(prefix, count, seed)
+    return answer(SEEDS, by_seed, truth, PARAMS, {})
+
+
+def test_comparisons_against_scipy_and_plain_means() -> None:
+    answers = _answers()
+    found = outcome(answers, PARAMS)
+    assert [(each.first, each.second) for each in found.comparisons] == list(PAIRS)
+    for each in found.comparisons:
+        one, other = (
+            right(answers.scores[row], answers.truth) for row in (each.first, each.second)
+        )
+        assert each.gain == pytest.approx(100 * (other.mean() - one.mean()))
+        rows = {result.row.number: result.accuracy for result in found.results}
+        assert each.gain == pytest.approx(rows[each.second] - rows[each.first])
+        assert each.interval is not None
+        assert each.interval[0] <= each.gain <= each.interval[1]
+        for at, test in enumerate(each.seeds):
+            gained, lost = (other[at] & ~one[at]).sum(), (one[at] & ~other[at]).sum()
+            assert (test.gained, test.lost) == (gained, lost)
+            assert test.p == pytest.approx(binomtest(int(gained), int(gained + lost)).pvalue)
+        assert each.median_p == median(test.p for test in each.seeds)
+
+
+def test_a_row_against_itself_is_no_difference() -> None:
+    hits = {1: np.array([[True, False, True]]), 2: np.array([[True, False, True]])}
+    same = compare(1, 2, hits)
+    assert (same.gain, same.interval, same.median_p) == (0.0, None, 1.0)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=10, deadline=None)
+def test_comparison_turned_round_has_the_same_p_and_the_opposite_gain(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hits = {1: rng.random((2, 20)) < 0.7, 2: rng.random((2, 20)) < 0.5}
+    there, back = compare(1, 2, hits), compare(2, 1, hits)
+    assert there.gain == pytest.approx(-back.gain)
+    assert [each.p for each in there.seeds] == [each.p for each in back.seeds]
+    order = rng.permutation(20)
+    assert compare(1, 2, {row: own[:, order] for row, own in hits.items()}) == there
+
+
+def test_gains_per_class_are_row_4_less_row_2() -> None:
+    answers = _answers()
+    truth = Truth(answers.truth.ids, answers.truth.labels, (*CLASSES, "never"))
+    hits = {row: right(answers.scores[row], truth) for row in (2, 4)}
+    *gains, never = class_gains(hits, truth)
+    for label, each in enumerate(gains):
+        own = truth.labels == label
+        expected = 100 * (hits[4][:, own].mean() - hits[2][:, own].mean())
+        assert each.gain == pytest.approx(expected)
+        assert each.interval is not None
+        assert each.interval[0] <= expected <= each.interval[1]
+    assert (never.gain, never.interval) == (None, None)
+
+
+def test_folds_pooled_are_one_test_of_all_clips() -> None:
+    whole, by_seed = _case("c", 60, 1)
+    place = np.random.default_rng(5).permutation(60)
+    parts = {}
+    for fold in range(3):
+        own = np.sort(place[fold::3])
+        ids = tuple(whole.ids[at] for at in own)
+        part = [
+            {name: Scores(ids, each.logits[own], CLASSES) for name, each in streams.items()}
+            for streams in by_seed
+        ]
+        parts[f"fold{fold}"] = answer(
+            SEEDS, part, Truth(ids, whole.labels[own], CLASSES), PARAMS, {}
+        )
+    pooled, expected = pool(parts), answer(SEEDS, by_seed, whole, PARAMS, {})
+    assert pooled.truth.ids == whole.ids
+    assert outcome(pooled, PARAMS) == outcome(expected, PARAMS)
+    turned = pool(dict(reversed(parts.items())))
+    assert outcome(turned, PARAMS) == outcome(expected, PARAMS)
+
+
+def test_runs_that_do_not_make_one_test_are_not_pooled() -> None:
+    one, other = _answers("a"), _answers("b", seed=2)
+    with pytest.raises(RefusedInput, match="POOL_TWICE: one and two both test 'a000'"):
+        pool({"one": one, "two": _answers("a", 1)})
+    with pytest.raises(RefusedInput, match=r"POOL_SEEDS: two has seeds \(0, 1\)"):
+        pool({"one": one, "two": replace(other, seeds=(0, 1))})
+    classes = replace(other.truth, classes=("drink", "hug", "wave"))
+    with pytest.raises(RefusedInput, match="POOL_CLASSES: two has other classes"):
+        pool({"one": one, "two": replace(other, truth=classes)})
+
+
+def test_a_chosen_weight_is_used_for_its_row_and_seed() -> None:
+    held, validation = _case("v", 40, 7)
+    truth, test = _case("t", 30, 8)
+    params = EnsembleParams(alpha="validation", scores="softmax")
+    choices = chosen_alphas(validation, held, params)
+    assert set(choices) == {5, 6, 7}
+    answers = answer(SEEDS, test, truth, params, choices, len(held.ids))
+    for row in ROWS[4:]:
+        for at, choice in enumerate(choices[row.number]):
+            given_weight = EnsembleParams(alpha=choice.alpha, scores="softmax")
+            alone = answer(SEEDS, test, truth, given_weight, {})
+            np.testing.assert_array_equal(
+                answers.scores[row.number][at], alone.scores[row.number][at]
+            )
+    results: dict[int, Any] = {each.row.number: each for each in outcome(answers, params).results}
+    assert results[7].alphas == tuple(choice.alpha for choice in choices[7])
+    assert results[4].alphas == ()
+
+
+def test_a_weight_that_was_not_chosen_is_not_made_up() -> None:
+    truth, test = _case("t", 30, 8)
+    # Never by default, and never on what it will be judged by.
+    with pytest.raises(ValueError, match="chosen on validation clips first"):
+        answer(SEEDS, test, truth, EnsembleParams(alpha="validation"), {})

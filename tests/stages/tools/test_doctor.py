@@ -1,0 +1,148 @@
+"""``stroi doctor`` tells what is there, and never fails because something is not."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from fake_openpose import fake_build
+from tiny_onnx import tiny_rtmpose
+
+from stroi.pipeline.workspace import Workspace
+from stroi.stages.tools.doctor import (
+    Finding,
+    command,
+    disk,
+    examine,
+    libraries,
+    run_check,
+    table,
+)
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("OPENPOSE_ROOT", raising=False)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setenv("STROI_STORE", str(tmp_path / "store" / "of mine"))
+
+
+def named(rows: Iterable[Finding]) -> dict[str, Finding]:
+    return {row.name: row for row in rows}
+
+
+def test_everything_is_looked_at(tmp_path: Path) -> None:
+    rows = examine(Workspace(tmp_path), None, None)
+    topics = {row.topic for row in rows}
+    assert topics == {"pose", "machine", "codecs", "store", "versions"}
+    found = named(rows)
+    assert found["movenet"].state == "ok"
+    assert found["openpose"].detail.startswith("OPENPOSE_MISSING")
+    assert "docs/pose-sources.md" in found["openpose"].remedy
+    assert "set skeletons.onnx.model" in found["onnx"].remedy
+    assert found["auto"].detail.startswith("would take movenet")
+    assert found["MJPG"].detail == "5 of 5 frames written and read"
+    assert found["webp"].state == found["jpeg"].state == "ok"
+    assert found["numpy"].detail == importlib.metadata.version("numpy")
+    assert found["dvc project"].remedy == "run `dvc init`, or give --root"
+    assert f"{len(os.sched_getaffinity(0))} of" in found["cpu"].detail
+    assert found["folder"].detail == str(tmp_path / "store" / "of mine")
+    assert not (tmp_path / "store").exists()
+
+
+def test_what_the_user_has_is_found(tmp_path: Path) -> None:
+    network = tmp_path / "network.onnx"
+    network.write_bytes(tiny_rtmpose(48, 64))
+    root = fake_build(tmp_path / "openpose", "1.5")
+    found = named(examine(Workspace(tmp_path), root, network))
+    assert found["openpose"].state == "ok"
+    assert found["onnx"].detail.startswith("rtmpose, model ")
+    assert found["auto"].detail.startswith("would take openpose")
+
+
+def test_broken_library_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real = builtins.__import__
+
+    def broken(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name in ("torch", "cv2"):
+            raise OSError("libcudnn.so.9: cannot open shared object file")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", broken)
+    found = named(examine(Workspace(tmp_path), None, None))
+    assert found["gpu"].detail == "OSError: libcudnn.so.9: cannot open shared object file"
+    assert found["opencv"].state == "missing"
+    assert found["free"].detail.endswith("GiB")
+
+
+def test_missing_package_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "dask":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "9.9" if name == "opencv-python" else real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    found = named(libraries())
+    assert found["dask"].remedy == "pip install 'stroi[dask]'"
+    assert "opencv-python overwrites files" in found["opencv"].detail
+
+
+def test_file_system_without_links_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert named(disk(tmp_path))["hard links"].state == "ok"
+
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    found = named(disk(tmp_path))["hard links"]
+    assert (found.state, found.detail) == ("note", "no: shards are copied out of the store")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failing_check_is_one_line() -> None:
+    def fail() -> Iterable[Finding]:
+        yield Finding("a", "first", "ok", "there")
+        raise RuntimeError("no such thing")
+
+    assert run_check("a", "b", fail) == [
+        Finding("a", "b", "missing", "RuntimeError: no such thing")
+    ]
+
+
+def test_table_has_a_line_for_each_and_its_remedy() -> None:
+    rows = [
+        Finding("pose", "movenet", "ok", "there"),
+        Finding("pose", "openpose", "missing", "not there", "build it"),
+        Finding("store", "free", "note", "1.0 GiB"),
+    ]
+    assert table(rows).splitlines() == [
+        "pose",
+        "  movenet   yes  there",
+        "  openpose  no   not there",
+        "                 -> build it",
+        "",
+        "store",
+        "  free           1.0 GiB",
+    ]
+
+
+def test_json_says_the_same(tmp_path: Path) -> None:
+    done = CliRunner().invoke(command, ["--root", str(tmp_path), "--json"])
+    assert done.exit_code == 0
+    rows = json.loads(done.stdout)
+    assert {"topic": "pose", "name": "movenet"}.items() <= rows[0].items()
+    assert set(rows[0]) == {"topic", "name", "state", "detail", "remedy"}
+    shown = CliRunner().invoke(command, ["--root", str(tmp_path)])
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("pose\n  movenet ")

@@ -1,0 +1,203 @@
+"""More columns than are scored: training draws of them, scoring takes the fixed ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from small_inputs import CELL, CLASSES, IDS, LABELS, mosaic_cache
+
+from stroi.cache.columns import scored_columns
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.manifest import Manifest, file_entry, write_manifest
+from stroi.cache.mosaics import MosaicCache, Mosaics, decode_mosaics, encode_mosaics, sample_digests
+from stroi.trainer import train_resnet as training
+from stroi.trainer.config import ResNetConfig, Schedule
+from stroi.trainer.data.epoch_order import MosaicBatch, epoch_columns, mosaic_batches
+from stroi.trainer.data.side_inputs import cells_of, companions
+from stroi.trainer.data.side_inputs import scored_columns as scored_of_each
+from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.run.run_key import model_digest
+from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.score_resnet import score_resnet
+from stroi.trainer.steps import forward
+
+WIDE, NARROW = 8, 3
+SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
+
+
+def written(folder: Path, made: Mosaics, params: dict[str, int]) -> MosaicCache:
+    data = encode_mosaics(made)
+    write_atomic(folder / "mosaics-00000.h5", data)
+    entry = file_entry("mosaics-00000.h5", data, made.ids, sample_digests(made))
+    write_manifest(folder, Manifest("mosaics", params, {}, (entry,)))
+    return MosaicCache(folder)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
+    """Eight clips of 8 candidate columns, 3 of them scored; every other cell black."""
+    folder = mosaic_cache(tmp_path_factory.mktemp("wide"), columns=WIDE).folder
+    made = decode_mosaics(folder / "mosaics-00000.h5")
+    made.valid[:, :, ::2, 1] = False
+    return written(folder, made, {"columns": NARROW, "candidates": WIDE})
+
+
+@pytest.fixture(scope="module")
+def narrow(wide: MosaicCache, tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
+    """The same clips cut without candidates: pixel by pixel from those of `wide`."""
+    whole = decode_mosaics(wide.folder / "mosaics-00000.h5")
+    # 5 columns more in 4 gaps: one before the first scored one and in every gap, two in the last.
+    kept = [1, 3, 5]
+    cells = whole.mosaic.reshape(len(IDS), 5 * CELL, WIDE, CELL, 3)
+    part = Mosaics(
+        ids=whole.ids,
+        mosaic=np.stack([cells[:, :, one] for one in kept], axis=2).reshape(8, 40, 3 * CELL, 3),
+        person_count=whole.person_count,
+        frame_index=whole.frame_index[:, kept],
+        box=whole.box[:, :, kept],
+        confidence=whole.confidence[:, :, kept],
+        valid=whole.valid[:, :, kept],
+    )
+    return written(tmp_path_factory.mktemp("narrow"), part, {"columns": NARROW})
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
+def test_draws_are_some_columns_in_their_order(
+    count: int, columns: int, more: int, epoch: int
+) -> None:
+    drawn = epoch_columns(count, columns, columns + more, seed=5, epoch=epoch)
+    if more == 0:
+        assert drawn is None
+        return
+    assert drawn is not None
+    assert drawn.shape == (count, columns)
+    assert (np.diff(drawn, axis=1) > 0).all()
+    assert 0 <= drawn.min() <= drawn.max() < columns + more
+
+
+def test_draws_depend_on_seed_and_epoch_alone_and_favour_no_column() -> None:
+    def drawn(seed: int, epoch: int) -> np.ndarray:
+        found = epoch_columns(4000, 5, 17, seed=seed, epoch=epoch)
+        assert found is not None
+        return found
+
+    np.testing.assert_array_equal(drawn(1, 2), drawn(1, 2))
+    assert (drawn(1, 2) != drawn(1, 3)).any()
+    assert (drawn(1, 2) != drawn(2, 2)).any()
+    shares = np.bincount(drawn(0, 0).ravel(), minlength=17) / 4000
+    np.testing.assert_allclose(shares, 5 / 17, atol=0.03)
+
+
+def test_batches_show_the_columns_drawn(wide: MosaicCache) -> None:
+    drawn = epoch_columns(len(IDS), NARROW, WIDE, seed=0, epoch=0)
+    assert drawn is not None
+    parts = [np.array([4, 0, 7]), np.array([1, 1])]
+    for batch in mosaic_batches(wide, IDS, parts, device=torch.device("cpu"), columns=drawn):
+        assert batch.columns is not None
+        for place, row in enumerate(batch.rows):
+            for at, column in enumerate(drawn[row]):
+                whole = wide[IDS[row]][:, CELL * column : CELL * (column + 1)]
+                part = batch.mosaics[place, :, CELL * at : CELL * (at + 1)].numpy()
+                np.testing.assert_array_equal(part, whole)
+
+
+def test_network_is_as_wide_as_what_is_scored(wide: MosaicCache, narrow: MosaicCache) -> None:
+    assert cells_of(wide) == cells_of(narrow) == Cells(5, NARROW, CELL, CELL)
+    assert scored_of_each(narrow, 8) is None
+    np.testing.assert_array_equal(scored_of_each(wide, 2), [[1, 3, 5]] * 2)
+    assert scored_columns(NARROW, WIDE).tolist() == [1, 3, 5]
+
+
+@pytest.mark.parametrize("missing", ["row", "zero"])
+def test_scores_are_those_of_mosaics_without_candidates(
+    missing: str, wide: MosaicCache, narrow: MosaicCache
+) -> None:
+    config = ResNetConfig(flip=0.5, missing=missing)
+    net = training.train_resnet(
+        "plain", wide, LABELS, CLASSES, config=config, schedule=SHORT, seed=0, device="cpu"
+    )
+    one, two = (score_resnet(net, each, IDS).logits for each in (wide, narrow))
+    np.testing.assert_array_equal(one, two)
+    other = training.train_resnet(
+        "plain", narrow, LABELS, CLASSES, config=config, schedule=SHORT, seed=0, device="cpu"
+    )
+    assert model_digest(other) != model_digest(net)
+
+
+def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
+    """A missing cell weighs nothing wherever the draw puts it."""
+    seen: list[torch.Tensor] = []
+
+    class Eyes(FusedNet):
+        def pictures(
+            self,
+            mosaics: torch.Tensor,
+            weights: torch.Tensor | None,
+            *,
+            mirrored: torch.Tensor | None = None,
+            shown: torch.Tensor | None = None,
+        ) -> torch.Tensor:
+            assert shown is not None
+            seen.append(shown)
+            return super().pictures(mosaics, weights, mirrored=mirrored, shown=shown)
+
+    config = ResNetConfig(missing="zero")
+    net = Eyes(CLASSES, cells_of(wide), config, mode="plain").eval()
+    beside = companions("plain", wide, IDS, weights=None, clips=None, missing="zero")
+    drawn = epoch_columns(len(IDS), NARROW, WIDE, seed=0, epoch=4)
+    assert drawn is not None
+    rows = np.array([6, 2])
+    mosaics = torch.from_numpy(wide.batch([IDS[6], IDS[2]], columns=drawn[rows]))
+    with torch.no_grad():
+        forward(net, MosaicBatch(rows, mosaics, drawn[rows]), beside)
+    flags = wide.rows(IDS)
+    for place, row in enumerate(rows):
+        for half in range(2):
+            person = half if wide.person_count([IDS[row]])[0] == 2 else 0
+            np.testing.assert_array_equal(seen[0][place, half], flags[row, person, drawn[row]])
+    assert not seen[0].all()
+
+
+def test_resumed_draws_the_same_columns(wide: MosaicCache, tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(record: EpochRecord) -> None:
+        raise Stop
+
+    def train(**more: object) -> str:
+        settings = {"config": ResNetConfig(flip=0.5, shift=1), "schedule": SHORT, "seed": 3}
+        net = training.train_resnet(
+            "plain", wide, LABELS, CLASSES, device="cpu", **{**settings, **more}
+        )
+        return model_digest(net)
+
+    with pytest.raises(Stop):
+        train(state=tmp_path, save_every=1, on_epoch=stop)
+    assert train(state=tmp_path, save_every=1) == train()
+
+
+def test_key_of_a_run_tells_how_many_columns(
+    wide: MosaicCache, narrow: MosaicCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs without candidates keep the keys they had."""
+    told: list[dict[str, str]] = []
+
+    def noted(*args: object, inputs: dict[str, str], **kwargs: object) -> str:
+        told.append(inputs)
+        return "0" * 64
+
+    monkeypatch.setattr(training, "run_key", noted)
+    for cache in (wide, narrow):
+        training.train_resnet(
+            "plain", cache, LABELS, CLASSES, config=ResNetConfig(flip=0.5),
+            schedule=SHORT.replace(epochs=1), seed=0, device="cpu",
+        )  # fmt: skip
+    assert told[0]["columns"] == "3 of 8"
+    assert sorted(told[1]) == ["gcn", "labels", "mosaics", "pretrained"]

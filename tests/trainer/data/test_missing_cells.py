@@ -1,0 +1,126 @@
+"""A missing joint's cell: black, flagged, and weighed as the params say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from small_inputs import CLASSES, IDS, LABELS, QUICK, mosaic_cache
+
+from stroi.cache.mosaics import MosaicCache
+from stroi.trainer.config import Missing, ResNetConfig
+from stroi.trainer.data.side_inputs import companions, shown_halves
+from stroi.trainer.models.cell_grid import Cells, shown_map
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.score_resnet import score_resnet
+from stroi.trainer.train_resnet import train_resnet
+
+CELLS = Cells(5, 3, 9, 9)
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+def flags(*, seed: int = 0) -> torch.Tensor:
+    return torch.rand(2, 2, 3, 5, generator=torch.Generator().manual_seed(seed)) < 0.7
+
+
+@pytest.mark.parametrize("cells", [CELLS, Cells(5, 3, 4, 6)])
+def test_flag_of_every_pixel(cells: Cells) -> None:
+    shown = flags()
+    got = shown_map(shown, cells).numpy()
+    assert got.shape == (2, 1, cells.rows * cells.height, cells.columns * cells.width)
+    for n, _, y, x in np.ndindex(got.shape):
+        half = 0 if x % cells.width < cells.width // 2 else 1
+        assert got[n, 0, y, x] == shown[n, half, x // cells.width, y // cells.height]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("place", ["after", "before"])
+def test_what_the_network_sees_against_numpy(place: str, weighted: bool) -> None:
+    """Mean colour where weights come after normalisation, black where before."""
+    random = np.random.default_rng(0)
+    mosaics = random.integers(1, 256, (2, 45, 27, 3)).astype(np.uint8)
+    weights = random.uniform(0.5, 2, (2, 2, 5)).astype(np.float32)
+    shown = flags()
+    config = ResNetConfig(place=place, missing="zero")
+    net = FusedNet(("a", "b"), CELLS, config, mode="fixed").eval()
+    given = torch.from_numpy(weights) if weighted else None
+    got = net.pictures(torch.from_numpy(mosaics), given, shown=shown).numpy()
+    for n, j, i, half in np.ndindex(2, 5, 3, 2):
+        rows, columns = slice(9 * j, 9 * j + 9), slice(9 * i + 4 * half, 9 * i + 4 + 5 * half)
+        factor = (weights[n, half, j] if weighted else 1.0) * float(shown[n, half, i, j])
+        picture = mosaics[n, rows, columns] / 255
+        wanted = (
+            (picture - MEAN) / STD * factor if place == "after" else (picture * factor - MEAN) / STD
+        )
+        np.testing.assert_allclose(
+            got[n, :, rows, columns], wanted.transpose(2, 0, 1), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_mirrored_cells_take_their_flags_along() -> None:
+    net = FusedNet(("a", "b"), CELLS, ResNetConfig(missing="zero"), mode="plain").eval()
+    mosaics = torch.full((2, 45, 27, 3), 200, dtype=torch.uint8)
+    plain = net.pictures(mosaics, None, shown=flags())
+    turned = net.pictures(mosaics, None, shown=flags(), mirrored=torch.tensor([True, True]))
+    assert torch.equal((plain == 0).sum((1, 2, 3)), (turned == 0).sum((1, 2, 3)))
+    assert torch.equal(turned[:, :, :9], plain[:, :, :9].unflatten(3, (3, 9)).flip(4).flatten(3))
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """As much of a mosaic cache as the flags need: two clips, the first of one person."""
+
+    def rows(self, ids: list[str]) -> NDArray[np.bool_]:
+        return flags().numpy()
+
+    def person_count(self, ids: list[str]) -> NDArray[np.int8]:
+        return np.array([1, 2], np.int8)
+
+
+def test_one_person_fills_both_halves() -> None:
+    got = shown_halves(cast(MosaicCache, Flagged()), ["a", "b"])
+    np.testing.assert_array_equal(got[0, 0], flags()[0, 0])
+    np.testing.assert_array_equal(got[0, 1], flags()[0, 0])
+    np.testing.assert_array_equal(got[1], flags()[1])
+
+
+@pytest.fixture(scope="module")
+def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
+    return mosaic_cache(tmp_path_factory.mktemp("mosaics"))
+
+
+def test_flags_are_part_of_what_a_run_depends_on(mosaics: MosaicCache) -> None:
+    found = {
+        missing: companions(
+            "plain", mosaics, IDS, weights=None, clips=None, frames=None, missing=missing
+        )
+        for missing in cast(tuple[Missing, ...], ("row", "zero"))
+    }
+    assert found["row"].shown is None
+    assert found["row"].digests == {}
+    assert found["zero"].shown is not None
+    assert set(found["zero"].digests) == {"shown"}
+
+
+def test_trained_and_scored_by_the_flags(
+    mosaics: MosaicCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def some(cache: MosaicCache, ids: list[str]) -> NDArray[np.bool_]:
+        return np.stack([np.random.default_rng(IDS.index(name)).random((2, 5, 5)) < 0.7
+                         for name in ids])  # fmt: skip
+
+    monkeypatch.setattr(MosaicCache, "rows", some)
+    nets = {
+        missing: train_resnet(
+            "plain", mosaics, LABELS, CLASSES,
+            config=ResNetConfig(missing=missing), schedule=QUICK, seed=0, device="cpu",
+        )
+        for missing in cast(tuple[Missing, ...], ("row", "zero"))
+    }  # fmt: skip
+    scores = {missing: score_resnet(net, mosaics, IDS).logits for missing, net in nets.items()}
+    assert np.isfinite(scores["zero"]).all()
+    assert not np.allclose(scores["row"], scores["zero"])

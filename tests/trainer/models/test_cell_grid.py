@@ -1,0 +1,113 @@
+"""Weights, mirror and shift act on cells, exactly to their borders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from stroi.trainer.models.cell_grid import Cells, mirror, resized, shift, weight_map
+
+EVEN, ODD = Cells(5, 3, 4, 6), Cells(5, 2, 3, 5)
+
+
+def _random(cells: Cells, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    size = (cells.rows * cells.height, cells.columns * cells.width)
+    return torch.rand(2, 3, *size, generator=random), torch.rand(2, 2, 5, generator=random)
+
+
+@pytest.mark.parametrize("cells", [EVEN, ODD])
+def test_eq5_weight_of_every_pixel(cells: Cells) -> None:
+    _, weights = _random(cells)
+    got = weight_map(weights, cells).numpy()
+    assert got.shape == (2, 1, cells.rows * cells.height, cells.columns * cells.width)
+    for n, _, y, x in np.ndindex(got.shape):
+        half = 0 if x % cells.width < cells.width // 2 else 1
+        assert got[n, 0, y, x] == weights[n, half, y // cells.height]
+
+
+def test_weights_of_one_row_touch_only_that_row() -> None:
+    weights = torch.ones(1, 2, 5)
+    weights[0, :, 2] = 0
+    got = weight_map(weights, EVEN)[0, 0]
+    assert not got[8:12].any()
+    assert got[:8].all()
+    assert got[12:].all()
+
+
+def test_gradient_of_a_row_weight_is_its_pixels() -> None:
+    pictures, weights = _random(ODD)
+    weights.requires_grad_()
+    (pictures * weight_map(weights, ODD)).sum().backward()
+    assert weights.grad is not None
+    left = pictures[0, :, 3:6].reshape(3, 3, 2, 5)[..., :2].sum()
+    torch.testing.assert_close(weights.grad[0, 0, 1], left)
+
+
+@pytest.mark.parametrize("cells", [EVEN, ODD])
+def test_mirror_of_the_mirror_is_the_picture(cells: Cells) -> None:
+    pictures, _ = _random(cells)
+    assert torch.equal(mirror(mirror(pictures, cells), cells), pictures)
+    assert not torch.equal(mirror(pictures, cells), pictures)
+
+
+def test_mirror_by_hand() -> None:
+    pictures, _ = _random(EVEN)
+    got = mirror(pictures, EVEN)
+    partner = {0: 0, 1: 2, 2: 1, 3: 4, 4: 3}
+    for row, column in np.ndindex(5, 3):
+        there = pictures[:, :, 4 * partner[row] : 4 * partner[row] + 4, 6 * column : 6 * column + 6]
+        here = got[:, :, 4 * row : 4 * row + 4, 6 * column : 6 * column + 6]
+        assert torch.equal(here, there.flip(3))
+
+
+def test_mirror_moves_weights_along_with_their_pixels() -> None:
+    pictures, weights = _random(EVEN)
+    swapped = weights.flip(1)[:, :, [0, 2, 1, 4, 3]]
+    after = mirror(pictures * weight_map(weights, EVEN), EVEN)
+    assert torch.equal(after, mirror(pictures, EVEN) * weight_map(swapped, EVEN))
+
+
+def test_shift_stays_inside_its_cell() -> None:
+    pictures, _ = _random(EVEN)
+    mosaics = pictures.permute(0, 2, 3, 1).mul(255).add(1).to(torch.uint8)
+    down, right = torch.tensor([1, -2]), torch.tensor([-3, 2])
+    got = shift(mosaics, EVEN, down, right)
+    for n, row, column in np.ndindex(2, 5, 3):
+        y, x = 4 * row, 6 * column
+        cell = mosaics[n, y : y + 4, x : x + 6].numpy()
+        expected = np.zeros_like(cell)
+        for i, j in np.ndindex(4, 6):
+            k, m = i - int(down[n]), j - int(right[n])
+            if 0 <= k < 4 and 0 <= m < 6:
+                expected[i, j] = cell[k, m]
+        np.testing.assert_array_equal(got[n, y : y + 4, x : x + 6].numpy(), expected)
+
+
+def test_no_shift_is_no_change() -> None:
+    mosaics = torch.randint(0, 256, (2, 20, 18, 3), dtype=torch.uint8)
+    still = torch.zeros(2, dtype=torch.int64)
+    assert torch.equal(shift(mosaics, EVEN, still, still), mosaics)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 9])
+def test_every_cell_is_resized_alone(size: int) -> None:
+    """As cells cut out and resized one by one: none bleeds into its neighbours."""
+    mosaics = torch.randint(0, 256, (2, 20, 18, 3), dtype=torch.uint8)
+    got = resized(mosaics, Cells(5, 3, size, size))
+    assert got.shape == (2, 5 * size, 3 * size, 3)
+    for n, row, column in np.ndindex(2, 5, 3):
+        cell = mosaics[n : n + 1, 4 * row : 4 * row + 4, 6 * column : 6 * column + 6]
+        alone = resized(cell, Cells(1, 1, size, size))[0]
+        y, x = size * row, size * column
+        assert torch.equal(got[n, y : y + size, x : x + size], alone)
+
+
+def test_one_colour_stays_and_its_size_is_no_work() -> None:
+    rows = torch.arange(5, dtype=torch.uint8).mul(40).repeat_interleave(4)
+    mosaics = rows[None, :, None, None].expand(1, 20, 18, 3).contiguous()
+    wanted = torch.arange(5, dtype=torch.uint8).mul(40).repeat_interleave(7)
+    got = resized(mosaics, Cells(5, 3, 7, 7))
+    assert torch.equal(got, wanted[None, :, None, None].expand(1, 35, 21, 3))
+    assert resized(mosaics, EVEN) is mosaics

@@ -1,0 +1,168 @@
+"""Joint mode obeys the settings of the weights and of the graph network's own training."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
+
+from stroi.cache.mosaics import MosaicCache
+from stroi.trainer import train_resnet as training
+from stroi.trainer.config import Augment, GcnConfig, ResNetConfig, Schedule
+from stroi.trainer.data.side_inputs import half_weights
+from stroi.trainer.data.skeleton_input import prepare_all
+from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.run.losses import branch_loss
+from stroi.trainer.run.run_key import model_digest
+from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.score_gcn import dump_weights, scaled_weights
+from stroi.trainer.train_gcn import train_gcn
+
+SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
+CHANGES = Augment(tilt=20.0, scale=0.2, jitter=1.0, hide_joints=0.1)
+
+
+def _gcn(config: GcnConfig) -> StGcn:
+    """The same network whatever `config` says of its training."""
+    gcn = train_gcn(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
+    assert isinstance(gcn, StGcn)
+    gcn.config = config
+    return gcn
+
+
+@pytest.fixture(scope="module")
+def gcn() -> StGcn:
+    return _gcn(SMALL_GCN)
+
+
+@pytest.fixture(scope="module")
+def changing() -> StGcn:
+    return _gcn(SMALL_GCN.replace(augment=CHANGES))
+
+
+def _net(gcn: StGcn, config: ResNetConfig) -> FusedNet:
+    torch.manual_seed(0)
+    cells = Cells(5, 5, CELL, CELL)
+    return FusedNet(CLASSES, cells, config, mode="joint", gcn=copy.deepcopy(gcn)).eval()
+
+
+def _train(gcn: StGcn, mosaics: MosaicCache, **changes: object) -> FusedNet:
+    settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
+    return training.train_resnet(
+        "joint", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), **{**settings, **changes}
+    )
+
+
+@pytest.mark.parametrize("joints", ["mean", "l2_top15"])
+@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
+@pytest.mark.parametrize("scale", ["clip", "training"])
+def test_rows_are_weighed_as_the_weights_file_weighs_them(
+    gcn: StGcn, joints: str, bodies: str, scale: str
+) -> None:
+    """Before its first step joint mode shows the mosaics of fixed mode."""
+    dumped, constant = scaled_weights(
+        gcn, clips(), IDS, bodies=bodies, kind=joints, training=IDS if scale == "training" else (),
+        precision="fp32", threads=1,
+    )  # fmt: skip
+    net = _net(gcn, ResNetConfig(joints=joints, bodies=bodies, constant=constant))
+    data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
+    with torch.no_grad():
+        _, weights = net.skeleton_branch(torch.from_numpy(data.x), torch.from_numpy(data.present))
+    persons = np.array([clip.person_count for clip in clips().values()], np.int8)
+    wanted = half_weights(dumped, IDS, persons)
+    np.testing.assert_allclose(weights.numpy(), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_formulas_and_scales_differ(gcn: StGcn) -> None:
+    plain = dump_weights(gcn, clips(), IDS).row
+    for other in (
+        dump_weights(gcn, clips(), IDS, kind="l2_top15").row,
+        dump_weights(gcn, clips(), IDS, training=IDS).row,
+    ):
+        assert np.abs(other - plain).max() > 1e-3
+
+
+@pytest.mark.parametrize("joints", ["mean", "l2_top15"])
+@pytest.mark.parametrize("constant", [None, 0.7])
+@pytest.mark.parametrize(
+    ("name", "place"), [("blocks.0.mask", (2, 3, 4)), ("blocks.2.temporal.weight", (3, 1, 1, 0))]
+)
+def test_gradient_through_either_formula_and_scale_against_finite_differences(
+    gcn: StGcn, joints: str, constant: float | None, name: str, place: tuple[int, ...]
+) -> None:
+    net = _net(gcn, ResNetConfig(joints=joints, constant=constant, loss="mse")).double()
+    data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
+    x, present = torch.from_numpy(data.x).double(), torch.from_numpy(data.present)
+    size = 5 * CELL
+    pictures = torch.randint(0, 256, (8, size, size, 3), dtype=torch.uint8)
+    truth = torch.tensor([LABELS[name] for name in IDS])
+
+    def loss() -> torch.Tensor:
+        return branch_loss(net(pictures, net.skeleton_branch(x, present)[1]), truth, "mse")
+
+    assert net.gcn is not None
+    parameter = net.gcn.get_parameter(name)
+    loss().backward()
+    assert parameter.grad is not None
+    step, losses = 1e-6, []
+    for sign in (1, -1):
+        with torch.no_grad():
+            parameter[place] += sign * step
+            losses.append(float(loss()))
+            parameter[place] -= sign * step
+    slope = (losses[0] - losses[1]) / (2 * step)
+    assert abs(slope) > 1e-9
+    assert float(parameter.grad[place]) == pytest.approx(slope, rel=1e-3)
+
+
+def test_settings_of_the_weights_change_what_is_learnt(gcn: StGcn, mosaics: MosaicCache) -> None:
+    configs = (ResNetConfig(), ResNetConfig(joints="l2_top15"), ResNetConfig(constant=0.5))
+    assert len({model_digest(_train(gcn, mosaics, config=each)) for each in configs}) == 3
+
+
+def test_clips_change_at_random_as_the_graph_network_says(
+    gcn: StGcn, changing: StGcn, mosaics: MosaicCache
+) -> None:
+    still = model_digest(_train(gcn, mosaics))
+    first, second = (model_digest(_train(changing, mosaics)) for _ in range(2))
+    assert first == second != still
+    # Left and right change places together with the mosaic's, or not at all.
+    flipping = _gcn(SMALL_GCN.replace(augment=Augment(flip=1.0)))
+    assert model_digest(_train(flipping, mosaics)) == still
+
+
+def test_changing_clips_resume_to_the_bit(
+    changing: StGcn, mosaics: MosaicCache, tmp_path: Path
+) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(record: EpochRecord) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        _train(changing, mosaics, on_epoch=stop, state=tmp_path, save_every=1)
+    resumed = _train(changing, mosaics, state=tmp_path, save_every=1)
+    assert model_digest(resumed) == model_digest(_train(changing, mosaics))
+
+
+def test_keys_tell_of_changing_clips_alone(
+    gcn: StGcn, changing: StGcn, mosaics: MosaicCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, str]] = []
+
+    def noted(*args: object, inputs: dict[str, str], **kwargs: object) -> str:
+        told.append(inputs)
+        return "0" * 64
+
+    monkeypatch.setattr(training, "run_key", noted)
+    for each in (gcn, changing):
+        _train(each, mosaics, schedule=SHORT.replace(epochs=1))
+    differing = {name for name in told[0] if told[0][name] != told[1][name]}
+    assert (told[0].keys() - told[1].keys(), differing) == (set(), {"network"})

@@ -1,0 +1,157 @@
+"""A flipped clip is the clip that a camera behind a mirror would have seen, in every part of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from small_inputs import CLASSES, SMALL_GCN, clip
+
+from stroi.cache.layouts import BODY_25, KINECT_V1
+from stroi.cache.skeletons import Clip
+from stroi.cache.skeletons3d import JointClip
+from stroi.stages.mosaic.cut import Cut, cut_mosaic
+from stroi.trainer.config import GcnConfig, ResNetConfig
+from stroi.trainer.data.epoch_order import MosaicBatch
+from stroi.trainer.data.side_inputs import Companions
+from stroi.trainer.data.skeleton_input import prepare
+from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.steps import forward
+
+CELL = 16  # a quarter of it is whole, so that halves have no rounded edges either
+INDEX = np.array([2, 5, 8], np.int32)
+CELLS = Cells(5, len(INDEX), CELL, CELL)
+TWINS = {"left": "right", "right": "left"}
+GCN = GcnConfig(frames=SMALL_GCN.frames, channels=(6, 6), strides=(1, 1), temporal_kernel=3)
+
+
+def twin(name: str) -> str:
+    side, _, part = name.partition("_")
+    return f"{TWINS[side]}_{part}" if side in TWINS else name
+
+
+def seen_in_a_mirror(shown: Clip) -> Clip:
+    """The clip as filmed through a mirror, every joint by its name."""
+    keypoints = np.zeros_like(shown.keypoints)
+    for person in range(shown.person_count):
+        place = shown.person_count - 1 - person
+        for number, name in enumerate(BODY_25.joints):
+            path = shown.keypoints[:, person, number]
+            turned = np.stack([shown.width - path[:, 0], path[:, 1], path[:, 2]], axis=1)
+            absent = path[:, 2:] == 0
+            keypoints[:, place, BODY_25.joints.index(twin(name))] = np.where(absent, 0, turned)
+    return replace(shown, keypoints=keypoints)
+
+
+def whole_pixels(seed: int, persons: int) -> Clip:
+    """A clip whose joints stand on whole pixels, so that no crop's edge is rounded; some absent."""
+    shown = clip(seed, persons=persons)
+    shown.keypoints[..., :2] = shown.keypoints[..., :2].round()
+    shown.keypoints[5, 0, BODY_25.joints.index("right_wrist")] = 0
+    shown.keypoints[8, :, BODY_25.joints.index("left_ankle")] = 0
+    return shown
+
+
+def cut(shown: Clip, frames: dict[int, NDArray[np.uint8]]) -> Cut:
+    return cut_mosaic(frames, shown, INDEX, cell=CELL, size="native", min_confidence=0.1)
+
+
+def pictures_of(shown: Clip) -> dict[int, NDArray[np.uint8]]:
+    random = np.random.default_rng(7)
+    size = (shown.height, shown.width, 3)
+    return {time: random.integers(0, 256, size, np.uint8) for time in INDEX.tolist()}
+
+
+def halves(made: Cut) -> NDArray[np.bool_]:
+    """(2, L, K) flags; one person fills both halves."""
+    return made.valid[[0, made.person_count - 1]]
+
+
+def run(net: FusedNet, shown: Clip, made: Cut, *, flip: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.from_numpy(prepare(shown, frames=GCN.frames))[None]
+    present = (x != 0).any(-1).any(-1).any(-1)
+    flags = torch.from_numpy(halves(made))[None]
+    persons = torch.tensor([made.person_count])
+    beside = Companions(None, x, present, persons, flags, {})
+    batch = MosaicBatch(np.array([0]), torch.from_numpy(made.mosaic)[None])
+    with torch.no_grad():
+        rgb, skeleton = forward(net, batch, beside, mirrored=torch.tensor([flip]))
+    assert skeleton is not None
+    return rgb, skeleton
+
+
+@pytest.mark.parametrize("persons", [1, 2])
+@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
+def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
+    persons: int, bodies: str
+) -> None:
+    """Crops, their order in time, rows, halves, weights, flags and skeletons all at once."""
+    torch.manual_seed(3)
+    config = ResNetConfig(missing="zero", bodies=bodies)
+    net = FusedNet(CLASSES, CELLS, config, mode="joint", gcn=StGcn(CLASSES, GCN)).eval()
+    shown = whole_pixels(persons, persons)
+    frames = pictures_of(shown)
+    other = seen_in_a_mirror(shown)
+    mirrored = {time: np.ascontiguousarray(frame[:, ::-1]) for time, frame in frames.items()}
+    one, two = cut(shown, frames), cut(other, mirrored)
+    assert not one.valid[: one.person_count].all(), "no absent joint, so flags are not tested"
+    expected = run(net, other, two, flip=False)
+    got = run(net, shown, one, flip=True)
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    plain = run(net, shown, one, flip=False)
+    assert not torch.allclose(plain[0], got[0], rtol=1e-3)
+    assert not torch.allclose(plain[1], got[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("persons", [1, 2])
+def test_weights_of_a_file_go_with_their_rows(persons: int) -> None:
+    net = FusedNet(CLASSES, CELLS, ResNetConfig(missing="zero"), mode="fixed").eval()
+    shown = whole_pixels(persons, persons)
+    frames = pictures_of(shown)
+    mirrored = {time: np.ascontiguousarray(frame[:, ::-1]) for time, frame in frames.items()}
+    one, two = cut(shown, frames), cut(seen_in_a_mirror(shown), mirrored)
+    weights = torch.rand(1, 2, 5)
+    swapped = weights.numpy()[:, ::-1][:, :, [0, 2, 1, 4, 3]].copy()
+    got = net.pictures(
+        torch.from_numpy(one.mosaic)[None], weights,
+        mirrored=torch.tensor([True]), shown=torch.from_numpy(halves(one))[None],
+    )  # fmt: skip
+    expected = net.pictures(
+        torch.from_numpy(two.mosaic)[None], torch.from_numpy(swapped),
+        shown=torch.from_numpy(halves(two))[None],
+    )  # fmt: skip
+    torch.testing.assert_close(got, expected, rtol=0, atol=0)
+    torch.testing.assert_close(mirror_halves(weights), torch.from_numpy(swapped), rtol=0, atol=0)
+
+
+def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:
+    random = np.random.default_rng(2)
+    position = random.normal(size=(9, 2, 20, 3)).astype(np.float32)
+    position[:, 1] = 0
+    state = np.where(position.any(axis=3), 2, 0).astype(np.uint8)
+    order = [KINECT_V1.joints.index(twin(name)) for name in KINECT_V1.joints]
+    turned = position[:, :, order] * np.array([-1, 1, 1], np.float32)
+    x, wanted = (
+        torch.from_numpy(prepare(JointClip(each, state, 1, KINECT_V1.name, 0.0), frames=12))[None]
+        for each in (position, turned)
+    )
+    got = mirror_bodies(x, torch.tensor([[True, False]]), KINECT_V1)
+    torch.testing.assert_close(got, wanted)
+
+
+def test_persons_change_places_only_where_there_are_two() -> None:
+    x = torch.rand(3, 2, 4, 25, 3)
+    present = torch.tensor([[True, True], [True, False], [False, True]])
+    got = mirror_bodies(x, present, BODY_25)
+    for number, places in enumerate(((1, 0), (0, 1), (0, 1))):
+        for person, place in enumerate(places):
+            body = x[number, person][:, list(BODY_25.mirrored)] * torch.tensor([-1.0, 1.0, 1.0])
+            assert torch.equal(got[number, place], body)
+    assert torch.equal(mirror_bodies(got, present, BODY_25), x)

@@ -1,0 +1,158 @@
+"""One rule for row weights where graph network and mosaic count different people.
+
+An absent body has the other one's weights; a mosaic of one person has one weight per row. It
+holds in fixed mode, in joint mode, and in networks exported from either.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from small_inputs import CELL, CLASSES, SMALL_GCN, clip
+
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.layouts import BODY_25
+from stroi.cache.manifest import Manifest, file_entry, write_manifest
+from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
+from stroi.cache.skeletons import Clip
+from stroi.trainer.config import Bodies, ResNetConfig
+from stroi.trainer.data.side_inputs import cells_of, half_weights
+from stroi.trainer.data.skeleton_input import prepare_all
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.network_files.export_module import Weighing, graph_of
+from stroi.trainer.score_gcn import dump_weights
+from stroi.trainer.score_resnet import score_resnet
+
+SEEN = {"first": (True, False), "second": (False, True), "both": (True, True)}
+CASES = list(product((1, 2), SEEN))
+IDS = tuple(f"{seen}-{shown}" for shown, seen in CASES)
+ROWS = [BODY_25.index(name) for name in BODY_25.rows]
+
+
+def _clip(seen: str) -> Clip:
+    """The same two people; the graph network gets those of them that were seen."""
+    whole = clip(4, persons=2)
+    keypoints = whole.keypoints.copy()
+    keypoints[:, ~np.array(SEEN[seen])] = 0
+    return replace(whole, keypoints=keypoints)
+
+
+CLIPS = {sample: _clip(seen) for sample, (_, seen) in zip(IDS, CASES, strict=True)}
+PERSONS = np.array([shown for shown, _ in CASES], np.int8)
+
+
+@pytest.fixture(scope="module")
+def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
+    """One and the same noise for every case."""
+    folder, count = tmp_path_factory.mktemp("mosaics"), len(IDS)
+    order = np.argsort(IDS)
+    picture = np.random.default_rng(0).integers(0, 256, (5 * CELL, 5 * CELL, 3), np.uint8)
+    shard = Mosaics(
+        ids=tuple(sorted(IDS)),
+        mosaic=np.tile(picture, (count, 1, 1, 1)),
+        person_count=PERSONS[order],
+        frame_index=np.tile(np.arange(5, dtype=np.int32), (count, 1)),
+        box=np.zeros((count, 2, 5, 5, 4), np.float32),
+        confidence=np.ones((count, 2, 5, 5), np.float32),
+        valid=np.ones((count, 2, 5, 5), np.bool_),
+    )
+    data = encode_mosaics(shard)
+    write_atomic(folder / "mosaics-00000.h5", data)
+    entry = file_entry("mosaics-00000.h5", data, shard.ids, sample_digests(shard))
+    write_manifest(folder, Manifest("mosaics", {}, {}, (entry,)))
+    return MosaicCache(folder)
+
+
+@pytest.fixture(scope="module")
+def gcn() -> StGcn:
+    torch.manual_seed(3)
+    net = StGcn(CLASSES, SMALL_GCN)
+    data = prepare_all(CLIPS, IDS, **SMALL_GCN.preparation)
+    with torch.no_grad():
+        for _ in range(5):
+            net.train()(torch.from_numpy(data.x), torch.from_numpy(data.present))
+    return net.eval()
+
+
+def _by_rule(joint: NDArray[np.float32], seen: str, shown: int, bodies: Bodies) -> np.ndarray:
+    """(2, K): the rule of docs/method.md for one clip's joint weights (2, V), for reading."""
+    present = SEEN[seen]
+    if seen != "both":
+        body = joint[present.index(True)]
+        halves = [body, body]
+    elif bodies == "per_half":
+        halves = [joint[0], joint[0] if shown == 1 else joint[1]]
+    elif bodies == "mean":
+        halves = [joint.mean(0)] * 2
+    else:
+        halves = [joint[joint.mean(1).argmax()]] * 2
+    return np.array([half[ROWS] / half[ROWS].mean() for half in halves])
+
+
+@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
+def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies: Bodies) -> None:
+    weights = dump_weights(gcn, CLIPS, IDS, bodies=bodies)
+    place = {sample: row for row, sample in enumerate(weights.ids)}
+    wanted = np.array(
+        [
+            _by_rule(weights.joint[place[sample]], seen, shown, bodies)
+            for sample, (shown, seen) in zip(IDS, CASES, strict=True)
+        ]
+    )
+    fixed = half_weights(weights, IDS, PERSONS)
+    np.testing.assert_allclose(fixed, wanted, rtol=1e-5)
+
+    cells = cells_of(mosaics)
+    torch.manual_seed(4)
+    net = FusedNet(CLASSES, cells, ResNetConfig(bodies=bodies), mode="fixed").eval()
+    joint = FusedNet(
+        CLASSES, cells, ResNetConfig(bodies=bodies), mode="joint", gcn=copy.deepcopy(gcn)
+    )
+    joint.resnet.load_state_dict(net.resnet.state_dict())
+    joint.eval()
+    data = prepare_all(CLIPS, IDS, **SMALL_GCN.preparation)
+    order = [data.ids.index(sample) for sample in IDS]
+    inputs = {
+        "mosaics": torch.from_numpy(mosaics.batch(IDS)),
+        "skeletons": torch.from_numpy(data.x[order]),
+        "present": torch.from_numpy(data.present[order]),
+        "persons": torch.from_numpy(PERSONS.astype(np.int64)),
+    }
+    weighing = Weighing("mean", bodies, None)
+    exported = {
+        "fixed": graph_of(net, gcn=gcn, weighing=weighing),
+        "joint": graph_of(joint),
+    }
+    with torch.no_grad():
+        found = {mode: graph(**inputs) for mode, graph in exported.items()}
+    for _, inside, _ in found.values():
+        np.testing.assert_allclose(inside.numpy(), wanted, rtol=1e-4)
+
+    scores = {
+        "fixed": score_resnet(net, mosaics, IDS, weights=weights),
+        "joint": score_resnet(joint, mosaics, IDS, clips=CLIPS),
+    }
+    for mode, each in scores.items():
+        ordered = each.logits[[each.ids.index(sample) for sample in IDS]]
+        np.testing.assert_allclose(ordered, found[mode][0].numpy(), rtol=0, atol=1e-4)
+        np.testing.assert_allclose(each.logits, scores["fixed"].logits, rtol=0, atol=1e-4)
+
+
+def test_what_is_seen_of_one_body_does_not_depend_on_how_many_are_shown(
+    mosaics: MosaicCache, gcn: StGcn
+) -> None:
+    """Equal weights in, equal weights out."""
+    weights = dump_weights(gcn, CLIPS, IDS, bodies="per_half")
+    halves = half_weights(weights, IDS, PERSONS)
+    for sample, (_, seen) in zip(IDS, CASES, strict=True):
+        if seen != "both":
+            row = halves[IDS.index(sample)]
+            np.testing.assert_array_equal(row[0], row[1])
+            np.testing.assert_array_equal(row, halves[IDS.index(f"{seen}-1")])

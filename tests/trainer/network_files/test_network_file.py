@@ -1,0 +1,155 @@
+"""What a checkpoint says of its network is checked before the network gets any memory."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from stroi.cache.errors import RefusedInput
+from stroi.trainer.config import GcnConfig, ResNetConfig
+from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.ctrgcn import CtrGcn
+from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.network_files.network_file import load_gcn, load_resnet, save_gcn, save_resnet
+from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors, write_tensors
+
+SMALL = GcnConfig(frames=8, channels=(8, 8), strides=(1, 2))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "net.safetensors"
+    save_gcn(path, StGcn(("wave", "drink"), SMALL))
+    return path
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    """Give the file another description of the same tensors."""
+    tensors, meta = read_tensors(path)
+    within = GcnConfig.model_fields.keys() - {"model"}
+    config = meta["config"] | {key: changes.pop(key) for key in list(changes) if key in within}
+    write_tensors(path, tensors, meta | {"config": config} | changes)
+
+
+def test_there_and_back(path: Path) -> None:
+    gcn = load_gcn(path)
+    assert (gcn.classes, gcn.config, gcn.training) == (("wave", "drink"), SMALL, False)
+    refined = CtrGcn(("wave", "drink"), SMALL.replace(model="ctrgcn", stream="bone"))
+    for inner in (gcn, refined):
+        classes, cells = ("a", "b", "c"), Cells(5, 2, 16, 16)
+        fused = FusedNet(classes, cells, ResNetConfig(), mode="joint", gcn=inner)
+        save_resnet(path.with_name("fused"), fused)
+        loaded = load_resnet(path.with_name("fused"))
+        assert loaded.gcn.config == inner.config
+        same = loaded.state_dict()
+        assert all(torch.equal(same[name], value) for name, value in fused.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"channels": [10**7, 10**7]}, "PTH_SHAPE.*want"),
+        ({"channels": [10**18, 10**18]}, "PTH_META.*no network fits"),
+        ({"channels": [8] * 101, "strides": [1] * 101}, "PTH_META.*its channels: .* at most 100"),
+        ({"channels": [8]}, "PTH_META"),
+        ({"channels": ["8", "8"]}, "PTH_META"),
+        ({"temporal_kernel": 4}, "PTH_META.*no middle"),
+        ({"temporal_kernel": 10**9 + 1}, "PTH_SHAPE"),
+        ({"classes": ["a", "b", "c"]}, r"PTH_SHAPE.*'fc.bias' is \(2,\), want \(3,\)"),
+        ({"classes": "wave"}, "PTH_META.*no list of names"),
+        ({"classes": []}, "PTH_META.*no list of names"),
+        ({"classes": [1, 2]}, "PTH_META.*no list of names"),
+        ({"layout": "\x1b[31m"}, r"PTH_META.*x1b\[31m"),
+        ({"layout": "coco17"}, "PTH_SHAPE"),
+        ({"model": "other"}, "PTH_META.*is no stgcn or ctrgcn checkpoint"),
+        ({"schema": "2.0"}, "PTH_META.*is no stgcn or ctrgcn checkpoint of schema 1"),
+        ({"model": "ctrgcn"}, "PTH_NAMES"),
+        ({"augment": 7}, "PTH_META"),
+        ({"augment": {"unheard": 1}}, "PTH_META.*unheard"),
+        ({"stream": "smell"}, "PTH_META.*its stream: Input should be"),
+        ({"config": 7}, "PTH_META"),
+    ],
+)  # fmt: skip
+def test_wrong_descriptions_are_refused(path: Path, changes: dict[str, Any], problem: str) -> None:
+    rewrite(path, **changes)
+    with pytest.raises(RefusedInput, match=problem) as caught:
+        load_gcn(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_giant_description_takes_no_memory(path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rewrite(path, channels=[50_000, 50_000])
+    with pytest.raises(RefusedInput, match="PTH_SHAPE"):
+        load_gcn(path)
+    # One layer of it would take 90 GB.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_meta_can_be_read_alone(path: Path) -> None:
+    assert read_meta(path)["classes"] == ["wave", "drink"]
+
+
+def _fused(path: Path, config: ResNetConfig) -> FusedNet:
+    net = FusedNet(("a", "b"), Cells(5, 2, 8, 8), config, mode="plain")
+    save_resnet(path, net)
+    return net
+
+
+def test_a_checkpoint_holds_every_setting(tmp_path: Path) -> None:
+    config = ResNetConfig(model="resnet34", dropout=0.1, joints="l2_top15", constant=0.5)
+    _fused(tmp_path / "net", config)
+    assert read_meta(tmp_path / "net")["config"].keys() == ResNetConfig.model_fields.keys()
+    loaded = load_resnet(tmp_path / "net")
+    assert len(loaded.resnet.layer3) == 6
+    assert loaded.config == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"model": "resnet152"}, "PTH_META.*its model: Input should be"),
+        ({"model": "resnet34"}, "PTH_NAMES"),
+        ({"model": "resnet50"}, "PTH_NAMES"),
+        ({"joints": "max"}, "PTH_META.*its joints: Input should be"),
+        ({"place": ["after"]}, "PTH_META.*its place"),
+        ({"constant": -1.0}, "PTH_META.*its constant"),
+        ({"constant": "1"}, "PTH_META"),
+        ({"dropout": 1.5}, "PTH_META.*its dropout"),
+        ({"unheard": 1}, "PTH_META.*unheard"),
+    ],
+)
+def test_wrong_descriptions_of_an_rgb_branch_are_refused(
+    tmp_path: Path, changes: dict[str, Any], problem: str
+) -> None:
+    path = tmp_path / "net"
+    _fused(path, ResNetConfig())
+    tensors, meta = read_tensors(path)
+    write_tensors(path, tensors, meta | {"config": meta["config"] | changes})
+    with pytest.raises(RefusedInput, match=problem):
+        load_resnet(path)
+
+
+@pytest.mark.parametrize("cells", [{"height": 2**24}, {"width": 0}, {"rows": 5.0}, {"depth": 1}])
+def test_an_rgb_branch_of_impossible_cells_is_refused(
+    tmp_path: Path, cells: dict[str, Any]
+) -> None:
+    _fused(tmp_path / "net", ResNetConfig())
+    tensors, meta = read_tensors(tmp_path / "net")
+    write_tensors(tmp_path / "net", tensors, meta | {"cells": meta["cells"] | cells})
+    with pytest.raises(RefusedInput, match="PTH_META"):
+        load_resnet(tmp_path / "net")
+
+
+def test_an_rgb_branch_of_no_known_mode_is_refused(tmp_path: Path) -> None:
+    _fused(tmp_path / "net", ResNetConfig())
+    tensors, meta = read_tensors(tmp_path / "net")
+    write_tensors(tmp_path / "net", tensors, meta | {"mode": "warped"})
+    with pytest.raises(RefusedInput, match=r"PTH_META.*its mode is warped"):
+        load_resnet(tmp_path / "net")

@@ -1,0 +1,83 @@
+"""Validation while training: what it tells, and that no weight depends on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
+
+from stroi.cache.errors import RefusedInput
+from stroi.cache.mosaics import MosaicCache
+from stroi.cache.scores import Scores
+from stroi.trainer.config import Mode, ResNetConfig, Schedule
+from stroi.trainer.run.judging import verdict
+from stroi.trainer.run.run_key import model_digest
+from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.score_gcn import dump_weights, score_gcn
+from stroi.trainer.score_resnet import score_resnet
+from stroi.trainer.train_gcn import train_gcn
+from stroi.trainer.train_resnet import train_resnet
+
+TRAIN = {name: LABELS[name] for name in IDS[:5]}
+HELD = {name: LABELS[name] for name in IDS[5:]}
+TRUTH = np.array([HELD[name] for name in sorted(HELD)])
+SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
+
+
+def test_verdict_is_cross_entropy_and_accuracy_by_id() -> None:
+    logits = np.array([[2, 0], [0, 1], [3, 1]], np.float32)
+    scores = Scores(("a", "b", "c"), logits, CLASSES)
+    loss, share = verdict(scores, {"c": 1, "a": 0, "b": 1}, "cross_entropy")
+    powers = np.exp(logits.astype(np.float64))
+    shares = powers / powers.sum(1, keepdims=True)
+    assert loss == pytest.approx(-np.log(shares[[0, 1, 2], [0, 1, 1]]).mean(), rel=1e-6)
+    assert share == pytest.approx(2 / 3)
+    with pytest.raises(RefusedInput, match="LABEL_RANGE"):
+        verdict(scores, {"a": 0, "b": 0, "c": 2}, "mse")
+
+
+def test_a_graph_network_is_judged_by_its_own_scores_and_learns_the_same() -> None:
+    told: list[EpochRecord] = []
+    settings = {"config": SMALL_GCN, "schedule": QUICK, "seed": 0}
+    net = train_gcn(clips(), TRAIN, CLASSES, **settings, validation=HELD, on_epoch=told.append)
+    alone = train_gcn({name: clips()[name] for name in TRAIN}, TRAIN, CLASSES, **settings)
+    assert model_digest(net) == model_digest(alone)
+    scores = score_gcn(net, clips(), tuple(HELD))
+    assert (told[-1].validation_loss, told[-1].validation_accuracy) == (
+        verdict(scores, HELD, SMALL_GCN.loss)
+    )
+    assert told[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
+
+
+@pytest.mark.parametrize("mode", ["plain", "fixed", "joint"])
+def test_an_rgb_network_is_judged_by_its_own_scores_and_learns_the_same(
+    mode: Mode, mosaics: MosaicCache
+) -> None:
+    gcn = train_gcn(clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=SHORT, seed=0)
+    given = {
+        "plain": {},
+        "fixed": {"weights": dump_weights(gcn, clips(), IDS)},
+        "joint": {"clips": clips()},
+    }[mode]
+    beside = given | ({"gcn": gcn} if mode == "joint" else {})
+    settings = {"config": ResNetConfig(flip=0.5), "seed": 0, "device": "cpu"}
+    told: list[EpochRecord] = []
+    net = train_resnet(
+        mode, mosaics, TRAIN, CLASSES, **beside, **settings, schedule=SHORT, validation=HELD,
+        on_epoch=told.append,
+    )  # fmt: skip
+    alone = train_resnet(mode, mosaics, TRAIN, CLASSES, **beside, **settings, schedule=SHORT)
+    assert model_digest(net) == model_digest(alone)
+    scores = score_resnet(net, mosaics, tuple(HELD), **given)
+    assert told[-1].validation_loss == verdict(scores, HELD, "cross_entropy")[0]
+    assert told[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
+
+
+def test_the_best_network_is_what_comes_back() -> None:
+    told: list[EpochRecord] = []
+    net = train_gcn(
+        clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=QUICK.replace(keep="best"), seed=0,
+        validation=HELD, on_epoch=told.append,
+    )  # fmt: skip
+    share = float((score_gcn(net, clips(), tuple(HELD)).logits.argmax(1) == TRUTH).mean())
+    assert share == max(record.validation_accuracy or 0.0 for record in told)

@@ -1,0 +1,1 @@
+"""From caches to batches: skeleton input, augmentation, the mosaic loader."""

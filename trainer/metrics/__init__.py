@@ -1,0 +1,1 @@
+"""What is measured of scores: accuracy, significance, late fusion."""

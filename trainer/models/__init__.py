@@ -1,0 +1,1 @@
+"""The networks: graph networks, ResNet, joint attention, and the weighted mosaic network."""

@@ -1,0 +1,162 @@
+"""ResNet18, 34 and 50 in plain torch, with torchvision's state-dict names and shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stroi.trainer.config import Residual
+from stroi.trainer.models.dropout import Dropout
+from stroi.trainer.models.initial import initialise_convolutions
+from stroi.trainer.network_files.safetensors_io import check_digest, read_tensors
+
+WIDTHS = (64, 128, 256, 512)
+"""Channels of the four stages; all but the first start with stride 2."""
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut.
+
+    Args:
+        channels_in: Channels of the input.
+        channels: Channels of the output.
+        stride: Stride of the first convolution.
+        dropout: Share of activations dropped between the convolutions.
+    """
+
+    growth = 1
+    """Channels of the output per channel of the stage."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.dropout = Dropout(dropout)
+        self.downsample = _shortcut(channels_in, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, H, W) to (B, C, H / stride, W / stride)."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y = self.dropout(self.relu(self.bn1(self.conv1(x))))
+        y = self.bn2(self.conv2(y))
+        return self.relu(y.add_(shortcut))  # type: ignore[no-any-return]
+
+
+class Bottleneck(nn.Module):
+    """A 3x3 convolution between two 1x1 ones, and a shortcut.
+
+    The stride is that of the 3x3 convolution, as in torchvision.
+
+    Args:
+        channels_in: Channels of the input.
+        channels: Channels of the 3x3 convolution; the output has four times as many.
+        stride: Stride of the 3x3 convolution.
+        dropout: Share of activations dropped before the last convolution.
+    """
+
+    growth = 4
+    """Channels of the output per channel of the stage."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, self.growth * channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(self.growth * channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.dropout = Dropout(dropout)
+        self.downsample = _shortcut(channels_in, self.growth * channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, H, W) to (B, 4 C, H / stride, W / stride)."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.dropout(self.relu(self.bn2(self.conv2(y))))
+        y = self.bn3(self.conv3(y))
+        return self.relu(y.add_(shortcut))  # type: ignore[no-any-return]
+
+
+def _shortcut(channels_in: int, channels: int, stride: int) -> nn.Sequential | None:
+    """What fits the input to the output; None where they have the same shape."""
+    if stride == 1 and channels_in == channels:
+        return None
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+    )
+
+
+DEPTHS: dict[Residual, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+}
+"""Kind of block, and blocks of every stage."""
+
+
+class ResNet(nn.Module):
+    """A residual network under torchvision's names.
+
+    Args:
+        classes: Number of outputs.
+        model: Which one.
+        dropout: Share of activations dropped within every block.
+    """
+
+    def __init__(self, classes: int, model: Residual = "resnet18", dropout: float = 0.0) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        kind, counts = DEPTHS[model]
+        before = 64
+        for number, (channels, count) in enumerate(zip(WIDTHS, counts, strict=True), 1):
+            stage = []
+            for block in range(count):
+                stride = 2 if number > 1 and block == 0 else 1
+                stage.append(kind(before, channels, stride, dropout))
+                before = kind.growth * channels
+            self.add_module(f"layer{number}", nn.Sequential(*stage))
+        self.fc = nn.Linear(before, classes)
+        initialise_convolutions(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised pictures to (B, classes) logits."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        for number in range(1, len(WIDTHS) + 1):
+            x = self.get_submodule(f"layer{number}")(x)
+        return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def load_backbone(net: ResNet, path: Path, *, sha256: str | None = None) -> None:
+    """Start `net` from a local file of torchvision's same network; ``fc`` stays as it is.
+
+    The file must have torchvision's names, as safetensors or as `torch.save` writes it (``.pth``).
+    The counters of the batch normalisation, which old files lack, may be missing: nothing reads
+    them.
+
+    Args:
+        net: Network whose entries other than ``fc`` are overwritten.
+        path: The weights file.
+        sha256: What the file's digest must be; None takes any file.
+
+    Raises:
+        RefusedInput: ``START_DIGEST`` if the digest is another, before anything of the file is
+            interpreted; if the file is damaged or its names and shapes are not the network's.
+    """
+    if sha256 is not None:
+        check_digest(path, sha256)
+    own = {name: value for name, value in net.state_dict().items() if not name.startswith("fc.")}
+    loaded, _ = read_tensors(
+        path, own, ignore=("fc.weight", "fc.bias"), optional=".num_batches_tracked", pth=True
+    )
+    with torch.no_grad():
+        for name, value in loaded.items():
+            own[name].copy_(value)

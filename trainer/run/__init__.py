@@ -1,0 +1,1 @@
+"""What carries a training: processes, progress, checkpoints, EMA, losses, the run key."""
