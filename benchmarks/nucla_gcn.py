@@ -34,9 +34,9 @@ from stroi.pipeline.datasets.nucla import CLASSES
 from stroi.pipeline.params.load import load_profile
 from stroi.stages.sensors.nucla import read_joints
 from stroi.trainer.config import Augment, GcnConfig, Precision, Schedule, Settings, Stream
+from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.metrics.ensemble import summed
-from stroi.trainer.run.run_key import label_array
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn

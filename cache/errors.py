@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class StroiError(Exception):
     """A failure that the user can understand and mend.
@@ -59,6 +61,23 @@ class OutputInUse(StroiError):
 
 class ClipRejected(StroiError):
     """One clip that cannot be used: it is quarantined and the run goes on."""
+
+
+def raise_first(problems: Sequence[RefusedInput]) -> None:
+    """Raise the first of `problems`, the others as its details; nothing if there are none.
+
+    Raises:
+        RefusedInput: With the code, message and remedy of the first.
+    """
+    if problems:
+        first, *others = problems
+        more = f" (and {len(others)} more)" if others else ""
+        raise RefusedInput(
+            first.code,
+            first.message + more,
+            remedy=first.remedy,
+            details=tuple(map(str, others)),
+        )
 
 
 def _rebuild(

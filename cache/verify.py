@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from stroi.cache.checking.sandbox import Answer, Request, ask, dismiss
 from stroi.cache.columns import columns_told
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.temporaries import is_temporary
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
-from stroi.cache.storage.sandbox import Answer, Request, ask, dismiss
 from stroi.cache.storage.schema import MAX_FILE_BYTES, refused
 
 OnFile = Callable[[FileEntry, str], None]
@@ -39,7 +39,7 @@ def verify(
         kind: The kind it must be; None takes any.
         jobs: Files that are checked at a time, each by a process of its own.
         confined: Whether to check files in child processes with limits (see
-            `stroi.cache.storage.sandbox`); leave it so for files that others made.
+            `stroi.cache.checking.sandbox`); leave it so for files that others made.
         on_file: Called with each file in turn and its problem, or an empty text.
 
     Returns:
@@ -169,7 +169,7 @@ def _request(folder: Path, manifest: Manifest, entry: FileEntry) -> Request:
 
 def _check_here(request: Request) -> Answer:
     # The caller of a confined check never needs the HDF5 library.
-    from stroi.cache.storage.check_shard import check
+    from stroi.cache.checking.check_shard import check
 
     return check(request)
 

@@ -21,9 +21,10 @@ from stroi.pipeline.index.ledger import Ledger, check_share
 from stroi.pipeline.index.table import Index, Sample, read_index, segment_inputs
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import MosaicParams
-from stroi.pipeline.shards.build import NOT_CONTENT, Job, Recipe, build_shards
+from stroi.pipeline.shards.build import Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.mosaic.cut import PERSONS, ROWS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.fingerprint import check_unchanged

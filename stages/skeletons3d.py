@@ -19,9 +19,10 @@ from stroi.pipeline.index.ledger import Ledger, check_share
 from stroi.pipeline.index.table import Index, Sample, read_index, segment_inputs
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import JointParams
-from stroi.pipeline.shards.build import NOT_CONTENT, Job, Recipe, build_shards
+from stroi.pipeline.shards.build import Job, Recipe, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.sensors import READERS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 import sys
@@ -12,12 +11,6 @@ from pathlib import Path
 import pytest
 
 PACKAGES = ("cache", "pipeline", "stages", "trainer")
-MAY_IMPORT = {
-    "cache": {"cache"},
-    "trainer": {"trainer", "cache"},
-    "pipeline": {"pipeline", "cache"},
-    "stages": {"stages", "pipeline", "trainer", "cache"},
-}
 
 
 def _tool(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,31 +32,6 @@ def _tool(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_linters_and_types_are_clean(root: Path, arguments: tuple[str, ...]) -> None:
     done = _tool(root, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _imports(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found.add(node.module or "")
-    return found
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_imports_go_one_way(root: Path, package: str) -> None:
-    wrong = [
-        f"{path.relative_to(root)} imports {name}"
-        for path in sorted((root / package).rglob("*.py"))
-        for name in _imports(path)
-        if name.startswith("stroi.")
-        and name.split(".")[1] not in MAY_IMPORT[package]
-        # Settings are declared once, in the trainer; that module needs no torch.
-        and (package, name) != ("pipeline", "stroi.trainer.config")
-    ]
-    assert wrong == []
 
 
 def test_only_the_command_line_names_the_stages(root: Path) -> None:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from stroi.trainer.config import GcnConfig, Schedule
-from stroi.trainer.data.epoch_order import Batch, epoch_batches
+from stroi.trainer.data.epoch_order import Batch, epoch_batches, label_array
+from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_augment import augmented, draws_of_epoch
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
@@ -19,7 +20,7 @@ from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.distributed import ALONE, Team
 from stroi.trainer.run.judging import verdict
 from stroi.trainer.run.losses import branch_loss
-from stroi.trainer.run.run_key import array_digest, label_array, run_key, skeleton_digest
+from stroi.trainer.run.run_key import run_key
 from stroi.trainer.run.used_settings import used_gcn, used_schedule
 from stroi.trainer.runtime import autocast, deterministic, pick_device
 from stroi.trainer.score_gcn import score_gcn

@@ -13,19 +13,20 @@ from torch import Tensor
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import BatchNorm, Feeding, Mode, ResNetConfig, Schedule
+from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.mosaic_loader import Feed, network_cells
-from stroi.trainer.data.parts import PartBatch, part_batches
 from stroi.trainer.data.side_inputs import companions
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.resnet import load_backbone
 from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.network_files.network_file import load_pretrained_resnet
+from stroi.trainer.parts import PartBatch, part_batches
 from stroi.trainer.run.batch_norm import Whole, synchronised
 from stroi.trainer.run.distributed import ALONE, Team
 from stroi.trainer.run.judging import verdict
 from stroi.trainer.run.resnet_inputs import input_digests, judged_digest
-from stroi.trainer.run.run_key import label_array, run_key
+from stroi.trainer.run.run_key import run_key
 from stroi.trainer.run.used_settings import used_resnet, used_schedule
 from stroi.trainer.runtime import compile_network, deterministic, pick_device
 from stroi.trainer.score_resnet import score_resnet
@@ -115,7 +116,7 @@ def train_resnet(
         own = copy.deepcopy(gcn) if mode == "joint" else None
         model = FusedNet(classes, network_cells(mosaics, config), config, mode=mode, gcn=own)
     if pretrained is not None:
-        load_backbone(model.resnet, pretrained, sha256=pretrained_sha256)
+        load_pretrained_resnet(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(where)
     local = batch_norm == "local"
     held = dict(validation or {})

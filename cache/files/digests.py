@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 
@@ -40,3 +41,14 @@ def digest(value: object) -> str:
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
     return sha256_bytes(text.encode("ascii"))
+
+
+def file_state(status: os.stat_result) -> tuple[int, ...]:
+    """Which file it is, and what a write to it changes: its last change no program can set."""
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )

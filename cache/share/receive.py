@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, raise_first
 from stroi.cache.files.disk import writing
 from stroi.cache.files.staging import new_file, place, private_folder, refuse_existing
 from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
@@ -27,7 +27,6 @@ from stroi.cache.manifest import (
     manifest_limit,
     read_manifest,
 )
-from stroi.cache.problems import raise_first
 from stroi.cache.share.card import PUBLISHED, read_card
 from stroi.cache.share.convert import unpack
 from stroi.cache.share.info import manifest_sha256

@@ -11,10 +11,9 @@ from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.share.card import flat
 from stroi.pipeline.cache_commands.common import first_few, many
 from stroi.pipeline.index.table import Sample, read_index, segment_digest
-from stroi.pipeline.params.cache_params import OF_SOURCES, recorded
+from stroi.pipeline.params.cache_params import NOT_CONTENT, OF_SOURCES, recorded
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import Profile
-from stroi.pipeline.shards.build import NOT_CONTENT
 from stroi.pipeline.workspace import Workspace
 
 _GROUPS = {

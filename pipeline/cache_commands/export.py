@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from stroi.cache.errors import raise_first
 from stroi.cache.files.staging import refuse_existing
 from stroi.cache.manifest import read_manifest
-from stroi.cache.problems import raise_first
 from stroi.cache.share.card import NOT_STATED, About
 from stroi.cache.share.publish import AS_IT_IS, FORMS, export_cache
 from stroi.pipeline.cache_commands.common import (

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, raise_first
 from stroi.cache.manifest import FileEntry, Manifest, read_manifest
-from stroi.cache.problems import raise_first
 from stroi.cache.share.info import form_of
 from stroi.pipeline.cache_commands.common import (
     FOLDER,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from stroi.pipeline.params.profile import SkeletonParams
-from stroi.pipeline.shards.task import NOT_CONTENT
 
+NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
+"""Params of a stage that say how its clips are grouped and judged, not what they become."""
 OF_SOURCES = {"openpose": "openpose", "openpose-json": "openpose_json", "onnx": "onnx"}
 """The params group of each source that has one."""
 OF_THIS_MACHINE = {"openpose": {"root", "num_gpu", "num_gpu_start"}, "onnx": {"model"}}

@@ -26,9 +26,9 @@ from stroi.pipeline.parallel.progress import announce
 from stroi.pipeline.shards.crashes import CRASHED, find_crashed
 from stroi.pipeline.shards.sharding import group_ids
 from stroi.pipeline.shards.store import Bench, Shard, ready_shard, shard_path
-from stroi.pipeline.shards.task import NOT_CONTENT, Job, Recipe
+from stroi.pipeline.shards.task import Job, Recipe
 
-__all__ = ["NOT_CONTENT", "STORE_LOCK", "Job", "Recipe", "build_shards"]
+__all__ = ["STORE_LOCK", "Job", "Recipe", "build_shards"]
 
 Source = TypeVar("Source")
 Made = TypeVar("Made")

@@ -13,9 +13,6 @@ from stroi.cache.storage.schema import SCHEMA
 Source = TypeVar("Source")
 Made = TypeVar("Made")
 
-NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
-"""Params of a stage that say how its clips are grouped and judged, not what they become."""
-
 
 @dataclass(frozen=True)
 class Job(Generic[Source]):

@@ -11,7 +11,7 @@ from threading import Lock
 import cv2
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video.fingerprint import file_state
+from stroi.cache.files.digests import file_state
 from stroi.stages.video.memory_limit import limit_memory
 
 MAX_SIDE = 4096

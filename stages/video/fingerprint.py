@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.digests import sha256_file
+from stroi.cache.files.digests import file_state, sha256_file
 
 SETTLED = 2.0
 """Seconds since a file's last change after which a further one cannot bear the same time; file
@@ -77,17 +76,6 @@ def _digest(video: Path) -> str:
             _known.clear()
         _known[state] = found
     return found
-
-
-def file_state(status: os.stat_result) -> tuple[int, ...]:
-    """Which file it is, and what a write to it changes: its last change no program can set."""
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
 
 
 def _is_settled(video: Path) -> bool:

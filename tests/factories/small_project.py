@@ -13,8 +13,8 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.pipeline.index.ledger import Outcome, write_ledger
 from stroi.pipeline.index.table import Sample, write_index
+from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
-from stroi.pipeline.shards.build import NOT_CONTENT
 
 IDS = tuple(f"{act}_s{who:02d}_c{view}" for act in "ab" for who in (1, 2) for view in range(4))
 HEX = "0123456789abcdef"

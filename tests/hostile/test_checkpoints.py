@@ -126,11 +126,12 @@ import sys, torch
 from pathlib import Path
 from stroi.cache.errors import StroiError
 from stroi.trainer.network_files.network_file import load_gcn
-from stroi.trainer.models.resnet import ResNet, load_backbone
+from stroi.trainer.models.resnet import ResNet
+from stroi.trainer.network_files.network_file import load_pretrained_resnet
 net, kind, path = ResNet(4), sys.argv[1], Path(sys.argv[2])
 try:
     if kind == "start":
-        load_backbone(net, path)
+        load_pretrained_resnet(net, path)
     elif kind == "gcn":
         load_gcn(path)
 except StroiError as error:

@@ -25,8 +25,8 @@ from refusals import (
 from shard_cases import BEHIND_FILTERS, CASES, DEFLATE, FOREIGN
 from shards import GIB, Place, Spoil, edited, filtered
 
+from stroi.cache.checking.sandbox import Request, ask
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.storage.sandbox import Request, ask
 
 OPEN = """
 import json, sys

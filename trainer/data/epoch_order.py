@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stroi.cache.errors import StroiError
+from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.data.prefetch import filled
 from stroi.trainer.data.window_reader import Source, WindowSource
@@ -193,3 +193,29 @@ def _moved(
         mosaics.record_stream(computing)
         yield mosaics
         copying.synchronize()
+
+
+def label_array(
+    labels: Mapping[str, int], ids: Sequence[str], classes: Sequence[str]
+) -> NDArray[np.int64]:
+    """Labels in the order of `ids`.
+
+    Args:
+        labels: Class number by sample id.
+        ids: N sample ids.
+        classes: C class names.
+
+    Returns:
+        (N,) numbers in [0, C).
+
+    Raises:
+        RefusedInput: ``LABEL_RANGE`` naming the first sample whose number is no class.
+    """
+    for sample in ids:
+        if not 0 <= labels[sample] < len(classes):
+            raise RefusedInput(
+                "LABEL_RANGE",
+                f"sample {sample!a} has label {labels[sample]}, there are {len(classes)} classes",
+                remedy="number the classes from 0 without gaps",
+            )
+    return np.array([labels[sample] for sample in ids], np.int64)

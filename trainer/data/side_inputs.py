@@ -14,10 +14,10 @@ from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Align, Fill, Missing, Mode
+from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
 from stroi.trainer.models.cell_grid import Cells
 from stroi.trainer.models.joint_attention import shown_weights
-from stroi.trainer.run.run_key import array_digest, skeleton_digest
 
 
 @dataclass(frozen=True)

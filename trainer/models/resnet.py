@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
 from torch import Tensor, nn
 
 from stroi.trainer.config import Residual
 from stroi.trainer.models.dropout import Dropout
 from stroi.trainer.models.initial import initialise_convolutions
-from stroi.trainer.network_files.safetensors_io import check_digest, read_tensors
 
 WIDTHS = (64, 128, 256, 512)
 """Channels of the four stages; all but the first start with stride 2."""
@@ -133,30 +129,3 @@ class ResNet(nn.Module):
         for number in range(1, len(WIDTHS) + 1):
             x = self.get_submodule(f"layer{number}")(x)
         return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
-
-
-def load_backbone(net: ResNet, path: Path, *, sha256: str | None = None) -> None:
-    """Start `net` from a local file of torchvision's same network; ``fc`` stays as it is.
-
-    The file must have torchvision's names, as safetensors or as `torch.save` writes it (``.pth``).
-    The counters of the batch normalisation, which old files lack, may be missing: nothing reads
-    them.
-
-    Args:
-        net: Network whose entries other than ``fc`` are overwritten.
-        path: The weights file.
-        sha256: What the file's digest must be; None takes any file.
-
-    Raises:
-        RefusedInput: ``START_DIGEST`` if the digest is another, before anything of the file is
-            interpreted; if the file is damaged or its names and shapes are not the network's.
-    """
-    if sha256 is not None:
-        check_digest(path, sha256)
-    own = {name: value for name, value in net.state_dict().items() if not name.startswith("fc.")}
-    loaded, _ = read_tensors(
-        path, own, ignore=("fc.weight", "fc.bias"), optional=".num_batches_tracked", pth=True
-    )
-    with torch.no_grad():
-        for name, value in loaded.items():
-            own[name].copy_(value)

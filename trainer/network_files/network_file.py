@@ -17,8 +17,14 @@ from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Settings
 from stroi.trainer.models.backbones import BACKBONES, backbone
 from stroi.trainer.models.cell_grid import Cells
 from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.weighted_mosaic_net import FusedNet
-from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors, write_tensors
+from stroi.trainer.network_files.safetensors_io import (
+    check_digest,
+    read_meta,
+    read_tensors,
+    write_tensors,
+)
 
 SCHEMA = "1.0"
 MAX_PIXELS = 2**29
@@ -155,3 +161,30 @@ def _loaded(
         ) from error
     model.load_state_dict(tensors)
     return model.eval()
+
+
+def load_pretrained_resnet(net: ResNet, path: Path, *, sha256: str | None = None) -> None:
+    """Start `net` from a local file of torchvision's same network; ``fc`` stays as it is.
+
+    The file must have torchvision's names, as safetensors or as `torch.save` writes it (``.pth``).
+    The counters of the batch normalisation, which old files lack, may be missing: nothing reads
+    them.
+
+    Args:
+        net: Network whose entries other than ``fc`` are overwritten.
+        path: The weights file.
+        sha256: What the file's digest must be; None takes any file.
+
+    Raises:
+        RefusedInput: ``START_DIGEST`` if the digest is another, before anything of the file is
+            interpreted; if the file is damaged or its names and shapes are not the network's.
+    """
+    if sha256 is not None:
+        check_digest(path, sha256)
+    own = {name: value for name, value in net.state_dict().items() if not name.startswith("fc.")}
+    loaded, _ = read_tensors(
+        path, own, ignore=("fc.weight", "fc.bias"), optional=".num_batches_tracked", pth=True
+    )
+    with torch.no_grad():
+        for name, value in loaded.items():
+            own[name].copy_(value)

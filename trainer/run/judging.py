@@ -11,10 +11,10 @@ from torch import nn
 
 from stroi.cache.scores import Scores
 from stroi.trainer.config import Loss
+from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.run.ema import Average, Best
 from stroi.trainer.run.losses import branch_loss
-from stroi.trainer.run.run_key import label_array
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.runtime import evaluating
 

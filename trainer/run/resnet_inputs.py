@@ -12,10 +12,12 @@ from stroi.cache.files.atomic import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Feeding
+from stroi.trainer.data.epoch_order import label_array
+from stroi.trainer.data.input_digests import array_digest, mosaic_digest
 from stroi.trainer.data.side_inputs import Companions, companions
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.models.weighted_mosaic_net import FusedNet
-from stroi.trainer.run.run_key import array_digest, label_array, model_digest, mosaic_digest
+from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.run.used_settings import used_jointly
 
 

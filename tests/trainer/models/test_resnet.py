@@ -10,7 +10,8 @@ import torch
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_file
 from stroi.trainer.config import Residual
-from stroi.trainer.models.resnet import ResNet, load_backbone
+from stroi.trainer.models.resnet import ResNet
+from stroi.trainer.network_files.network_file import load_pretrained_resnet
 from stroi.trainer.network_files.safetensors_io import write_tensors
 
 BLOCKS: dict[Residual, tuple[int, ...]] = {
@@ -101,7 +102,7 @@ def test_local_weights_replace_everything_but_the_head(tmp_path: Path) -> None:
     write_tensors(path, published.state_dict(), {})
     net = ResNet(4)
     head = net.fc.weight.clone()
-    load_backbone(net, path)
+    load_pretrained_resnet(net, path)
     assert torch.equal(net.fc.weight, head)
     for name, value in published.state_dict().items():
         if not name.startswith("fc."):
@@ -114,7 +115,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     write_tensors(path, state, {})
     with pytest.raises(RefusedInput, match=r"PTH_NAMES.*'layer3.1.conv2.weight' is missing"):
-        load_backbone(ResNet(4), path)
+        load_pretrained_resnet(ResNet(4), path)
 
 
 @pytest.mark.parametrize("model", ["resnet34", "resnet50"])
@@ -123,10 +124,10 @@ def test_deeper_networks_start_from_their_own_files(tmp_path: Path, model: Resid
     published, net = ResNet(1000, model), ResNet(4, model)
     path = tmp_path / f"{model}.safetensors"
     write_tensors(path, published.state_dict(), {})
-    load_backbone(net, path, sha256=sha256_file(path))
+    load_pretrained_resnet(net, path, sha256=sha256_file(path))
     assert torch.equal(net.layer4[2].conv2.weight, published.layer4[2].conv2.weight)
     with pytest.raises(RefusedInput, match="PTH_NAMES"):
-        load_backbone(ResNet(4), path)
+        load_pretrained_resnet(ResNet(4), path)
 
 
 def test_a_file_of_another_digest_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_a_file_of_another_digest_is_refused_before_it_is_read(tmp_path: Path) -
     net = ResNet(4)
     before = net.conv1.weight.clone()
     with pytest.raises(RefusedInput, match=r"START_DIGEST.*SHA-256 is .*, not 0{64}; name the"):
-        load_backbone(net, path, sha256="0" * 64)
+        load_pretrained_resnet(net, path, sha256="0" * 64)
     with pytest.raises(RefusedInput, match=r"PTH_READ.*No such file"):
-        load_backbone(net, tmp_path / "absent", sha256="0" * 64)
+        load_pretrained_resnet(net, tmp_path / "absent", sha256="0" * 64)
     assert torch.equal(net.conv1.weight, before)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stroi.cache.layouts import BODY_25
+from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_input import SkeletonSet
-from stroi.trainer.run.run_key import array_digest, model_digest, skeleton_digest
+from stroi.trainer.run.run_key import model_digest
 
 MIB = 2**20
 CUBE = np.arange(5 * 7 * 3, dtype=np.float32).reshape(5, 7, 3)

@@ -25,7 +25,7 @@ _REMEDY = "do not use the file; fetch it again from someone you trust"
 # The caller's search path comes last: stroi may be found by PYTHONPATH, which -I leaves out.
 _START = (
     "import json, sys; sys.path += json.loads(sys.argv[1]);"
-    "from stroi.cache.storage.checker import serve; serve()"
+    "from stroi.cache.checking.checker import serve; serve()"
 )
 _KEPT = ("LD_LIBRARY_PATH", "STROI_FAULT")
 _ENVIRONMENT = {
@@ -78,7 +78,7 @@ class Answer:
 
 
 def ask(request: Request) -> Answer:
-    """Have a child process do `stroi.cache.storage.check_shard.check`.
+    """Have a child process do `stroi.cache.checking.check_shard.check`.
 
     May be called from several threads; each has a child of its own meanwhile.
 

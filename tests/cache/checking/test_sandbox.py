@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from small_caches import make_clip, make_mosaics, write_cache, write_skeletons
 
+from stroi.cache.checking import sandbox as confined
+from stroi.cache.checking.sandbox import Answer, Child, Request, ask
 from stroi.cache.errors import StroiError
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.skeletons import Clip
-from stroi.cache.storage import sandbox as confined
-from stroi.cache.storage.sandbox import Answer, Child, Request, ask
 from stroi.cache.verify import verify
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -159,7 +159,7 @@ def test_interrupt_leaves_no_child_in_the_middle_of_an_answer(
     def interrupt(*_: object) -> Answer:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stroi.cache.storage.sandbox._read_answer", interrupt)
+    monkeypatch.setattr("stroi.cache.checking.sandbox._read_answer", interrupt)
     with pytest.raises(KeyboardInterrupt):
         ask(request_of)
     assert confined._idle == []
@@ -169,7 +169,7 @@ def test_memory_and_time_are_limited(request_of: Request) -> None:
     """A check that would need a gigabyte, or for ever, ends."""
     hog = (
         "from stroi.cache import checker; checker.check = lambda request: {};"
-        "from stroi.cache.storage.checker import serve; serve()"
+        "from stroi.cache.checking.checker import serve; serve()"
     )
     grow = Child([sys.executable, "-c", hog.format("bytes(1 << 30)")])
     answer = grow.ask(request_of)
@@ -187,7 +187,7 @@ def test_child_cannot_write(request_of: Request, tmp_path: Path) -> None:
     script = (
         "from stroi.cache import checker; from pathlib import Path;"
         f"checker.check = lambda request: Path({str(tmp_path / 'x')!r}).write_text('x');"
-        "from stroi.cache.storage.checker import serve; serve()"
+        "from stroi.cache.checking.checker import serve; serve()"
     )
     child = Child([sys.executable, "-c", script])
     assert child.ask(request_of).code == "CHECKER_CRASHED"
@@ -255,7 +255,7 @@ def test_it_works_in_forked_and_in_fresh_workers(folder: Path) -> None:
     script = """
 import multiprocessing, sys
 from pathlib import Path
-from stroi.cache.storage import sandbox as confined
+from stroi.cache.checking import sandbox as confined
 from stroi.cache.verify import verify
 
 def work(folder):

@@ -1,4 +1,4 @@
-"""The child process of `stroi.cache.storage.sandbox` that checks files: limits and loop."""
+"""The child process of `stroi.cache.checking.sandbox` that checks files: limits and loop."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from stroi.cache.checking.check_shard import check
+from stroi.cache.checking.sandbox import Answer, Request
 from stroi.cache.ledger import MAX_TABLE_BYTES
-from stroi.cache.storage.check_shard import check
-from stroi.cache.storage.sandbox import Answer, Request
 
 ALLOWANCE = 192 << 20
 """Bytes of memory that a check may take beside the mapped file."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stroi.cache.checking.sandbox import Answer, Request
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.fault_points import fault_point
 from stroi.cache.files.opening import open_regular
@@ -18,7 +19,6 @@ from stroi.cache.pictures.compact_shard import blob_at, blob_ends, check_compact
 from stroi.cache.pictures.picture_headers import check_header
 from stroi.cache.storage.formats import FORMATS, MOSAICS_COMPACT
 from stroi.cache.storage.hdf5 import map_open
-from stroi.cache.storage.sandbox import Answer, Request
 from stroi.cache.storage.schema import (
     ID_FIELD,
     Arrays,
