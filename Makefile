@@ -37,11 +37,11 @@ repro: $(VENV)/.installed ## Run the whole pipeline: from the demo's videos to t
 	@ls -1 runs/*/report.html
 
 .PHONY: test
-test: $(VENV)/.installed-test ## Run all tests, linters and type checks included
+test: $(VENV)/.installed-test ## Run all tests
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
-lint: $(VENV)/.installed-test ## Run the linters and type checks alone
+lint: $(VENV)/.installed-test ## Run the linters and the type check
 	ruff check .
 	ruff format --check .
 	MYPYPATH=typings mypy -p stroi
