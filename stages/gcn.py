@@ -33,8 +33,7 @@ from stroi.trainer.config import Stream
 from stroi.trainer.metrics.ensemble import summed
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
-from stroi.trainer.run.distributed import ALONE, Team
-from stroi.trainer.run.distributed import team as started_team
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
@@ -49,7 +48,7 @@ def train_seed(
     index: Index,
     seed: int,
     threads: int,
-    team: Team = ALONE,
+    world: World = SINGLE_PROCESS,
     device: str = "cpu",
     logs: Logs = UNLOGGED,
 ) -> None:
@@ -63,16 +62,16 @@ def train_seed(
     params = run.profile.gcn
     parts = parts_of(index, run, clips.ids)
     out = workspace.run(run.name, "gcn")
-    if team.leads:
+    if world.is_leader:
         drop_other_streams(seed_folder(out, seed), params.streams)
     wanted, digests = scored(parts), []
     scores: dict[str, list[Scores]] = {name: [] for name in wanted}
     for number, stream in enumerate(params.streams):
         name = stream if number else ""
         model, records = train_stream(
-            workspace, run, clips, index, stream, seed, threads, team, device, logs
+            workspace, run, clips, index, stream, seed, threads, world, device, logs
         )
-        if not team.leads:
+        if not world.is_leader:
             continue
         save_gcn(checkpoint(out, seed, name), model)
         write_curve(seed_folder(out, seed), records, name)
@@ -80,7 +79,7 @@ def train_seed(
             found = score_gcn(model, clips, ids, threads=threads, draws=params.test_draws)
             scores[part].append(found)
         digests.append(sha256_file(checkpoint(out, seed, name)))
-    if not team.leads:
+    if not world.is_leader:
         return
     further = {"streams": digests[1:]} if len(digests) > 1 else {}
     keep_scores(
@@ -100,7 +99,7 @@ def train_stream(
     stream: Stream,
     seed: int,
     threads: int,
-    team: Team = ALONE,
+    world: World = SINGLE_PROCESS,
     device: str = "cpu",
     logs: Logs = UNLOGGED,
 ) -> tuple[GraphNet, list[EpochRecord]]:
@@ -115,7 +114,7 @@ def train_stream(
     records: list[EpochRecord] = []
     label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")
     name = f"{run.name}-gcn-seed-{seed}" + (f"-{stream}" if stream != params.streams[0] else "")
-    shown = epochs(schedule, label, records, logs, name) if team.leads else nullcontext()
+    shown = epochs(schedule, label, records, logs, name) if world.is_leader else nullcontext()
     with shown as tell:
         model = train_gcn(
             clips,
@@ -129,7 +128,7 @@ def train_stream(
             state=workspace.store / "training",
             validation=index.labels(parts.validation),
             on_epoch=tell,
-            team=team,
+            world=world,
         )
     return model, records
 
@@ -162,17 +161,17 @@ def command(
     logs = Logs(workspace.store / "times", tensorboard)
     seeds = params.profile.seeds
     with (
-        started_team() as team,
-        lock(workspace.lock("gcn", run)) if team.leads else nullcontext(),
+        join_world() as world,
+        lock(workspace.lock("gcn", run)) if world.is_leader else nullcontext(),
     ):
-        check_params(team, params)
-        if team.leads:
+        check_params(world, params)
+        if world.is_leader:
             drop_other_seeds(workspace.run(run, "gcn"), seeds)
         clips = open_clips(workspace, params)
         index = read_index(workspace.index(params.run.dataset))
-        place = team.device(device)
+        place = world.device(device)
         for seed in seeds:
-            train_seed(workspace, params, clips, index, seed, threads, team, place, logs)
-        if not team.leads:
+            train_seed(workspace, params, clips, index, seed, threads, world, place, logs)
+        if not world.is_leader:
             return
     say(f"gcn {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

@@ -36,8 +36,7 @@ from stroi.stages.training.run_split import check_division, parts_of
 from stroi.trainer.config import Mode
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
-from stroi.trainer.run.distributed import ALONE, Team
-from stroi.trainer.run.distributed import team as started_team
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
@@ -121,7 +120,7 @@ def train_seed(
     mode: Mode,
     seed: int,
     threads: int,
-    team: Team = ALONE,
+    world: World = SINGLE_PROCESS,
     logs: Logs = UNLOGGED,
 ) -> None:
     """Train, keep and score the network of one seed; of several processes the first keeps it.
@@ -132,7 +131,7 @@ def train_seed(
         StroiError: If the training cannot be carried through.
     """
     params, mosaics, index = run.profile.resnet, data.mosaics, data.index
-    schedule, device = params.schedule, team.device(params.device)
+    schedule, device = params.schedule, world.device(params.device)
     beside, origin = side_inputs(workspace, run, data, mode, seed)
     parts = parts_of(index, run, usable(mosaics.ids, **beside))
     if mode == "fixed":
@@ -143,7 +142,7 @@ def train_seed(
     config = resnet_config(params, run.profile.weights, mode, constant)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
-    shown = epochs(schedule, label, records, logs, name) if team.leads else nullcontext()
+    shown = epochs(schedule, label, records, logs, name) if world.is_leader else nullcontext()
     with shown as tell:
         model = train_resnet(
             mode,
@@ -162,10 +161,10 @@ def train_seed(
             state=workspace.store / "training",
             validation=index.labels(parts.validation),
             on_epoch=tell,
-            team=team,
+            world=world,
             batch_norm=params.batch_norm,
         )
-    if not team.leads:
+    if not world.is_leader:
         return
     out = workspace.run(run.name, f"resnet-{mode}")
     save_resnet(checkpoint(out, seed), model)
@@ -200,15 +199,15 @@ def command(
     seeds = params.profile.seeds
     logs = Logs(workspace.store / "times", tensorboard)
     with (
-        started_team() as team,
-        lock(workspace.lock(f"resnet-{mode}", run)) if team.leads else nullcontext(),
+        join_world() as world,
+        lock(workspace.lock(f"resnet-{mode}", run)) if world.is_leader else nullcontext(),
     ):
-        check_params(team, params)
-        if team.leads:
+        check_params(world, params)
+        if world.is_leader:
             drop_other_seeds(workspace.run(run, f"resnet-{mode}"), seeds)
         data = open_data(workspace, params, mode)
         for seed in seeds:
-            train_seed(workspace, params, data, mode, seed, threads, team, logs)
-        if not team.leads:
+            train_seed(workspace, params, data, mode, seed, threads, world, logs)
+        if not world.is_leader:
             return
     say(f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

@@ -19,7 +19,7 @@ from stroi.trainer.config import Schedule
 from stroi.trainer.data.epoch_order import Batch
 from stroi.trainer.network_files.safetensors_io import DIVERGED
 from stroi.trainer.run.checkpointer import Saver
-from stroi.trainer.run.distributed import ALONE, Team
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.ema import Average, Best
 from stroi.trainer.run.gpu import Usage
 from stroi.trainer.run.judging import Judge, judged_epoch
@@ -65,7 +65,7 @@ def fit(
     save_minutes: float = SAVE_MINUTES,
     judge: Judge | None = None,
     on_epoch: OnEpoch | None = None,
-    team: Team = ALONE,
+    world: World = SINGLE_PROCESS,
     trained: nn.Module | None = None,
 ) -> list[EpochRecord]:
     """Train `model` in place by SGD; interrupted and resumed equals uninterrupted.
@@ -87,8 +87,8 @@ def fit(
         save_minutes: Least minutes between two saves inside an epoch.
         judge: Asked after every epoch; the steps are the same with and without it.
         on_epoch: Told the record of every epoch, those restored from `state` included.
-        team: The processes that train together, each with this very call.
-        trained: `model` as `step` calls it, if that is what `Team.wrapped` gave.
+        world: The processes that train together, each with this very call.
+        trained: `model` as `step` calls it, if that is what `World.wrap_ddp` gave.
 
     Returns:
         One record per epoch.
@@ -112,14 +112,14 @@ def fit(
     beside = {"average": average, "best": best}
     copies = {name: copy.values for name, copy in beside.items() if copy is not None}
     path = None if state is None else state_path(state, key)
-    saver = Saver(path, key, model, optimizer, copies, team, save_every, save_minutes)
+    saver = Saver(path, key, model, optimizer, copies, world, save_every, save_minutes)
     at = saver.load()
     records, within = list(at.records), at.within
     for record in records:
         tell(record)
     with deterministic(seed, threads):
         while not _finished(records, schedule):
-            team.seed_noise(seed, len(records))
+            world.seed_epoch(seed, len(records))
             if within is not None:
                 saver.resume(at)
             record = _epoch(
@@ -128,7 +128,7 @@ def fit(
             )  # fmt: skip
             within = None
             if judge is not None:
-                asked = partial(team.led, judge)
+                asked = partial(world.on_leader, judge)
                 record = judged_epoch(record, records, model, asked, average, best)
             records.append(record)
             saver.between(records, finished=_finished(records, schedule))
@@ -164,7 +164,7 @@ def _epoch(
             if not waiting:
                 optimizer.zero_grad(set_to_none=True)
             steps = (within.batches + 1) % schedule.accumulate == 0
-            with nullcontext() if steps else saver.team.apart(trained):
+            with nullcontext() if steps else saver.world.apart(trained):
                 loss, correct = step(batch)
                 within.add(loss, correct, len(batch.rows))
                 if schedule.accumulate > 1:
@@ -184,7 +184,7 @@ def _epoch(
                 saver.check(epoch, rate)
                 saver.inside(records, within)
     if waiting:
-        saver.team.average_gradients(model)
+        saver.world.average_gradients(model)
         _step(optimizer, schedule, waiting, average, model)
     _check(within, epoch, rate)
     saver.check(epoch, rate)

@@ -17,7 +17,7 @@ from stroi.trainer.data.mosaic_loader import Feed
 from stroi.trainer.data.side_inputs import Companions
 from stroi.trainer.data.skeleton_augment import draws_of_epoch
 from stroi.trainer.models.weighted_mosaic_net import FusedNet
-from stroi.trainer.run.distributed import Team
+from stroi.trainer.run.distributed import World
 from stroi.trainer.steps import joint_augment
 
 
@@ -33,7 +33,7 @@ class PartBatch(Batch):
 
 
 def part_batches(
-    source: Feed, model: FusedNet, beside: Companions, team: Team, *, count: int, seed: int
+    source: Feed, model: FusedNet, beside: Companions, world: World, *, count: int, seed: int
 ) -> Callable[[int, int], Generator[PartBatch, None, None]]:
     """What `stroi.trainer.loop.fit` asks for batches: this process's part of each.
 
@@ -41,7 +41,7 @@ def part_batches(
         source: The batches of the whole training set.
         model: The network.
         beside: What goes with the mosaics.
-        team: The processes that train together.
+        world: The processes that train together.
         count: N, clips of the training set.
         seed: Seed of the run.
     """
@@ -62,7 +62,7 @@ def part_batches(
         parts = list(source.parts(epoch))[skip:]
         if not parts:
             return
-        own = [rows[team.part(len(rows))] for rows in parts]
+        own = [rows[world.shard_slice(len(rows))] for rows in parts]
         with closing(own_batches(epoch, own)) as batches:
             for rows, batch in zip(parts, batches, strict=True):
                 yield PartBatch(rows, batch)

@@ -18,7 +18,7 @@ from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import shown_weights
 from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
 from stroi.trainer.models.weighted_mosaic_net import FusedNet
-from stroi.trainer.run.distributed import ALONE, Team
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.runtime import autocast, moved
 
@@ -127,7 +127,7 @@ def training_step(
     labels: Tensor,
     *,
     through: Through | None = None,
-    team: Team = ALONE,
+    world: World = SINGLE_PROCESS,
     clips: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Loss and hits of a training batch: eq. 6, its second term alone outside joint mode.
@@ -138,15 +138,15 @@ def training_step(
         beside: Weights or skeletons of all N clips.
         labels: (N,) class numbers of all clips, on the CPU.
         through: The forward pass, if it is not `forward` of the network.
-        team: The processes, of which each has its part of the batch.
-        clips: Clips of the whole batch of a team of several.
+        world: The processes, of which each has its part of the batch.
+        clips: Clips of the whole batch over all processes.
 
     Returns:
         Scalar loss, and how many clips the RGB branch classified correctly.
     """
     config, device = model.config, batch.mosaics.device
     wanted = moved(labels[torch.from_numpy(batch.rows)], device)
-    mosaics, mirrored = _augmented(model, batch, team, clips or len(batch.mosaics))
+    mosaics, mirrored = _augmented(model, batch, world, clips or len(batch.mosaics))
     with autocast(device, config.precision):
         shown = replace(batch, mosaics=mosaics)
         rgb, skeleton = (through or Forward(model))(shown, beside, mirrored)
@@ -157,19 +157,19 @@ def training_step(
 
 
 def _augmented(
-    model: FusedNet, batch: MosaicBatch, team: Team, clips: int
+    model: FusedNet, batch: MosaicBatch, world: World, clips: int
 ) -> tuple[Tensor, Tensor | None]:
     """Shifted mosaics and which to mirror, drawn on the CPU so that every device sees the same.
 
-    The first process of a team draws for the whole batch, as it would alone.
+    The first process draws for the whole batch, as it would alone.
     """
     config, mosaics = model.config, batch.mosaics
-    part, device = team.part(clips), mosaics.device
+    part, device = world.shard_slice(clips), mosaics.device
     mirrored = None
     if config.flip > 0:
-        mirrored = moved(team.told(torch.rand(clips))[part] < config.flip, device)
+        mirrored = moved(world.broadcast(torch.rand(clips))[part] < config.flip, device)
     if config.shift > 0:
-        drawn = team.told(torch.randint(-config.shift, config.shift + 1, (2, clips)))
+        drawn = world.broadcast(torch.randint(-config.shift, config.shift + 1, (2, clips)))
         moves = moved(drawn[:, part], device)
         mosaics = shift(_sized(model, mosaics), model.cells, moves[0], moves[1])
     if batch.looks is not None:

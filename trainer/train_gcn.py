@@ -17,7 +17,7 @@ from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
 from stroi.trainer.models.backbones import backbone
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.run.distributed import ALONE, Team
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.judging import verdict
 from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.run.run_key import run_key
@@ -53,7 +53,7 @@ def train_gcn(
     save_minutes: float = SAVE_MINUTES,
     validation: Mapping[str, int] | None = None,
     on_epoch: OnEpoch | None = None,
-    team: Team = ALONE,
+    world: World = SINGLE_PROCESS,
 ) -> GraphNet:
     """Train the graph network on the clips that `labels` names.
 
@@ -72,7 +72,7 @@ def train_gcn(
         save_minutes: Least minutes between two saves inside an epoch.
         validation: Class number of clips to judge every epoch by; no step depends on them.
         on_epoch: Told about every epoch.
-        team: The processes that train together, each with this very call.
+        world: The processes that train together, each with this very call.
 
     Returns:
         The trained network in evaluation mode.
@@ -102,10 +102,10 @@ def train_gcn(
         inputs["validation labels"] = array_digest(label_array(held, judged.ids, classes))
     key = run_key(
         "gcn", used_gcn(config, data.layout), used_schedule(schedule), seed=seed,
-        threads=threads, device=where, classes=classes, inputs=inputs, processes=team.size,
+        threads=threads, device=where, classes=classes, inputs=inputs, processes=world.size,
     )  # fmt: skip
-    team.check_run(key)
-    trained = team.wrapped(model)
+    world.check_run(key)
+    trained = world.wrap_ddp(model)
 
     def feed(epoch: int, skip: int) -> Generator[ClipBatch, None, None]:
         draws = draws_of_epoch(
@@ -113,17 +113,17 @@ def train_gcn(
         )
         parts = epoch_batches(len(data.ids), schedule.batch_size, seed=seed, epoch=epoch)
         for rows in parts[skip:]:
-            own = rows[team.part(len(rows))]
+            own = rows[world.shard_slice(len(rows))]
             yield ClipBatch(rows, augmented(x[own], draws[own], config.augment, data.layout))
 
     def step(batch: ClipBatch) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(batch.rows[team.part(len(batch.rows))])
+        rows = torch.from_numpy(batch.rows[world.shard_slice(len(batch.rows))])
         wanted = targets[rows].to(where)
         with autocast(where, config.precision):
             logits = trained(batch.x.to(where), present[rows].to(where))[0].float()
         loss = branch_loss(logits, wanted, config.loss, smoothing=config.smoothing)
         hits = (logits.argmax(1) == wanted).sum()
-        return team.united(model, loss, hits, len(batch.rows))
+        return world.reduce_loss(model, loss, hits, len(batch.rows))
 
     def judge() -> tuple[float, float]:
         scores = score_gcn(model, clips, tuple(held), threads=threads)
@@ -132,6 +132,6 @@ def train_gcn(
     fit(
         model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads, state=state,
         save_every=save_every, save_minutes=save_minutes, judge=judge if held else None,
-        on_epoch=on_epoch, team=team, trained=trained,
+        on_epoch=on_epoch, world=world, trained=trained,
     )  # fmt: skip
     return model.eval()

@@ -23,7 +23,7 @@ from stroi.trainer.models.weighted_mosaic_net import FusedNet
 from stroi.trainer.network_files.network_file import load_pretrained_resnet
 from stroi.trainer.parts import PartBatch, part_batches
 from stroi.trainer.run.batch_norm import Whole, synchronised
-from stroi.trainer.run.distributed import ALONE, Team
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.judging import verdict
 from stroi.trainer.run.resnet_inputs import input_digests, judged_digest
 from stroi.trainer.run.run_key import run_key
@@ -57,7 +57,7 @@ def train_resnet(
     save_minutes: float = SAVE_MINUTES,
     validation: Mapping[str, int] | None = None,
     on_epoch: OnEpoch | None = None,
-    team: Team = ALONE,
+    world: World = SINGLE_PROCESS,
     batch_norm: BatchNorm = "synchronised",
 ) -> FusedNet:
     """Train a ResNet on the mosaics that `labels` names.
@@ -90,7 +90,7 @@ def train_resnet(
         save_minutes: Least minutes between two saves inside an epoch.
         validation: Class number of clips to judge every epoch by; no step depends on them.
         on_epoch: Told about every epoch.
-        team: The processes that train together, each with this very call.
+        world: The processes that train together, each with this very call.
         batch_norm: Whether a batch normalisation of several processes measures the whole batch,
             ``synchronised``, or each process its own part, ``local``.
 
@@ -123,27 +123,27 @@ def train_resnet(
     inputs = input_digests(model, mosaics, ids, truth, beside, feeding, pretrained)
     if held:
         inputs["validation"] = judged_digest(model, mosaics, held, weights, clips)
-    if local and team.size > 1:
+    if local and world.size > 1:
         inputs["batch_norm"] = batch_norm
     key = run_key(
         mode, used_resnet(config, mode), used_schedule(schedule), seed=seed, threads=threads,
-        device=where, classes=classes, inputs=inputs, processes=team.size,
+        device=where, classes=classes, inputs=inputs, processes=world.size,
     )  # fmt: skip
-    team.check_run(key)
-    through = team.wrapped(Forward(model))
+    world.check_run(key)
+    through = world.wrap_ddp(Forward(model))
     whole = Whole()
     source = Feed(model, mosaics, ids, feeding, schedule.batch_size, seed=seed, device=where)
 
-    feed = part_batches(source, model, beside, team, count=len(ids), seed=seed)
+    feed = part_batches(source, model, beside, world, count=len(ids), seed=seed)
     compile_network(model.resnet, feeding.compile, where)
 
     def step(batch: PartBatch) -> tuple[Tensor, Tensor]:
         count = len(batch.rows)
         whole.clips = count
         loss, hits = training_step(
-            model, batch.own, beside, targets, through=through, team=team, clips=count
+            model, batch.own, beside, targets, through=through, world=world, clips=count
         )
-        return team.united(model, loss, hits, count, measured=local)
+        return world.reduce_loss(model, loss, hits, count, measured=local)
 
     def judge() -> tuple[float, float]:
         scores = score_resnet(
@@ -151,11 +151,11 @@ def train_resnet(
         )
         return verdict(scores, held, config.loss)
 
-    with nullcontext() if local else synchronised(model, team, whole):
+    with nullcontext() if local else synchronised(model, world, whole):
         fit(
             model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads,
             state=state, save_every=save_every, save_minutes=save_minutes,
-            judge=judge if held else None, on_epoch=on_epoch, team=team, trained=through,
+            judge=judge if held else None, on_epoch=on_epoch, world=world, trained=through,
         )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
     return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()

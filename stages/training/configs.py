@@ -16,7 +16,7 @@ from stroi.trainer.config import (
     Stream,
     WeightSettings,
 )
-from stroi.trainer.run.distributed import Team
+from stroi.trainer.run.distributed import World
 from stroi.trainer.runtime import pick_device, pick_precision
 
 
@@ -49,13 +49,13 @@ def _values(params: Settings, kind: type[Settings]) -> dict[str, Any]:
     return {name: getattr(params, name) for name in kind.model_fields}
 
 
-def check_params(team: Team, run: RunParams) -> None:
+def check_params(world: World, run: RunParams) -> None:
     """Refuse processes that would train other networks, or another number of them, together.
 
     Raises:
         StroiError: ``TEAM_PARAMS``, in every process.
     """
-    team.check_same(
+    world.require_equal(
         "TEAM_PARAMS",
         f"has other params of run {run.name}",
         [run.run.model_dump(mode="json"), run.profile.model_dump(mode="json")],

@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from resnet_team import free_port
 
-from stroi.trainer.run.distributed import Team, team
+from stroi.trainer.run.distributed import World, join_world
 
 
 def together(
-    work: Callable[[Team, Any], Any], given: Sequence[Any], timeout: float = 120
+    work: Callable[[World, Any], Any], given: Sequence[Any], timeout: float = 120
 ) -> list[Any]:
     """What `work` returns in each of several processes.
 
     Args:
-        work: A module's function; gets the team and what is given to the process.
+        work: A module's function; gets the world and what is given to the process.
         given: For each process.
         timeout: Seconds that they may take to start and to end.
 
@@ -48,12 +48,12 @@ def together(
 
 
 def _run(
-    rank: int, size: int, port: int, work: Callable[[Team, Any], Any], given: Any, results: Any
+    rank: int, size: int, port: int, work: Callable[[World, Any], Any], given: Any, results: Any
 ) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     try:
-        with team({"RANK": str(rank), "WORLD_SIZE": str(size)}) as one:
+        with join_world({"RANK": str(rank), "WORLD_SIZE": str(size)}) as one:
             found = work(one, given)
     except Exception as error:
         found = error

@@ -21,7 +21,7 @@ from stroi.trainer import loop
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
 from stroi.trainer.models.stgcn import StGcn
 from stroi.trainer.network_files.safetensors_io import write_tensors
-from stroi.trainer.run.distributed import Team, team
+from stroi.trainer.run.distributed import World, join_world
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import dump_weights
 from stroi.trainer.train_resnet import train_resnet
@@ -80,7 +80,7 @@ def file_weights() -> Weights:
     return dump_weights(graph_network(0.0), clips(), tuple(LABELS))
 
 
-def train(one: Team, mosaics: Path, mode: Mode, out: Path, changes: dict[str, Any]) -> None:
+def train(one: World, mosaics: Path, mode: Mode, out: Path, changes: dict[str, Any]) -> None:
     """Train; `changes` are of the schedule, or of the call, or say that all is in float64."""
     double = changes.pop("double", False)
     loop.CHECK_EVERY = changes.pop("look_every", loop.CHECK_EVERY)
@@ -94,7 +94,7 @@ def train(one: Team, mosaics: Path, mode: Mode, out: Path, changes: dict[str, An
     model = train_resnet(
         mode, MosaicCache(mosaics), LABELS, CLASSES, **inputs, config=CONFIG,
         schedule=SCHEDULE.replace(**of_schedule), seed=0, device="cpu",
-        on_epoch=records.append, team=one, **changes,
+        on_epoch=records.append, world=one, **changes,
     )  # fmt: skip
     losses = [(record.loss, record.accuracy) for record in records]
     out.mkdir(exist_ok=True)
@@ -105,7 +105,7 @@ def train(one: Team, mosaics: Path, mode: Mode, out: Path, changes: dict[str, An
 
 def main(mosaics: str, jobs: str) -> None:
     """Do all `jobs` in turn: JSON list of mode, folder for results and changes."""
-    with team() as one:
+    with join_world() as one:
         for mode, out, changes in json.loads(jobs):
             train(one, Path(mosaics), mode, Path(out), changes)
 

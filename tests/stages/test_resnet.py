@@ -21,7 +21,7 @@ from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
 from stroi.trainer.models import ctrgcn, stgcn
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet
 from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors
-from stroi.trainer.run.distributed import Team
+from stroi.trainer.run.distributed import World
 
 
 @pytest.fixture
@@ -132,5 +132,5 @@ def test_a_process_takes_its_own_gpu_before_it_asks_what_that_can_do(
     monkeypatch.setattr(resnet, "train_resnet", stop)
     data = resnet.open_data(workspace, run, "plain")
     with pytest.raises(KeyboardInterrupt):
-        resnet.train_seed(workspace, run, data, "plain", 0, 1, Team(1, 2, local=1))
+        resnet.train_seed(workspace, run, data, "plain", 0, 1, World(1, 2, local=1))
     assert done == ["take cuda:1", "ask", "train on cuda:1"]

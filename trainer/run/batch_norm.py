@@ -1,8 +1,9 @@
-"""Batch normalisation by the whole batch, of which every process of a team sees a part.
+"""Batch normalisation by the whole batch, of which every process sees a part.
 
-A step of the team is then that of one process but for the order of sums. torch's own layer of this
-kind runs on GPUs alone, and is taken there; the one here runs anywhere. It is taken on GPUs too for
-a batch of fewer clips than processes: torch's would count the clip that a process without any sees.
+A step of all processes is then that of one process but for the order of sums. torch's own layer of
+this kind runs on GPUs alone, and is taken there; the one here runs anywhere. GPUs take it too
+for a batch of fewer clips than processes: torch's would count the clip that a process without any
+sees.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor, distributed, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from stroi.trainer.run.distributed import Team
+from stroi.trainer.run.distributed import World
 
 
 @dataclass
@@ -27,24 +28,24 @@ class Whole:
 
     Attributes:
         clips: Clips of the batch, over all processes. A process for which there is none sees a
-            clip that does not count, see `Team.part`.
+            clip that does not count, see `World.part`.
     """
 
     clips: int = 0
 
 
 @contextmanager
-def synchronised(model: nn.Module, team: Team, whole: Whole) -> Iterator[None]:
-    """Let the batch normalisations of `model` measure the team's whole batch in training.
+def synchronised(model: nn.Module, world: World, whole: Whole) -> Iterator[None]:
+    """Let the batch normalisations of `model` measure the whole batch in training.
 
     Names and tensors of the network stay as they are, and so does its evaluation mode.
 
     Args:
         model: The network, on its device.
-        team: The processes; one alone has the whole batch anyhow.
+        world: The processes; one alone has the whole batch anyhow.
         whole: What the layers are told before every forward pass.
     """
-    if team.size == 1:
+    if world.size == 1:
         yield
         return
     places = [
@@ -59,7 +60,7 @@ def synchronised(model: nn.Module, team: Team, whole: Whole) -> Iterator[None]:
         nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     layers = [each for each in model.modules() if isinstance(each, _BatchNorm)]
     for layer in layers:
-        setattr(layer, "forward", partial(_forward, layer, team, whole))  # noqa: B010
+        setattr(layer, "forward", partial(_forward, layer, world, whole))  # noqa: B010
     try:
         yield
     finally:
@@ -73,12 +74,12 @@ def _on_gpu(model: nn.Module) -> bool:
     return next(model.parameters()).device.type == "cuda"
 
 
-def _forward(layer: _BatchNorm, team: Team, whole: Whole, x: Tensor) -> Tensor:
-    own = isinstance(layer, nn.SyncBatchNorm) and whole.clips >= team.size
+def _forward(layer: _BatchNorm, world: World, whole: Whole, x: Tensor) -> Tensor:
+    own = isinstance(layer, nn.SyncBatchNorm) and whole.clips >= world.size
     if own or not layer.training:
         found: Tensor = type(layer).forward(layer, x)
         return found
-    counts = team.weight(whole.clips) > 0
+    counts = world.shard_share(whole.clips) > 0
     mean, variance, count = _measured(x, counts)
     _remember(layer, mean, variance, count)
     deviation = torch.rsqrt(variance + layer.eps)

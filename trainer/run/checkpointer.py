@@ -12,7 +12,7 @@ from torch.optim import SGD
 
 from stroi.cache.errors import RefusedInput
 from stroi.trainer.network_files.safetensors_io import check_diverged
-from stroi.trainer.run.distributed import Team
+from stroi.trainer.run.distributed import World
 from stroi.trainer.run.noise import noise_of_all, restore
 from stroi.trainer.run.progress import Within
 from stroi.trainer.run.state import (
@@ -35,7 +35,7 @@ class Saver:
         model: The network.
         optimizer: Its optimiser.
         copies: What else belongs to the run.
-        team: The processes that train together; the first one writes, all read.
+        world: The processes that train together; the first one writes, all read.
         every: Epochs between two saves.
         minutes: Least time between two saves inside an epoch.
     """
@@ -45,7 +45,7 @@ class Saver:
     model: nn.Module
     optimizer: SGD
     copies: Copies
-    team: Team
+    world: World
     every: int
     minutes: float
     _last: float = field(default_factory=time.monotonic)
@@ -63,10 +63,10 @@ class Saver:
         """
         at = Position([])
         if self.path is not None:
-            noise = noise_of_all(self._device, self.team)
+            noise = noise_of_all(self._device, self.world)
             at = load_state(self.path, self.key, self.model, self.optimizer, self.copies, noise)
         batches = 0 if at.within is None else at.within.batches
-        self.team.check_same(
+        self.world.require_equal(
             "TEAM_STATE",
             "finds another state of the training",
             [len(at.records), batches],
@@ -81,7 +81,7 @@ class Saver:
             RefusedInput: ``STATE``.
         """
         try:
-            restore(at.noise, self._device, self.team)
+            restore(at.noise, self._device, self.world)
         except RuntimeError as error:
             raise RefusedInput(
                 "STATE", f"{self.path}: no state of a random generator", remedy="delete the file"
@@ -90,7 +90,7 @@ class Saver:
     def check(self, epoch: int, rate: float) -> None:
         """Refuse to go on with, and to keep, a network that is no longer finite.
 
-        All processes of a team hold the same one, so all of them end.
+        All processes hold the same one, so all of them end.
 
         Raises:
             StroiError: ``WEIGHTS_NOT_FINITE``.
@@ -99,14 +99,14 @@ class Saver:
         check_diverged(tensors, f"epoch {epoch}, at learning rate {rate:g}")
 
     def due(self, looked: bool) -> bool:
-        """Whether to save inside an epoch: all processes of a team get the same answer.
+        """Whether to save inside an epoch: all processes get the same answer.
 
         Args:
-            looked: Whether the processes of a team may wait for one another now.
+            looked: Whether the processes may wait for one another now.
         """
-        if self.path is None or not (looked or self.team.size == 1):
+        if self.path is None or not (looked or self.world.size == 1):
             return False
-        return self.team.agreed(time.monotonic() - self._last >= 60 * self.minutes)
+        return self.world.broadcast_flag(time.monotonic() - self._last >= 60 * self.minutes)
 
     def between(self, records: list[EpochRecord], *, finished: bool) -> None:
         """Save after an epoch if it is time to."""
@@ -115,10 +115,10 @@ class Saver:
 
     def inside(self, records: list[EpochRecord], within: Within) -> None:
         """Save inside the epoch after `records`."""
-        self._save(Position(records, within, noise_of_all(self._device, self.team)))
+        self._save(Position(records, within, noise_of_all(self._device, self.world)))
 
     def _save(self, at: Position, *, finished: bool = False) -> None:
-        if self.path is not None and self.team.leads:
+        if self.path is not None and self.world.is_leader:
             save_state(
                 self.path, self.key, self.model, self.optimizer, at, self.copies, finished=finished
             )

@@ -27,7 +27,7 @@ from stroi.trainer.runtime import pick_device
 
 
 @dataclass(frozen=True)
-class Team:
+class World:
     """The processes that train one network; by default this one alone.
 
     Attributes:
@@ -41,26 +41,26 @@ class Team:
     local: int = 0
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this process is the one that writes."""
         return self.rank == 0
 
-    def part(self, count: int) -> slice:
+    def shard_slice(self, count: int) -> slice:
         """The part of `count` clips that this process sees.
 
         Parts follow one another and differ by one clip at most. A process for which there is
-        none sees the first clip, which then does not count: see `weight`.
+        none sees the first clip, which then does not count: see `shard_share`.
         """
         part = slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
         return part if part.stop > part.start else slice(0, 1)
 
-    def weight(self, count: int) -> float:
+    def shard_share(self, count: int) -> float:
         """Share of `count` clips that this process sees, 0 to 1."""
         return (count * (self.rank + 1) // self.size - count * self.rank // self.size) / count
 
-    def seed_noise(self, seed: int, epoch: int) -> None:
+    def seed_epoch(self, seed: int, epoch: int) -> None:
         """Seed what augmentation and dropout of an epoch draw, in every process otherwise."""
-        own = () if self.leads else (self.rank,)
+        own = () if self.is_leader else (self.rank,)
         drawn = np.random.default_rng((seed, epoch, 1, *own)).integers(2**62)
         torch.manual_seed(int(drawn))
 
@@ -73,18 +73,18 @@ class Team:
         several = self.size > 1 and (name == "cuda" or (name == "auto" and _has_gpu()))
         return str(pick_device(f"cuda:{self.local}")) if several else name
 
-    def told(self, values: Tensor) -> Tensor:
+    def broadcast(self, values: Tensor) -> Tensor:
         """What the first process gives, on the CPU; the others' values give type and shape."""
         if self.size > 1:
             values = values.clone()
             distributed.broadcast(values, 0)
         return values
 
-    def agreed(self, flag: bool) -> bool:
+    def broadcast_flag(self, flag: bool) -> bool:
         """Whether the first process says so."""
-        return bool(self.told(torch.tensor([int(flag)])).item())
+        return bool(self.broadcast(torch.tensor([int(flag)])).item())
 
-    def gathered(self, values: Tensor) -> Tensor:
+    def all_gather(self, values: Tensor) -> Tensor:
         """(processes, ...) what each of them gives, on the CPU."""
         if self.size == 1:
             return values[None]
@@ -92,13 +92,13 @@ class Team:
         distributed.all_gather(found, values)
         return torch.stack(found)
 
-    def led(self, judge: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+    def on_leader(self, judge: Callable[[], tuple[float, float]]) -> tuple[float, float]:
         """What `judge` finds in the first process; it is asked there alone."""
-        found = judge() if self.leads else (0.0, 0.0)
-        loss, share = self.told(torch.tensor(found, dtype=torch.float64)).tolist()
+        found = judge() if self.is_leader else (0.0, 0.0)
+        loss, share = self.broadcast(torch.tensor(found, dtype=torch.float64)).tolist()
         return loss, share
 
-    def check_same(self, code: str, what: str, value: object, remedy: str) -> None:
+    def require_equal(self, code: str, what: str, value: object, remedy: str) -> None:
         """Make sure that all processes begin alike, before they wait for one another.
 
         Args:
@@ -111,7 +111,7 @@ class Team:
             StroiError: In every process.
         """
         own = torch.frombuffer(bytearray.fromhex(digest(value)), dtype=torch.uint8)
-        found = self.gathered(own)
+        found = self.all_gather(own)
         others = (found != found[0]).any(1).nonzero().flatten().tolist()
         if others:
             raise StroiError(code, f"process {others[0]} {what} than process 0", remedy=remedy)
@@ -125,7 +125,7 @@ class Team:
         Raises:
             StroiError: ``TEAM_RUN``, in every process.
         """
-        self.check_same(
+        self.require_equal(
             "TEAM_RUN",
             "trains on other data or by other settings",
             key,
@@ -133,14 +133,14 @@ class Team:
             "and stroi; name the precision if it is auto",
         )
 
-    def wrapped(self, model: nn.Module) -> nn.Module:
+    def wrap_ddp(self, model: nn.Module) -> nn.Module:
         """`model` as this process calls it in training: gradients are averaged as they come."""
         if self.size == 1:
             return model
         return DistributedDataParallel(model)
 
     def apart(self, trained: nn.Module) -> AbstractContextManager[None]:
-        """Let gradients of a `wrapped` network pile up in this process during a block."""
+        """Let gradients of a `wrap_ddp` network pile up in this process during a block."""
         if isinstance(trained, DistributedDataParallel):
             return trained.no_sync()
         return nullcontext()
@@ -156,7 +156,7 @@ class Team:
         for grad, mean in zip(found, torch.split(sent / self.size, sizes), strict=True):
             grad.copy_(mean.view_as(grad))
 
-    def united(
+    def reduce_loss(
         self, model: nn.Module, loss: Tensor, hits: Tensor, count: int, *, measured: bool = True
     ) -> tuple[Tensor, Tensor]:
         """The loss and hits of a whole batch out of those of this process's part.
@@ -177,7 +177,7 @@ class Team:
         """
         if self.size == 1:
             return loss, hits
-        weight = self.weight(count)
+        weight = self.shard_share(count)
         buffers = model.named_buffers() if measured else ()
         running = [value for name, value in buffers if ".running_" in name]
         sums = torch.stack([loss.detach() * weight, (hits if weight else 0 * hits).to(loss.dtype)])
@@ -197,14 +197,14 @@ def _has_gpu() -> bool:
     return torch.cuda.device_count() > 0
 
 
-ALONE = Team()
+SINGLE_PROCESS = World()
 """A process that trains by itself."""
-PATIENCE = timedelta(days=1)
+COLLECTIVE_TIMEOUT = timedelta(days=1)
 """How long a process waits for another, which may be scoring; torchrun ends all if one fails."""
 
 
 @contextmanager
-def team(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
+def join_world(environment: Mapping[str, str] = os.environ) -> Iterator[World]:
     """Join the processes that torchrun has started, until the end of the block.
 
     They talk through gloo, and through NCCL about what is on GPUs.
@@ -213,7 +213,7 @@ def team(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
         environment: Where torchrun says which process this is.
 
     Yields:
-        The team; this process alone when it was started otherwise.
+        The world; this process alone when it was started otherwise.
 
     Raises:
         ParamsError: ``TORCHRUN`` if what torchrun says makes no sense.
@@ -229,12 +229,12 @@ def team(environment: Mapping[str, str] = os.environ) -> Iterator[Team]:
         )
     rank, size = map(int, said)
     if size == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     gpus = _has_gpu() and distributed.is_nccl_available()
     talk = "cpu:gloo,cuda:nccl" if gpus else "gloo"
-    distributed.init_process_group(talk, timeout=PATIENCE, rank=rank, world_size=size)
+    distributed.init_process_group(talk, timeout=COLLECTIVE_TIMEOUT, rank=rank, world_size=size)
     try:
-        yield Team(rank, size, int(local))
+        yield World(rank, size, int(local))
     finally:
         distributed.destroy_process_group()

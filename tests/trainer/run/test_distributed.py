@@ -23,7 +23,7 @@ from stroi.cache.errors import ParamsError
 from stroi.cache.weights import Weights
 from stroi.trainer.models.stgcn import StGcn
 from stroi.trainer.run.batch_norm import Whole, synchronised
-from stroi.trainer.run.distributed import Team, team
+from stroi.trainer.run.distributed import World, join_world
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import dump_weights
@@ -49,14 +49,14 @@ class Seen(NamedTuple):
 
 @given(count=st.integers(1, 40), size=st.integers(1, 9))
 def test_parts_name_every_clip_once(count: int, size: int) -> None:
-    members = [Team(rank, size) for rank in range(size)]
-    seen = [range(count)[one.part(count)] for one in members if one.weight(count)]
+    members = [World(rank, size) for rank in range(size)]
+    seen = [range(count)[one.shard_slice(count)] for one in members if one.shard_share(count)]
     assert [clip for part in seen for clip in part] == list(range(count))
     assert max(map(len, seen)) - min(map(len, seen)) <= 1
     for one in members:
-        part = range(count)[one.part(count)]
+        part = range(count)[one.shard_slice(count)]
         assert len(part) >= 1
-        assert one.weight(count) in (0, len(part) / count)
+        assert one.shard_share(count) in (0, len(part) / count)
 
 
 @pytest.mark.parametrize("said", [("1", "1"), ("x", "2"), ("0", ""), ("-1", "2")])
@@ -65,16 +65,16 @@ def test_what_torchrun_says_must_make_sense(said: tuple[str, str]) -> None:
     expected = re.escape(f"TORCHRUN: RANK is {rank!a} and WORLD_SIZE {size!a} in the environment")
     with (
         pytest.raises(ParamsError, match=expected),
-        team({"RANK": rank, "WORLD_SIZE": size}),
+        join_world({"RANK": rank, "WORLD_SIZE": size}),
     ):
         pass
 
 
 def test_alone_by_default() -> None:
-    with team({}) as one:
-        assert one == Team(0, 1)
+    with join_world({}) as one:
+        assert one == World(0, 1)
     net = nn.Linear(2, 2)
-    assert one.wrapped(net) is net
+    assert one.wrap_ddp(net) is net
 
 
 def _linear() -> tuple[nn.Linear, torch.Tensor, torch.Tensor]:
@@ -82,26 +82,26 @@ def _linear() -> tuple[nn.Linear, torch.Tensor, torch.Tensor]:
     return nn.Linear(4, 3), torch.randn(7, 4), torch.randint(0, 3, (7,))
 
 
-def _step(one: Team, count: int) -> tuple[torch.Tensor, tuple[float, int]]:
+def _step(one: World, count: int) -> tuple[torch.Tensor, tuple[float, int]]:
     """Gradient, loss and hits of one step over `count` clips; a network without normalisation."""
     net, x, labels = _linear()
-    part, trained = one.part(count), one.wrapped(net)
+    part, trained = one.shard_slice(count), one.wrap_ddp(net)
     logits = trained(x[:count][part])
     loss = nn.functional.cross_entropy(logits, labels[:count][part])
     hits = (logits.argmax(1) == labels[:count][part]).sum()
-    loss, hits = one.united(net, loss, hits, count)
+    loss, hits = one.reduce_loss(net, loss, hits, count)
     loss.backward()
     assert net.weight.grad is not None
     return net.weight.grad, (float(loss.detach()), int(hits))
 
 
-def _running(one: Team, count: int) -> dict[str, Any]:
+def _running(one: World, count: int) -> dict[str, Any]:
     """Running statistics after a step over `count` clips, each normalised by its own process."""
     net = nn.Sequential(nn.BatchNorm1d(3, momentum=0.5)).double()
     x = _uneven_clips()
     for _ in range(2):
-        net(x[:count][one.part(count)])
-        one.united(net, torch.tensor(0.0).double(), torch.tensor(0), count)
+        net(x[:count][one.shard_slice(count)])
+        one.reduce_loss(net, torch.tensor(0.0).double(), torch.tensor(0), count)
     return {name: value.numpy() for name, value in net[0].named_buffers()}
 
 
@@ -111,18 +111,18 @@ def _uneven_clips() -> torch.Tensor:
     return (torch.randn(7, 3, 5) * torch.arange(1, 8)[:, None, None] + 3).double()
 
 
-def _normalised_step(one: Team, count: int) -> dict[str, Any]:
+def _normalised_step(one: World, count: int) -> dict[str, Any]:
     """Loss, gradients and running statistics of a step with synchronised normalisation."""
     torch.manual_seed(0)
     net = nn.Sequential(
         nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3)
     ).double()
     x, labels = torch.randn(7, 2, 5, 5).double() + 3, torch.randint(0, 3, (7,))
-    part, trained, whole = one.part(count), one.wrapped(net), Whole(count)
+    part, trained, whole = one.shard_slice(count), one.wrap_ddp(net), Whole(count)
     with synchronised(net, one, whole):
         logits = trained(x[:count][part])
         loss = nn.functional.cross_entropy(logits, labels[:count][part])
-        loss, _ = one.united(net, loss, torch.tensor(0), count, measured=False)
+        loss, _ = one.reduce_loss(net, loss, torch.tensor(0), count, measured=False)
         loss.backward()
     found = {name: value.grad for name, value in net.named_parameters()}
     found |= dict(net.named_buffers()) | {"loss": loss.detach()}
@@ -136,7 +136,7 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
     said = {"RANK": str(rank), "WORLD_SIZE": str(SIZE)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
-    with team(said) as one:
+    with join_world(said) as one:
         steps = {count: _step(one, count) for count in (1, 2, 7)}
         normalised = {count: _normalised_step(one, count) for count in (1, 2, 7)}
         running = {count: _running(one, count) for count in (1, 2, 7)}
@@ -155,10 +155,12 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
     results.put(Seen(rank, arrays, losses, digests, records, weights, normalised, running))
 
 
-def _train(one: Team, folder: Path | None, records: list[EpochRecord], dropout: float = 0.0) -> Any:
+def _train(
+    one: World, folder: Path | None, records: list[EpochRecord], dropout: float = 0.0
+) -> Any:
     return train_gcn(
         clips(), LABELS, CLASSES, config=CONFIG.replace(dropout=dropout), schedule=SCHEDULE,
-        seed=0, state=folder, on_epoch=records.append, team=one,
+        seed=0, state=folder, on_epoch=records.append, world=one,
     )  # fmt: skip
 
 
@@ -191,7 +193,7 @@ def seen(folder: Path) -> Iterator[list[Seen]]:
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_step_is_that_of_the_whole_batch(seen: list[Seen], count: int) -> None:
     """Parts of 4 and 3 clips, and a process without any: clips count alike, not processes."""
-    expected, (loss, hits) = _step(Team(), count)
+    expected, (loss, hits) = _step(World(), count)
     for one in seen:
         np.testing.assert_allclose(one.gradients[count], expected.numpy(), rtol=1e-5, atol=1e-7)
         assert one.losses[count] == (pytest.approx(loss, rel=1e-6), hits)
@@ -202,7 +204,7 @@ def test_synchronised_normalisation_is_that_of_the_whole_batch(
     seen: list[Seen], count: int
 ) -> None:
     """The clip that a process without any sees does not count."""
-    expected = _normalised_step(Team(), count)
+    expected = _normalised_step(World(), count)
     for one in seen:
         for name, value in expected.items():
             np.testing.assert_allclose(
@@ -248,7 +250,7 @@ def test_losses_are_close_to_those_of_one_process(seen: list[Seen]) -> None:
     themselves are averaged exactly, see above.
     """
     records: list[EpochRecord] = []
-    _train(Team(), None, records)
+    _train(World(), None, records)
     assert len(records) == len(seen[0].records) == SCHEDULE.epochs
     for one, both in zip(records, seen[0].records, strict=True):
         assert both.loss == pytest.approx(one.loss, abs=0.1)

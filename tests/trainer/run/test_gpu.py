@@ -12,7 +12,7 @@ from torch import nn
 from stroi.cache.errors import ParamsError
 from stroi.trainer.run import batch_norm
 from stroi.trainer.run.batch_norm import Whole, synchronised
-from stroi.trainer.run.distributed import Team
+from stroi.trainer.run.distributed import World
 from stroi.trainer.run.gpu import Usage
 from stroi.trainer.runtime import deterministic, pick_device
 
@@ -32,7 +32,7 @@ def current(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
 def test_every_process_makes_its_own_gpu_the_current_one(
     current: list[torch.device], name: str
 ) -> None:
-    assert Team(5, 8, local=3).device(name) == "cuda:3"
+    assert World(5, 8, local=3).device(name) == "cuda:3"
     assert current == [torch.device("cuda:3")]
 
 
@@ -42,7 +42,7 @@ def test_a_gpu_that_is_named_becomes_the_current_one(current: list[torch.device]
 
 
 def test_no_gpu_is_touched_for_a_training_on_the_processor(current: list[torch.device]) -> None:
-    assert Team(5, 8, local=3).device("cpu") == "cpu"
+    assert World(5, 8, local=3).device("cpu") == "cpu"
     pick_device("cpu")
     pick_device("cuda")
     assert current == []
@@ -50,7 +50,7 @@ def test_no_gpu_is_touched_for_a_training_on_the_processor(current: list[torch.d
 
 def test_more_processes_than_gpus_are_refused(current: list[torch.device]) -> None:
     with pytest.raises(ParamsError, match="DEVICE: there is no device 'cuda:4'"):
-        Team(4, 5, local=4).device("cuda")
+        World(4, 5, local=4).device("cuda")
     assert current == []
 
 
@@ -121,7 +121,7 @@ def test_torchs_own_layers_hold_the_tensors_of_ours_and_go_again(
     monkeypatch.setattr(batch_norm, "_on_gpu", lambda model: True)
     net, x = _net().eval(), torch.randn(3, 2, 5, 5)
     before, layers, judged = net.state_dict(), list(net.modules()), net(x)
-    with synchronised(net, Team(0, 2), Whole(4)):
+    with synchronised(net, World(0, 2), Whole(4)):
         assert sum(isinstance(each, nn.SyncBatchNorm) for each in net.modules()) == 2
         assert not any(isinstance(each, nn.BatchNorm2d) for each in net.modules())
         within = net.state_dict()
@@ -133,7 +133,7 @@ def test_torchs_own_layers_hold_the_tensors_of_ours_and_go_again(
     assert all(each.training for each in net.modules())
 
 
-def _steps(one: Team, given: None) -> dict[int, object]:
+def _steps(one: World, given: None) -> dict[int, object]:
     """What the layers of a network on a pretended GPU do with batches of 1 and 2 clips."""
     batch_norm._on_gpu = lambda model: True  # type: ignore[assignment]
     found: dict[int, object] = {}
@@ -143,7 +143,7 @@ def _steps(one: Team, given: None) -> dict[int, object]:
         with synchronised(net, one, whole):
             whole.clips = count
             try:
-                found[count] = net(x[:count][one.part(count)]).detach().numpy()
+                found[count] = net(x[:count][one.shard_slice(count)]).detach().numpy()
             except ValueError as error:
                 found[count] = str(error)
     return found

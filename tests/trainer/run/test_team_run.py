@@ -18,7 +18,7 @@ from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import ResNetConfig
 from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.run.distributed import Team
+from stroi.trainer.run.distributed import World
 from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet
 
@@ -48,18 +48,18 @@ class Ended(NamedTuple):
     error: StroiError | None
 
 
-def _gcn(one: Team, given: list[dict[str, Any]]) -> list[Ended]:
+def _gcn(one: World, given: list[dict[str, Any]]) -> list[Ended]:
     def train(changes: dict[str, Any]) -> None:
         train_gcn(
             clips() | changes.get("clips", {}), changes.get("labels", LABELS), CLASSES,
             config=SMALL_GCN.replace(**changes.get("config", {})),
-            schedule=QUICK.replace(**changes.get("schedule", {})), seed=0, team=one,
+            schedule=QUICK.replace(**changes.get("schedule", {})), seed=0, world=one,
         )  # fmt: skip
 
     return [_end(train, changes) for changes in given]
 
 
-def _resnet(one: Team, given: list[dict[str, Any]]) -> list[Ended]:
+def _resnet(one: World, given: list[dict[str, Any]]) -> list[Ended]:
     def train(changes: dict[str, Any]) -> None:
         mode, more = changes["mode"], {}
         if mode == "joint":
@@ -68,7 +68,7 @@ def _resnet(one: Team, given: list[dict[str, Any]]) -> list[Ended]:
         train_resnet(
             mode, MosaicCache(changes["mosaics"]), changes.get("labels", LABELS), CLASSES, **more,
             config=ResNetConfig().replace(**changes.get("config", {})), device="cpu",
-            schedule=QUICK.replace(epochs=1), seed=0, team=one,
+            schedule=QUICK.replace(epochs=1), seed=0, world=one,
         )  # fmt: skip
 
     return [_end(train, changes) for changes in given]

@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from stroi.trainer.config import Schedule
 from stroi.trainer.data.epoch_order import Batch, split
 from stroi.trainer.loop import fit
-from stroi.trainer.run.distributed import Team
+from stroi.trainer.run.distributed import World
 
 COUNT = 26
 SCHEDULES = {
@@ -40,12 +40,12 @@ class Trained(NamedTuple):
     sent: int
 
 
-def _trained(one: Team, schedule: Schedule) -> Trained:
+def _trained(one: World, schedule: Schedule) -> Trained:
     """A network without normalisation, in float64, trained by `fit`."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3)).double()
     x, y = torch.randn(COUNT, 5).double(), torch.randint(0, 3, (COUNT,))
-    trained, sent = one.wrapped(net), []
+    trained, sent = one.wrap_ddp(net), []
     if isinstance(trained, DistributedDataParallel):
         # No function of ours: torch asks for annotations that are no strings.
         trained.register_comm_hook(sent, lambda sent, bucket: _counted(sent, bucket))
@@ -56,13 +56,13 @@ def _trained(one: Team, schedule: Schedule) -> Trained:
             yield Batch(rows)
 
     def step(batch: Batch) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(batch.rows[one.part(len(batch.rows))])
+        rows = torch.from_numpy(batch.rows[one.shard_slice(len(batch.rows))])
         logits = trained(x[rows])
         loss = nn.functional.cross_entropy(logits, y[rows])
-        return one.united(net, loss, (logits.argmax(1) == y[rows]).sum(), len(batch.rows))
+        return one.reduce_loss(net, loss, (logits.argmax(1) == y[rows]).sum(), len(batch.rows))
 
     fit(
-        net, feed, step, schedule=schedule, seed=0, key="k" * 64, threads=1, team=one,
+        net, feed, step, schedule=schedule, seed=0, key="k" * 64, threads=1, world=one,
         trained=trained,
     )  # fmt: skip
     return Trained({name: value.numpy() for name, value in net.state_dict().items()}, len(sent))
@@ -73,7 +73,7 @@ def _counted(sent: list[int], bucket: GradBucket) -> Future[Tensor]:
     return allreduce_hook(None, bucket)
 
 
-def _all(one: Team, given: None) -> dict[int, Trained]:
+def _all(one: World, given: None) -> dict[int, Trained]:
     return {number: _trained(one, schedule) for number, schedule in SCHEDULES.items()}
 
 
@@ -94,7 +94,7 @@ def test_accumulated_steps_of_two_processes_are_those_of_one(
     both: list[dict[int, Trained]], number: int
 ) -> None:
     """Also where an epoch ends inside an accumulation."""
-    alone = _trained(Team(), SCHEDULES[number]).values
+    alone = _trained(World(), SCHEDULES[number]).values
     for one in both:
         for name, value in alone.items():
             np.testing.assert_allclose(one[number].values[name], value, rtol=1e-12, atol=1e-14)
@@ -102,11 +102,11 @@ def test_accumulated_steps_of_two_processes_are_those_of_one(
         np.testing.assert_array_equal(both[1][number].values[name], value)
 
 
-def _running(one: Team, given: None) -> dict[str, Any]:
+def _running(one: World, given: None) -> dict[str, Any]:
     """Running statistics of a step over two clips."""
     net = nn.Sequential(nn.BatchNorm1d(3, momentum=1.0)).double()
-    net(_two_clips()[one.part(2)])
-    one.united(net, torch.tensor(0.0).double(), torch.tensor(0), 2)
+    net(_two_clips()[one.shard_slice(2)])
+    one.reduce_loss(net, torch.tensor(0.0).double(), torch.tensor(0), 2)
     return {name: value.numpy() for name, value in net[0].named_buffers()}
 
 
