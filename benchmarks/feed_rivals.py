@@ -19,11 +19,11 @@ from stroi.cache.skeletons import Clip
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.stages.video.frame_sampling import sample_frames
 from stroi.stages.video.reader import read_selected
-from stroi.trainer.data.side_inputs import half_weights
+from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.joint_attention import joint_weights, row_weights
 from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.models.weighted_mosaic_net import MEAN, STD, FusedNet
+from stroi.trainer.models.weighted_mosaic_net import MEAN, STD, WeightedMosaicNet
 from stroi.trainer.score_gcn import dump_weights
 
 QUALITY = 95
@@ -90,7 +90,7 @@ def cut(video: Path, clip: Clip, *, well: bool) -> NDArray[np.uint8]:
 
 @torch.no_grad()
 def online(
-    net: FusedNet,
+    net: WeightedMosaicNet,
     gcn: PlainStGcn | StGcn,
     videos: Mapping[str, Path],
     clips: Mapping[str, Clip],
@@ -106,7 +106,7 @@ def online(
     counts = np.array([clips[name].person_count for name in ids], np.int8)
     if isinstance(gcn, StGcn):
         order = np.argsort(np.argsort(ids))
-        found = half_weights(dump_weights(gcn, clips, sorted(ids)), sorted(ids), counts)
+        found = weights_per_half(dump_weights(gcn, clips, sorted(ids)), sorted(ids), counts)
         halves = torch.from_numpy(found[order])
     else:
         data = prepare_all(clips, ids, frames=LONG)

@@ -18,8 +18,8 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Compile, Feeding, Precision, ResNetConfig
 from stroi.trainer.data.epoch_order import MosaicBatch
 from stroi.trainer.data.mosaic_loader import Feed, network_cells
-from stroi.trainer.data.side_inputs import Companions
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.data.side_inputs import SideInputs
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import compile_network, deterministic
 from stroi.trainer.steps import training_step
 
@@ -53,8 +53,8 @@ class Trainer:
         count = len(cache.ids)
         self.labels = torch.randint(len(CLASSES), (count,), generator=random)
         halves = torch.rand(count, 2, 5, generator=random) + 0.5
-        self.beside = Companions(halves, None, None, None, None, {})
-        self.net = FusedNet(CLASSES, network_cells(cache, config), config, mode="fixed")
+        self.beside = SideInputs(halves, None, None, None, None, {})
+        self.net = WeightedMosaicNet(CLASSES, network_cells(cache, config), config, mode="fixed")
         self.net.to(device).train()
         compile_network(self.net.resnet, compiled, device)
         feeding = Feeding(hold="auto" if hold else "never")

@@ -18,12 +18,12 @@ from stroi.cache.errors import ParamsError, StroiError
 from stroi.trainer.config import Schedule
 from stroi.trainer.data.epoch_order import Batch
 from stroi.trainer.network_files.safetensors_io import DIVERGED
-from stroi.trainer.run.checkpointer import Saver
+from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
-from stroi.trainer.run.ema import Average, Best
+from stroi.trainer.run.ema import BestWeights, WeightEma
 from stroi.trainer.run.gpu import Usage
-from stroi.trainer.run.judging import Judge, judged_epoch
-from stroi.trainer.run.progress import Within
+from stroi.trainer.run.judging import Validate, validate_epoch
+from stroi.trainer.run.progress import EpochProgress
 from stroi.trainer.run.state import EpochRecord, state_path
 from stroi.trainer.runtime import deterministic
 
@@ -63,7 +63,7 @@ def fit(
     state: Path | None = None,
     save_every: int = 5,
     save_minutes: float = SAVE_MINUTES,
-    judge: Judge | None = None,
+    validate: Validate | None = None,
     on_epoch: OnEpoch | None = None,
     world: World = SINGLE_PROCESS,
     trained: nn.Module | None = None,
@@ -98,7 +98,7 @@ def fit(
             nobody judges them.
         StroiError: ``LOSS_NOT_FINITE`` or ``WEIGHTS_NOT_FINITE`` naming epoch and learning rate.
     """
-    _check_judge(schedule, judge)
+    _check_judge(schedule, validate)
     tell = on_epoch or (lambda record: None)
     optimizer = SGD(
         _groups(model, schedule),
@@ -107,13 +107,15 @@ def fit(
         nesterov=schedule.nesterov,
         weight_decay=schedule.weight_decay,
     )
-    average = Average(model, schedule.average) if schedule.average else None
-    best = Best(model) if schedule.keep == "best" else None
+    average = WeightEma(model, schedule.average) if schedule.average else None
+    best = BestWeights(model) if schedule.keep == "best" else None
     beside = {"average": average, "best": best}
     copies = {name: copy.values for name, copy in beside.items() if copy is not None}
     path = None if state is None else state_path(state, key)
-    saver = Saver(path, key, model, optimizer, copies, world, save_every, save_minutes)
-    at = saver.load()
+    checkpointer = Checkpointer(
+        path, key, model, optimizer, copies, world, save_every, save_minutes
+    )
+    at = checkpointer.load()
     records, within = list(at.records), at.within
     for record in records:
         tell(record)
@@ -121,17 +123,17 @@ def fit(
         while not _finished(records, schedule):
             world.seed_epoch(seed, len(records))
             if within is not None:
-                saver.resume(at)
+                checkpointer.resume(at)
             record = _epoch(
                 model, trained or model, optimizer, feed, step, schedule, records,
-                within or Within(), average, saver,
+                within or EpochProgress(), average, checkpointer,
             )  # fmt: skip
             within = None
-            if judge is not None:
-                asked = partial(world.on_leader, judge)
-                record = judged_epoch(record, records, model, asked, average, best)
+            if validate is not None:
+                asked = partial(world.on_leader, validate)
+                record = validate_epoch(record, records, model, asked, average, best)
             records.append(record)
-            saver.between(records, finished=_finished(records, schedule))
+            checkpointer.between(records, finished=_finished(records, schedule))
             tell(record)
     chosen = best or average
     if chosen is not None:
@@ -147,9 +149,9 @@ def _epoch(
     step: Step[B],
     schedule: Schedule,
     records: list[EpochRecord],
-    within: Within,
-    average: Average | None,
-    saver: Saver,
+    within: EpochProgress,
+    average: WeightEma | None,
+    checkpointer: Checkpointer,
 ) -> EpochRecord:
     """The epoch after `records`, or what is left of it after `within`."""
     epoch = len(records)
@@ -164,7 +166,7 @@ def _epoch(
             if not waiting:
                 optimizer.zero_grad(set_to_none=True)
             steps = (within.batches + 1) % schedule.accumulate == 0
-            with nullcontext() if steps else saver.world.apart(trained):
+            with nullcontext() if steps else checkpointer.world.apart(trained):
                 loss, correct = step(batch)
                 within.add(loss, correct, len(batch.rows))
                 if schedule.accumulate > 1:
@@ -179,15 +181,15 @@ def _epoch(
             if looked:
                 usage.sample()
                 _check(within, epoch, rate)
-            if saver.due(looked):
+            if checkpointer.due(looked):
                 _check(within, epoch, rate)
-                saver.check(epoch, rate)
-                saver.inside(records, within)
+                checkpointer.check(epoch, rate)
+                checkpointer.inside(records, within)
     if waiting:
-        saver.world.average_gradients(model)
+        checkpointer.world.average_gradients(model)
         _step(optimizer, schedule, waiting, average, model)
     _check(within, epoch, rate)
-    saver.check(epoch, rate)
+    checkpointer.check(epoch, rate)
     clips = sum(within.sizes)
     return EpochRecord(
         epoch=epoch,
@@ -202,7 +204,7 @@ def _epoch(
 
 
 def _step(
-    optimizer: SGD, schedule: Schedule, clips: int, average: Average | None, model: nn.Module
+    optimizer: SGD, schedule: Schedule, clips: int, average: WeightEma | None, model: nn.Module
 ) -> None:
     """One step of the optimiser by the gradients of `clips` clips."""
     if schedule.accumulate > 1:
@@ -216,7 +218,7 @@ def _step(
         average.add(model)
 
 
-def _check(within: Within, epoch: int, rate: float) -> None:
+def _check(within: EpochProgress, epoch: int, rate: float) -> None:
     """Refuse an epoch with a loss that is no finite number."""
     within.fetch()
     for batch, loss in enumerate(within.losses):
@@ -238,8 +240,8 @@ def _finished(records: Sequence[EpochRecord], schedule: Schedule) -> bool:
     return len(records) >= schedule.epochs
 
 
-def _check_judge(schedule: Schedule, judge: Judge | None) -> None:
-    if judge is not None:
+def _check_judge(schedule: Schedule, validate: Validate | None) -> None:
+    if validate is not None:
         return
     if schedule.keep == "best":
         raise ParamsError(

@@ -14,9 +14,9 @@ from torch import Tensor
 from stroi.trainer.config import Augment
 from stroi.trainer.data.epoch_order import Batch, MosaicBatch
 from stroi.trainer.data.mosaic_loader import Feed
-from stroi.trainer.data.side_inputs import Companions
+from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.data.skeleton_augment import draws_of_epoch
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.distributed import World
 from stroi.trainer.steps import joint_augment
 
@@ -33,7 +33,13 @@ class PartBatch(Batch):
 
 
 def part_batches(
-    source: Feed, model: FusedNet, beside: Companions, world: World, *, count: int, seed: int
+    source: Feed,
+    model: WeightedMosaicNet,
+    beside: SideInputs,
+    world: World,
+    *,
+    count: int,
+    seed: int,
 ) -> Callable[[int, int], Generator[PartBatch, None, None]]:
     """What `stroi.trainer.loop.fit` asks for batches: this process's part of each.
 

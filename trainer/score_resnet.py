@@ -12,9 +12,9 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.data.epoch_order import mosaic_batches
-from stroi.trainer.data.side_inputs import companions, scored_columns
+from stroi.trainer.data.side_inputs import load_side_inputs, scored_columns
 from stroi.trainer.data.skeleton_input import ClipSource
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import deterministic, evaluating
 from stroi.trainer.steps import forward
 
@@ -23,7 +23,7 @@ BATCH = 32
 
 
 def score_resnet(
-    model: FusedNet,
+    model: WeightedMosaicNet,
     mosaics: MosaicCache,
     ids: Sequence[str],
     *,
@@ -55,7 +55,7 @@ def score_resnet(
     ordered = tuple(sorted(ids))
     where = next(model.parameters()).device
     form = model.gcn.config.preparation if model.gcn is not None else {}
-    beside = companions(
+    beside = load_side_inputs(
         model.mode, mosaics, ordered,
         weights=weights, clips=clips, missing=model.config.missing, **form,
     )  # fmt: skip

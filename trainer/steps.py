@@ -11,23 +11,27 @@ from torch import Tensor, nn
 from stroi.trainer.config import Augment
 from stroi.trainer.data.epoch_order import MosaicBatch
 from stroi.trainer.data.mosaic_augment import changed
-from stroi.trainer.data.side_inputs import Companions
+from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.data.skeleton_augment import augmented
 from stroi.trainer.models.cell_grid import resized, shift
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import shown_weights
 from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.runtime import autocast, moved
 
-Through = Callable[[MosaicBatch, Companions, Tensor | None], tuple[Tensor, Tensor | None]]
+Through = Callable[[MosaicBatch, SideInputs, Tensor | None], tuple[Tensor, Tensor | None]]
 """Takes a batch, weights or skeletons, and what to mirror; gives what `forward` gives."""
 
 
 def forward(
-    model: FusedNet, batch: MosaicBatch, beside: Companions, *, mirrored: Tensor | None = None
+    model: WeightedMosaicNet,
+    batch: MosaicBatch,
+    beside: SideInputs,
+    *,
+    mirrored: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Logits of one batch in the model's mode.
 
@@ -57,7 +61,7 @@ def forward(
     return model(mosaics, halves, mirrored=mirrored, shown=shown).float(), None
 
 
-def _clips(model: FusedNet, batch: MosaicBatch, x: Tensor) -> Tensor:
+def _clips(model: WeightedMosaicNet, batch: MosaicBatch, x: Tensor) -> Tensor:
     """(B, M, T, V, 3) clips as the skeleton branch is to see them."""
     if batch.draws is None or model.gcn is None:
         return x
@@ -73,7 +77,7 @@ def joint_augment(gcn: GraphNet) -> Augment:
     return gcn.config.augment.replace(flip=0.0)
 
 
-def _shown(batch: MosaicBatch, beside: Companions) -> Tensor | None:
+def _shown(batch: MosaicBatch, beside: SideInputs) -> Tensor | None:
     """(B, 2, L, K) flags of the columns that the batch shows."""
     if beside.shown is None:
         return None
@@ -84,13 +88,13 @@ def _shown(batch: MosaicBatch, beside: Companions) -> Tensor | None:
     return moved(shown, batch.mosaics.device)
 
 
-def _sized(model: FusedNet, mosaics: Tensor) -> Tensor:
+def _sized(model: WeightedMosaicNet, mosaics: Tensor) -> Tensor:
     """(B, H, W, 3) mosaics whose cells have the size that the network is told."""
     return resized(mosaics, model.cells) if model.config.cell else mosaics
 
 
 def _skeleton_branch(
-    model: FusedNet, x: Tensor, present: Tensor, mirrored: Tensor | None
+    model: WeightedMosaicNet, x: Tensor, present: Tensor, mirrored: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Logits (B, C) of the clips as they are shown, row weights (B, 2, K) of them as they are."""
     if mirrored is None or model.gcn is None:
@@ -109,21 +113,21 @@ class Forward(nn.Module):
         model: The network.
     """
 
-    def __init__(self, model: FusedNet) -> None:
+    def __init__(self, model: WeightedMosaicNet) -> None:
         super().__init__()
         self.model = model
 
     def forward(
-        self, batch: MosaicBatch, beside: Companions, mirrored: Tensor | None
+        self, batch: MosaicBatch, beside: SideInputs, mirrored: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """See `forward`."""
         return forward(self.model, batch, beside, mirrored=mirrored)
 
 
 def training_step(
-    model: FusedNet,
+    model: WeightedMosaicNet,
     batch: MosaicBatch,
-    beside: Companions,
+    beside: SideInputs,
     labels: Tensor,
     *,
     through: Through | None = None,
@@ -157,7 +161,7 @@ def training_step(
 
 
 def _augmented(
-    model: FusedNet, batch: MosaicBatch, world: World, clips: int
+    model: WeightedMosaicNet, batch: MosaicBatch, world: World, clips: int
 ) -> tuple[Tensor, Tensor | None]:
     """Shifted mosaics and which to mirror, drawn on the CPU so that every device sees the same.
 

@@ -15,10 +15,10 @@ from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_augment import augmented, draws_of_epoch
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
-from stroi.trainer.models.backbones import backbone
+from stroi.trainer.models.backbones import build_graph_net
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
-from stroi.trainer.run.judging import verdict
+from stroi.trainer.run.judging import loss_and_accuracy
 from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.run.run_key import run_key
 from stroi.trainer.run.used_settings import used_gcn, used_schedule
@@ -87,7 +87,7 @@ def train_gcn(
     data = prepare_all(clips, tuple(labels), **config.preparation)
     truth = label_array(labels, data.ids, classes)
     with deterministic(seed, threads):
-        model = backbone(classes, config, data.layout).to(where)
+        model = build_graph_net(classes, config, data.layout).to(where)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     targets = torch.from_numpy(truth)
     held = dict(validation or {})
@@ -125,13 +125,13 @@ def train_gcn(
         hits = (logits.argmax(1) == wanted).sum()
         return world.reduce_loss(model, loss, hits, len(batch.rows))
 
-    def judge() -> tuple[float, float]:
+    def validate() -> tuple[float, float]:
         scores = score_gcn(model, clips, tuple(held), threads=threads)
-        return verdict(scores, held, config.loss)
+        return loss_and_accuracy(scores, held, config.loss)
 
     fit(
         model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads, state=state,
-        save_every=save_every, save_minutes=save_minutes, judge=judge if held else None,
+        save_every=save_every, save_minutes=save_minutes, validate=validate if held else None,
         on_epoch=on_epoch, world=world, trained=trained,
     )  # fmt: skip
     return model.eval()

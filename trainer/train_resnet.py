@@ -15,16 +15,16 @@ from stroi.cache.weights import Weights
 from stroi.trainer.config import BatchNorm, Feeding, Mode, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.mosaic_loader import Feed, network_cells
-from stroi.trainer.data.side_inputs import companions
+from stroi.trainer.data.side_inputs import load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_pretrained_resnet
 from stroi.trainer.parts import PartBatch, part_batches
 from stroi.trainer.run.batch_norm import Whole, synchronised
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
-from stroi.trainer.run.judging import verdict
+from stroi.trainer.run.judging import loss_and_accuracy
 from stroi.trainer.run.resnet_inputs import input_digests, judged_digest
 from stroi.trainer.run.run_key import run_key
 from stroi.trainer.run.used_settings import used_resnet, used_schedule
@@ -59,7 +59,7 @@ def train_resnet(
     on_epoch: OnEpoch | None = None,
     world: World = SINGLE_PROCESS,
     batch_norm: BatchNorm = "synchronised",
-) -> FusedNet:
+) -> WeightedMosaicNet:
     """Train a ResNet on the mosaics that `labels` names.
 
     In ``fixed`` mode the weights come from a file and no graph network takes part. In ``joint``
@@ -109,12 +109,14 @@ def train_resnet(
     truth = label_array(labels, ids, classes)
     targets = torch.from_numpy(truth)
     form = gcn.config.preparation if gcn is not None else {}
-    beside = companions(
+    beside = load_side_inputs(
         mode, mosaics, ids, weights=weights, clips=clips, missing=config.missing, **form
     )
     with deterministic(seed, threads):
         own = copy.deepcopy(gcn) if mode == "joint" else None
-        model = FusedNet(classes, network_cells(mosaics, config), config, mode=mode, gcn=own)
+        model = WeightedMosaicNet(
+            classes, network_cells(mosaics, config), config, mode=mode, gcn=own
+        )
     if pretrained is not None:
         load_pretrained_resnet(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(where)
@@ -145,17 +147,17 @@ def train_resnet(
         )
         return world.reduce_loss(model, loss, hits, count, measured=local)
 
-    def judge() -> tuple[float, float]:
+    def validate() -> tuple[float, float]:
         scores = score_resnet(
             model, mosaics, tuple(held), weights=weights, clips=clips, threads=threads
         )
-        return verdict(scores, held, config.loss)
+        return loss_and_accuracy(scores, held, config.loss)
 
     with nullcontext() if local else synchronised(model, world, whole):
         fit(
             model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads,
             state=state, save_every=save_every, save_minutes=save_minutes,
-            judge=judge if held else None, on_epoch=on_epoch, world=world, trained=through,
+            validate=validate if held else None, on_epoch=on_epoch, world=world, trained=through,
         )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
     return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()

@@ -23,8 +23,13 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
 from stroi.trainer.config import Mode
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
-from stroi.trainer.network_files.export_module import Graph, SkeletonGraph, Weighing, graph_of
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
+from stroi.trainer.network_files.export_module import (
+    ExportModule,
+    SkeletonExport,
+    WeightRule,
+    export_module,
+)
 from stroi.trainer.network_files.export_onnx import export_bytes, require_onnx
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet
 
@@ -78,7 +83,7 @@ def export_run(
     if with_gcn:
         gcn, weighing, digest = _maker(workspace, run, seed)
         made["gcn"] = digest
-    graph = graph_of(model, gcn=gcn, weighing=weighing)
+    graph = export_module(model, gcn=gcn, weighing=weighing)
     about = description(graph, model) | {"seed": seed, "checkpoints": made}
     data = export_bytes(graph, about)
     name = f"{run.name}-{mode}{'-gcn' if with_gcn else ''}-seed-{seed}.onnx"
@@ -98,7 +103,7 @@ def _there(path: Path, stage: str) -> Path:
     return path
 
 
-def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, Weighing, str]:
+def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, WeightRule, str]:
     """The graph network that made the weights of fixed mode, how it did, and its digest.
 
     Raises:
@@ -120,7 +125,7 @@ def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, W
     return load_gcn(path), _weighing(folder, weights), digest
 
 
-def _weighing(folder: Path, weights: Manifest) -> Weighing:
+def _weighing(folder: Path, weights: Manifest) -> WeightRule:
     """How a weights file was made, as its manifest says."""
     constant = weights.producer.get("constant")
     try:
@@ -134,10 +139,10 @@ def _weighing(folder: Path, weights: Manifest) -> Weighing:
             f" ({str(error).splitlines()[0][:100]!a})",
             remedy="run stage weights again, or `dvc repro`",
         ) from error
-    return Weighing(params.joints, params.bodies, constant)
+    return WeightRule(params.joints, params.bodies, constant)
 
 
-def description(graph: Graph, model: FusedNet) -> dict[str, Any]:
+def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
     """What whoever uses the file has to know; JSON values."""
     cells, config = model.cells, model.config
     found: dict[str, Any] = {
@@ -157,7 +162,7 @@ def description(graph: Graph, model: FusedNet) -> dict[str, Any]:
         "cell": {"height": cells.height, "width": cells.width},
         "skeletons": None,
     }
-    if isinstance(graph, SkeletonGraph):
+    if isinstance(graph, SkeletonExport):
         gcn, how = graph.gcn, graph.weighing
         found["skeletons"] = {
             "model": gcn.config.model,

@@ -14,9 +14,9 @@ from stroi.cache.errors import ParamsError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import runtime
 from stroi.trainer.config import Compile, Feeding, ResNetConfig, Schedule
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.resnet import ResNet
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import compile_network
 from stroi.trainer.train_resnet import train_resnet
 
@@ -25,11 +25,11 @@ FULL = Schedule(epochs=1, batch_size=len(LABELS), lr=0.05)
 COMPILER = os.environ.get("CXX", "g++")
 
 
-def _net() -> FusedNet:
-    return FusedNet(CLASSES, Cells(5, 5, CELL, CELL), ResNetConfig(), mode="plain")
+def _net() -> WeightedMosaicNet:
+    return WeightedMosaicNet(CLASSES, CellGrid(5, 5, CELL, CELL), ResNetConfig(), mode="plain")
 
 
-def _train(mosaics: MosaicCache, feeding: Feeding) -> FusedNet:
+def _train(mosaics: MosaicCache, feeding: Feeding) -> WeightedMosaicNet:
     return train_resnet(
         "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=FULL, feeding=feeding,
         seed=0, device="cpu",

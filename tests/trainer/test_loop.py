@@ -128,7 +128,7 @@ class _Judged:
         self.net, self.shares, self.schedule = small_net(), shares, SCHEDULE.replace(keep=keep)
         self.seen: list[dict[str, Tensor]] = []
 
-    def judge(self) -> tuple[float, float]:
+    def validate(self) -> tuple[float, float]:
         assert not self.net.training
         assert not torch.is_grad_enabled()
         torch.rand(3), np.random.default_rng(0).random(3)
@@ -147,7 +147,7 @@ class _Judged:
         with suppress(KeyboardInterrupt):
             fit(
                 self.net, *task_of(self.net), schedule=self.schedule, seed=0, key=KEY, threads=1,
-                state=state, save_every=1, judge=self.judge, on_epoch=tell,
+                state=state, save_every=1, validate=self.validate, on_epoch=tell,
             )  # fmt: skip
         return told
 

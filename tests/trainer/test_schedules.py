@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from stroi.trainer.config import Augment, Schedule
 from stroi.trainer.data.epoch_order import Batch
 from stroi.trainer.loop import fit, learning_rate
-from stroi.trainer.run.ema import Average
+from stroi.trainer.run.ema import WeightEma
 from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.run.state import EpochRecord
@@ -79,7 +79,7 @@ def test_smoothed_labels_against_numpy() -> None:
 
 def test_average_against_a_reading_step_by_step() -> None:
     net = nn.BatchNorm1d(2)
-    average = Average(net, 0.75)
+    average = WeightEma(net, 0.75)
     expected = {name: value.clone() for name, value in net.state_dict().items()}
     random = torch.Generator().manual_seed(0)
     for _ in range(3):

@@ -14,7 +14,7 @@ from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import Align, Centre, Size, Stream
 from stroi.trainer.data.skeleton_input import prepare_all
-from stroi.trainer.models.backbones import backbone
+from stroi.trainer.models.backbones import build_graph_net
 from stroi.trainer.models.joint_attention import joint_weights
 from stroi.trainer.score_gcn import dump_weights, score_gcn
 
@@ -60,7 +60,7 @@ def test_scores_and_weights_are_those_of_the_training_input(
     config = SMALL_GCN.replace(align=align, size=size, stream=stream, centre=centre)
     data = prepare_all(clips, tuple(clips), **config.preparation)
     torch.manual_seed(1)
-    net = backbone(CLASSES, config, data.layout).eval()
+    net = build_graph_net(CLASSES, config, data.layout).eval()
     with torch.no_grad():
         logits, feature = net(torch.from_numpy(data.x), torch.from_numpy(data.present))
     np.testing.assert_allclose(
@@ -78,7 +78,7 @@ def test_a_clips_height_is_that_of_both_persons() -> None:
     """The stream of a clip is not that of its bodies: what made scores differ before."""
     config = SMALL_GCN.replace(size="clip")
     data = prepare_all(ESTIMATED, ("two",), **config.preparation)
-    net = backbone(CLASSES, config, data.layout)
+    net = build_graph_net(CLASSES, config, data.layout)
     x = torch.from_numpy(data.x)
     together, alone = net.stream(x), net.stream(x[:, :1])
     assert not torch.allclose(together[:, :1], alone, atol=0.01)

@@ -16,12 +16,12 @@ from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.data.side_inputs import cells_of, half_weights
+from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.metrics.accuracy import accuracy
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_resnet, save_resnet
 from stroi.trainer.network_files.safetensors_io import write_tensors
 from stroi.trainer.run.losses import branch_loss
@@ -57,7 +57,7 @@ def _inputs(mode: Mode, gcn: StGcn, weights: Weights) -> dict[str, object]:
 
 def _train(
     mode: Mode, mosaics: MosaicCache, inputs: dict[str, object], **changes: object
-) -> FusedNet:
+) -> WeightedMosaicNet:
     settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
     return train_resnet(mode, mosaics, LABELS, CLASSES, **inputs, **{**settings, **changes})
 
@@ -133,10 +133,10 @@ def test_joint_mode_trains_a_copy_parameters_and_buffers(mosaics: MosaicCache, g
     assert score_gcn(net.gcn, clips(), IDS).logits.shape == (8, 2)
 
 
-def _double(gcn: StGcn) -> tuple[FusedNet, dict[str, torch.Tensor]]:
+def _double(gcn: StGcn) -> tuple[WeightedMosaicNet, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
-    net = FusedNet(
-        CLASSES, Cells(5, 5, CELL, CELL), ResNetConfig(), mode="joint", gcn=copy.deepcopy(gcn)
+    net = WeightedMosaicNet(
+        CLASSES, CellGrid(5, 5, CELL, CELL), ResNetConfig(), mode="joint", gcn=copy.deepcopy(gcn)
     )
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     size = 5 * CELL
@@ -148,7 +148,7 @@ def _double(gcn: StGcn) -> tuple[FusedNet, dict[str, torch.Tensor]]:
     return net.double().eval(), inputs
 
 
-def _rgb_loss(net: FusedNet, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def _rgb_loss(net: WeightedMosaicNet, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     _, weights = net.skeleton_branch(inputs["x"], inputs["present"])
     return branch_loss(net(inputs["mosaics"], weights), torch.from_numpy(TRUTH), "mse")
 
@@ -206,7 +206,7 @@ def test_rows_pair_by_id_not_by_position(mosaics: MosaicCache, weights: Weights)
 def test_one_person_mosaics_take_that_person_for_both_halves() -> None:
     row = np.arange(20, dtype=np.float32).reshape(2, 2, 5)
     weights = Weights(("a", "b"), np.zeros((2, 2, 25), np.float32), row)
-    got = half_weights(weights, ["b", "a"], np.array([1, 2], np.int8))
+    got = weights_per_half(weights, ["b", "a"], np.array([1, 2], np.int8))
     np.testing.assert_array_equal(got, [[row[1, 0], row[1, 0]], row[0]])
     np.testing.assert_array_equal(weights.row, np.arange(20).reshape(2, 2, 5))
 
@@ -244,7 +244,7 @@ def test_scoring_leaves_the_network_as_it_was(mosaics: MosaicCache, gcn: StGcn) 
 
 def test_starts_from_local_weights(mosaics: MosaicCache, tmp_path: Path) -> None:
     torch.manual_seed(7)
-    start = FusedNet(CLASSES, cells_of(mosaics), ResNetConfig(), mode="plain").resnet
+    start = WeightedMosaicNet(CLASSES, cell_grid(mosaics), ResNetConfig(), mode="plain").resnet
     write_tensors(tmp_path / "start.safetensors", start.state_dict(), {})
     still = Schedule(epochs=1, batch_size=8, lr=1e-12, milestones=())
     net = _train("plain", mosaics, {}, pretrained=tmp_path / "start.safetensors", schedule=still)
@@ -280,17 +280,21 @@ def test_checkpoints_of_another_kind_are_refused(gcn: StGcn, tmp_path: Path) -> 
 
 
 def test_cells_must_be_whole(tmp_path: Path) -> None:
-    assert cells_of(mosaic_cache(tmp_path, columns=3)) == Cells(5, 3, CELL, CELL)
+    assert cell_grid(mosaic_cache(tmp_path, columns=3)) == CellGrid(5, 3, CELL, CELL)
 
 
 def test_loss_of_joint_mode_is_the_sum_of_both_branches(mosaics: MosaicCache, gcn: StGcn) -> None:
     from stroi.trainer.data.epoch_order import MosaicBatch
-    from stroi.trainer.data.side_inputs import companions
+    from stroi.trainer.data.side_inputs import load_side_inputs
     from stroi.trainer.steps import training_step
 
     config = ResNetConfig(loss="mse")
-    net = FusedNet(CLASSES, cells_of(mosaics), config, mode="joint", gcn=copy.deepcopy(gcn)).eval()
-    beside = companions("joint", mosaics, IDS, weights=None, clips=clips(), frames=SMALL_GCN.frames)
+    net = WeightedMosaicNet(
+        CLASSES, cell_grid(mosaics), config, mode="joint", gcn=copy.deepcopy(gcn)
+    ).eval()
+    beside = load_side_inputs(
+        "joint", mosaics, IDS, weights=None, clips=clips(), frames=SMALL_GCN.frames
+    )
     batch = MosaicBatch(np.arange(8), torch.from_numpy(mosaics.batch(IDS)))
     with torch.no_grad():
         got, hits = training_step(net, batch, beside, torch.from_numpy(TRUTH))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stroi.trainer.config import ResNetConfig
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.runtime import moved
 
 LEAST_AREA = 0.02
@@ -26,7 +26,7 @@ GREY = (0.299, 0.587, 0.114)
 
 
 def looks_of_epoch(
-    count: int, config: ResNetConfig, cells: Cells, *, seed: int, epoch: int
+    count: int, config: ResNetConfig, cells: CellGrid, *, seed: int, epoch: int
 ) -> Tensor | None:
     """What is changed of every clip in one epoch.
 

@@ -20,19 +20,19 @@ from stroi.trainer.data.epoch_order import (
 )
 from stroi.trainer.data.held import held_batches, hold
 from stroi.trainer.data.mosaic_augment import looks_of_epoch
-from stroi.trainer.data.side_inputs import cells_of
+from stroi.trainer.data.side_inputs import cell_grid
 from stroi.trainer.data.window_reader import windowed_order
-from stroi.trainer.models.cell_grid import Cells
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.cell_grid import CellGrid
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 
 
-def network_cells(mosaics: MosaicCache, config: ResNetConfig) -> Cells:
+def network_cells(mosaics: MosaicCache, config: ResNetConfig) -> CellGrid:
     """How the pictures that the network sees are divided.
 
     Raises:
-        RefusedInput: As `stroi.trainer.data.side_inputs.cells_of`.
+        RefusedInput: As `stroi.trainer.data.side_inputs.cell_grid`.
     """
-    cells = cells_of(mosaics)
+    cells = cell_grid(mosaics)
     return replace(cells, height=config.cell, width=config.cell) if config.cell else cells
 
 
@@ -54,7 +54,7 @@ class Feed:
 
     def __init__(
         self,
-        model: FusedNet,
+        model: WeightedMosaicNet,
         mosaics: MosaicCache,
         ids: Sequence[str],
         feeding: Feeding,

@@ -16,12 +16,12 @@ from stroi.cache.weights import Weights
 from stroi.trainer.config import Align, Fill, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.joint_attention import shown_weights
 
 
 @dataclass(frozen=True)
-class Companions:
+class SideInputs:
     """What goes with the N mosaics of a run; everything is in the order of the ids.
 
     Attributes:
@@ -41,7 +41,7 @@ class Companions:
     digests: dict[str, str]
 
 
-def cells_of(mosaics: MosaicCache) -> Cells:
+def cell_grid(mosaics: MosaicCache) -> CellGrid:
     """How the mosaics of a cache are divided that the network sees: L of their columns.
 
     Raises:
@@ -56,7 +56,7 @@ def cells_of(mosaics: MosaicCache) -> Cells:
             f"{mosaics.folder}: {height} x {width} px are not {rows} x {columns} equal cells",
             remedy="rebuild the mosaics",
         )
-    return Cells(rows, len(mosaics.scored), height // rows, width // columns)
+    return CellGrid(rows, len(mosaics.scored), height // rows, width // columns)
 
 
 def scored_columns(mosaics: MosaicCache, count: int) -> NDArray[np.int64] | None:
@@ -73,7 +73,7 @@ def scored_columns(mosaics: MosaicCache, count: int) -> NDArray[np.int64] | None
     return None if len(scored) == mosaics.columns else np.tile(scored, (count, 1))
 
 
-def half_weights(
+def weights_per_half(
     weights: Weights, ids: Sequence[str], person_count: NDArray[np.int8]
 ) -> NDArray[np.float32]:
     """Row weights of the left and the right half of every cell.
@@ -101,7 +101,7 @@ def half_weights(
     return shown_weights(rows, torch.from_numpy(person_count)).numpy()
 
 
-def shown_halves(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
+def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
     """Which halves of every cell show a joint.
 
     A mosaic of one person shows that person over the whole cell.
@@ -119,7 +119,7 @@ def shown_halves(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
     return shown
 
 
-def companions(
+def load_side_inputs(
     mode: Mode,
     mosaics: MosaicCache,
     ids: Sequence[str],
@@ -130,7 +130,7 @@ def companions(
     fill: Fill = "stretch",
     align: Align = "none",
     missing: Missing = "row",
-) -> Companions:
+) -> SideInputs:
     """What the mode needs beside the mosaics.
 
     Args:
@@ -151,14 +151,14 @@ def companions(
     """
     shown, digests = None, {}
     if missing == "zero":
-        flags = shown_halves(mosaics, ids)
+        flags = valid_per_half(mosaics, ids)
         shown, digests = torch.from_numpy(flags), {"shown": array_digest(flags)}
     if mode == "fixed":
         if weights is None:
             raise ParamsError("MODE_INPUTS", "fixed mode needs weights", remedy="make them first")
-        halves = half_weights(weights, ids, mosaics.person_count(ids))
+        halves = weights_per_half(weights, ids, mosaics.person_count(ids))
         digests |= {"weights": array_digest(halves)}
-        return Companions(torch.from_numpy(halves), None, None, None, shown, digests)
+        return SideInputs(torch.from_numpy(halves), None, None, None, shown, digests)
     if mode == "joint":
         if clips is None or frames is None:
             raise ParamsError(
@@ -168,5 +168,5 @@ def companions(
         x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
         persons = torch.from_numpy(mosaics.person_count(ids))
         digests |= {"skeletons": skeleton_digest(data)}
-        return Companions(None, x, present, persons, shown, digests)
-    return Companions(None, None, None, None, shown, digests)
+        return SideInputs(None, x, present, persons, shown, digests)
+    return SideInputs(None, None, None, None, shown, digests)

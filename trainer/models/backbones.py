@@ -14,11 +14,11 @@ from stroi.trainer.models.ctrgcn import CtrGcn
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.stgcn import StGcn
 
-BACKBONES: dict[Backbone, type[GraphNet]] = {"stgcn": StGcn, "ctrgcn": CtrGcn}
+GRAPH_NETS: dict[Backbone, type[GraphNet]] = {"stgcn": StGcn, "ctrgcn": CtrGcn}
 """By the name that `GcnConfig.model` and checkpoints give them."""
 
 
-def backbone(classes: Sequence[str], config: GcnConfig, layout: Layout) -> GraphNet:
+def build_graph_net(classes: Sequence[str], config: GcnConfig, layout: Layout) -> GraphNet:
     """The graph network that `config.model` names, with fresh weights.
 
     Args:
@@ -26,4 +26,4 @@ def backbone(classes: Sequence[str], config: GcnConfig, layout: Layout) -> Graph
         config: Shape of the network and its stream.
         layout: Joints and bones, V joints.
     """
-    return BACKBONES[config.model](classes, config, layout=layout)
+    return GRAPH_NETS[config.model](classes, config, layout=layout)

@@ -15,7 +15,7 @@ from stroi.cache.layouts import MIRRORED_ROWS
 
 
 @dataclass(frozen=True)
-class Cells:
+class CellGrid:
     """How a mosaic is divided.
 
     Attributes:
@@ -31,7 +31,7 @@ class Cells:
     width: int
 
 
-def weight_map(weights: Tensor, cells: Cells) -> Tensor:
+def weight_map(weights: Tensor, cells: CellGrid) -> Tensor:
     """Row weights laid out over the mosaic's pixels (eq. 5), exact at the cell borders.
 
     Args:
@@ -48,7 +48,7 @@ def weight_map(weights: Tensor, cells: Cells) -> Tensor:
     return row[:, :, None].expand(-1, -1, cells.height, -1).flatten(1, 2)[:, None]
 
 
-def shown_map(shown: Tensor, cells: Cells) -> Tensor:
+def valid_map(shown: Tensor, cells: CellGrid) -> Tensor:
     """Which pixels of a mosaic belong to a cell, or a person's half of it, that shows a joint.
 
     Args:
@@ -65,7 +65,7 @@ def shown_map(shown: Tensor, cells: Cells) -> Tensor:
     return row[:, :, None].expand(-1, -1, cells.height, -1).flatten(1, 2)[:, None]
 
 
-def resized(mosaics: Tensor, cells: Cells) -> Tensor:
+def resized(mosaics: Tensor, cells: CellGrid) -> Tensor:
     """Mosaics whose cells have another size; each is resized alone, so none bleeds into another.
 
     Args:
@@ -88,7 +88,7 @@ def resized(mosaics: Tensor, cells: Cells) -> Tensor:
     return small.reshape(count, cells.rows * size[0], cells.columns * size[1], colours)
 
 
-def mirror(pictures: Tensor, cells: Cells) -> Tensor:
+def mirror(pictures: Tensor, cells: CellGrid) -> Tensor:
     """Every mosaic as of the clip seen in a mirror: cells mirrored, left and right rows swapped.
 
     Applied after the weights have been multiplied in, it moves them along with their pixels.
@@ -105,7 +105,7 @@ def mirror(pictures: Tensor, cells: Cells) -> Tensor:
     return swapped.flip(5).reshape(pictures.shape)
 
 
-def shift(mosaics: Tensor, cells: Cells, down: Tensor, right: Tensor) -> Tensor:
+def shift(mosaics: Tensor, cells: CellGrid, down: Tensor, right: Tensor) -> Tensor:
     """Move the picture inside every cell; what moves in from outside a cell is black.
 
     Args:

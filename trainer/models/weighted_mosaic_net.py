@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from stroi.trainer.config import Mode, ResNetConfig
-from stroi.trainer.models.cell_grid import Cells, mirror, shown_map, weight_map
+from stroi.trainer.models.cell_grid import CellGrid, mirror, valid_map, weight_map
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights
 from stroi.trainer.models.resnet import ResNet
@@ -17,7 +17,7 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-class FusedNet(nn.Module):
+class WeightedMosaicNet(nn.Module):
     """A ResNet on mosaics whose rows are multiplied by joint weights.
 
     Args:
@@ -35,7 +35,7 @@ class FusedNet(nn.Module):
     def __init__(
         self,
         classes: Sequence[str],
-        cells: Cells,
+        cells: CellGrid,
         config: ResNetConfig,
         *,
         mode: Mode,
@@ -97,7 +97,7 @@ class FusedNet(nn.Module):
         x = mosaics.permute(0, 3, 1, 2).to(self.mean.dtype).div_(255)
         pixels = None if weights is None else weight_map(weights, self.cells)
         if shown is not None:
-            whole = shown_map(shown, self.cells).to(x.dtype)
+            whole = valid_map(shown, self.cells).to(x.dtype)
             pixels = whole if pixels is None else pixels * whole
         if pixels is not None and self.config.place == "before":
             x = x * pixels

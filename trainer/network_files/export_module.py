@@ -18,13 +18,13 @@ from stroi.cache.errors import ParamsError
 from stroi.trainer.config import Bodies, JointWeight
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, shown_weights
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 
 PERSONS = 2
 
 
 @dataclass(frozen=True)
-class Port:
+class TensorSpec:
     """One input or output of a graph.
 
     Attributes:
@@ -41,7 +41,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Weighing:
+class WeightRule:
     """How a graph network inside makes row weights.
 
     Attributes:
@@ -55,7 +55,7 @@ class Weighing:
     constant: float | None
 
 
-class Graph(nn.Module):
+class ExportModule(nn.Module):
     """What is exported.
 
     Attributes:
@@ -63,23 +63,23 @@ class Graph(nn.Module):
         outputs: Its outputs.
     """
 
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
 
-    def __init__(self, model: FusedNet) -> None:
+    def __init__(self, model: WeightedMosaicNet) -> None:
         super().__init__()
         self.model = model
         cells = model.cells
         picture = (cells.rows * cells.height, cells.columns * cells.width, 3)
         flags = (PERSONS, cells.columns, cells.rows)
-        self.inputs = (Port("mosaics", "uint8", picture, "height, width, RGB"),)
+        self.inputs = (TensorSpec("mosaics", "uint8", picture, "height, width, RGB"),)
         if model.config.missing == "zero":
             about = "left and right half, columns, rows: whether it shows a joint"
-            self.inputs += (Port("shown", "bool", flags, about),)
-        self.outputs = (Port("logits", "float32", (len(model.classes),), "one per class"),)
+            self.inputs += (TensorSpec("shown", "bool", flags, about),)
+        self.outputs = (TensorSpec("logits", "float32", (len(model.classes),), "one per class"),)
 
 
-class PlainGraph(Graph):
+class PlainExport(ExportModule):
     """Mosaics to logits."""
 
     def forward(self, mosaics: Tensor, shown: Tensor | None = None) -> tuple[Tensor]:
@@ -87,22 +87,22 @@ class PlainGraph(Graph):
         return (self.model(mosaics, None, shown=shown),)
 
 
-class WeightedGraph(Graph):
+class WeightedExport(ExportModule):
     """Mosaics and row weights to logits."""
 
-    def __init__(self, model: FusedNet) -> None:
+    def __init__(self, model: WeightedMosaicNet) -> None:
         super().__init__(model)
         about = "left and right half, rows: what each is multiplied by"
-        self.inputs += (Port("weights", "float32", (PERSONS, model.cells.rows), about),)
+        self.inputs += (TensorSpec("weights", "float32", (PERSONS, model.cells.rows), about),)
 
     def forward(
         self, mosaics: Tensor, weights: Tensor, shown: Tensor | None = None
     ) -> tuple[Tensor]:
-        """As `PlainGraph`; weights (B, 2, K)."""
+        """As `PlainExport`; weights (B, 2, K)."""
         return (self.model(mosaics, weights, shown=shown),)
 
 
-class SkeletonGraph(Graph):
+class SkeletonExport(ExportModule):
     """Mosaics and prepared skeletons to the logits of both branches, and the weights between.
 
     Args:
@@ -111,20 +111,22 @@ class SkeletonGraph(Graph):
         weighing: How they do.
     """
 
-    def __init__(self, model: FusedNet, gcn: GraphNet, weighing: Weighing) -> None:
+    def __init__(self, model: WeightedMosaicNet, gcn: GraphNet, weighing: WeightRule) -> None:
         super().__init__(model)
         # In joint mode it is a part of the model already.
         self.gcn, self.weighing = gcn, weighing
         clip = (PERSONS, gcn.config.frames, len(gcn.layout.joints), 3)
         self.inputs += (
-            Port("skeletons", "float32", clip, "persons, frames, joints, axes: prepared clips"),
-            Port("present", "bool", (PERSONS,), "whether the person has any joint"),
-            Port("persons", "int64", (), "persons the mosaic shows, 1 or 2"),
+            TensorSpec(
+                "skeletons", "float32", clip, "persons, frames, joints, axes: prepared clips"
+            ),
+            TensorSpec("present", "bool", (PERSONS,), "whether the person has any joint"),
+            TensorSpec("persons", "int64", (), "persons the mosaic shows, 1 or 2"),
         )
         weights = (PERSONS, model.cells.rows)
         self.outputs += (
-            Port("weights", "float32", weights, "of left and right half, rows"),
-            Port("skeleton_logits", "float32", (len(gcn.classes),), "of the graph network"),
+            TensorSpec("weights", "float32", weights, "of left and right half, rows"),
+            TensorSpec("skeleton_logits", "float32", (len(gcn.classes),), "of the graph network"),
         )
 
     def forward(
@@ -135,9 +137,9 @@ class SkeletonGraph(Graph):
         persons: Tensor,
         shown: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `PlainGraph`; skeletons (B, M, T, V, 3), present (B, M) bool, persons (B,)."""
+        """As `PlainExport`; skeletons (B, M, T, V, 3), present (B, M) bool, persons (B,)."""
         how = self.weighing
-        skeleton_logits, joint = everybody(self.gcn, skeletons, present, how.joints)
+        skeleton_logits, joint = run_all_persons(self.gcn, skeletons, present, how.joints)
         weights = row_weights(
             joint, present, bodies=how.bodies, layout=self.gcn.layout, constant=how.constant
         )
@@ -145,7 +147,7 @@ class SkeletonGraph(Graph):
         return self.model(mosaics, weights, shown=shown), weights, skeleton_logits
 
 
-def everybody(
+def run_all_persons(
     gcn: GraphNet, x: Tensor, present: Tensor, kind: JointWeight
 ) -> tuple[Tensor, Tensor]:
     """What a graph network in evaluation mode says, by operations whose shapes are known before.
@@ -171,9 +173,9 @@ def everybody(
     return gcn.fc(pooled), joint_weights(feature, kind=kind) * there
 
 
-def graph_of(
-    model: FusedNet, *, gcn: GraphNet | None = None, weighing: Weighing | None = None
-) -> Graph:
+def export_module(
+    model: WeightedMosaicNet, *, gcn: GraphNet | None = None, weighing: WeightRule | None = None
+) -> ExportModule:
     """The graph of a trained network, in evaluation mode.
 
     Args:
@@ -199,18 +201,18 @@ def graph_of(
         raise ValueError(f"{model.mode} mode: a graph network and its weighing go to fixed mode")
     if model.gcn is not None:
         config = model.config
-        own = Weighing(config.joints, config.bodies, config.constant)
-        return _evaluating(SkeletonGraph(model, model.gcn, own))
+        own = WeightRule(config.joints, config.bodies, config.constant)
+        return _evaluating(SkeletonExport(model, model.gcn, own))
     if gcn is not None and weighing is not None:
-        return _evaluating(SkeletonGraph(model, gcn, weighing))
-    return _evaluating(WeightedGraph(model) if model.mode == "fixed" else PlainGraph(model))
+        return _evaluating(SkeletonExport(model, gcn, weighing))
+    return _evaluating(WeightedExport(model) if model.mode == "fixed" else PlainExport(model))
 
 
-def _evaluating(graph: Graph) -> Graph:
+def _evaluating(graph: ExportModule) -> ExportModule:
     return graph.eval().requires_grad_(False)
 
 
-def random_inputs(ports: Sequence[Port], count: int, seed: int) -> dict[str, Tensor]:
+def random_inputs(ports: Sequence[TensorSpec], count: int, seed: int) -> dict[str, Tensor]:
     """`count` clips of noise that fit the inputs; two persons in every other clip.
 
     Args:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stroi.cache.errors import StroiError
-from stroi.trainer.network_files.export_module import Graph, random_inputs
+from stroi.trainer.network_files.export_module import ExportModule, random_inputs
 from stroi.trainer.runtime import deterministic
 
 OPSET = 18
@@ -29,7 +29,7 @@ _CLIPS = 3
 _NEEDED = ("onnx", "onnxscript")
 
 
-def export_bytes(graph: Graph, about: Mapping[str, Any]) -> bytes:
+def export_bytes(graph: ExportModule, about: Mapping[str, Any]) -> bytes:
     """A graph as the content of an ONNX file.
 
     What is returned has been read back, run on noise and found equal to the graph.
@@ -68,7 +68,7 @@ def require_onnx() -> None:
         )
 
 
-def check(data: bytes, graph: Graph) -> None:
+def check(data: bytes, graph: ExportModule) -> None:
     """Compare a file with the graph it was made of, on noise.
 
     Args:
@@ -91,7 +91,7 @@ def check(data: bytes, graph: Graph) -> None:
             )
 
 
-def _program(graph: Graph) -> torch.export.ExportedProgram:
+def _program(graph: ExportModule) -> torch.export.ExportedProgram:
     """The graph with any number of clips."""
     # Not 0 or 1 and no two equal axes: torch would take such a number for a constant.
     inputs = random_inputs(graph.inputs, _CLIPS, seed=0)
@@ -104,7 +104,7 @@ def _program(graph: Graph) -> torch.export.ExportedProgram:
     return program
 
 
-def _onnx(program: torch.export.ExportedProgram, graph: Graph, text: str) -> bytes:
+def _onnx(program: torch.export.ExportedProgram, graph: ExportModule, text: str) -> bytes:
     """The program as ONNX, without the traces of the machine it was made on."""
     written = torch.onnx.export(
         program,

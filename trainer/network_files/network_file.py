@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from stroi.cache.errors import RefusedInput
 from stroi.cache.layouts import LAYOUTS
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Settings
-from stroi.trainer.models.backbones import BACKBONES, backbone
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.backbones import GRAPH_NETS, build_graph_net
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.resnet import ResNet
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.safetensors_io import (
     check_digest,
     read_meta,
@@ -30,7 +30,7 @@ SCHEMA = "1.0"
 MAX_PIXELS = 2**29
 """Most pixels of a mosaic that a received network may tell of; params allow 5120 x 65536."""
 
-_Network = TypeVar("_Network", GraphNet, FusedNet)
+_Network = TypeVar("_Network", GraphNet, WeightedMosaicNet)
 _Config = TypeVar("_Config", bound=Settings)
 
 
@@ -52,10 +52,12 @@ def load_gcn(path: Path) -> GraphNet:
         RefusedInput: If the file is damaged or is no graph network; see
             `stroi.trainer.network_files.safetensors_io.read_tensors`, and ``PTH_META``.
     """
-    return _loaded(path, tuple(BACKBONES), _gcn_of)
+    return _loaded(path, tuple(GRAPH_NETS), _gcn_of)
 
 
-def save_resnet(path: Path, model: FusedNet, *, extra: dict[str, Any] | None = None) -> None:
+def save_resnet(
+    path: Path, model: WeightedMosaicNet, *, extra: dict[str, Any] | None = None
+) -> None:
     """Write an RGB branch, with its graph network in joint mode, as one safetensors file.
 
     Args:
@@ -76,7 +78,7 @@ def save_resnet(path: Path, model: FusedNet, *, extra: dict[str, Any] | None = N
     write_tensors(path, model.state_dict(), meta)
 
 
-def load_resnet(path: Path) -> FusedNet:
+def load_resnet(path: Path) -> WeightedMosaicNet:
     """Read what `save_resnet` wrote, on the CPU in evaluation mode.
 
     Raises:
@@ -97,7 +99,7 @@ def _gcn_meta(model: GraphNet) -> dict[str, Any]:
 
 def _gcn_of(meta: dict[str, Any]) -> GraphNet:
     config = _config(GcnConfig, meta["config"] | {"model": meta["model"]})
-    return backbone(_classes(meta), config, LAYOUTS[meta["layout"]])
+    return build_graph_net(_classes(meta), config, LAYOUTS[meta["layout"]])
 
 
 def _config(kind: type[_Config], values: Any) -> _Config:
@@ -117,17 +119,17 @@ def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _fused_of(meta: dict[str, Any]) -> FusedNet:
+def _fused_of(meta: dict[str, Any]) -> WeightedMosaicNet:
     config = _config(ResNetConfig, meta["config"])
     if meta["mode"] not in get_args(Mode):
         raise ValueError(f"its mode is {meta['mode']}")
-    cells = Cells(**meta["cells"])
+    cells = CellGrid(**meta["cells"])
     if not (
         all(type(value) is int and value > 0 for value in asdict(cells).values())
         and cells.rows * cells.height * cells.columns * cells.width <= MAX_PIXELS
     ):
         raise ValueError(f"its cells are {cells}")
-    return FusedNet(
+    return WeightedMosaicNet(
         _classes(meta),
         cells,
         config,

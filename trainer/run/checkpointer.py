@@ -14,11 +14,11 @@ from stroi.cache.errors import RefusedInput
 from stroi.trainer.network_files.safetensors_io import check_diverged
 from stroi.trainer.run.distributed import World
 from stroi.trainer.run.noise import noise_of_all, restore
-from stroi.trainer.run.progress import Within
+from stroi.trainer.run.progress import EpochProgress
 from stroi.trainer.run.state import (
     Copies,
     EpochRecord,
-    Position,
+    ResumePoint,
     load_state,
     run_tensors,
     save_state,
@@ -26,7 +26,7 @@ from stroi.trainer.run.state import (
 
 
 @dataclass
-class Saver:
+class Checkpointer:
     """Saves a training between its epochs and inside them.
 
     Attributes:
@@ -54,14 +54,14 @@ class Saver:
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def load(self) -> Position:
+    def load(self) -> ResumePoint:
         """Bring the run to its state on disk; the random generators follow with `resume`.
 
         Raises:
             RefusedInput: If the state is damaged or holds another network.
             StroiError: ``TEAM_STATE`` if the processes find different ones.
         """
-        at = Position([])
+        at = ResumePoint([])
         if self.path is not None:
             noise = noise_of_all(self._device, self.world)
             at = load_state(self.path, self.key, self.model, self.optimizer, self.copies, noise)
@@ -74,7 +74,7 @@ class Saver:
         )
         return at
 
-    def resume(self, at: Position) -> None:
+    def resume(self, at: ResumePoint) -> None:
         """Bring the random generators to where they were inside an epoch.
 
         Raises:
@@ -111,13 +111,13 @@ class Saver:
     def between(self, records: list[EpochRecord], *, finished: bool) -> None:
         """Save after an epoch if it is time to."""
         if finished or len(records) % self.every == 0:
-            self._save(Position(records), finished=finished)
+            self._save(ResumePoint(records), finished=finished)
 
-    def inside(self, records: list[EpochRecord], within: Within) -> None:
+    def inside(self, records: list[EpochRecord], within: EpochProgress) -> None:
         """Save inside the epoch after `records`."""
-        self._save(Position(records, within, noise_of_all(self._device, self.world)))
+        self._save(ResumePoint(records, within, noise_of_all(self._device, self.world)))
 
-    def _save(self, at: Position, *, finished: bool = False) -> None:
+    def _save(self, at: ResumePoint, *, finished: bool = False) -> None:
         if self.path is not None and self.world.is_leader:
             save_state(
                 self.path, self.key, self.model, self.optimizer, at, self.copies, finished=finished

@@ -92,9 +92,9 @@ class World:
         distributed.all_gather(found, values)
         return torch.stack(found)
 
-    def on_leader(self, judge: Callable[[], tuple[float, float]]) -> tuple[float, float]:
-        """What `judge` finds in the first process; it is asked there alone."""
-        found = judge() if self.is_leader else (0.0, 0.0)
+    def on_leader(self, validate: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+        """What `validate` finds in the first process; it is asked there alone."""
+        found = validate() if self.is_leader else (0.0, 0.0)
         loss, share = self.broadcast(torch.tensor(found, dtype=torch.float64)).tolist()
         return loss, share
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class WeightEma:
     """Exponential running average of a network's parameters and of what its layers measured.
 
     Starts as the network is. Numbers that are no floats, such as counts of batches, are taken
@@ -40,7 +40,7 @@ class Average:
         model.load_state_dict(self.values)
 
 
-class Best:
+class BestWeights:
     """The network of the best epoch so far.
 
     Args:

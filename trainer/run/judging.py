@@ -13,22 +13,22 @@ from stroi.cache.scores import Scores
 from stroi.trainer.config import Loss
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.metrics.accuracy import accuracy
-from stroi.trainer.run.ema import Average, Best
+from stroi.trainer.run.ema import BestWeights, WeightEma
 from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.runtime import evaluating
 
-Judge = Callable[[], tuple[float, float]]
+Validate = Callable[[], tuple[float, float]]
 """Gives loss and accuracy, 0 to 1, of the network as it is at that moment."""
 
 
-def judged_epoch(
+def validate_epoch(
     record: EpochRecord,
     before: Sequence[EpochRecord],
     model: nn.Module,
-    judge: Judge,
-    average: Average | None,
-    best: Best | None,
+    validate: Validate,
+    average: WeightEma | None,
+    best: BestWeights | None,
 ) -> EpochRecord:
     """Judge an epoch, and keep its network if none before had a higher accuracy.
 
@@ -43,11 +43,11 @@ def judged_epoch(
     Returns:
         The record with the verdict.
     """
-    now = Best(model) if average is not None else None
+    now = BestWeights(model) if average is not None else None
     if average is not None:
         average.take(model)
     with evaluating(model), torch.no_grad():
-        loss, share = judge()
+        loss, share = validate()
     if best is not None and all(share > (each.validation_accuracy or 0.0) for each in before):
         best.put(model)
     if now is not None:
@@ -56,7 +56,7 @@ def judged_epoch(
     return replace(record, validation_loss=found, validation_accuracy=share)
 
 
-def verdict(scores: Scores, labels: Mapping[str, int], loss: Loss) -> tuple[float, float]:
+def loss_and_accuracy(scores: Scores, labels: Mapping[str, int], loss: Loss) -> tuple[float, float]:
     """Loss and accuracy of scores.
 
     Args:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Within:
+class EpochProgress:
     """What the batches of an epoch have given so far.
 
     Attributes:
@@ -75,13 +75,13 @@ class Within:
         }  # fmt: skip
 
 
-def read_within(told: Mapping[str, Any]) -> Within:
-    """What `Within.told` gave, checked.
+def read_progress(told: Mapping[str, Any]) -> EpochProgress:
+    """What `EpochProgress.told` gave, checked.
 
     Raises:
         ValueError: If it cannot come from an epoch.
     """
-    found = Within(**told)
+    found = EpochProgress(**told)
     numbers = [*found.losses, found.seconds, found.waited]
     counts = [*found.sizes, found.hits]
     if not (

@@ -14,19 +14,19 @@ from stroi.cache.weights import Weights
 from stroi.trainer.config import Feeding
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.input_digests import array_digest, mosaic_digest
-from stroi.trainer.data.side_inputs import Companions, companions
+from stroi.trainer.data.side_inputs import SideInputs, load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.run.used_settings import used_jointly
 
 
 def input_digests(
-    model: FusedNet,
+    model: WeightedMosaicNet,
     mosaics: MosaicCache,
     ids: tuple[str, ...],
     truth: NDArray[np.int64],
-    beside: Companions,
+    beside: SideInputs,
     feeding: Feeding,
     pretrained: Path | None,
 ) -> dict[str, str]:
@@ -54,7 +54,7 @@ def input_digests(
 
 
 def judged_digest(
-    model: FusedNet,
+    model: WeightedMosaicNet,
     mosaics: MosaicCache,
     held: Mapping[str, int],
     weights: Weights | None,
@@ -63,7 +63,7 @@ def judged_digest(
     """Digest of the clips that judge every epoch: their mosaics, labels and what goes with them."""
     ids = tuple(sorted(held))
     form = model.gcn.config.preparation if model.gcn is not None else {}
-    beside = companions(
+    beside = load_side_inputs(
         model.mode, mosaics, ids, weights=weights, clips=clips, missing=model.config.missing,
         **form,
     )  # fmt: skip
@@ -72,7 +72,7 @@ def judged_digest(
 
 
 def _since(
-    model: FusedNet, mosaics: MosaicCache, ids: tuple[str, ...], feeding: Feeding
+    model: WeightedMosaicNet, mosaics: MosaicCache, ids: tuple[str, ...], feeding: Feeding
 ) -> dict[str, str]:
     """What else a result depends on, where it does."""
     more = {}

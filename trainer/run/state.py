@@ -22,7 +22,7 @@ from stroi.trainer.network_files.safetensors_io import (
     read_tensors,
     write_tensors,
 )
-from stroi.trainer.run.progress import Within, read_within
+from stroi.trainer.run.progress import EpochProgress, read_progress
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def state_path(folder: Path, key: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Position:
+class ResumePoint:
     """Where a run is.
 
     Attributes:
@@ -76,7 +76,7 @@ class Position:
     """
 
     records: list[EpochRecord]
-    within: Within | None = None
+    within: EpochProgress | None = None
     noise: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ def save_state(
     key: str,
     model: nn.Module,
     optimizer: SGD,
-    at: Position,
+    at: ResumePoint,
     copies: Copies,
     *,
     finished: bool = False,
@@ -127,7 +127,7 @@ def load_state(
     optimizer: SGD,
     copies: Copies,
     noise: Mapping[str, Tensor],
-) -> Position:
+) -> ResumePoint:
     """Bring model and optimiser to the state on disk.
 
     Args:
@@ -147,7 +147,7 @@ def load_state(
     """
     meta = read_meta(path) if path.exists() else {}
     if meta.get("key") != key:
-        return Position([])
+        return ResumePoint([])
     own, trained = model.state_dict(), dict(model.named_parameters())
     like = {f"model.{name}": value for name, value in own.items()}
     if not meta.get("finished"):
@@ -178,18 +178,20 @@ def load_state(
     return at
 
 
-def _position(path: Path, meta: Mapping[str, Any], noise: Mapping[str, Tensor | None]) -> Position:
+def _position(
+    path: Path, meta: Mapping[str, Any], noise: Mapping[str, Tensor | None]
+) -> ResumePoint:
     """Where the run of a state is; the file's text is judged here."""
     try:
         records = [EpochRecord(**record) for record in meta["records"]]
-        within = read_within(meta["within"]) if "within" in meta else None
+        within = read_progress(meta["within"]) if "within" in meta else None
     except (KeyError, TypeError, ValueError):
         raise RefusedInput(
             "STATE", f"{path}: no readable epoch records", remedy="delete the file"
         ) from None
     if within is None:
-        return Position(records)
-    return Position(
+        return ResumePoint(records)
+    return ResumePoint(
         records, within, {name: value for name, value in noise.items() if value is not None}
     )
 

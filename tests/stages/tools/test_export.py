@@ -24,7 +24,7 @@ from stroi.cache.scores import read_scores
 from stroi.cache.weights import read_weights
 from stroi.pipeline.cli import run as stroi
 from stroi.stages.training.outputs import TEST, checkpoint, scores_folder, seed_folder
-from stroi.trainer.data.side_inputs import half_weights
+from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def _inputs(root: Path, ids: tuple[str, ...], wanted: list[str]) -> dict[str, np
     data = prepare_all(clips(), ids, frames=12)
     found: dict[str, Any] = {
         "mosaics": cache.batch(ids),
-        "weights": half_weights(rows, ids, persons),
+        "weights": weights_per_half(rows, ids, persons),
         "skeletons": data.x,
         "present": data.present,
         "persons": persons.astype(np.int64),
@@ -243,5 +243,5 @@ def test_the_page_names_every_input_and_output() -> None:
     text = (Path(__file__).parents[3] / "trainer" / "network_files" / "export_module.py").read_text(
         encoding="utf-8"
     )
-    for name in re.findall(r'Port\("(\w+)"', text):
+    for name in re.findall(r'TensorSpec\("(\w+)"', text):
         assert f"| `{name}` |" in DOCUMENT, name

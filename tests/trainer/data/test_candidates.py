@@ -18,10 +18,10 @@ from stroi.cache.mosaics import MosaicCache, Mosaics, decode_mosaics, encode_mos
 from stroi.trainer import train_resnet as training
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import MosaicBatch, epoch_columns, mosaic_batches
-from stroi.trainer.data.side_inputs import cells_of, companions
+from stroi.trainer.data.side_inputs import cell_grid, load_side_inputs
 from stroi.trainer.data.side_inputs import scored_columns as scored_of_each
-from stroi.trainer.models.cell_grid import Cells
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.cell_grid import CellGrid
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_resnet import score_resnet
@@ -108,7 +108,7 @@ def test_batches_show_the_columns_drawn(wide: MosaicCache) -> None:
 
 
 def test_network_is_as_wide_as_what_is_scored(wide: MosaicCache, narrow: MosaicCache) -> None:
-    assert cells_of(wide) == cells_of(narrow) == Cells(5, NARROW, CELL, CELL)
+    assert cell_grid(wide) == cell_grid(narrow) == CellGrid(5, NARROW, CELL, CELL)
     assert scored_of_each(narrow, 8) is None
     np.testing.assert_array_equal(scored_of_each(wide, 2), [[1, 3, 5]] * 2)
     assert scored_columns(NARROW, WIDE).tolist() == [1, 3, 5]
@@ -134,7 +134,7 @@ def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
     """A missing cell weighs nothing wherever the draw puts it."""
     seen: list[torch.Tensor] = []
 
-    class Eyes(FusedNet):
+    class Eyes(WeightedMosaicNet):
         def pictures(
             self,
             mosaics: torch.Tensor,
@@ -148,8 +148,8 @@ def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
             return super().pictures(mosaics, weights, mirrored=mirrored, shown=shown)
 
     config = ResNetConfig(missing="zero")
-    net = Eyes(CLASSES, cells_of(wide), config, mode="plain").eval()
-    beside = companions("plain", wide, IDS, weights=None, clips=None, missing="zero")
+    net = Eyes(CLASSES, cell_grid(wide), config, mode="plain").eval()
+    beside = load_side_inputs("plain", wide, IDS, weights=None, clips=None, missing="zero")
     drawn = epoch_columns(len(IDS), NARROW, WIDE, seed=0, epoch=4)
     assert drawn is not None
     rows = np.array([6, 2])

@@ -13,13 +13,13 @@ from small_inputs import CLASSES, IDS, LABELS, QUICK, mosaic_cache
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Missing, ResNetConfig
-from stroi.trainer.data.side_inputs import companions, shown_halves
-from stroi.trainer.models.cell_grid import Cells, shown_map
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.data.side_inputs import load_side_inputs, valid_per_half
+from stroi.trainer.models.cell_grid import CellGrid, valid_map
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
-CELLS = Cells(5, 3, 9, 9)
+CELLS = CellGrid(5, 3, 9, 9)
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
@@ -27,10 +27,10 @@ def flags(*, seed: int = 0) -> torch.Tensor:
     return torch.rand(2, 2, 3, 5, generator=torch.Generator().manual_seed(seed)) < 0.7
 
 
-@pytest.mark.parametrize("cells", [CELLS, Cells(5, 3, 4, 6)])
-def test_flag_of_every_pixel(cells: Cells) -> None:
+@pytest.mark.parametrize("cells", [CELLS, CellGrid(5, 3, 4, 6)])
+def test_flag_of_every_pixel(cells: CellGrid) -> None:
     shown = flags()
-    got = shown_map(shown, cells).numpy()
+    got = valid_map(shown, cells).numpy()
     assert got.shape == (2, 1, cells.rows * cells.height, cells.columns * cells.width)
     for n, _, y, x in np.ndindex(got.shape):
         half = 0 if x % cells.width < cells.width // 2 else 1
@@ -46,7 +46,7 @@ def test_what_the_network_sees_against_numpy(place: str, weighted: bool) -> None
     weights = random.uniform(0.5, 2, (2, 2, 5)).astype(np.float32)
     shown = flags()
     config = ResNetConfig(place=place, missing="zero")
-    net = FusedNet(("a", "b"), CELLS, config, mode="fixed").eval()
+    net = WeightedMosaicNet(("a", "b"), CELLS, config, mode="fixed").eval()
     given = torch.from_numpy(weights) if weighted else None
     got = net.pictures(torch.from_numpy(mosaics), given, shown=shown).numpy()
     for n, j, i, half in np.ndindex(2, 5, 3, 2):
@@ -62,7 +62,7 @@ def test_what_the_network_sees_against_numpy(place: str, weighted: bool) -> None
 
 
 def test_mirrored_cells_take_their_flags_along() -> None:
-    net = FusedNet(("a", "b"), CELLS, ResNetConfig(missing="zero"), mode="plain").eval()
+    net = WeightedMosaicNet(("a", "b"), CELLS, ResNetConfig(missing="zero"), mode="plain").eval()
     mosaics = torch.full((2, 45, 27, 3), 200, dtype=torch.uint8)
     plain = net.pictures(mosaics, None, shown=flags())
     turned = net.pictures(mosaics, None, shown=flags(), mirrored=torch.tensor([True, True]))
@@ -82,7 +82,7 @@ class Flagged:
 
 
 def test_one_person_fills_both_halves() -> None:
-    got = shown_halves(cast(MosaicCache, Flagged()), ["a", "b"])
+    got = valid_per_half(cast(MosaicCache, Flagged()), ["a", "b"])
     np.testing.assert_array_equal(got[0, 0], flags()[0, 0])
     np.testing.assert_array_equal(got[0, 1], flags()[0, 0])
     np.testing.assert_array_equal(got[1], flags()[1])
@@ -95,7 +95,7 @@ def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
 
 def test_flags_are_part_of_what_a_run_depends_on(mosaics: MosaicCache) -> None:
     found = {
-        missing: companions(
+        missing: load_side_inputs(
             "plain", mosaics, IDS, weights=None, clips=None, frames=None, missing=missing
         )
         for missing in cast(tuple[Missing, ...], ("row", "zero"))

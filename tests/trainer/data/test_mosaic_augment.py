@@ -10,11 +10,11 @@ from small_inputs import CLASSES, IDS, LABELS
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.data.mosaic_augment import GREY, changed, looks_of_epoch
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.train_resnet import train_resnet
 
-CELLS = Cells(5, 3, 8, 6)
+CELLS = CellGrid(5, 3, 8, 6)
 ALL = ResNetConfig(brightness=0.4, contrast=0.3, saturation=0.5, erase=0.5)
 SHORT = Schedule(epochs=1, batch_size=4, lr=0.05)
 

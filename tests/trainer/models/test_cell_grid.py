@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from stroi.trainer.models.cell_grid import Cells, mirror, resized, shift, weight_map
+from stroi.trainer.models.cell_grid import CellGrid, mirror, resized, shift, weight_map
 
-EVEN, ODD = Cells(5, 3, 4, 6), Cells(5, 2, 3, 5)
+EVEN, ODD = CellGrid(5, 3, 4, 6), CellGrid(5, 2, 3, 5)
 
 
-def _random(cells: Cells, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def _random(cells: CellGrid, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(seed)
     size = (cells.rows * cells.height, cells.columns * cells.width)
     return torch.rand(2, 3, *size, generator=random), torch.rand(2, 2, 5, generator=random)
 
 
 @pytest.mark.parametrize("cells", [EVEN, ODD])
-def test_eq5_weight_of_every_pixel(cells: Cells) -> None:
+def test_eq5_weight_of_every_pixel(cells: CellGrid) -> None:
     _, weights = _random(cells)
     got = weight_map(weights, cells).numpy()
     assert got.shape == (2, 1, cells.rows * cells.height, cells.columns * cells.width)
@@ -46,7 +46,7 @@ def test_gradient_of_a_row_weight_is_its_pixels() -> None:
 
 
 @pytest.mark.parametrize("cells", [EVEN, ODD])
-def test_mirror_of_the_mirror_is_the_picture(cells: Cells) -> None:
+def test_mirror_of_the_mirror_is_the_picture(cells: CellGrid) -> None:
     pictures, _ = _random(cells)
     assert torch.equal(mirror(mirror(pictures, cells), cells), pictures)
     assert not torch.equal(mirror(pictures, cells), pictures)
@@ -95,11 +95,11 @@ def test_no_shift_is_no_change() -> None:
 def test_every_cell_is_resized_alone(size: int) -> None:
     """As cells cut out and resized one by one: none bleeds into its neighbours."""
     mosaics = torch.randint(0, 256, (2, 20, 18, 3), dtype=torch.uint8)
-    got = resized(mosaics, Cells(5, 3, size, size))
+    got = resized(mosaics, CellGrid(5, 3, size, size))
     assert got.shape == (2, 5 * size, 3 * size, 3)
     for n, row, column in np.ndindex(2, 5, 3):
         cell = mosaics[n : n + 1, 4 * row : 4 * row + 4, 6 * column : 6 * column + 6]
-        alone = resized(cell, Cells(1, 1, size, size))[0]
+        alone = resized(cell, CellGrid(1, 1, size, size))[0]
         y, x = size * row, size * column
         assert torch.equal(got[n, y : y + size, x : x + size], alone)
 
@@ -108,6 +108,6 @@ def test_one_colour_stays_and_its_size_is_no_work() -> None:
     rows = torch.arange(5, dtype=torch.uint8).mul(40).repeat_interleave(4)
     mosaics = rows[None, :, None, None].expand(1, 20, 18, 3).contiguous()
     wanted = torch.arange(5, dtype=torch.uint8).mul(40).repeat_interleave(7)
-    got = resized(mosaics, Cells(5, 3, 7, 7))
+    got = resized(mosaics, CellGrid(5, 3, 7, 7))
     assert torch.equal(got, wanted[None, :, None, None].expand(1, 35, 21, 3))
     assert resized(mosaics, EVEN) is mosaics

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig, Schedule, Stream
 from stroi.trainer.metrics.accuracy import accuracy
-from stroi.trainer.models.backbones import BACKBONES, backbone
+from stroi.trainer.models.backbones import GRAPH_NETS, build_graph_net
 from stroi.trainer.models.ctrgcn import Branches, CtrGcn, Refined
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.input_streams import stream_of
@@ -32,7 +32,7 @@ SMALL = SMALL_GCN.replace(
 def net_of(config: GcnConfig = SMALL, layout: Layout = BODY_25, seed: int = 0) -> GraphNet:
     """A network whose refinement counts and whose normalisation layers have measured something."""
     torch.manual_seed(seed)
-    net = backbone(("a", "b", "c"), config, layout)
+    net = build_graph_net(("a", "b", "c"), config, layout)
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, Refined):
@@ -157,7 +157,7 @@ def test_permuting_the_joints_permutes_their_weights() -> None:
     )
 
 
-@pytest.mark.parametrize("model", BACKBONES)
+@pytest.mark.parametrize("model", GRAPH_NETS)
 @pytest.mark.parametrize("stream", ["joint", "bone", "joint_motion", "bone_motion"])
 def test_every_backbone_sees_its_stream(model: str, stream: Stream) -> None:
     config = SMALL.replace(model=model)

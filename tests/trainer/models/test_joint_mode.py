@@ -13,11 +13,11 @@ from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import train_resnet as training
 from stroi.trainer.config import Augment, GcnConfig, ResNetConfig, Schedule
-from stroi.trainer.data.side_inputs import half_weights
+from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.run.state import EpochRecord
@@ -46,13 +46,13 @@ def changing() -> StGcn:
     return _gcn(SMALL_GCN.replace(augment=CHANGES))
 
 
-def _net(gcn: StGcn, config: ResNetConfig) -> FusedNet:
+def _net(gcn: StGcn, config: ResNetConfig) -> WeightedMosaicNet:
     torch.manual_seed(0)
-    cells = Cells(5, 5, CELL, CELL)
-    return FusedNet(CLASSES, cells, config, mode="joint", gcn=copy.deepcopy(gcn)).eval()
+    cells = CellGrid(5, 5, CELL, CELL)
+    return WeightedMosaicNet(CLASSES, cells, config, mode="joint", gcn=copy.deepcopy(gcn)).eval()
 
 
-def _train(gcn: StGcn, mosaics: MosaicCache, **changes: object) -> FusedNet:
+def _train(gcn: StGcn, mosaics: MosaicCache, **changes: object) -> WeightedMosaicNet:
     settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
     return training.train_resnet(
         "joint", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), **{**settings, **changes}
@@ -75,7 +75,7 @@ def test_rows_are_weighed_as_the_weights_file_weighs_them(
     with torch.no_grad():
         _, weights = net.skeleton_branch(torch.from_numpy(data.x), torch.from_numpy(data.present))
     persons = np.array([clip.person_count for clip in clips().values()], np.int8)
-    wanted = half_weights(dumped, IDS, persons)
+    wanted = weights_per_half(dumped, IDS, persons)
     np.testing.assert_allclose(weights.numpy(), wanted, rtol=1e-4, atol=1e-5)
 
 

@@ -16,17 +16,17 @@ from stroi.cache.skeletons3d import JointClip
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.data.epoch_order import MosaicBatch
-from stroi.trainer.data.side_inputs import Companions
+from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.data.skeleton_input import prepare
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
 from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.steps import forward
 
 CELL = 16  # a quarter of it is whole, so that halves have no rounded edges either
 INDEX = np.array([2, 5, 8], np.int32)
-CELLS = Cells(5, len(INDEX), CELL, CELL)
+CELLS = CellGrid(5, len(INDEX), CELL, CELL)
 TWINS = {"left": "right", "right": "left"}
 GCN = GcnConfig(frames=SMALL_GCN.frames, channels=(6, 6), strides=(1, 1), temporal_kernel=3)
 
@@ -73,12 +73,14 @@ def halves(made: Cut) -> NDArray[np.bool_]:
     return made.valid[[0, made.person_count - 1]]
 
 
-def run(net: FusedNet, shown: Clip, made: Cut, *, flip: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def run(
+    net: WeightedMosaicNet, shown: Clip, made: Cut, *, flip: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
     x = torch.from_numpy(prepare(shown, frames=GCN.frames))[None]
     present = (x != 0).any(-1).any(-1).any(-1)
     flags = torch.from_numpy(halves(made))[None]
     persons = torch.tensor([made.person_count])
-    beside = Companions(None, x, present, persons, flags, {})
+    beside = SideInputs(None, x, present, persons, flags, {})
     batch = MosaicBatch(np.array([0]), torch.from_numpy(made.mosaic)[None])
     with torch.no_grad():
         rgb, skeleton = forward(net, batch, beside, mirrored=torch.tensor([flip]))
@@ -94,7 +96,7 @@ def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
     """Crops, their order in time, rows, halves, weights, flags and skeletons all at once."""
     torch.manual_seed(3)
     config = ResNetConfig(missing="zero", bodies=bodies)
-    net = FusedNet(CLASSES, CELLS, config, mode="joint", gcn=StGcn(CLASSES, GCN)).eval()
+    net = WeightedMosaicNet(CLASSES, CELLS, config, mode="joint", gcn=StGcn(CLASSES, GCN)).eval()
     shown = whole_pixels(persons, persons)
     frames = pictures_of(shown)
     other = seen_in_a_mirror(shown)
@@ -112,7 +114,7 @@ def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
 
 @pytest.mark.parametrize("persons", [1, 2])
 def test_weights_of_a_file_go_with_their_rows(persons: int) -> None:
-    net = FusedNet(CLASSES, CELLS, ResNetConfig(missing="zero"), mode="fixed").eval()
+    net = WeightedMosaicNet(CLASSES, CELLS, ResNetConfig(missing="zero"), mode="fixed").eval()
     shown = whole_pixels(persons, persons)
     frames = pictures_of(shown)
     mirrored = {time: np.ascontiguousarray(frame[:, ::-1]) for time, frame in frames.items()}

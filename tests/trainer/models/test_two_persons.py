@@ -22,11 +22,11 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import Bodies, ResNetConfig
-from stroi.trainer.data.side_inputs import cells_of, half_weights
+from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
-from stroi.trainer.network_files.export_module import Weighing, graph_of
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
+from stroi.trainer.network_files.export_module import WeightRule, export_module
 from stroi.trainer.score_gcn import dump_weights
 from stroi.trainer.score_resnet import score_resnet
 
@@ -106,13 +106,13 @@ def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies:
             for sample, (shown, seen) in zip(IDS, CASES, strict=True)
         ]
     )
-    fixed = half_weights(weights, IDS, PERSONS)
+    fixed = weights_per_half(weights, IDS, PERSONS)
     np.testing.assert_allclose(fixed, wanted, rtol=1e-5)
 
-    cells = cells_of(mosaics)
+    cells = cell_grid(mosaics)
     torch.manual_seed(4)
-    net = FusedNet(CLASSES, cells, ResNetConfig(bodies=bodies), mode="fixed").eval()
-    joint = FusedNet(
+    net = WeightedMosaicNet(CLASSES, cells, ResNetConfig(bodies=bodies), mode="fixed").eval()
+    joint = WeightedMosaicNet(
         CLASSES, cells, ResNetConfig(bodies=bodies), mode="joint", gcn=copy.deepcopy(gcn)
     )
     joint.resnet.load_state_dict(net.resnet.state_dict())
@@ -125,10 +125,10 @@ def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies:
         "present": torch.from_numpy(data.present[order]),
         "persons": torch.from_numpy(PERSONS.astype(np.int64)),
     }
-    weighing = Weighing("mean", bodies, None)
+    weighing = WeightRule("mean", bodies, None)
     exported = {
-        "fixed": graph_of(net, gcn=gcn, weighing=weighing),
-        "joint": graph_of(joint),
+        "fixed": export_module(net, gcn=gcn, weighing=weighing),
+        "joint": export_module(joint),
     }
     with torch.no_grad():
         found = {mode: graph(**inputs) for mode, graph in exported.items()}
@@ -150,7 +150,7 @@ def test_what_is_seen_of_one_body_does_not_depend_on_how_many_are_shown(
 ) -> None:
     """Equal weights in, equal weights out."""
     weights = dump_weights(gcn, CLIPS, IDS, bodies="per_half")
-    halves = half_weights(weights, IDS, PERSONS)
+    halves = weights_per_half(weights, IDS, PERSONS)
     for sample, (_, seen) in zip(IDS, CASES, strict=True):
         if seen != "both":
             row = halves[IDS.index(sample)]

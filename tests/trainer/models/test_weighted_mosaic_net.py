@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from stroi.trainer.config import ResNetConfig
-from stroi.trainer.models.cell_grid import Cells
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.cell_grid import CellGrid
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 
-CELLS = Cells(5, 5, 9, 9)
+CELLS = CellGrid(5, 5, 9, 9)
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-def _net(config: ResNetConfig | None = None) -> FusedNet:
-    return FusedNet(("a", "b"), CELLS, config or ResNetConfig(), mode="fixed").eval()
+def _net(config: ResNetConfig | None = None) -> WeightedMosaicNet:
+    return WeightedMosaicNet(("a", "b"), CELLS, config or ResNetConfig(), mode="fixed").eval()
 
 
 def _flat(*colour: int) -> torch.Tensor:
@@ -87,6 +87,6 @@ def test_batch_mates_change_nothing() -> None:
 
 def test_a_graph_network_belongs_to_the_joint_mode_alone() -> None:
     with pytest.raises(ValueError, match="this is joint"):
-        FusedNet(("a",), CELLS, ResNetConfig(), mode="joint")
+        WeightedMosaicNet(("a",), CELLS, ResNetConfig(), mode="joint")
     with pytest.raises(ValueError, match="only a network in joint mode"):
         _net().skeleton_branch(torch.zeros(1, 2, 4, 25, 3), torch.tensor([[True, False]]))

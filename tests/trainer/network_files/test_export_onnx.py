@@ -18,14 +18,19 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig
-from stroi.trainer.data.side_inputs import cells_of, half_weights, shown_halves
+from stroi.trainer.data.side_inputs import cell_grid, valid_per_half, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
-from stroi.trainer.models.backbones import backbone
+from stroi.trainer.models.backbones import build_graph_net
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files import export_onnx as export
-from stroi.trainer.network_files.export_module import Graph, Weighing, everybody, graph_of
+from stroi.trainer.network_files.export_module import (
+    ExportModule,
+    WeightRule,
+    export_module,
+    run_all_persons,
+)
 from stroi.trainer.score_gcn import scaled_weights, score_gcn
 from stroi.trainer.score_resnet import score_resnet
 
@@ -60,7 +65,7 @@ def _cache(folder: Path, cell: int) -> MosaicCache:
 def _gcn(config: GcnConfig) -> GraphNet:
     """A graph network that has seen clips: its normalisation is not the identity."""
     torch.manual_seed(3)
-    gcn = backbone(CLASSES, config, prepare_all(CLIPS, IDS[:1], **config.preparation).layout)
+    gcn = build_graph_net(CLASSES, config, prepare_all(CLIPS, IDS[:1], **config.preparation).layout)
     data = prepare_all(CLIPS, IDS, **config.preparation)
     with torch.no_grad():
         for _ in range(5):
@@ -70,10 +75,10 @@ def _gcn(config: GcnConfig) -> GraphNet:
 
 def _net(
     cache: MosaicCache, mode: Mode, config: ResNetConfig, gcn: GraphNet | None = None
-) -> FusedNet:
+) -> WeightedMosaicNet:
     """An RGB branch that has seen mosaics."""
     torch.manual_seed(4)
-    net = FusedNet(CLASSES, cells_of(cache), config, mode=mode, gcn=gcn)
+    net = WeightedMosaicNet(CLASSES, cell_grid(cache), config, mode=mode, gcn=gcn)
     batch = torch.from_numpy(cache.batch(IDS[:8]))
     with torch.no_grad():
         for _ in range(3):
@@ -92,7 +97,7 @@ class Case:
         wanted: (50, C) logits of the trainer, and of its skeleton branch.
     """
 
-    graph: Graph
+    graph: ExportModule
     file: bytes
     inputs: dict[str, np.ndarray]
     wanted: tuple[np.ndarray, ...]
@@ -117,9 +122,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             threads=1,
         )  # fmt: skip
         if extra:
-            how = Weighing("mean", "mean", constant)
+            how = WeightRule("mean", "mean", constant)
             inner = {"gcn": gcn, "weighing": how}
-    graph = graph_of(net, **inner)
+    graph = export_module(net, **inner)
     skeletons = CLIPS if mode == "joint" else None
     wanted = [score_resnet(net, cache, IDS, weights=weights, clips=skeletons).logits]
     if gcn is not None and (mode == "joint" or extra):
@@ -133,10 +138,10 @@ def _inputs(
     cache: MosaicCache, weights: Weights | None, gcn: GraphNet | None
 ) -> dict[str, np.ndarray]:
     persons = cache.person_count(IDS)
-    found = {"mosaics": cache.batch(IDS), "shown": shown_halves(cache, IDS)}
+    found = {"mosaics": cache.batch(IDS), "shown": valid_per_half(cache, IDS)}
     found["persons"] = persons.astype(np.int64)
     if weights is not None:
-        found["weights"] = half_weights(weights, IDS, persons)
+        found["weights"] = weights_per_half(weights, IDS, persons)
     if gcn is not None:
         data = prepare_all(CLIPS, IDS, **gcn.config.preparation)
         found |= {"skeletons": data.x, "present": data.present}
@@ -169,7 +174,7 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
     weights = Weights(IDS, np.ones((50, 2, 25), np.float32), rows)
     net = _net(cache, "fixed", ResNetConfig())
     wanted = score_resnet(net, cache, IDS, weights=weights).logits
-    file = export.export_bytes(graph_of(net), {})
+    file = export.export_bytes(export_module(net), {})
     inputs = _inputs(cache, weights, None)
     given = {name: inputs[name] for name in ("mosaics", "weights")}
     found = np.concatenate([each[0] for each in _run(file, given, 7)])
@@ -190,7 +195,7 @@ def test_absent_persons_go_through_and_change_nothing(config: GcnConfig, kind: s
     present[1] = torch.tensor([False, True])
     with torch.no_grad():
         logits, feature = gcn(x, present)
-        got = everybody(gcn, x, present, kind)
+        got = run_all_persons(gcn, x, present, kind)
     torch.testing.assert_close(got[0], logits, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(got[1], joint_weights(feature, kind=kind), rtol=1e-5, atol=1e-5)
     assert not got[1][~present].any()
@@ -203,23 +208,23 @@ def test_a_file_that_computes_something_else_is_not_kept(
 
     def off(data: bytes, inputs: dict[str, torch.Tensor]) -> list[np.ndarray]:
         with torch.no_grad():
-            return [value.numpy() + 2e-3 for value in graph_of(net)(**inputs)]
+            return [value.numpy() + 2e-3 for value in export_module(net)(**inputs)]
 
     monkeypatch.setattr(export, "_run", off)
     with pytest.raises(StroiError, match=r"EXPORT_DIFFERS: the exported logits are 0.002 away"):
-        export.check(b"", graph_of(net))
+        export.check(b"", export_module(net))
 
 
 def test_a_graph_network_goes_with_its_weighing_to_fixed_mode(tmp_path: Path) -> None:
     net = _net(_cache(tmp_path, 8), "plain", ResNetConfig())
-    how = Weighing("mean", "mean", None)
+    how = WeightRule("mean", "mean", None)
     with pytest.raises(ValueError, match="plain mode"):
-        graph_of(net, gcn=_gcn(SMALL_GCN), weighing=how)
+        export_module(net, gcn=_gcn(SMALL_GCN), weighing=how)
     with pytest.raises(ValueError, match="plain mode"):
-        graph_of(net, weighing=how)
+        export_module(net, weighing=how)
 
 
 def test_a_network_that_resizes_cells_is_refused(tmp_path: Path) -> None:
     net = _net(_cache(tmp_path, 8), "plain", ResNetConfig(cell=8))
     with pytest.raises(ParamsError, match=r"EXPORT_CELL: .* every cell to 8 px .*resnet\.cell"):
-        graph_of(net)
+        export_module(net)

@@ -16,8 +16,8 @@ from stroi.cache.share.convert import pack
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import mosaic_batches
-from stroi.trainer.data.side_inputs import cells_of
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.data.side_inputs import cell_grid
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
@@ -57,7 +57,7 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_native_mosaics_are_divided_as_they_were_cut(native: Path) -> None:
     cache = MosaicCache(native)
     assert cache.shape == (5 * CELL, 3 * CELL, 3)
-    assert cells_of(cache) == Cells(5, 3, CELL, CELL)
+    assert cell_grid(cache) == CellGrid(5, 3, CELL, CELL)
 
 
 @pytest.mark.parametrize("codec", ["webp", "jpeg"])

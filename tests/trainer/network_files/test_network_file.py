@@ -11,10 +11,10 @@ import torch
 
 from stroi.cache.errors import RefusedInput
 from stroi.trainer.config import GcnConfig, ResNetConfig
-from stroi.trainer.models.cell_grid import Cells
+from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.ctrgcn import CtrGcn
 from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.models.weighted_mosaic_net import FusedNet
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet, save_gcn, save_resnet
 from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors, write_tensors
 
@@ -42,8 +42,8 @@ def test_there_and_back(path: Path) -> None:
     assert (gcn.classes, gcn.config, gcn.training) == (("wave", "drink"), SMALL, False)
     refined = CtrGcn(("wave", "drink"), SMALL.replace(model="ctrgcn", stream="bone"))
     for inner in (gcn, refined):
-        classes, cells = ("a", "b", "c"), Cells(5, 2, 16, 16)
-        fused = FusedNet(classes, cells, ResNetConfig(), mode="joint", gcn=inner)
+        classes, cells = ("a", "b", "c"), CellGrid(5, 2, 16, 16)
+        fused = WeightedMosaicNet(classes, cells, ResNetConfig(), mode="joint", gcn=inner)
         save_resnet(path.with_name("fused"), fused)
         loaded = load_resnet(path.with_name("fused"))
         assert loaded.gcn.config == inner.config
@@ -96,8 +96,8 @@ def test_meta_can_be_read_alone(path: Path) -> None:
     assert read_meta(path)["classes"] == ["wave", "drink"]
 
 
-def _fused(path: Path, config: ResNetConfig) -> FusedNet:
-    net = FusedNet(("a", "b"), Cells(5, 2, 8, 8), config, mode="plain")
+def _fused(path: Path, config: ResNetConfig) -> WeightedMosaicNet:
+    net = WeightedMosaicNet(("a", "b"), CellGrid(5, 2, 8, 8), config, mode="plain")
     save_resnet(path, net)
     return net
 

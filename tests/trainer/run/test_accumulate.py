@@ -72,7 +72,7 @@ def test_more_batches_than_an_epoch_has_make_one_step() -> None:
     assert steps == [1, 1, 1]
 
 
-def _stopped(shares: list[float], patience: int, judge: Callable[..., Any] | None) -> int:
+def _stopped(shares: list[float], patience: int, validate: Callable[..., Any] | None) -> int:
     net = nn.Linear(2, 2)
     schedule = Schedule(epochs=len(shares), lr=0.1, patience=patience)
 
@@ -82,7 +82,9 @@ def _stopped(shares: list[float], patience: int, judge: Callable[..., Any] | Non
     def step(batch: Batch) -> tuple[Tensor, Tensor]:
         return net(torch.ones(4, 2)).square().mean(), torch.tensor(1)
 
-    return len(fit(net, feed, step, schedule=schedule, seed=0, key=KEY, threads=1, judge=judge))
+    return len(
+        fit(net, feed, step, schedule=schedule, seed=0, key=KEY, threads=1, validate=validate)
+    )
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 8), (1, 3), (2, 6), (3, 7), (9, 8)])

@@ -10,7 +10,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import Scores
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.run.judging import verdict
+from stroi.trainer.run.judging import loss_and_accuracy
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import dump_weights, score_gcn
@@ -27,13 +27,13 @@ SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
 def test_verdict_is_cross_entropy_and_accuracy_by_id() -> None:
     logits = np.array([[2, 0], [0, 1], [3, 1]], np.float32)
     scores = Scores(("a", "b", "c"), logits, CLASSES)
-    loss, share = verdict(scores, {"c": 1, "a": 0, "b": 1}, "cross_entropy")
+    loss, share = loss_and_accuracy(scores, {"c": 1, "a": 0, "b": 1}, "cross_entropy")
     powers = np.exp(logits.astype(np.float64))
     shares = powers / powers.sum(1, keepdims=True)
     assert loss == pytest.approx(-np.log(shares[[0, 1, 2], [0, 1, 1]]).mean(), rel=1e-6)
     assert share == pytest.approx(2 / 3)
     with pytest.raises(RefusedInput, match="LABEL_RANGE"):
-        verdict(scores, {"a": 0, "b": 0, "c": 2}, "mse")
+        loss_and_accuracy(scores, {"a": 0, "b": 0, "c": 2}, "mse")
 
 
 def test_a_graph_network_is_judged_by_its_own_scores_and_learns_the_same() -> None:
@@ -44,7 +44,7 @@ def test_a_graph_network_is_judged_by_its_own_scores_and_learns_the_same() -> No
     assert model_digest(net) == model_digest(alone)
     scores = score_gcn(net, clips(), tuple(HELD))
     assert (told[-1].validation_loss, told[-1].validation_accuracy) == (
-        verdict(scores, HELD, SMALL_GCN.loss)
+        loss_and_accuracy(scores, HELD, SMALL_GCN.loss)
     )
     assert told[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
 
@@ -69,7 +69,7 @@ def test_an_rgb_network_is_judged_by_its_own_scores_and_learns_the_same(
     alone = train_resnet(mode, mosaics, TRAIN, CLASSES, **beside, **settings, schedule=SHORT)
     assert model_digest(net) == model_digest(alone)
     scores = score_resnet(net, mosaics, tuple(HELD), **given)
-    assert told[-1].validation_loss == verdict(scores, HELD, "cross_entropy")[0]
+    assert told[-1].validation_loss == loss_and_accuracy(scores, HELD, "cross_entropy")[0]
     assert told[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
 
 

@@ -17,7 +17,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.trainer.data.epoch_order import Batch
 from stroi.trainer.loop import fit
 from stroi.trainer.network_files.safetensors_io import read_tensors, write_tensors
-from stroi.trainer.run.progress import Within, read_within
+from stroi.trainer.run.progress import EpochProgress, read_progress
 from stroi.trainer.run.state import EpochRecord, state_path
 
 GOOD = {"losses": [0.5, 0.25], "sizes": [4, 4], "hits": 5, "seconds": 1.5, "waited": 0.5}
@@ -143,7 +143,7 @@ def test_a_state_that_was_changed_is_refused(
 
 
 def test_told_is_read_back() -> None:
-    assert read_within(json.loads(json.dumps(GOOD))) == Within(**GOOD)
+    assert read_progress(json.loads(json.dumps(GOOD))) == EpochProgress(**GOOD)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_told_is_read_back() -> None:
 )  # fmt: skip
 def test_what_comes_from_no_epoch_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError)):
-        read_within(GOOD | change)
+        read_progress(GOOD | change)
 
 
 def test_the_share_of_waiting_is_measured() -> None:
