@@ -1,1 +1,11 @@
-"""How a run is described and driven: command line, params, data sets, fan-out, ledger."""
+"""How a run is described and driven; no module here looks at a picture or trains anything.
+
+`cli` names the commands and `options` what they share.
+
+- `params`: params.yaml and profiles
+- `datasets`: adapters, how the clips of a data set are found on disk
+- `index`: the table of clips, splits, leaks
+- `parallel`: parallel maps over clips
+- `shards`: shards built from clips, in a content-addressed store
+- `cache_commands`: ``stroi cache``
+"""
