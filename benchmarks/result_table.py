@@ -21,7 +21,7 @@ from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.ensemble import answers_of
 from stroi.stages.evaluation.comparisons import Comparison
-from stroi.stages.evaluation.predictions import Answers, Outcome, outcome, pool
+from stroi.stages.evaluation.predictions import RunPredictions, TableResults, outcome, pool
 from stroi.stages.evaluation.result_files import left_out
 from stroi.stages.evaluation.table import right
 from stroi.stages.report_page.charts import signed
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "h5py", "dvc")
 
 
-def rows(found: Outcome) -> Iterator[str]:
+def rows(found: TableResults) -> Iterator[str]:
     """The seven rows."""
     yield "| # | method | skeleton | RGB | accuracy (%) | 95 % interval | each seed |"
     yield "|---|---|---|---|---|---|---|"
@@ -65,7 +65,7 @@ def tests(found: Sequence[Comparison], seeds: Sequence[int]) -> Iterator[str]:
     )
 
 
-def pairs(found: Outcome) -> Iterator[str]:
+def pairs(found: TableResults) -> Iterator[str]:
     """Two-way accuracy inside each named pair of classes."""
     if found.pairs:
         yield ""
@@ -77,7 +77,7 @@ def pairs(found: Outcome) -> Iterator[str]:
             yield f"| {name}{f' ({pair.note})' * bool(pair.note)} | {values} |"
 
 
-def folds(parts: Mapping[str, Answers]) -> Iterator[str]:
+def folds(parts: Mapping[str, RunPredictions]) -> Iterator[str]:
     """Right answers of each run, mean over seeds."""
     yield ""
     yield "| run | test clips | " + " | ".join(f"row {n}" for n in range(1, 8)) + " |"
@@ -88,14 +88,14 @@ def folds(parts: Mapping[str, Answers]) -> Iterator[str]:
         yield f"| {name} | {len(part.truth.ids)} | {values} |"
 
 
-def intervals(answers: Answers) -> str:
+def intervals(answers: RunPredictions) -> str:
     """How the intervals came about, in words."""
     if len(answers.seeds) == 1:
         return "Intervals: Wilson's over the clips; of differences, a bootstrap over the clips."
     return "Mean ± sample standard deviation over seeds; intervals: bootstrap over clips and seeds."
 
 
-def document(title: str, parts: Mapping[str, Answers], workspace: Workspace) -> str:
+def document(title: str, parts: Mapping[str, RunPredictions], workspace: Workspace) -> str:
     """The whole text."""
     answers = pool(parts) if len(parts) > 1 else next(iter(parts.values()))
     params = load_run(workspace.root, next(iter(parts))).profile.ensemble

@@ -16,7 +16,7 @@ from stroi.pipeline.index.table import read_index
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.evaluation.predictions import Answers, answer, outcome
+from stroi.stages.evaluation.predictions import RunPredictions, answer, outcome
 from stroi.stages.evaluation.result_files import format_table, json_bytes, write_results
 from stroi.stages.evaluation.table import STREAMS, chosen_alphas, held_out, named_rows
 from stroi.stages.training.inputs import clips_folder
@@ -24,7 +24,7 @@ from stroi.stages.training.networks import graph_network_name, network_name, res
 from stroi.stages.training.outputs import TEST, VALIDATION, scores_folder
 from stroi.stages.training.run_split import parts_of
 
-GROUPS = ("seeds", "ensemble", "splits")
+STAGE_PARAMS = ("seeds", "ensemble", "splits")
 
 
 def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:
@@ -70,7 +70,7 @@ def streams_of(
     ]
 
 
-def answers_of(workspace: Workspace, run: RunParams) -> Answers:
+def answers_of(workspace: Workspace, run: RunParams) -> RunPredictions:
     """What every row of `run` says about its test clips.
 
     A weight that is to be chosen is chosen before any score of a test clip is read.

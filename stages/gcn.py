@@ -38,7 +38,7 @@ from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
-GROUPS = ("seeds", "gcn", "splits")
+STAGE_PARAMS = ("seeds", "gcn", "splits")
 
 
 def train_seed(

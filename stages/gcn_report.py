@@ -15,14 +15,14 @@ from stroi.pipeline.options import in_project, say
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.table import held_out
-from stroi.stages.report_page.skeleton_page import GROUPS as SHOWN
+from stroi.stages.report_page.skeleton_page import STAGE_PARAMS as SHOWN
 from stroi.stages.report_page.skeleton_page import gather_skeleton, render_skeleton
 from stroi.stages.training.inputs import clips_folder
 from stroi.stages.training.networks import graph_network_name, network_name
 from stroi.stages.training.outputs import TEST, scores_folder
 from stroi.stages.training.run_split import parts_of
 
-GROUPS = ("seeds", "splits", *SHOWN)
+STAGE_PARAMS = ("seeds", "splits", *SHOWN)
 
 
 def build_gcn_report(workspace: Workspace, run: RunParams) -> Path:

@@ -10,25 +10,25 @@ import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.cache.files.locks import lock
-from stroi.pipeline.datasets import Listed, list_clips
+from stroi.pipeline.datasets import ClipEntry, list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
 from stroi.pipeline.index.checks import empty_notes
-from stroi.pipeline.index.ledger import Ledger, Outcome, check_share, write_ledger
+from stroi.pipeline.index.ledger import ClipOutcome, Ledger, check_share, write_ledger
 from stroi.pipeline.index.table import Index, Sample, write_index
 from stroi.pipeline.options import in_project, say, with_workers
-from stroi.pipeline.parallel.executor import Tick, Workers, fan_out
-from stroi.pipeline.params.load import RunParams, load_plan, load_profile, load_run
+from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
+from stroi.pipeline.params.load import RunParams, load_profile, load_project, load_run
 from stroi.pipeline.params.profile import IndexParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.run_split import parts_of
 from stroi.stages.video.fingerprint import measure_clip
 
-GROUPS = ("index",)
+STAGE_PARAMS = ("index",)
 """The profile's groups that shape this stage's out."""
 
 _CHUNK = 64
 
-Measured = tuple[str, int] | Outcome | None
+Measured = tuple[str, int] | ClipOutcome | None
 """Digest and size of a file, or why it is no video; None if there is no such file."""
 
 
@@ -79,7 +79,7 @@ def build_index(
     write_index(out, samples)
     said = listing.remarks
     outcomes = [
-        Outcome(row.id, detail=said.get(row.id, "")) if isinstance(row, Sample) else row
+        ClipOutcome(row.id, detail=said.get(row.id, "")) if isinstance(row, Sample) else row
         for row in rows
     ]
     for note in (*overlap_notes(samples), *empty_notes(samples)):
@@ -133,7 +133,7 @@ def _measure_all(
 ) -> dict[str, Measured]:
     """Digest every file once: a long video may have a hundred clips."""
     chunks = [places[at : at + _CHUNK] for at in range(0, len(places), _CHUNK)]
-    results = fan_out(
+    results = parallel_map_unordered(
         partial(_measure_chunk, raw),
         chunks,
         workers=workers,
@@ -158,19 +158,21 @@ def _measure(path: Path) -> Measured:
     try:
         return measure_clip(path)
     except ClipRejected as rejected:
-        return Outcome("", rejected.code, rejected.told)
+        return ClipOutcome("", rejected.code, rejected.told)
 
 
-def _row(clip: Listed, measured: Mapping[str, Measured], folders: set[str]) -> Sample | Outcome:
+def _row(
+    clip: ClipEntry, measured: Mapping[str, Measured], folders: set[str]
+) -> Sample | ClipOutcome:
     found: list[tuple[str, int]] = []
     skeleton = "" if clip.skeleton in folders else clip.skeleton
     for place, missing in ((clip.video, "VIDEO_MISSING"), (skeleton, "SKEL_MISSING")):
         one = measured[place] if place else ("", 0)
         if one is None:
             problem = f"{place} is neither a file nor a folder"
-            return Outcome(clip.id, missing, f"{problem}; put it there or leave the sample out")
-        if isinstance(one, Outcome):
-            return Outcome(clip.id, one.code, one.detail)
+            return ClipOutcome(clip.id, missing, f"{problem}; put it there or leave the sample out")
+        if isinstance(one, ClipOutcome):
+            return ClipOutcome(clip.id, one.code, one.detail)
         found.append(one)
     (sha256, size), (skeleton_sha256, _) = found
     return Sample(**vars(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
@@ -179,7 +181,7 @@ def _row(clip: Listed, measured: Mapping[str, Measured], folders: set[str]) -> S
 def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:
     if not (workspace.root / "params.yaml").exists():  # an index alone needs none
         return []
-    plan = load_plan(workspace.root)
+    plan = load_project(workspace.root)
     names = [name for name, run in plan.runs.items() if run.dataset == dataset]
     return [load_run(workspace.root, name) for name in names]
 

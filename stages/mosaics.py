@@ -24,14 +24,14 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import MosaicParams
-from stroi.pipeline.shards.build import Job, Recipe, build_shards
+from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.mosaic.cut import PERSONS, ROWS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.fingerprint import check_unchanged
 from stroi.stages.video.frame_sampling import sample_candidates
 from stroi.stages.video.reader import read_selected
 
-GROUPS = ("mosaics",)
+STAGE_PARAMS = ("mosaics",)
 ALGORITHM = 2
 """Raise it when the same video, skeleton and params give other pixels."""
 
@@ -147,7 +147,7 @@ def build_mosaics(
     """
     cache = SkeletonCache(skeletons)
     poses = cache.manifest.content_by_id
-    recipe = Recipe(
+    spec = TaskSpec(
         kind="mosaics",
         algorithm=ALGORITHM,
         params=params.model_dump(exclude=NOT_CONTENT),
@@ -166,7 +166,7 @@ def build_mosaics(
         if sample.id in poses
     ]
     ledger = build_shards(
-        out, recipe, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
+        out, spec, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )
     check_share(ledger, params.max_quarantined, out)
     return ledger
@@ -174,11 +174,11 @@ def build_mosaics(
 
 def _job(
     raw: Path, sample: Sample, skeletons: Path, pose: str, segment: Mapping[str, str], size: int
-) -> Job[Source]:
+) -> ClipTask[Source]:
     video = raw / sample.video if sample.video else None
     source = Source(sample.id, video, sample.sha256, sample.start, sample.stop, skeletons)
     inputs = {"video": sample.sha256, "skeleton": pose, **segment}
-    return Job(sample.id, inputs, source, bytes=size)
+    return ClipTask(sample.id, inputs, source, bytes=size)
 
 
 @click.command(help="Cut the mosaics of DATASET into data/DATASET/mosaics.")

@@ -16,7 +16,7 @@ from stroi.stages.report_page.content import gather
 from stroi.stages.report_page.inputs import read_inputs
 from stroi.stages.report_page.page import render
 
-GROUPS = tuple(group for group in Profile.model_fields if group != "joints")
+STAGE_PARAMS = tuple(group for group in Profile.model_fields if group != "joints")
 """The page shows all params; those of joints are in their manifest, if there are any."""
 
 

@@ -41,7 +41,7 @@ from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
-GROUPS = ("seeds", "weights", "resnet", "splits")
+STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from stroi.cache.skeletons import Clip, encode_skeletons
 from stroi.pipeline.datasets.table import REQUIRED
 from stroi.pipeline.index.table import csv_bytes
 from stroi.pipeline.options import in_project, say, with_workers
-from stroi.pipeline.parallel.executor import Tick, Workers, fan_out
+from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import SampleParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.demo.clips import DemoClip, plan_demo
 from stroi.stages.demo.render import render_clip
 
-GROUPS = ("sample",)
+STAGE_PARAMS = ("sample",)
 JOINTS = "joints.h5"
 """The known joints, as a skeleton shard beside the table."""
 
@@ -37,7 +37,7 @@ def render_demo(raw: Path, params: SampleParams, workers: Workers, store: Path) 
     plan = plan_demo(**params.model_dump())
     (raw / "videos").mkdir(parents=True, exist_ok=True)
     chunks = [plan[at : at + _CHUNK] for at in range(0, len(plan), _CHUNK)]
-    rendered = fan_out(
+    rendered = parallel_map_unordered(
         partial(_render_all, raw),
         chunks,
         workers=workers,

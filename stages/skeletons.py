@@ -25,17 +25,17 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import recorded, shaping
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
-from stroi.pipeline.shards.build import Recipe, build_shards
+from stroi.pipeline.shards.build import TaskSpec, build_shards
 from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detect import DETECTIONS, Source, find, make_jobs, remark
 from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
 from stroi.stages.pose.sampled import frames_to_look_at, sparse_persons
-from stroi.stages.pose.source import KINECT, Plan, make_plan, suitable
+from stroi.stages.pose.source import KINECT, PoseSourcePlan, make_plan, suitable
 from stroi.stages.pose.tracking.person_selection import fill_gaps, main_persons
 from stroi.stages.pose.tracking.tracking import track
 
-GROUPS = ("skeletons", "mosaics")
+STAGE_PARAMS = ("skeletons", "mosaics")
 ALGORITHM = 3
 """Raise it when the same people found give other skeletons: tracking and choice."""
 
@@ -53,7 +53,7 @@ class Made:
     remark: str
 
 
-def make_clip(source: Source, *, plan: Plan, params: SkeletonParams) -> Made:
+def make_clip(source: Source, *, plan: PoseSourcePlan, params: SkeletonParams) -> Made:
     """The tracked skeleton of one clip.
 
     Raises:
@@ -136,7 +136,7 @@ def build_skeletons(
     workers = suitable(workers, plan)
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
-    recipe = Recipe(
+    spec = TaskSpec(
         kind="skeletons",
         algorithm=ALGORITHM,
         params=shaping(params),
@@ -149,13 +149,13 @@ def build_skeletons(
     )
     jobs = make_jobs(raw, index.samples, plan, workers, store)
     ledger = build_shards(
-        out, recipe, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
+        out, spec, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )
     check_share(ledger, params.max_quarantined, out)
     return ledger
 
 
-def _libraries(plan: Plan) -> dict[str, str]:
+def _libraries(plan: PoseSourcePlan) -> dict[str, str]:
     """Versions of what tracks the people; a sensor says itself who is who."""
     tracking = {} if plan.source == KINECT else {"scipy": scipy.__version__}
     return {"numpy": np.__version__} | tracking

@@ -22,11 +22,11 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import JointParams
-from stroi.pipeline.shards.build import Job, Recipe, build_shards
+from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.sensors import READERS
 
-GROUPS = ("joints",)
+STAGE_PARAMS = ("joints",)
 FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
 """Bytes of a frame of a joint shard: two people of 25 joints at most."""
 
@@ -115,7 +115,7 @@ def build_joints(
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
-    recipe = Recipe(
+    spec = TaskSpec(
         kind="joints",
         algorithm=ALGORITHM,
         params=params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True)),
@@ -127,18 +127,20 @@ def build_joints(
     segments = segment_inputs(index.samples)
     jobs = [_job(raw, sample, segments[sample.id]) for sample in index.samples]
     ledger = build_shards(
-        out, recipe, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
+        out, spec, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )
     check_share(ledger, params.max_quarantined, out)
     return ledger
 
 
-def _job(raw: Path, sample: Sample, segment: Mapping[str, str]) -> Job[Source]:
+def _job(raw: Path, sample: Sample, segment: Mapping[str, str]) -> ClipTask[Source]:
     inputs = {"skeleton": sample.skeleton_sha256, **segment}
     source = Source(
         raw, sample.skeleton, sample.skeleton_sha256, start=sample.start, stop=sample.stop
     )
-    return Job(sample.id, inputs, source, bytes=FRAME_BYTES * max(0, sample.stop - sample.start))
+    return ClipTask(
+        sample.id, inputs, source, bytes=FRAME_BYTES * max(0, sample.stop - sample.start)
+    )
 
 
 @click.command(help="Read the joints that a sensor saw in DATASET into data/DATASET/joints.")

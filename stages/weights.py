@@ -21,7 +21,7 @@ from stroi.stages.training.outputs import checkpoint, drop_other_seeds, scores_f
 from stroi.stages.training.run_split import parts_of
 from stroi.trainer.network_files.network_file import load_gcn
 
-GROUPS = ("seeds", "weights", "splits")
+STAGE_PARAMS = ("seeds", "weights", "splits")
 
 
 def dump_seed(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stroi.pipeline.datasets.demo import list_demo
 from stroi.pipeline.datasets.folders import list_folders
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.datasets.ntu import list_ntu60, list_ntu120
 from stroi.pipeline.datasets.nucla import list_nucla
 from stroi.pipeline.datasets.pku_mmd import list_pku_mmd
@@ -17,7 +17,7 @@ from stroi.pipeline.datasets.table import list_table
 from stroi.pipeline.datasets.ut_interaction import list_ut_interaction
 from stroi.pipeline.params.profile import IndexParams
 
-ADAPTERS: dict[str, Callable[[Path], Listing]] = {
+ADAPTERS: dict[str, Callable[[Path], DatasetListing]] = {
     "demo": list_demo,
     "folders": list_folders,
     "nucla": list_nucla,
@@ -33,7 +33,7 @@ ADAPTERS: dict[str, Callable[[Path], Listing]] = {
 """By the name that ``index.adapter`` gives."""
 
 
-def list_clips(raw: Path, params: IndexParams) -> Listing:
+def list_clips(raw: Path, params: IndexParams) -> DatasetListing:
     """The data set in `raw`, as `params` say it is to be read.
 
     Raises:
@@ -44,4 +44,4 @@ def list_clips(raw: Path, params: IndexParams) -> Listing:
     return ADAPTERS[params.adapter](raw)
 
 
-__all__ = ["ADAPTERS", "Listed", "Listing", "list_clips"]
+__all__ = ["ADAPTERS", "ClipEntry", "DatasetListing", "list_clips"]

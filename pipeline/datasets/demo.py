@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.table import list_table
 
 
-def list_demo(root: Path) -> Listing:
+def list_demo(root: Path) -> DatasetListing:
     """Clips of the rendered demo data set.
 
     Raises:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import ID_BYTES, check_ids
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.index.csv import MAX_TEXT, check_inside
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.params.name_pattern import compile_pattern
 
 VIDEO_ENDINGS = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm")
@@ -33,7 +33,7 @@ _NO_VIDEO = "NOT_A_VIDEO"
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-def list_folders(root: Path, pattern: str = "") -> Listing:
+def list_folders(root: Path, pattern: str = "") -> DatasetListing:
     """Clips of ``<class>/<video>``, or of ``<split>/<class>/<video>``.
 
     A video is a file with one of `VIDEO_ENDINGS`, or a folder of images. Names that begin with a
@@ -59,12 +59,14 @@ def list_folders(root: Path, pattern: str = "") -> Listing:
     """
     told = compile_pattern(pattern) if pattern else None
     found = [problem or _listed(root, place, told) for place, problem in _videos(root)]
-    clips = [one for one in found if isinstance(one, Listed)]
-    others = [one for one in found if isinstance(one, Outcome)]
+    clips = [one for one in found if isinstance(one, ClipEntry)]
+    others = [one for one in found if isinstance(one, ClipOutcome)]
     if not clips:
         raise _nothing(root, pattern, others)
     left_out = tuple(one for one in others if one.code != _NO_VIDEO)
-    return Listing(tuple(sorted(clips, key=lambda clip: clip.id)), left_out, tuple(_notes(others)))
+    return DatasetListing(
+        tuple(sorted(clips, key=lambda clip: clip.id)), left_out, tuple(_notes(others))
+    )
 
 
 def sample_id(place: str) -> str:
@@ -91,7 +93,7 @@ def _without_ending(place: str) -> str:
     return stem if f"{dot}{ending}".lower() in VIDEO_ENDINGS else place
 
 
-def _listed(root: Path, place: str, pattern: re.Pattern[str] | None) -> Listed | Outcome:
+def _listed(root: Path, place: str, pattern: re.Pattern[str] | None) -> ClipEntry | ClipOutcome:
     name = sample_id(place)
     try:
         check_inside(root, 0, "path", place)
@@ -99,13 +101,13 @@ def _listed(root: Path, place: str, pattern: re.Pattern[str] | None) -> Listed |
             check_inside(root, 0, "name", part)
     except RefusedInput:
         detail = f"a path that cannot be listed: use at most {MAX_TEXT} printable characters"
-        return Outcome(name, "NAME_BAD", f"{detail}, without spaces at the ends of names")
+        return ClipOutcome(name, "NAME_BAD", f"{detail}, without spaces at the ends of names")
     *split, label, last = place.split("/")
     match = pattern.fullmatch(_without_ending(last)) if pattern else None
     fields = match.groupdict() if match else {}
     if (pattern and not match) or any(value != value.strip() for value in fields.values()):
-        return Outcome(name, "NAME_PATTERN", f"{last!a} does not fit index.pattern")
-    return Listed(
+        return ClipOutcome(name, "NAME_PATTERN", f"{last!a} does not fit index.pattern")
+    return ClipEntry(
         id=name,
         video=place,
         label=label,
@@ -116,7 +118,7 @@ def _listed(root: Path, place: str, pattern: re.Pattern[str] | None) -> Listed |
     )
 
 
-def _videos(root: Path) -> Iterator[tuple[str, Outcome | None]]:
+def _videos(root: Path) -> Iterator[tuple[str, ClipOutcome | None]]:
     """Paths of all videos, relative to `root`; of what is none with the reason."""
     files, folders = _entries(root, "")
     yield from ((name, _stray(name)) for name in files)
@@ -131,7 +133,7 @@ def _videos(root: Path) -> Iterator[tuple[str, Outcome | None]]:
             yield from _class_videos(root, f"{folder}/{label}")
 
 
-def _class_videos(root: Path, folder: str) -> Iterator[tuple[str, Outcome | None]]:
+def _class_videos(root: Path, folder: str) -> Iterator[tuple[str, ClipOutcome | None]]:
     files, folders = _entries(root, folder)
     for name in files:
         place = f"{folder}/{name}"
@@ -143,7 +145,7 @@ def _class_videos(root: Path, folder: str) -> Iterator[tuple[str, Outcome | None
             yield place, None
         else:
             detail = f"{place!a} is in a class, and holds no image that could be a frame"
-            yield place, Outcome(sample_id(place), "FOLDER_EMPTY", detail)
+            yield place, ClipOutcome(sample_id(place), "FOLDER_EMPTY", detail)
 
 
 def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
@@ -168,21 +170,21 @@ def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
     return sorted(entry.name for entry in kept if not entry.is_dir()), folders
 
 
-def _stray(place: str) -> Outcome:
+def _stray(place: str) -> ClipOutcome:
     if not place.lower().endswith(VIDEO_ENDINGS):
         return _no_video(place)
-    return Outcome(sample_id(place), "NOT_IN_CLASS", f"{place!a} lies in no class's folder")
+    return ClipOutcome(sample_id(place), "NOT_IN_CLASS", f"{place!a} lies in no class's folder")
 
 
-def _no_video(place: str) -> Outcome:
+def _no_video(place: str) -> ClipOutcome:
     if place.lower().endswith(OTHER_ENDINGS):
         detail = f"{place!a} is a video of a kind that is not read: convert it to H.264 in MP4"
-        return Outcome(sample_id(place), "VIDEO_KIND", detail)
+        return ClipOutcome(sample_id(place), "VIDEO_KIND", detail)
     detail = f"{place!a} does not end in {', '.join(VIDEO_ENDINGS)}"
-    return Outcome(sample_id(place), _NO_VIDEO, detail)
+    return ClipOutcome(sample_id(place), _NO_VIDEO, detail)
 
 
-def _nothing(root: Path, pattern: str, left_out: list[Outcome]) -> RefusedInput:
+def _nothing(root: Path, pattern: str, left_out: list[ClipOutcome]) -> RefusedInput:
     misfits = [one for one in left_out if one.code == "NAME_PATTERN"]
     if misfits:
         return RefusedInput(
@@ -199,7 +201,7 @@ def _nothing(root: Path, pattern: str, left_out: list[Outcome]) -> RefusedInput:
     )
 
 
-def _notes(left_out: list[Outcome]) -> Iterator[str]:
+def _notes(left_out: list[ClipOutcome]) -> Iterator[str]:
     for code, count in sorted(Counter(one.code for one in left_out).items()):
         first = min(one for one in left_out if one.code == code)
         yield f"left out: {count} with {code}, first: {first.detail}"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 
 
 @dataclass(frozen=True)
-class Listed:
+class ClipEntry:
     """One listed clip; fields as in `stroi.pipeline.index.table.Sample`."""
 
     id: str
@@ -26,7 +26,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Listing:
+class DatasetListing:
     """A data set as its adapter found it.
 
     Attributes:
@@ -42,13 +42,13 @@ class Listing:
             their ids differ in case only.
     """
 
-    clips: tuple[Listed, ...]
-    left_out: tuple[Outcome, ...] = ()
+    clips: tuple[ClipEntry, ...]
+    left_out: tuple[ClipOutcome, ...] = ()
     notes: tuple[str, ...] = ()
     remarks: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        first: dict[str, Listed] = {}
+        first: dict[str, ClipEntry] = {}
         for clip in self.clips:
             twin = first.setdefault(clip.id.casefold(), clip)
             if twin is not clip:
@@ -59,12 +59,12 @@ class Listing:
                 )
 
     @classmethod
-    def of(cls, clips: Iterable[Listed]) -> Listing:
+    def of(cls, clips: Iterable[ClipEntry]) -> DatasetListing:
         """A listing of `clips` alone."""
         return cls(tuple(sorted(clips, key=lambda clip: clip.id)))
 
 
-def _place(clip: Listed) -> str:
+def _place(clip: ClipEntry) -> str:
     """The file of a clip, and its frames if it is a part of it."""
     frames = f" from frame {clip.start}" if clip.start or clip.stop else ""
     return f"{clip.video or clip.skeleton!a}{frames}"

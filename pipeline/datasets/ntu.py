@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.datasets.ntu_files import Found, find_files
 from stroi.pipeline.datasets.ntu_lists import (
     NTU_60,
@@ -17,20 +17,20 @@ from stroi.pipeline.datasets.ntu_lists import (
     unknown_part,
 )
 from stroi.pipeline.datasets.ntu_notes import notes
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 
 
-def list_ntu60(root: Path) -> Listing:
+def list_ntu60(root: Path) -> DatasetListing:
     """Samples of NTU RGB+D 60, see `list_ntu`."""
     return list_ntu(root, NTU_60)
 
 
-def list_ntu120(root: Path) -> Listing:
+def list_ntu120(root: Path) -> DatasetListing:
     """Samples of NTU RGB+D 120, see `list_ntu`."""
     return list_ntu(root, NTU_120)
 
 
-def list_ntu(root: Path, ntu: NtuSet) -> Listing:
+def list_ntu(root: Path, ntu: NtuSet) -> DatasetListing:
     """Samples of which `root` holds ``NAME_rgb.avi``, ``NAME.skeleton``, or both.
 
     A sample's subject is its performer (``P001``), its camera ``C001``, its group the setup
@@ -47,14 +47,14 @@ def list_ntu(root: Path, ntu: NtuSet) -> Listing:
             published.
     """
     found = find_files(root)
-    clips: list[Listed] = []
+    clips: list[ClipEntry] = []
     left_out = list(found.misnamed)
     for sample in sorted(found.videos.keys() | found.skeletons.keys()):
         if problem := unknown_part(sample, ntu):
-            left_out.append(Outcome(sample, "NAME_UNKNOWN", problem))
+            left_out.append(ClipOutcome(sample, "NAME_UNKNOWN", problem))
         elif sample in listed_missing():
             detail = "the data set lists it as having no good skeleton"
-            left_out.append(Outcome(sample, "LISTED_MISSING", detail))
+            left_out.append(ClipOutcome(sample, "LISTED_MISSING", detail))
         else:
             clips.append(_listed(sample, found))
     if not clips:
@@ -64,12 +64,12 @@ def list_ntu(root: Path, ntu: NtuSet) -> Listing:
             remedy="put S001C001P001R001A001.skeleton, S001C001P001R001A001_rgb.avi and the"
             " others below it",
         )
-    return Listing(tuple(clips), tuple(left_out), notes(ntu, clips, left_out))
+    return DatasetListing(tuple(clips), tuple(left_out), notes(ntu, clips, left_out))
 
 
-def _listed(sample: str, found: Found) -> Listed:
+def _listed(sample: str, found: Found) -> ClipEntry:
     name = Name.of(sample)
-    return Listed(
+    return ClipEntry(
         id=sample,
         video=found.videos.get(sample, ""),
         label=class_names()[name.action],

@@ -11,7 +11,7 @@ from pathlib import Path
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets.ntu_lists import NAME
 from stroi.pipeline.index.csv import check_inside
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 
 VIDEO, SKELETON = "_rgb.avi", ".skeleton"
 OTHER_MODALITIES = ("_ir.avi",)
@@ -32,7 +32,7 @@ class Found:
 
     videos: dict[str, str] = field(default_factory=dict)
     skeletons: dict[str, str] = field(default_factory=dict)
-    misnamed: list[Outcome] = field(default_factory=list)
+    misnamed: list[ClipOutcome] = field(default_factory=list)
 
 
 def find_files(root: Path) -> Found:
@@ -60,7 +60,9 @@ def find_files(root: Path) -> Found:
     return found
 
 
-def _add(root: Path, place: str, sample: str, known: dict[str, str], bad: list[Outcome]) -> None:
+def _add(
+    root: Path, place: str, sample: str, known: dict[str, str], bad: list[ClipOutcome]
+) -> None:
     try:
         check_inside(root, 0, "path", place)
     except RefusedInput:
@@ -74,9 +76,9 @@ def _add(root: Path, place: str, sample: str, known: dict[str, str], bad: list[O
         )
 
 
-def _misnamed(name: str, problem: str) -> Outcome:
+def _misnamed(name: str, problem: str) -> ClipOutcome:
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:64]
-    return Outcome(
+    return ClipOutcome(
         plain,
         "NAME_BAD",
         f"{problem}; samples are S001C001P001R001A001_rgb.avi, .skeleton and so on",

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listed
+from stroi.pipeline.datasets.listing import ClipEntry
 from stroi.pipeline.datasets.ntu_lists import Name, NtuSet, good_names
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 
 PARTS = {
     axis: itemgetter(slice(4 * number, 4 * number + 4)) for number, axis in enumerate(Name._fields)
@@ -17,7 +17,9 @@ PARTS = {
 """Where the parts of a sample's name stand."""
 
 
-def notes(ntu: NtuSet, clips: Sequence[Listed], left_out: Iterable[Outcome]) -> tuple[str, ...]:
+def notes(
+    ntu: NtuSet, clips: Sequence[ClipEntry], left_out: Iterable[ClipOutcome]
+) -> tuple[str, ...]:
     """Sentences about a listing.
 
     Args:

@@ -12,8 +12,8 @@ from pathlib import Path
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.received import read_plain
 from stroi.cache.storage.strict_json import parse_json
-from stroi.pipeline.datasets.listing import Listed, Listing
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.index.ledger import ClipOutcome
 
 CLASSES: dict[str, str] = {
     "a01": "pick up with one hand",
@@ -48,7 +48,7 @@ _DEPTH = 8
 """Folders within folders that are looked into, so that a link to a parent comes to an end."""
 
 
-def list_nucla(root: Path) -> Listing:
+def list_nucla(root: Path) -> DatasetListing:
     """Samples of Northwestern-UCLA anywhere below `root`.
 
     Skeletons are files ``a01_s01_e00_v01.json``. Colour pictures are folders
@@ -74,7 +74,7 @@ def list_nucla(root: Path) -> Listing:
         )
     remarks = {clip.id: remark for clip in clips if (remark := _remark(root, clip))}
     notes = tuple(_notes(clips, len(remarks)))
-    return Listing(tuple(clips), tuple(sorted(found.left_out)), notes, remarks)
+    return DatasetListing(tuple(clips), tuple(sorted(found.left_out)), notes, remarks)
 
 
 @dataclass
@@ -84,7 +84,7 @@ class _Found:
     skeletons: dict[str, Path] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
     videos: dict[str, Path] = field(default_factory=dict)
-    left_out: list[Outcome] = field(default_factory=list)
+    left_out: list[ClipOutcome] = field(default_factory=list)
 
     def add(self, place: Path, is_folder: bool) -> None:
         """File a place under its sample, or among what is left out, if it is any of the kinds."""
@@ -105,7 +105,7 @@ class _Found:
         name = "{}_{}_{}_v{}".format(*parts) if parts else place.as_posix()
         problem = _problem(parts)
         if problem:
-            self.left_out.append(Outcome(ascii(name)[1:-1][-64:], *problem))
+            self.left_out.append(ClipOutcome(ascii(name)[1:-1][-64:], *problem))
         elif kind.setdefault(name, place) != place:
             raise RefusedInput(
                 "ID_DUPLICATE",
@@ -138,9 +138,9 @@ def _entries(root: Path, folder: Path, depth: int) -> Iterator[tuple[Path, bool]
             yield from _entries(root, folder / name, depth + 1)
 
 
-def _listed(name: str, video: Path | None, skeleton: Path | None) -> Listed:
+def _listed(name: str, video: Path | None, skeleton: Path | None) -> ClipEntry:
     action, subject, _, view = name.split("_")
-    return Listed(
+    return ClipEntry(
         id=name,
         video=video.as_posix() if video else "",
         label=f"{action} {CLASSES[action]}",
@@ -150,7 +150,7 @@ def _listed(name: str, video: Path | None, skeleton: Path | None) -> Listed:
     )
 
 
-def _remark(root: Path, clip: Listed) -> str:
+def _remark(root: Path, clip: ClipEntry) -> str:
     """How many pictures and skeleton frames a sample has, where the two differ.
 
     Pictures carry frame numbers, skeleton frames none, so the two cannot be paired for certain
@@ -178,7 +178,7 @@ def _skeleton_frames(path: Path) -> int | None:
     return len(frames) if isinstance(frames, list) else None
 
 
-def _notes(clips: list[Listed], uneven: int) -> Iterator[str]:
+def _notes(clips: list[ClipEntry], uneven: int) -> Iterator[str]:
     here = Counter(clip.camera for clip in clips if clip.skeleton)
     lacking = {view: known - here[view] for view, known in KNOWN.items() if here[view] < known}
     if lacking:

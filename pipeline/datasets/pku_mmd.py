@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.datasets.pku_splits import SPLIT_FILES, side_of, view_note
 from stroi.pipeline.datasets.segments import (
     Row,
@@ -24,7 +24,7 @@ from stroi.pipeline.datasets.segments import (
     left,
     split_lines,
 )
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 
 CLASSES = (
     *("bow", "brushing hair", "brushing teeth", "check time", "cheer up", "clapping"),
@@ -58,7 +58,7 @@ class _Found:
     splits: dict[str, str] = field(default_factory=dict)
 
 
-def list_pku_mmd(root: Path) -> Listing:
+def list_pku_mmd(root: Path) -> DatasetListing:
     """Actions of PKU-MMD's phase 1, anywhere below `root`.
 
     A clip's camera is the view (L, M or R), its group the recording, which three cameras saw, and
@@ -77,8 +77,8 @@ def list_pku_mmd(root: Path) -> Listing:
     """
     found = _find(root)
     sides = side_of(root, found.splits)
-    clips: list[Listed] = []
-    left_out: list[Outcome] = []
+    clips: list[ClipEntry] = []
+    left_out: list[ClipOutcome] = []
     for name in sorted(found.videos.keys() | found.labels.keys()):
         some, bad = _clips(root, found, name, sides["cross-subject"])
         clips += some
@@ -89,7 +89,7 @@ def list_pku_mmd(root: Path) -> Listing:
             f"{root} holds no action of PKU-MMD ({len(left_out)} files and rows left out)",
             remedy="put RGB_VIDEO, Train_Label_PKU_final, PKU_Skeleton_Renew and Split below it",
         )
-    return Listing(
+    return DatasetListing(
         tuple(sorted(clips, key=lambda clip: clip.id)),
         tuple(left_out),
         tuple(_notes(found, clips, left_out, sides)),
@@ -124,14 +124,16 @@ def _kind(folders: list[str], suffix: str) -> str:
 
 def _clips(
     root: Path, found: _Found, name: str, side: dict[str, str]
-) -> tuple[list[Listed], list[Outcome]]:
+) -> tuple[list[ClipEntry], list[ClipOutcome]]:
     """Clips and left-out rows of one video."""
     if name not in found.labels:
-        return [], [Outcome(name, "LABELS_MISSING", f"{name} has no label file")]
+        return [], [ClipOutcome(name, "LABELS_MISSING", f"{name} has no label file")]
     if name not in found.videos and name not in found.skeletons:
-        return [], [Outcome(name, "VIDEO_MISSING", f"{name} has neither a video nor a skeleton")]
+        return [], [
+            ClipOutcome(name, "VIDEO_MISSING", f"{name} has neither a video nor a skeleton")
+        ]
     recording, _, view = name.partition("-")
-    video = Listed(
+    video = ClipEntry(
         id=name,
         video=found.videos.get(name, ""),
         label="",
@@ -143,11 +145,11 @@ def _clips(
     try:
         lines = split_lines(root / found.labels[name])
     except RefusedInput as refused:
-        return [], [Outcome(name, refused.code, refused.message)]
+        return [], [ClipOutcome(name, refused.code, refused.message)]
     return cut(video, _rows(name, lines))
 
 
-def _rows(video: str, lines: list[tuple[int, str]]) -> Iterator[Row | Outcome]:
+def _rows(video: str, lines: list[tuple[int, str]]) -> Iterator[Row | ClipOutcome]:
     for number, line in lines:
         fields = [text.strip() for text in line.split(",")]
         if len(fields) != 4:
@@ -161,7 +163,10 @@ def _rows(video: str, lines: list[tuple[int, str]]) -> Iterator[Row | Outcome]:
 
 
 def _notes(
-    found: _Found, clips: list[Listed], left_out: list[Outcome], sides: dict[str, dict[str, str]]
+    found: _Found,
+    clips: list[ClipEntry],
+    left_out: list[ClipOutcome],
+    sides: dict[str, dict[str, str]],
 ) -> Iterator[str]:
     videos = {clip.id.split("_")[0] for clip in clips}
     yield (

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.received import read_plain
-from stroi.pipeline.datasets.listing import Listed
+from stroi.pipeline.datasets.listing import ClipEntry
 from stroi.pipeline.index.csv import check_inside
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.index.table import Sample
 
 MAX_BYTES = 2**22
@@ -55,7 +55,9 @@ class Row:
     shown: str
 
 
-def cut(video: Listed, rows: Iterable[Row | Outcome]) -> tuple[list[Listed], list[Outcome]]:
+def cut(
+    video: ClipEntry, rows: Iterable[Row | ClipOutcome]
+) -> tuple[list[ClipEntry], list[ClipOutcome]]:
     """The clips of one video, with the ids ``VIDEO_FIRST_STOP``, both of six digits.
 
     Args:
@@ -67,20 +69,20 @@ def cut(video: Listed, rows: Iterable[Row | Outcome]) -> tuple[list[Listed], lis
         ``SEGMENT_FRAMES`` (no numbers, or no frame between them), ``SEGMENT_TWICE`` (an earlier
         row has the same frames).
     """
-    clips: dict[str, Listed] = {}
+    clips: dict[str, ClipEntry] = {}
     left_out = []
     for row in rows:
-        one = row if isinstance(row, Outcome) else _clip(video, row, clips)
-        if isinstance(one, Outcome):
+        one = row if isinstance(row, ClipOutcome) else _clip(video, row, clips)
+        if isinstance(one, ClipOutcome):
             left_out.append(one)
         else:
             clips[one.id] = one
     return list(clips.values()), left_out
 
 
-def left(video: str, line: int, code: str, problem: str) -> Outcome:
+def left(video: str, line: int, code: str, problem: str) -> ClipOutcome:
     """A row of a video's table that is left out."""
-    return Outcome(f"{video}_line{line}", code, f"line {line} of {video}'s table: {problem}")
+    return ClipOutcome(f"{video}_line{line}", code, f"line {line} of {video}'s table: {problem}")
 
 
 def split_lines(path: Path) -> list[tuple[int, str]]:
@@ -187,7 +189,7 @@ def _sharing(clips: Sequence[Sample]) -> Iterator[str]:
             end, last = clip.stop or inf, clip.id
 
 
-def _clip(video: Listed, row: Row, earlier: Mapping[str, Listed]) -> Listed | Outcome:
+def _clip(video: ClipEntry, row: Row, earlier: Mapping[str, ClipEntry]) -> ClipEntry | ClipOutcome:
     if not row.label:
         return left(video.id, row.line, "SEGMENT_CLASS", f"{row.shown[:40]!a} is no class")
     start, stop = _frame(row.start), _frame(row.stop)

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.datasets.segments import add_once, files_below
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 
 VIEW_CLASSES = (
     *("Cutbread", "Drink.Frombottle", "Drink.Fromcan", "Drink.Fromcup", "Drink.Fromglass"),
@@ -51,17 +51,17 @@ _NAME = re.compile(
 )
 
 
-def list_smarthome(root: Path) -> Listing:
+def list_smarthome(root: Path) -> DatasetListing:
     """Clips of the 31 classes, see `_list`."""
     return _list(root, CLASSES)
 
 
-def list_smarthome_views(root: Path) -> Listing:
+def list_smarthome_views(root: Path) -> DatasetListing:
     """Clips of the 19 classes of the cross-view protocols, see `_list`."""
     return _list(root, VIEW_CLASSES)
 
 
-def _list(root: Path, classes: tuple[str, ...]) -> Listing:
+def _list(root: Path, classes: tuple[str, ...]) -> DatasetListing:
     """Clips ``Cook.Cleandishes_p02_r00_v02_c03.mp4`` anywhere below `root`.
 
     Their subject is the person (``p02``), their camera ``c03``.
@@ -74,7 +74,7 @@ def _list(root: Path, classes: tuple[str, ...]) -> Listing:
         RefusedInput: ``DATASET_EMPTY``, ``ID_DUPLICATE``, ``LINKED_FOLDER``.
     """
     places: dict[str, str] = {}
-    left_out: list[Outcome] = []
+    left_out: list[ClipOutcome] = []
     for place in files_below(root, _NAME):
         stem, _, suffix = place.rpartition("/")[2].rpartition(".")
         if suffix != "mp4":
@@ -83,7 +83,7 @@ def _list(root: Path, classes: tuple[str, ...]) -> Listing:
         if problem is None:
             add_once(places, stem, place, root)
         else:
-            left_out.append(Outcome(re.sub(r"[^A-Za-z0-9_.-]", "_", stem)[:64], *problem))
+            left_out.append(ClipOutcome(re.sub(r"[^A-Za-z0-9_.-]", "_", stem)[:64], *problem))
     clips = [_listed(stem, places[stem]) for stem in sorted(places)]
     if not clips:
         raise RefusedInput(
@@ -92,7 +92,7 @@ def _list(root: Path, classes: tuple[str, ...]) -> Listing:
             remedy="put mp4/Cook.Cleandishes_p02_r00_v02_c03.mp4 and the others below it",
         )
     notes = tuple(_notes(clips, left_out, classes))
-    return Listing(tuple(clips), tuple(sorted(left_out)), notes)
+    return DatasetListing(tuple(clips), tuple(sorted(left_out)), notes)
 
 
 def _problem(stem: str, classes: tuple[str, ...]) -> tuple[str, str] | None:
@@ -108,10 +108,10 @@ def _problem(stem: str, classes: tuple[str, ...]) -> tuple[str, str] | None:
     return "CLASS_UNKNOWN", f"{activity[:40]} is no class of Toyota Smarthome"
 
 
-def _listed(stem: str, place: str) -> Listed:
+def _listed(stem: str, place: str) -> ClipEntry:
     match = _NAME.fullmatch(stem)
     assert match is not None
-    return Listed(
+    return ClipEntry(
         id=stem,
         video=place,
         label=match["activity"],
@@ -120,7 +120,9 @@ def _listed(stem: str, place: str) -> Listed:
     )
 
 
-def _notes(clips: list[Listed], left_out: list[Outcome], classes: tuple[str, ...]) -> Iterator[str]:
+def _notes(
+    clips: list[ClipEntry], left_out: list[ClipOutcome], classes: tuple[str, ...]
+) -> Iterator[str]:
     whole = classes is CLASSES
     of = f" of {KNOWN_CLIPS}" if whole else ""
     yield f"Toyota Smarthome: {len(clips)}{of} clips of {len(classes)} classes"

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.datasets.segments import Row, add_once, cut, files_below
 from stroi.pipeline.index.csv import iterate_csv
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 
 CLASSES = frozenset(
     (
@@ -55,7 +55,7 @@ class _Found:
     tables: dict[str, str] = field(default_factory=dict)
 
 
-def list_untrimmed(root: Path) -> Listing:
+def list_untrimmed(root: Path) -> DatasetListing:
     """Events of Toyota Smarthome Untrimmed, anywhere below `root`.
 
     A clip's subject is the person (``P02``), its camera ``C06`` and its group the recording
@@ -71,8 +71,8 @@ def list_untrimmed(root: Path) -> Listing:
         RefusedInput: ``DATASET_EMPTY``, ``ID_DUPLICATE``, ``LINKED_FOLDER``.
     """
     found = _find(root)
-    clips: list[Listed] = []
-    left_out: list[Outcome] = []
+    clips: list[ClipEntry] = []
+    left_out: list[ClipOutcome] = []
     for name in sorted(found.videos.keys() | found.tables.keys()):
         some, bad = _clips(root, found, name)
         clips += some
@@ -85,7 +85,7 @@ def list_untrimmed(root: Path) -> Listing:
             remedy="put Videos_mp4/P02T01C06.mp4, Annotation/P02/P02T01C06.csv and so on below it",
         )
     notes = tuple(_notes(clips, left_out))
-    return Listing(tuple(sorted(clips, key=lambda clip: clip.id)), tuple(left_out), notes)
+    return DatasetListing(tuple(sorted(clips, key=lambda clip: clip.id)), tuple(left_out), notes)
 
 
 def _find(root: Path) -> _Found:
@@ -97,14 +97,14 @@ def _find(root: Path) -> _Found:
     return found
 
 
-def _clips(root: Path, found: _Found, name: str) -> tuple[list[Listed], list[Outcome]]:
+def _clips(root: Path, found: _Found, name: str) -> tuple[list[ClipEntry], list[ClipOutcome]]:
     if name not in found.tables:
-        return [], [Outcome(name, "LABELS_MISSING", f"{name} has no annotation table")]
+        return [], [ClipOutcome(name, "LABELS_MISSING", f"{name} has no annotation table")]
     if name not in found.videos:
-        return [], [Outcome(name, "VIDEO_MISSING", f"{name} has no video")]
+        return [], [ClipOutcome(name, "VIDEO_MISSING", f"{name} has no video")]
     match = _VIDEO.fullmatch(name)
     assert match is not None
-    video = Listed(
+    video = ClipEntry(
         id=name,
         video=found.videos[name],
         label="",
@@ -115,7 +115,7 @@ def _clips(root: Path, found: _Found, name: str) -> tuple[list[Listed], list[Out
     try:
         rows = list(_rows(root / found.tables[name]))
     except RefusedInput as refused:
-        return [], [Outcome(name, "SEGMENT_TABLE", f"{name}'s table: {refused.code}")]
+        return [], [ClipOutcome(name, "SEGMENT_TABLE", f"{name}'s table: {refused.code}")]
     return cut(video, rows)
 
 
@@ -126,7 +126,7 @@ def _rows(path: Path) -> Iterator[Row]:
         yield Row(line, label if label in CLASSES else "", start, stop, event)
 
 
-def _notes(clips: list[Listed], left_out: list[Outcome]) -> Iterator[str]:
+def _notes(clips: list[ClipEntry], left_out: list[ClipOutcome]) -> Iterator[str]:
     videos = {clip.id.partition("_")[0] for clip in clips}
     yield (
         f"Toyota Smarthome Untrimmed: {len(clips)} events in {len(videos)} of {KNOWN_VIDEOS} videos"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.index.csv import check_inside, check_row_id, check_text, iterate_csv
 
 TABLE = "table.csv"
@@ -14,7 +14,7 @@ REQUIRED = ("sample_id", "video", "label", "subject", "camera")
 OPTIONAL = ("group", "split", "start", "stop", "skeleton")
 
 
-def list_table(root: Path) -> Listing:
+def list_table(root: Path) -> DatasetListing:
     """Clips listed in ``table.csv`` of `root`.
 
     The columns are ``sample_id, video, label, subject, camera`` and, if wanted, ``group, split,
@@ -27,19 +27,19 @@ def list_table(root: Path) -> Listing:
     return read_table(root / TABLE)
 
 
-def read_table(path: Path) -> Listing:
+def read_table(path: Path) -> DatasetListing:
     """Clips listed in a table anywhere; see `list_table`."""
     ids: dict[str, int] = {}
-    listed: list[Listed] = []
+    listed: list[ClipEntry] = []
     for line, row in iterate_csv(path, required=REQUIRED):
         check_row_id(path, line, row["sample_id"], ids)
         listed.append(_listed(path, line, row))
     if not listed:
         raise RefusedInput("CSV_EMPTY", f"{path} lists no clip", remedy="add one row per clip")
-    return Listing.of(listed)
+    return DatasetListing.of(listed)
 
 
-def _listed(path: Path, line: int, row: Mapping[str, str]) -> Listed:
+def _listed(path: Path, line: int, row: Mapping[str, str]) -> ClipEntry:
     stripped = {name: value.strip() for name, value in row.items()}
     texts = {
         column: check_text(path, line, column, stripped.get(column, ""), empty=column != "label")
@@ -49,7 +49,7 @@ def _listed(path: Path, line: int, row: Mapping[str, str]) -> Listed:
     if stop and stop <= start:
         raise _value(path, line, f"no frame from {start} to {stop}")
     skeleton = row.get("skeleton", "")
-    return Listed(
+    return ClipEntry(
         id=row["sample_id"],
         video=check_inside(path, line, "video", row["video"]),
         start=start,

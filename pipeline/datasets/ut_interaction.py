@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.datasets.segments import add_once, files_below
 
 _NAME = re.compile(r"(?P<index>[0-9]{1,3})_(?P<sequence>[0-9]{1,2})_(?P<action>[0-5])", re.ASCII)
@@ -15,7 +15,7 @@ _FIRST_SET = 10
 """Sequences of set 1. Those of set 2 are numbered on, but its files begin at index 0 again."""
 
 
-def list_ut_interaction(root: Path) -> Listing:
+def list_ut_interaction(root: Path) -> DatasetListing:
     """Clips ``<index>_<sequence>_<action>.avi`` anywhere below `root`; others are not looked at.
 
     The subject is the sequence, the unit that the data set's protocol leaves out; the camera is
@@ -37,11 +37,11 @@ def list_ut_interaction(root: Path) -> Listing:
             remedy="give the folder that holds 0_1_4.avi or 0_11_4.avi and the others, or that of"
             " both sets",
         )
-    return Listing.of(_listed(stem, place) for stem, place in places.items())
+    return DatasetListing.of(_listed(stem, place) for stem, place in places.items())
 
 
-def _listed(stem: str, place: str) -> Listed:
+def _listed(stem: str, place: str) -> ClipEntry:
     index, sequence, action = (int(part) for part in stem.split("_"))
     label = _ACTIONS[action]
     camera = "1" if sequence <= _FIRST_SET else "2"
-    return Listed(f"ut_{index:03d}_{sequence:02d}_{label}", place, label, str(sequence), camera)
+    return ClipEntry(f"ut_{index:03d}_{sequence:02d}_{label}", place, label, str(sequence), camera)

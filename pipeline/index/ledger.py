@@ -17,7 +17,7 @@ MAX_DETAIL = 2000
 
 
 @dataclass(frozen=True, order=True)
-class Outcome:
+class ClipOutcome:
     """What became of one clip.
 
     Attributes:
@@ -41,7 +41,7 @@ class Outcome:
 class Ledger:
     """Outcomes of one stage, sorted by id."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ClipOutcome, ...]
 
     @property
     def done(self) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ class Ledger:
         return tuple(outcome.id for outcome in self.outcomes if outcome.done)
 
     @property
-    def quarantined(self) -> tuple[Outcome, ...]:
+    def quarantined(self) -> tuple[ClipOutcome, ...]:
         """Outcomes of the others."""
         return tuple(outcome for outcome in self.outcomes if not outcome.done)
 
@@ -59,7 +59,7 @@ class Ledger:
         return f"{len(self.outcomes)} clips = {len(self.done)} done + {lost} quarantined"
 
 
-def write_ledger(folder: Path, outcomes: Iterable[Outcome]) -> Ledger:
+def write_ledger(folder: Path, outcomes: Iterable[ClipOutcome]) -> Ledger:
     """Write ``ledger.csv``: id, status, code, detail, which is made fit to be shown."""
     ledger = Ledger(
         tuple(sorted(replace(each, detail=_printable(each.detail)) for each in outcomes))
@@ -90,7 +90,7 @@ def read_ledger(folder: Path) -> Ledger:
             raise RefusedInput(
                 "LEDGER", f"{path}:{line}: status contradicts code", remedy="rerun the stage"
             )
-        outcomes.append(Outcome(row["id"], sys.intern(row["code"]), row["detail"]))
+        outcomes.append(ClipOutcome(row["id"], sys.intern(row["code"]), row["detail"]))
     return Ledger(tuple(sorted(outcomes)))
 
 

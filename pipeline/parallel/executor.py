@@ -45,7 +45,7 @@ class WorkerKilled(StroiError):
     """A worker process ended without a word; what others finished before is not lost."""
 
 
-def fan_out(
+def parallel_map_unordered(
     function: Callable[[Task, Tick], Result],
     tasks: Sequence[Task],
     *,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stroi.trainer.config import Positive, Settings, Share
 
-__all__ = ["Group", "Positive", "Share"]
+__all__ = ["ParamsModel", "Positive", "Share"]
 
 
-class Group(Settings):
+class ParamsModel(Settings):
     """A group of params of the pipeline."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.params.profile import Plan, Profile, Run
+from stroi.pipeline.params.profile import Profile, ProjectParams, Run
 from stroi.pipeline.params.yaml import Document, append, edit_yaml, printable, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -143,13 +143,13 @@ def load_profile(root: Path, dataset: str) -> Profile:
     return _require(Profile, path)
 
 
-def load_plan(root: Path) -> Plan:
+def load_project(root: Path) -> ProjectParams:
     """What `dvc repro` builds in the project at `root`.
 
     Raises:
         ParamsError: Listing every mistake in params.yaml.
     """
-    return _require(Plan, root / "params.yaml")
+    return _require(ProjectParams, root / "params.yaml")
 
 
 def load_run(root: Path, name: str) -> RunParams:
@@ -160,7 +160,7 @@ def load_run(root: Path, name: str) -> RunParams:
             such run or split, or its skeletons are looked for in some frames only.
     """
     check_name(name)
-    path, plan = root / "params.yaml", load_plan(root)
+    path, plan = root / "params.yaml", load_project(root)
     if name not in plan.runs:
         known = ", ".join(sorted(plan.runs)) or "none"
         raise ParamsError(
@@ -184,7 +184,9 @@ def _is_too_sparse(run: Run, profile: Profile) -> bool:
     return run.input == "skeletons" and profile.skeletons.frames == "sampled"
 
 
-def add_to_params(root: Path, dataset: str, runs: Mapping[str, Run], *, sensor: bool) -> Plan:
+def add_to_params(
+    root: Path, dataset: str, runs: Mapping[str, Run], *, sensor: bool
+) -> ProjectParams:
     """Add a data set and its runs to the params.yaml of a project; what is there already stays.
 
     Args:
@@ -197,9 +199,9 @@ def add_to_params(root: Path, dataset: str, runs: Mapping[str, Run], *, sensor: 
         The plan with them.
 
     Raises:
-        ParamsError: As `load_plan`.
+        ParamsError: As `load_project`.
     """
-    plan = load_plan(root)
+    plan = load_project(root)
     lists = {"datasets": plan.datasets} | ({"sensors": plan.sensors} if sensor else {})
     keys = [key for key, there in lists.items() if dataset not in there]
     new = {name: run for name, run in runs.items() if name not in plan.runs}
@@ -209,16 +211,16 @@ def add_to_params(root: Path, dataset: str, runs: Mapping[str, Run], *, sensor: 
                 append(content, key, dataset)
             for name, run in new.items():
                 append(content, "runs", run.model_dump(), name)
-    return load_plan(root)
+    return load_project(root)
 
 
-def check_project(root: Path) -> Plan:
+def check_project(root: Path) -> ProjectParams:
     """Validate params.yaml and every profile it names.
 
     Raises:
         ParamsError: Listing every mistake of all files together.
     """
-    plan = load_plan(root)
+    plan = load_project(root)
     problems: list[str] = []
     profiles: dict[str, Profile] = {}
     used = dict.fromkeys((*plan.datasets, *(run.dataset for run in plan.runs.values())))

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from stroi.pipeline.params.base import Group, Positive, Share
+from stroi.pipeline.params.base import ParamsModel, Positive, Share
 from stroi.pipeline.params.name_pattern import compile_pattern
 from stroi.pipeline.params.split_rules import Column, Fold, Split, Validation
 from stroi.pipeline.params.training import (
@@ -25,15 +25,15 @@ __all__ = [
     "EnsembleParams",
     "Fold",
     "GcnParams",
-    "Group",
     "IndexParams",
     "JointParams",
     "MosaicParams",
     "OnnxParams",
     "OpenPoseJsonParams",
     "OpenPoseParams",
-    "Plan",
+    "ParamsModel",
     "Profile",
+    "ProjectParams",
     "ResnetParams",
     "Run",
     "SampleParams",
@@ -58,7 +58,7 @@ MosaicSize = Annotated[
 ]
 
 
-class SampleParams(Group):
+class SampleParams(ParamsModel):
     """The rendered demo data set (stage ``sample``)."""
 
     seed: int = 0
@@ -73,7 +73,7 @@ class SampleParams(Group):
     """Fewest and most frames of a clip."""
 
 
-class IndexParams(Group):
+class IndexParams(ParamsModel):
     """Where the clips of a data set are listed (stage ``index``)."""
 
     adapter: Literal[
@@ -105,7 +105,7 @@ class IndexParams(Group):
         return self
 
 
-class OpenPoseParams(Group):
+class OpenPoseParams(ParamsModel):
     """The user's own OpenPose (source ``openpose``); flags are named and preset as it does."""
 
     root: str | None = None
@@ -130,14 +130,14 @@ class OpenPoseParams(Group):
     """The first of them."""
 
 
-class OpenPoseJsonParams(Group):
+class OpenPoseJsonParams(ParamsModel):
     """OpenPose's JSON files (source ``openpose-json``)."""
 
     model: Literal["BODY_25", "BODY_25B", "COCO"] = "BODY_25"
     """The network that wrote them; the files do not tell it."""
 
 
-class OnnxParams(Group):
+class OnnxParams(ParamsModel):
     """The user's own network (source ``onnx``)."""
 
     model: str | None = None
@@ -146,7 +146,7 @@ class OnnxParams(Group):
     """The joints that it was trained on."""
 
 
-class SkeletonParams(Group):
+class SkeletonParams(ParamsModel):
     """Pose estimation and tracking (stage ``skeletons``)."""
 
     source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx", "kinect"] = "movenet"
@@ -181,7 +181,7 @@ class SkeletonParams(Group):
         return self
 
 
-class JointParams(Group):
+class JointParams(ParamsModel):
     """The joints that a sensor saw, for the graph network (stage ``joints``)."""
 
     format: Literal["ntu", "nucla", "pku"] = "ntu"
@@ -194,7 +194,7 @@ class JointParams(Group):
     """Largest share of clips that may be quarantined before the stage fails."""
 
 
-class MosaicParams(Group):
+class MosaicParams(ParamsModel):
     """Cutting the K x L mosaics, eq. 1 (stage ``mosaics``)."""
 
     columns: Annotated[int, Field(ge=1, le=64)] = 5
@@ -228,7 +228,7 @@ class MosaicParams(Group):
         return self
 
 
-class Profile(Group):
+class Profile(ParamsModel):
     """All params of one data set."""
 
     seeds: tuple[int, ...] = (0,)
@@ -251,7 +251,7 @@ class Profile(Group):
         return self
 
 
-class Run(Group):
+class Run(ParamsModel):
     """One row of ``runs`` in params.yaml: a data set under one of its splits."""
 
     dataset: str
@@ -260,7 +260,7 @@ class Run(Group):
     """What the graph network sees: estimated skeletons, or a sensor's joints."""
 
 
-class Plan(Group):
+class ProjectParams(ParamsModel):
     """What ``dvc repro`` builds: the content of params.yaml."""
 
     rendered: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from stroi.pipeline.params.base import Group, Positive
+from stroi.pipeline.params.base import ParamsModel, Positive
 
 Column = Literal["subject", "camera", "group", "split", "id"]
 """What a split goes by: a column of the index."""
@@ -20,7 +20,7 @@ def _check_fold(fold: Fold | None) -> None:
         raise ValueError(f"there is no fold {fold[0]} of {fold[1]}: they count from 1")
 
 
-class Validation(Group):
+class Validation(ParamsModel):
     """Which of a split's training clips are held out, to choose things by."""
 
     by: Column
@@ -36,7 +36,7 @@ class Validation(Group):
         return self
 
 
-class Split(Group):
+class Split(ParamsModel):
     """Which clips train and which test, by the values of one index column."""
 
     by: Column

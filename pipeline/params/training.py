@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from stroi.pipeline.params.base import Group
+from stroi.pipeline.params.base import ParamsModel
 from stroi.trainer.config import (
     Augment,
     BatchNorm,
@@ -92,7 +92,7 @@ Alpha = Annotated[
 ]
 
 
-class EnsembleParams(Group):
+class EnsembleParams(ParamsModel):
     """Summing the two branches' scores (stage ``ensemble``)."""
 
     scores: Literal["logits", "softmax"] = "logits"

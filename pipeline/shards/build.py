@@ -21,18 +21,18 @@ from stroi.cache.files.locks import lock
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
 from stroi.pipeline.index.ledger import FILE as LEDGER
 from stroi.pipeline.index.ledger import Ledger, write_ledger
-from stroi.pipeline.parallel.executor import WorkerKilled, Workers, fan_out
+from stroi.pipeline.parallel.executor import WorkerKilled, Workers, parallel_map_unordered
 from stroi.pipeline.parallel.progress import announce
 from stroi.pipeline.shards.crashes import CRASHED, find_crashed
-from stroi.pipeline.shards.sharding import group_ids
-from stroi.pipeline.shards.store import Bench, Shard, ready_shard, shard_path
-from stroi.pipeline.shards.task import Job, Recipe
+from stroi.pipeline.shards.sharding import assign_shards
+from stroi.pipeline.shards.store import BuildContext, Shard, find_or_make_shard, shard_path
+from stroi.pipeline.shards.task import ClipTask, TaskSpec
 
-__all__ = ["STORE_LOCK", "Job", "Recipe", "build_shards"]
+__all__ = ["STORE_LOCK", "ClipTask", "TaskSpec", "build_shards"]
 
 Source = TypeVar("Source")
 Made = TypeVar("Made")
-Group = Sequence[Job[Source]]
+Group = Sequence[ClipTask[Source]]
 
 STORE_LOCK = "store.lock"
 """In the store's locks: shared by all who build, held alone by who removes."""
@@ -42,8 +42,8 @@ FRUITLESS = 2
 
 def build_shards(
     out: Path,
-    recipe: Recipe[Source, Made],
-    jobs: Sequence[Job[Source]],
+    spec: TaskSpec[Source, Made],
+    jobs: Sequence[ClipTask[Source]],
     *,
     clips_per_shard: int,
     store: Path,
@@ -55,7 +55,7 @@ def build_shards(
         out: Folder of the cache. What else lies in it under our file names is removed.
         recipe: What to make.
         jobs: One per clip, in any order.
-        clips_per_shard: Mean size of a group, at most, see `group_ids`.
+        clips_per_shard: Mean size of a group, at most, see `assign_shards`.
         store: Folder of finished work.
         workers: Who makes it.
 
@@ -69,19 +69,19 @@ def build_shards(
     by_id = {job.id: job for job in jobs}
     groups = [
         [by_id[sample_id] for sample_id in group]
-        for group in group_ids({job.id: job.bytes for job in jobs}, clips_per_shard)
+        for group in assign_shards({job.id: job.bytes for job in jobs}, clips_per_shard)
     ]
     check_writable(out)
     with lock(store / "locks" / STORE_LOCK, shared=True):
-        for shelf in (recipe.kind, CRASHED):
+        for shelf in (spec.kind, CRASHED):
             check_writable(store / shelf)
             sweep_temporaries(store / shelf)
-        shards = _make_all(recipe, groups, store, workers)
-        return _publish(out, recipe, shards, store, {job.id: job.inputs for job in jobs})
+        shards = _make_all(spec, groups, store, workers)
+        return _publish(out, spec, shards, store, {job.id: job.inputs for job in jobs})
 
 
 def _make_all(
-    recipe: Recipe[Source, Made],
+    spec: TaskSpec[Source, Made],
     groups: Sequence[Group[Source]],
     store: Path,
     workers: Workers,
@@ -89,41 +89,44 @@ def _make_all(
     """Shards of all groups, in their order. Clips that crash a worker are left out."""
     shards: dict[str, Shard] = {}
     jobs = [job for group in groups for job in group]
-    bench = Bench(store, find_crashed(store, recipe, jobs))
+    context = BuildContext(store, find_crashed(store, spec, jobs))
     fruitless = 0
     while True:
-        by_key = {bench.key(recipe, group): group for group in groups}
+        by_key = {context.key(spec, group): group for group in groups}
         missing = [by_key[key] for key in by_key if key not in shards]
         try:
-            for shard in _make_missing(recipe, missing, bench, workers):
+            for shard in _make_missing(spec, missing, context, workers):
                 shards[shard.key] = shard
             return [shards[key] for key in by_key]
         except WorkerKilled:
-            crashed = find_crashed(store, recipe, jobs)
-            fruitless = 0 if len(crashed) > len(bench.crashed) else fruitless + 1
+            crashed = find_crashed(store, spec, jobs)
+            fruitless = 0 if len(crashed) > len(context.crashed) else fruitless + 1
             if fruitless > FRUITLESS:
                 raise
-            bench = replace(bench, crashed=crashed)
-            announce(recipe.kind, "a worker process was killed; going on")
+            context = replace(context, crashed=crashed)
+            announce(spec.kind, "a worker process was killed; going on")
 
 
 def _make_missing(
-    recipe: Recipe[Source, Made], groups: Sequence[Group[Source]], bench: Bench, workers: Workers
+    spec: TaskSpec[Source, Made],
+    groups: Sequence[Group[Source]],
+    context: BuildContext,
+    workers: Workers,
 ) -> Iterator[Shard]:
-    return fan_out(
-        partial(ready_shard, recipe, bench),
+    return parallel_map_unordered(
+        partial(find_or_make_shard, spec, context),
         # The largest first, or one at the end would keep all but one worker waiting.
         sorted(groups, key=len, reverse=True),
         workers=workers,
         total=sum(map(len, groups)),
-        label=recipe.kind,
-        scratch=bench.store,
+        label=spec.kind,
+        scratch=context.store,
     )
 
 
 def _publish(
     out: Path,
-    recipe: Recipe[Source, Made],
+    spec: TaskSpec[Source, Made],
     shards: Sequence[Shard],
     store: Path,
     inputs: Mapping[str, Mapping[str, str]],
@@ -135,26 +138,26 @@ def _publish(
     files = []
     for number, shard in enumerate(shards):
         if shard.sha256:
-            name = f"{recipe.kind}-{number:05d}.h5"
-            link_or_copy(shard_path(store, recipe.kind, shard.key), out / name)
+            name = f"{spec.kind}-{number:05d}.h5"
+            link_or_copy(shard_path(store, spec.kind, shard.key), out / name)
             files.append(_entry(name, shard, inputs))
     wanted = {entry.name for entry in files}
     with writing(out):
-        for stale in out.glob(f"{recipe.kind}-*.h5"):
+        for stale in out.glob(f"{spec.kind}-*.h5"):
             if stale.name not in wanted:
                 stale.unlink()
     ledger = write_ledger(out, [outcome for shard in shards for outcome in shard.outcomes])
     files.append(file_entry(LEDGER, (out / LEDGER).read_bytes()))
     with writing(out):
-        write_manifest(out, _manifest(recipe, files, ledger))
+        write_manifest(out, _manifest(spec, files, ledger))
     return ledger
 
 
-def _manifest(recipe: Recipe[Source, Made], files: Sequence[FileEntry], ledger: Ledger) -> Manifest:
+def _manifest(spec: TaskSpec[Source, Made], files: Sequence[FileEntry], ledger: Ledger) -> Manifest:
     return Manifest(
-        kind=recipe.kind,
-        params={**recipe.stated, **recipe.params},
-        producer={**recipe.origin, **recipe.producer, "algorithm": recipe.algorithm},
+        kind=spec.kind,
+        params={**spec.stated, **spec.params},
+        producer={**spec.origin, **spec.producer, "algorithm": spec.algorithm},
         files=tuple(sorted(files, key=lambda entry: entry.name)),
         extra={
             "clips": len(ledger.outcomes),

@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.processes import is_gone, is_of_this_host, this_process
 from stroi.cache.files.temporaries import can_be_locked
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.parallel.progress import announce
-from stroi.pipeline.shards.task import Job, Recipe
+from stroi.pipeline.shards.task import ClipTask, TaskSpec
 
 Source = TypeVar("Source")
 Made = TypeVar("Made")
@@ -71,8 +71,8 @@ def is_stale(mark: Path) -> bool:
 
 
 def find_crashed(
-    store: Path, recipe: Recipe[Source, Made], jobs: Sequence[Job[Source]]
-) -> dict[str, Outcome]:
+    store: Path, spec: TaskSpec[Source, Made], jobs: Sequence[ClipTask[Source]]
+) -> dict[str, ClipOutcome]:
     """Clips that must not be made again, by id, with what the ledger says about each.
 
     Clips that dead processes had in their hands are tried first. All workers of a run die with the
@@ -87,10 +87,10 @@ def find_crashed(
     known = {path.stem for path in (store / CRASHED).glob("*.txt")}
     if not marks and not known:
         return {}
-    by_key = {recipe.key([job]): job for job in jobs}
+    by_key = {spec.key([job]): job for job in jobs}
     marks = {path: key for path, key in marks.items() if key in by_key}
     for key in sorted(set(marks.values()) - known):
-        if _try(store, recipe, key, by_key[key]):
+        if _try(store, spec, key, by_key[key]):
             known.add(key)
             break
     for path in marks:
@@ -112,22 +112,22 @@ def _stale_marks(store: Path) -> dict[Path, str]:
     return marks
 
 
-def _try(store: Path, recipe: Recipe[Source, Made], key: str, job: Job[Source]) -> bool:
+def _try(store: Path, spec: TaskSpec[Source, Made], key: str, job: ClipTask[Source]) -> bool:
     """Make a clip in a process of its own; whether it ended every one of them."""
-    announce(recipe.kind, f"a process ended while it had {job.id}; trying that clip alone")
+    announce(spec.kind, f"a process ended while it had {job.id}; trying that clip alone")
     for _ in range(ATTEMPTS):
-        end = _end_of(recipe.make, job.source)
+        end = _end_of(spec.make, job.source)
         if not end:
             return False
-    announce(recipe.kind, f"{job.id} crashed the process ({end}); going on without it")
+    announce(spec.kind, f"{job.id} crashed the process ({end}); going on without it")
     write_atomic(store / CRASHED / f"{key}.txt", end.encode())
     return True
 
 
-def _outcome(store: Path, key: str, sample_id: str) -> Outcome:
+def _outcome(store: Path, key: str, sample_id: str) -> ClipOutcome:
     end = (store / CRASHED / f"{key}.txt").read_text()
     problem = f"its decoder or estimator crashed the process ({end})"
-    return Outcome(sample_id, "CRASHED", f"{problem}; encode the video again or leave it out")
+    return ClipOutcome(sample_id, "CRASHED", f"{problem}; encode the video again or leave it out")
 
 
 def _end_of(make: Callable[[Source], Made], source: Source) -> str:

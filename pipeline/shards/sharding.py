@@ -16,7 +16,7 @@ SHARD_BYTES = 128 << 20
 """Mean size of a shard, at most."""
 
 
-def group_ids(sizes: Mapping[str, int], clips: int) -> list[tuple[str, ...]]:
+def assign_shards(sizes: Mapping[str, int], clips: int) -> list[tuple[str, ...]]:
     """Cut ids into groups of about `clips`, or of less where that would be too many bytes.
 
     An added, removed or renamed id changes its own group and the following ones up to the next id

@@ -13,10 +13,10 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.files.fault_points import fault_point
 from stroi.cache.storage.assemble import Encoded
-from stroi.pipeline.index.ledger import Outcome
+from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.parallel.executor import Tick
 from stroi.pipeline.shards.crashes import marked
-from stroi.pipeline.shards.task import Job, Recipe
+from stroi.pipeline.shards.task import ClipTask, TaskSpec
 
 Source = TypeVar("Source")
 Made = TypeVar("Made")
@@ -31,11 +31,11 @@ class Shard:
     bytes: int
     ids: tuple[str, ...]
     sample_sha256: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ClipOutcome, ...]
 
 
 @dataclass(frozen=True)
-class Bench:
+class BuildContext:
     """What all shards of a run are made with.
 
     Attributes:
@@ -44,11 +44,11 @@ class Bench:
     """
 
     store: Path
-    crashed: Mapping[str, Outcome]
+    crashed: Mapping[str, ClipOutcome]
 
-    def key(self, recipe: Recipe[Source, Made], group: Sequence[Job[Source]]) -> str:
+    def key(self, spec: TaskSpec[Source, Made], group: Sequence[ClipTask[Source]]) -> str:
         """Content key of the shard of a group."""
-        return recipe.key(group, sorted(job.id for job in group if job.id in self.crashed))
+        return spec.key(group, sorted(job.id for job in group if job.id in self.crashed))
 
 
 def shard_path(store: Path, kind: str, key: str) -> Path:
@@ -56,13 +56,16 @@ def shard_path(store: Path, kind: str, key: str) -> Path:
     return store / kind / f"{key}.h5"
 
 
-def note_path(store: Path, kind: str, key: str) -> Path:
+def sidecar_path(store: Path, kind: str, key: str) -> Path:
     """What is known of the shard of that key; written after it."""
     return store / kind / f"{key}.json"
 
 
-def ready_shard(
-    recipe: Recipe[Source, Made], bench: Bench, group: Sequence[Job[Source]], tick: Tick
+def find_or_make_shard(
+    spec: TaskSpec[Source, Made],
+    context: BuildContext,
+    group: Sequence[ClipTask[Source]],
+    tick: Tick,
 ) -> Shard:
     """The shard of a group of clips: from the store, or made now.
 
@@ -75,19 +78,19 @@ def ready_shard(
     Raises:
         StroiError: If the disk fails.
     """
-    key = bench.key(recipe, group)
-    found = find_shard(bench.store, recipe.kind, key)
+    key = context.key(spec, group)
+    found = find_shard(context.store, spec.kind, key)
     if found is not None:
         for _ in group:
             tick()
         return found
-    return _make_shard(recipe, bench, key, group, tick)
+    return _make_shard(spec, context, key, group, tick)
 
 
 def find_shard(store: Path, kind: str, key: str) -> Shard | None:
     """The finished shard of that key, if it is there and its bytes are what was written."""
     try:
-        note = json.loads(note_path(store, kind, key).read_bytes())
+        note = json.loads(sidecar_path(store, kind, key).read_bytes())
         if note["seal"] != digest(note["shard"]):
             return None
         shard = _read_note(note["shard"])
@@ -105,49 +108,52 @@ def _read_note(note: Mapping[str, Any]) -> Shard:
         bytes=note["bytes"],
         ids=tuple(note["ids"]),
         sample_sha256=tuple(note["sample_sha256"]),
-        outcomes=tuple(Outcome(**outcome) for outcome in note["outcomes"]),
+        outcomes=tuple(ClipOutcome(**outcome) for outcome in note["outcomes"]),
     )
 
 
 def _make_shard(
-    recipe: Recipe[Source, Made],
-    bench: Bench,
+    spec: TaskSpec[Source, Made],
+    context: BuildContext,
     key: str,
-    group: Sequence[Job[Source]],
+    group: Sequence[ClipTask[Source]],
     tick: Tick,
 ) -> Shard:
     made: dict[str, Made] = {}
     outcomes = []
     for job in group:
-        outcomes.append(bench.crashed.get(job.id) or _make_clip(recipe, bench, job, made))
+        outcomes.append(context.crashed.get(job.id) or _make_clip(spec, context, job, made))
         tick()
     ids = tuple(made)
-    encoded = recipe.encode(ids, list(made.values())) if made else Encoded((), ())
+    encoded = spec.encode(ids, list(made.values())) if made else Encoded((), ())
     sha256 = encoded.sha256 if made else ""
     if made:
-        write_atomic(shard_path(bench.store, recipe.kind, key), encoded.pieces)
+        write_atomic(shard_path(context.store, spec.kind, key), encoded.pieces)
     shard = Shard(key, sha256, encoded.size, ids, encoded.sample_sha256, tuple(sorted(outcomes)))
     # Plain JSON values, as they are read back: the seal is over those.
     note = json.loads(json.dumps(asdict(shard)))
     sealed = json.dumps({"seal": digest(note), "shard": note}, sort_keys=True)
-    write_atomic(note_path(bench.store, recipe.kind, key), sealed.encode())
+    write_atomic(sidecar_path(context.store, spec.kind, key), sealed.encode())
     return shard
 
 
 def _make_clip(
-    recipe: Recipe[Source, Made], bench: Bench, job: Job[Source], made: dict[str, Made]
-) -> Outcome:
+    spec: TaskSpec[Source, Made],
+    context: BuildContext,
+    job: ClipTask[Source],
+    made: dict[str, Made],
+) -> ClipOutcome:
     """Make one clip into `made`; what became of it."""
     try:
-        with marked(bench.store, recipe.key([job])):
-            made[job.id] = recipe.make(job.source)
+        with marked(context.store, spec.key([job])):
+            made[job.id] = spec.make(job.source)
         fault_point("after_decode")
     except ClipRejected as rejected:
-        return Outcome(job.id, rejected.code, rejected.told)
+        return ClipOutcome(job.id, rejected.code, rejected.told)
     except OSError as error:
         raise StroiError(
             "CLIP_READ",
             f"clip {job.id} cannot be made: {error.strerror or error}",
             remedy="check the disk and run again; finished files are kept",
         ) from error
-    return Outcome(job.id, detail=recipe.detail(made[job.id]))
+    return ClipOutcome(job.id, detail=spec.detail(made[job.id]))

@@ -15,13 +15,13 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class Job(Generic[Source]):
+class ClipTask(Generic[Source]):
     """One clip to be made.
 
     Attributes:
         id: Sample id.
         inputs: SHA-256 of everything the result depends on besides params, by what it is of.
-        source: What `Recipe.make` needs to find the inputs; picklable.
+        source: What `TaskSpec.make` needs to find the inputs; picklable.
         bytes: Size that it will take in a shard; 0 if nobody knows.
     """
 
@@ -32,7 +32,7 @@ class Job(Generic[Source]):
 
 
 @dataclass(frozen=True)
-class Recipe(Generic[Source, Made]):
+class TaskSpec(Generic[Source, Made]):
     """How the clips of one stage are made.
 
     Attributes:
@@ -57,7 +57,7 @@ class Recipe(Generic[Source, Made]):
     stated: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
-    def key(self, jobs: Sequence[Job[Source]], left_out: Sequence[str] = ()) -> str:
+    def key(self, jobs: Sequence[ClipTask[Source]], left_out: Sequence[str] = ()) -> str:
         """Content key of the shard that `jobs` become.
 
         Args:

@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.stages.evaluation.table import Truth
+from stroi.stages.evaluation.table import GroundTruth
 from stroi.trainer.metrics.significance import Interval, McNemar, bootstrap_interval, mcnemar
 
 PAIRS = (
@@ -86,7 +86,7 @@ def comparisons(
     return tuple(compare(first, second, hits) for first, second in pairs)
 
 
-def class_gains(hits: Mapping[int, NDArray[np.bool_]], truth: Truth) -> tuple[ClassGain, ...]:
+def class_gains(hits: Mapping[int, NDArray[np.bool_]], truth: GroundTruth) -> tuple[ClassGain, ...]:
     """What the weights add, class by class, L of them."""
     plain, weighted = (hits[number].astype(np.float64) for number in GAIN)
     found = []

@@ -14,9 +14,9 @@ from stroi.pipeline.params.profile import EnsembleParams
 from stroi.stages.evaluation.comparisons import ClassGain, Comparison, class_gains, comparisons
 from stroi.stages.evaluation.table import (
     ROWS,
+    GroundTruth,
     Result,
     Row,
-    Truth,
     judge,
     right,
     row_scores,
@@ -25,7 +25,7 @@ from stroi.trainer.metrics.ensemble import AlphaChoice
 
 
 @dataclass(frozen=True)
-class Answers:
+class RunPredictions:
     """Scores of all rows for the same clips.
 
     Attributes:
@@ -38,7 +38,7 @@ class Answers:
         rows: The seven rows, named by the networks that ran.
     """
 
-    truth: Truth
+    truth: GroundTruth
     seeds: tuple[int, ...]
     scores: Mapping[int, tuple[NDArray[np.float64], ...]]
     choices: Mapping[int, tuple[AlphaChoice, ...]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Pair:
     note: str
 
 
-def named_pairs(truth: Truth, params: EnsembleParams) -> dict[str, Pair]:
+def named_pairs(truth: GroundTruth, params: EnsembleParams) -> dict[str, Pair]:
     """The pairs of the profile by name, with what there is to measure them on."""
     found = {}
     for name, classes in params.pairs.items():
@@ -80,7 +80,7 @@ def named_pairs(truth: Truth, params: EnsembleParams) -> dict[str, Pair]:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TableResults:
     """What a table shows.
 
     Attributes:
@@ -99,12 +99,12 @@ class Outcome:
 def answer(
     seeds: Sequence[int],
     by_seed: Sequence[Mapping[str, Scores]],
-    truth: Truth,
+    truth: GroundTruth,
     params: EnsembleParams,
     choices: Mapping[int, tuple[AlphaChoice, ...]],
     held: int = 0,
     rows: tuple[Row, ...] = ROWS,
-) -> Answers:
+) -> RunPredictions:
     """The rows' scores, each ensemble with the weight that was chosen for it or is given.
 
     Raises:
@@ -118,10 +118,10 @@ def answer(
             row_scores(row, streams, truth, params, alpha)
             for streams, alpha in zip(by_seed, weights, strict=True)
         )
-    return Answers(truth, tuple(seeds), scores, choices, held, rows)
+    return RunPredictions(truth, tuple(seeds), scores, choices, held, rows)
 
 
-def outcome(answers: Answers, params: EnsembleParams) -> Outcome:
+def outcome(answers: RunPredictions, params: EnsembleParams) -> TableResults:
     """Accuracies, intervals and tests of all rows."""
     truth, hits, results = answers.truth, {}, []
     for row in answers.rows:
@@ -129,10 +129,10 @@ def outcome(answers: Answers, params: EnsembleParams) -> Outcome:
         hits[row.number] = right(scores, truth)
         results.append(judge(row, scores, truth, params, _alphas(answers, params, row)))
     pairs = named_pairs(truth, params)
-    return Outcome(tuple(results), comparisons(hits), class_gains(hits, truth), pairs)
+    return TableResults(tuple(results), comparisons(hits), class_gains(hits, truth), pairs)
 
 
-def _alphas(answers: Answers, params: EnsembleParams, row: Row) -> tuple[float, ...]:
+def _alphas(answers: RunPredictions, params: EnsembleParams, row: Row) -> tuple[float, ...]:
     if len(row.streams) == 1:
         return ()
     if answers.choices:
@@ -140,7 +140,7 @@ def _alphas(answers: Answers, params: EnsembleParams, row: Row) -> tuple[float, 
     return () if params.alpha == "validation" else (params.alpha,) * len(answers.seeds)
 
 
-def pool(parts: Mapping[str, Answers]) -> Answers:
+def pool(parts: Mapping[str, RunPredictions]) -> RunPredictions:
     """The test clips of several runs as one test, such as those of all folds.
 
     Seeds pair by number. What weights were chosen stays with the parts.
@@ -172,7 +172,7 @@ def pool(parts: Mapping[str, Answers]) -> Answers:
         stage: sum(part.truth.left_out[stage] for part in parts.values())
         for stage in first.truth.left_out
     }
-    truth = Truth(tuple(sorted(tested)), labels, first.truth.classes, left_out)
+    truth = GroundTruth(tuple(sorted(tested)), labels, first.truth.classes, left_out)
     scores = {
         number: tuple(
             np.concatenate([part.scores[number][at] for part in parts.values()])[order]
@@ -180,7 +180,7 @@ def pool(parts: Mapping[str, Answers]) -> Answers:
         )
         for number in first.scores
     }
-    return Answers(truth, first.seeds, scores, rows=first.rows)
+    return RunPredictions(truth, first.seeds, scores, rows=first.rows)
 
 
 def _unlike(code: str, problem: str) -> RefusedInput:

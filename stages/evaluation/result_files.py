@@ -12,8 +12,8 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.percent import percent
 from stroi.pipeline.index.table import csv_bytes
 from stroi.pipeline.params.profile import EnsembleParams
-from stroi.stages.evaluation.predictions import Answers, Outcome
-from stroi.stages.evaluation.table import Result, Truth
+from stroi.stages.evaluation.predictions import RunPredictions, TableResults
+from stroi.stages.evaluation.table import GroundTruth, Result
 from stroi.trainer.metrics.ensemble import ALPHAS
 
 _HEADER = ("number", "method", "skeleton", "rgb", "accuracy", "spread", "low", "high",
@@ -21,7 +21,9 @@ _HEADER = ("number", "method", "skeleton", "rgb", "accuracy", "spread", "low", "
 _PAIR_HEADER = ("pair", "first", "second", "first_clips", "second_clips")
 
 
-def write_results(out: Path, answers: Answers, found: Outcome, params: EnsembleParams) -> None:
+def write_results(
+    out: Path, answers: RunPredictions, found: TableResults, params: EnsembleParams
+) -> None:
     """Write all of stage ``ensemble``'s files to `out`: see docs/results.md."""
     truth = answers.truth
     table = {
@@ -57,7 +59,7 @@ def write_results(out: Path, answers: Answers, found: Outcome, params: EnsembleP
     )
 
 
-def _alpha(answers: Answers, params: EnsembleParams) -> dict[str, Any]:
+def _alpha(answers: RunPredictions, params: EnsembleParams) -> dict[str, Any]:
     """How the weight of the RGB branch came about."""
     if not answers.choices:
         return {"rule": "given", "value": params.alpha}
@@ -84,7 +86,7 @@ def _line(result: Result, table: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _comparisons(
-    found: Outcome, seeds: Sequence[int]
+    found: TableResults, seeds: Sequence[int]
 ) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
     own = (f"{what}_seed{seed}" for seed in seeds for what in ("gained", "lost", "p"))
     header = ("first", "second", "gain", "low", "high", "median_p", *own)
@@ -101,14 +103,14 @@ def _ends(interval: tuple[float, float] | None) -> tuple[str, str]:
     return ("", "") if interval is None else (percent(interval[0], 2), percent(interval[1], 2))
 
 
-def _pairs(found: Outcome) -> Iterator[tuple[object, ...]]:
+def _pairs(found: TableResults) -> Iterator[tuple[object, ...]]:
     for name, pair in found.pairs.items():
         values = (result.pairs[name] for result in found.results)
         shown = ("" if value is None else percent(value, 2) for value in values)
         yield (name, *pair.classes, *pair.test_clips, *shown, pair.note)
 
 
-def _classes(truth: Truth, found: Outcome) -> Iterator[tuple[object, ...]]:
+def _classes(truth: GroundTruth, found: TableResults) -> Iterator[tuple[object, ...]]:
     for label, name in enumerate(truth.classes):
         gain = found.gains[label]
         yield (
@@ -120,7 +122,7 @@ def _classes(truth: Truth, found: Outcome) -> Iterator[tuple[object, ...]]:
         )
 
 
-def _predictions(answers: Answers) -> Iterator[tuple[object, ...]]:
+def _predictions(answers: RunPredictions) -> Iterator[tuple[object, ...]]:
     truth, predicted = answers.truth, answers.predicted
     for at, name in enumerate(truth.ids):
         said = (truth.classes[labels[at]] for labels in predicted.values())
@@ -132,7 +134,7 @@ def json_bytes(value: object) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def format_table(answers: Answers, found: Outcome) -> str:
+def format_table(answers: RunPredictions, found: TableResults) -> str:
     """The seven rows as text, and how pairs of classes are told apart on their own."""
     truth, seeds = answers.truth, len(answers.seeds)
     wide = max(20, *(len(row.method) for row in answers.rows))
@@ -155,7 +157,7 @@ def format_table(answers: Answers, found: Outcome) -> str:
     return "\n".join([*lines, *left_out(truth), *_pair_lines(found)])
 
 
-def left_out(truth: Truth) -> Iterator[str]:
+def left_out(truth: GroundTruth) -> Iterator[str]:
     """A line that says which clips the rows lack; none if they lack none."""
     lost = [f"{count} by {stage}" for stage, count in truth.left_out.items() if count]
     own = f"; row 1 on the graph network's own page, which needs no mosaic: {truth.seen} clips"
@@ -166,7 +168,7 @@ def left_out(truth: Truth) -> Iterator[str]:
         )
 
 
-def _pair_lines(found: Outcome) -> Iterator[str]:
+def _pair_lines(found: TableResults) -> Iterator[str]:
     if not found.pairs:
         return
     wide = max(len("Pair (%, chance 50)"), *map(len, found.pairs))

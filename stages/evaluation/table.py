@@ -87,7 +87,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """The clips to be right about.
 
     Attributes:
@@ -116,7 +116,7 @@ class Truth:
 
 def held_out(
     index: Index, part: Sequence[str], lost: Mapping[str, set[str]], what: str = "test"
-) -> Truth:
+) -> GroundTruth:
     """The clips of a part that no stage lost.
 
     Args:
@@ -141,10 +141,14 @@ def held_out(
         )
     ids = tuple(sorted(rest))
     labels = index.labels(ids)
-    return Truth(ids, np.array([labels[name] for name in ids], np.int64), index.classes, left_out)
+    return GroundTruth(
+        ids, np.array([labels[name] for name in ids], np.int64), index.classes, left_out
+    )
 
 
-def joined(row: Row, streams: Mapping[str, Scores], truth: Truth) -> list[NDArray[np.float32]]:
+def joined(
+    row: Row, streams: Mapping[str, Scores], truth: GroundTruth
+) -> list[NDArray[np.float32]]:
     """Logits (N, L) of each of the row's streams for the clips of `truth`.
 
     Raises:
@@ -172,7 +176,7 @@ def joined(row: Row, streams: Mapping[str, Scores], truth: Truth) -> list[NDArra
 def row_scores(
     row: Row,
     streams: Mapping[str, Scores],
-    truth: Truth,
+    truth: GroundTruth,
     params: EnsembleParams,
     alpha: float | None = None,
 ) -> NDArray[np.float64]:
@@ -199,7 +203,7 @@ def row_scores(
 
 
 def chosen_alphas(
-    by_seed: Sequence[Mapping[str, Scores]], truth: Truth, params: EnsembleParams
+    by_seed: Sequence[Mapping[str, Scores]], truth: GroundTruth, params: EnsembleParams
 ) -> dict[int, tuple[AlphaChoice, ...]]:
     """The weight of the RGB branch that suits each ensemble best, seed by seed.
 
@@ -223,7 +227,7 @@ def chosen_alphas(
     }
 
 
-def right(scores: Sequence[NDArray[np.float64]], truth: Truth) -> NDArray[np.bool_]:
+def right(scores: Sequence[NDArray[np.float64]], truth: GroundTruth) -> NDArray[np.bool_]:
     """(S, N) whether the scores (N, L) of each seed name each clip's class."""
     return np.stack([each.argmax(axis=1) == truth.labels for each in scores])
 
@@ -231,7 +235,7 @@ def right(scores: Sequence[NDArray[np.float64]], truth: Truth) -> NDArray[np.boo
 def evaluate(
     row: Row,
     by_seed: Sequence[Mapping[str, Scores]],
-    truth: Truth,
+    truth: GroundTruth,
     params: EnsembleParams,
 ) -> Result:
     """Accuracy of one row over all seeds, with the weight of the RGB branch that `params` gives."""
@@ -242,7 +246,7 @@ def evaluate(
 def judge(
     row: Row,
     scores: Sequence[NDArray[np.float64]],
-    truth: Truth,
+    truth: GroundTruth,
     params: EnsembleParams,
     alphas: Sequence[float] = (),
 ) -> Result:

@@ -10,8 +10,8 @@ from pathlib import Path
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import digest
 from stroi.pipeline.index.table import Sample, segment_inputs
-from stroi.pipeline.parallel.executor import Tick, Workers, fan_out
-from stroi.pipeline.shards.task import Job
+from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
+from stroi.pipeline.shards.task import ClipTask
 from stroi.stages.pose.detections import (
     Detections,
     detect,
@@ -22,7 +22,7 @@ from stroi.stages.pose.detections import (
 from stroi.stages.pose.readers.kinect import sensed, summary
 from stroi.stages.pose.readers.openpose_folder import detections_of, folder_digest, gaps
 from stroi.stages.pose.sampled import detect_where_needed
-from stroi.stages.pose.source import JSON, KINECT, READ, Plan, estimator
+from stroi.stages.pose.source import JSON, KINECT, READ, PoseSourcePlan, estimator
 from stroi.stages.video.fingerprint import check_unchanged
 
 FRAME_BYTES = 2 * 25 * 3 * 4
@@ -65,13 +65,13 @@ class Source:
 
 
 def make_jobs(
-    raw: Path, samples: Sequence[Sample], plan: Plan, workers: Workers, store: Path
-) -> list[Job[Source]]:
+    raw: Path, samples: Sequence[Sample], plan: PoseSourcePlan, workers: Workers, store: Path
+) -> list[ClipTask[Source]]:
     """One job per clip, its JSON files digested if that is where its people come from."""
     told = [sample.skeleton_sha256 if plan.source == KINECT else "" for sample in samples]
     if plan.source == JSON:
         chunks = [samples[at : at + _CHUNK] for at in range(0, len(samples), _CHUNK)]
-        digested = fan_out(
+        digested = parallel_map_unordered(
             partial(_digest_all, raw),
             chunks,
             workers=workers,
@@ -88,7 +88,7 @@ def make_jobs(
     ]
 
 
-def find(source: Source, plan: Plan) -> Detections:
+def find(source: Source, plan: PoseSourcePlan) -> Detections:
     """Everybody found in every frame; as kept if these bytes were looked at before.
 
     Raises:
@@ -109,7 +109,7 @@ def find(source: Source, plan: Plan) -> Detections:
     return detections
 
 
-def remark(source: Source, plan: Plan, frames: int) -> str:
+def remark(source: Source, plan: PoseSourcePlan, frames: int) -> str:
     """What the ledger should say of where the people of a clip of T frames come from.
 
     Raises:
@@ -132,7 +132,7 @@ def _uneven(missing: int, surplus: int) -> str:
     return told + (f", skeletons beyond the last frame: {surplus}" if surplus else "")
 
 
-def _look(source: Source, plan: Plan) -> Detections:
+def _look(source: Source, plan: PoseSourcePlan) -> Detections:
     video = source.raw / source.video
     if plan.source == JSON:
         return _read_json(video, source, plan)
@@ -144,7 +144,7 @@ def _look(source: Source, plan: Plan) -> Detections:
     return detect(video, looks_at, *source.part)
 
 
-def _read_json(video: Path, source: Source, plan: Plan) -> Detections:
+def _read_json(video: Path, source: Source, plan: PoseSourcePlan) -> Detections:
     folder = json_folder(source.raw, source.skeleton)
     found = detections_of(
         folder, video, model=plan.json_model, start=source.start, stop=source.stop
@@ -206,8 +206,13 @@ def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> dict[str, s
 
 
 def _job(
-    raw: Path, store: Path, sample: Sample, plan: Plan, sha256: str, segment: Mapping[str, str]
-) -> Job[Source]:
+    raw: Path,
+    store: Path,
+    sample: Sample,
+    plan: PoseSourcePlan,
+    sha256: str,
+    segment: Mapping[str, str],
+) -> ClipTask[Source]:
     inputs = {"video": sample.sha256, **segment}
     if plan.source in READ:
         inputs["skeleton"] = sha256
@@ -224,7 +229,7 @@ def _job(
         stop=sample.stop,
     )
     # The length of a whole video is not known before it is decoded.
-    return Job(sample.id, inputs, source, FRAME_BYTES * max(0, sample.stop - sample.start))
+    return ClipTask(sample.id, inputs, source, FRAME_BYTES * max(0, sample.stop - sample.start))
 
 
 def _folder_name(sample: Sample) -> str:

@@ -43,7 +43,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PoseSourcePlan:
     """Where the people of a data set come from; settled once, before any clip.
 
     Attributes:
@@ -63,7 +63,7 @@ class Plan:
     columns: Columns | None = None
 
 
-def make_plan(params: SkeletonParams, mosaics: MosaicParams) -> Plan:
+def make_plan(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourcePlan:
     """Settle where the people come from, and say so.
 
     Args:
@@ -79,10 +79,10 @@ def make_plan(params: SkeletonParams, mosaics: MosaicParams) -> Plan:
         model = params.openpose_json.model
         producer = {"estimator": JSON, "model": model, **shared}
         say(f"skeletons from {JSON}, network {model}, as the params name it")
-        return Plan(JSON, "named", settings, model, producer)
+        return PoseSourcePlan(JSON, "named", settings, model, producer)
     if params.source == KINECT:
         say("skeletons from the sensor's own files, as the params name them")
-        return Plan(
+        return PoseSourcePlan(
             KINECT, "named", settings, params.openpose_json.model, {"estimator": KINECT, **shared}
         )
     choice = choose(params.source, settings)
@@ -92,10 +92,12 @@ def make_plan(params: SkeletonParams, mosaics: MosaicParams) -> Plan:
     if params.frames == "sampled":
         columns = Columns(mosaics.columns, mosaics.candidates, mosaics.sampling)
         producer["frames"] = vars(columns)
-    return Plan(choice.source, choice.why, settings, params.openpose_json.model, producer, columns)
+    return PoseSourcePlan(
+        choice.source, choice.why, settings, params.openpose_json.model, producer, columns
+    )
 
 
-def suitable(workers: Workers, plan: Plan) -> Workers:
+def suitable(workers: Workers, plan: PoseSourcePlan) -> Workers:
     """`workers`, or one of them if each would load OpenPose and its GPU memory once more."""
     if plan.source == "openpose" and workers.backend == "loky":
         return replace(workers, jobs=1)

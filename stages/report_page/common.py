@@ -37,8 +37,8 @@ class Common:
     layout: Layout
     losses: origin.Losses
     curves: Mapping[str, tuple[Curve, ...]]
-    params: tuple[origin.Group, ...]
-    producers: tuple[origin.Group, ...]
+    params: tuple[origin.ParamsSection, ...]
+    producers: tuple[origin.ParamsSection, ...]
 
     @property
     def judged(self) -> bool:

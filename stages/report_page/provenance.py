@@ -13,7 +13,7 @@ import numpy as np
 from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.manifest import Manifest
 from stroi.cache.mosaics import MosaicCache
-from stroi.pipeline.index.ledger import Ledger, Outcome
+from stroi.pipeline.index.ledger import ClipOutcome, Ledger
 from stroi.pipeline.params.profile import Profile, Split
 
 LISTED = 200
@@ -35,7 +35,7 @@ class Lost:
     """A quarantined clip and the stage that quarantined it."""
 
     stage: str
-    outcome: Outcome
+    outcome: ClipOutcome
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Group:
+class ParamsSection:
     """A group of params or a manifest's producer: keys with dots and values as text."""
 
     name: str
@@ -124,7 +124,7 @@ def split_rule(name: str, split: Split) -> str:
 
 def params_groups(
     profile: Profile, made_with: Mapping[str, Mapping[str, Any]]
-) -> tuple[Group, ...]:
+) -> tuple[ParamsSection, ...]:
     """Every params group as text, in the profile's order; splits are told elsewhere.
 
     Args:
@@ -135,16 +135,16 @@ def params_groups(
     values = profile.model_dump(mode="json", exclude={"splits", "seeds"})
     values["joints"] = {}
     return tuple(
-        Group(name, flatten({**group, **made_with.get(name, {})}))
+        ParamsSection(name, flatten({**group, **made_with.get(name, {})}))
         for name, group in values.items()
         if name != "joints" or name in made_with
     )
 
 
-def producers(manifests: Mapping[str, Manifest]) -> tuple[Group, ...]:
+def producers(manifests: Mapping[str, Manifest]) -> tuple[ParamsSection, ...]:
     """What made each folder: producer, version of stroi, digest of the params."""
     return tuple(
-        Group(
+        ParamsSection(
             name,
             (
                 *flatten(each.producer),

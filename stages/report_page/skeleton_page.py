@@ -11,7 +11,7 @@ from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import EnsembleParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.evaluation.table import ROWS, Result, Truth, evaluate, row_scores
+from stroi.stages.evaluation.table import ROWS, GroundTruth, Result, evaluate, row_scores
 from stroi.stages.report_page import accuracy, attention
 from stroi.stages.report_page import provenance as origin
 from stroi.stages.report_page.common import Common
@@ -23,7 +23,7 @@ from stroi.stages.report_page.inputs import (
 )
 from stroi.stages.report_page.page import environment
 
-GROUPS = ("index", "gcn", "weights")
+STAGE_PARAMS = ("index", "gcn", "weights")
 """Groups of params that the page shows, beside what its joints or skeletons were made with."""
 
 
@@ -49,7 +49,7 @@ class SkeletonContent(Common):
 
 
 def gather_skeleton(
-    workspace: Workspace, run: RunParams, truth: Truth, scores: tuple[Scores, ...], name: str
+    workspace: Workspace, run: RunParams, truth: GroundTruth, scores: tuple[Scores, ...], name: str
 ) -> SkeletonContent:
     """Read and compute the page's content.
 
@@ -94,7 +94,7 @@ def gather_skeleton(
         layout=layout,
         losses=origin.losses(ledgers, None),
         curves=read_curves(workspace, run, ("gcn",)),
-        params=tuple(group for group in groups if group.name in {*GROUPS, seen}),
+        params=tuple(group for group in groups if group.name in {*STAGE_PARAMS, seen}),
         producers=origin.producers(made),
     )
 

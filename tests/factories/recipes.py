@@ -1,4 +1,4 @@
-"""A small recipe for tests of the shard builder: real files, real processes."""
+"""A small task spec for tests of the shard builder: real files, real processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import sha256_bytes
 from stroi.cache.storage.assemble import Encoded
 from stroi.pipeline.parallel.executor import Tick
-from stroi.pipeline.shards.build import Job, Recipe
+from stroi.pipeline.shards.build import ClipTask, TaskSpec
 
 
 def double(source: tuple[str, str]) -> str:
@@ -51,16 +51,16 @@ def length(text: str) -> str:
     return f"{len(text)} letters"
 
 
-def recipe(factor: int = 1) -> Recipe[tuple[str, str], str]:
-    """The recipe; `factor` stands for a param."""
-    return Recipe("texts", 1, {"factor": factor}, {"by": "test"}, double, encode, length)
+def spec(factor: int = 1) -> TaskSpec[tuple[str, str], str]:
+    """The task spec; `factor` stands for a param."""
+    return TaskSpec("texts", 1, {"factor": factor}, {"by": "test"}, double, encode, length)
 
 
-def jobs(folder: Path) -> list[Job[tuple[str, str]]]:
+def jobs(folder: Path) -> list[ClipTask[tuple[str, str]]]:
     """One job per text file of `folder`."""
     log = str(folder.parent / "work.log")
     return [
-        Job(path.stem, {"text": sha256_bytes(path.read_bytes())}, (str(path), log))
+        ClipTask(path.stem, {"text": sha256_bytes(path.read_bytes())}, (str(path), log))
         for path in sorted(folder.glob("*.txt"))
     ]
 

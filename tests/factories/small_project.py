@@ -11,7 +11,7 @@ from projects import new_project
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
-from stroi.pipeline.index.ledger import Outcome, write_ledger
+from stroi.pipeline.index.ledger import ClipOutcome, write_ledger
 from stroi.pipeline.index.table import Sample, write_index
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
@@ -65,8 +65,8 @@ def project_with_mosaics(folder: Path) -> Path:
         entry = file_entry(f"mosaics-{number:05d}.h5", data, part, sample_digests(mosaics))
         made_from = {"video": tuple(video_of(name) for name in part)}
         entries.append(replace(entry, inputs=made_from))
-    outcomes = [Outcome(name) for name in IDS]
-    write_ledger(folder, [*outcomes, Outcome("c_s01_c0", "VIDEO_OPEN", "/home/ann/c.avi: no")])
+    outcomes = [ClipOutcome(name) for name in IDS]
+    write_ledger(folder, [*outcomes, ClipOutcome("c_s01_c0", "VIDEO_OPEN", "/home/ann/c.avi: no")])
     entries.insert(0, file_entry("ledger.csv", (folder / "ledger.csv").read_bytes()))
     params = load_profile(root, "demo").mosaics.model_dump(mode="json", exclude=NOT_CONTENT)
     producer = {"algorithm": 1, "skeletons": {"estimator": "movenet", "model": "ab" * 32}}

@@ -13,7 +13,7 @@ from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.scores import Scores, write_scores
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
 from stroi.cache.weights import Weights, write_weights
-from stroi.pipeline.index.ledger import Outcome, write_ledger
+from stroi.pipeline.index.ledger import ClipOutcome, write_ledger
 from stroi.pipeline.index.table import Sample, write_index
 from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
@@ -82,7 +82,7 @@ def _write_index(workspace: Workspace) -> None:
     samples.append(Sample("lost", "lost.avi", "drink", "s1", "c1", bytes=1, sha256="f" * 64))
     folder = workspace.index("small")
     write_index(folder, samples)
-    write_ledger(folder, [Outcome(sample.id) for sample in samples])
+    write_ledger(folder, [ClipOutcome(sample.id) for sample in samples])
 
 
 def _write_skeletons(folder: Path) -> None:
@@ -93,8 +93,8 @@ def _write_skeletons(folder: Path) -> None:
         keypoints[:, persons_of(name) :] = 0
         clips.append(Clip(keypoints, persons_of(name), 64, 64, 25.0))
     data = encode_skeletons(IDS, clips)
-    lost = Outcome("lost", "VIDEO_OPEN", "cannot read <b>any</b> frame")
-    write_ledger(folder, [lost, *(Outcome(name) for name in IDS)])
+    lost = ClipOutcome("lost", "VIDEO_OPEN", "cannot read <b>any</b> frame")
+    write_ledger(folder, [lost, *(ClipOutcome(name) for name in IDS)])
     publish(folder, "skeletons", data, clip_digests(clips), {"model": "ab" * 32})
 
 
@@ -117,8 +117,8 @@ def write_mosaics(folder: Path, lost: Sequence[str] = ()) -> None:
         confidence=np.ones((len(ids), 2, 5, 5), np.float32),
         valid=valid,
     )
-    gone = [Outcome(name, "NO_CROP", "nothing to cut") for name in lost]
-    write_ledger(folder, [*gone, *(Outcome(name) for name in ids)])
+    gone = [ClipOutcome(name, "NO_CROP", "nothing to cut") for name in lost]
+    write_ledger(folder, [*gone, *(ClipOutcome(name) for name in ids)])
     publish(
         folder, "mosaics", encode_mosaics(mosaics), sample_digests(mosaics), {"opencv": "4"}, ids
     )

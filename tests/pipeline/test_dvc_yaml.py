@@ -77,7 +77,7 @@ def test_params_are_the_groups_that_the_stage_declares(name: str) -> None:
     (keys,) = entry.values()
     groups = {key.split(".")[0] for key in keys}
     assert groups <= set(Profile.model_fields)
-    declared = set(importlib.import_module(_module(name)).GROUPS)
+    declared = set(importlib.import_module(_module(name)).STAGE_PARAMS)
     joint_only = {"weights"} if name in ("resnet-plain", "resnet-fixed") else set()
     assert groups == declared - joint_only
 

@@ -11,7 +11,7 @@ import pytest
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ledger import read_rows
-from stroi.pipeline.index.ledger import MAX_DETAIL, Outcome, read_ledger, write_ledger
+from stroi.pipeline.index.ledger import MAX_DETAIL, ClipOutcome, read_ledger, write_ledger
 from stroi.pipeline.index.table import Sample, read_index, write_index
 
 MANY = 150_001
@@ -45,7 +45,7 @@ def test_an_index_of_many_rows_is_written_and_read(tmp_path: Path) -> None:
 
 
 def test_a_ledger_of_many_rows_is_written_and_read(tmp_path: Path) -> None:
-    outcomes = [Outcome(f"c{number:07d}", detail="1 person") for number in range(MANY)]
+    outcomes = [ClipOutcome(f"c{number:07d}", detail="1 person") for number in range(MANY)]
     outcomes[7] = replace(outcomes[7], code="VIDEO_OPEN")
     assert read_ledger(write_ledger(tmp_path, outcomes) and tmp_path).outcomes == tuple(outcomes)
     rows = read_rows(tmp_path)
@@ -67,7 +67,7 @@ def test_memory_of_a_row_is_bounded(tmp_path: Path) -> None:
         assert len(index.samples) == count
         assert peak < 4 * size
         del index
-        outcomes = [Outcome(f"c{n:07d}", detail=f"{n} of 9 cells") for n in range(count)]
+        outcomes = [ClipOutcome(f"c{n:07d}", detail=f"{n} of 9 cells") for n in range(count)]
         write_ledger(tmp_path, outcomes)
         size = (tmp_path / "ledger.csv").stat().st_size
         for read in (read_ledger, read_rows):
@@ -111,7 +111,7 @@ def test_two_clips_of_one_id_are_not_written(tmp_path: Path) -> None:
 def test_a_ledger_says_nothing_that_its_readers_refuse(tmp_path: Path) -> None:
     """A library's message may hold anything; the run is not lost for it."""
     text = "cannot open\0 \x1b[2J\u202e \n" + "x" * 10_000
-    write_ledger(tmp_path, [Outcome("a", "VIDEO_OPEN", text)])
+    write_ledger(tmp_path, [ClipOutcome("a", "VIDEO_OPEN", text)])
     [outcome] = read_ledger(tmp_path).outcomes
     assert outcome.detail.startswith(r"cannot open\x00 \x1b[2J\u202e \n")
     assert outcome.detail.isprintable()

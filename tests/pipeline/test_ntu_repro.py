@@ -25,7 +25,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.verify import verify
-from stroi.pipeline.index.ledger import Outcome, read_ledger
+from stroi.pipeline.index.ledger import ClipOutcome, read_ledger
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def test_every_bad_skeleton_has_its_code(project: Path) -> None:
         assert problem in told[name].detail
     assert told[WITHOUT_SKELETON].code == "SKEL_MISSING"
     for name, (_, seen) in GOOD.items():
-        assert told[name] == Outcome(name, "", seen)
+        assert told[name] == ClipOutcome(name, "", seen)
     assert verify(folder) == []
     assert set(JointCache(folder).ids) == {*GOOD, *JOINTS_ONLY}
 

@@ -22,7 +22,7 @@ from stroi.pipeline.index.table import read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import Profile
-from stroi.pipeline.shards.build import Job, Recipe
+from stroi.pipeline.shards.build import ClipTask, TaskSpec
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, mosaics, resnet, skeletons
 from stroi.stages import skeletons3d as joints
@@ -89,9 +89,9 @@ class Keys:
         found: dict[str, str] = {}
 
         def noted(
-            _: Path, recipe: Recipe[Any, Any], jobs: list[Job[Any]], **more: object
+            _: Path, spec: TaskSpec[Any, Any], jobs: list[ClipTask[Any]], **more: object
         ) -> Ledger:
-            found[recipe.kind] = recipe.key(jobs)
+            found[spec.kind] = spec.key(jobs)
             if isinstance(jobs[0].source, PoseSource):
                 found["detections"] = ",".join(job.source.kept.name for job in jobs)
             return Ledger(())

@@ -24,7 +24,7 @@ from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.pipeline.shards import sharding as grouping
-from stroi.pipeline.shards.sharding import group_ids
+from stroi.pipeline.shards.sharding import assign_shards
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.stages.mosaics import build_mosaics, clip_bytes
 from stroi.stages.video.fingerprint import measure_clip
@@ -158,7 +158,7 @@ def test_shards_are_cut_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """As native cells of 17 columns need it: 512 of those clips would be 1.2 GB."""
     size = clip_bytes(MosaicParams(size="native", candidates=17))
     sizes = dict.fromkeys((f"clip{number}" for number in range(950)), size)
-    assert max(len(group) for group in group_ids(sizes, 512)) * size <= 256 << 20
+    assert max(len(group) for group in assign_shards(sizes, 512)) * size <= 256 << 20
     raw = tmp_path / "raw"
     pictures(raw / "a", 6)
     names = [f"a{number:02d}" for number in range(40)]
@@ -182,7 +182,7 @@ import numpy as np
 from stroi.pipeline.shards import sharding as grouping
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.shards.sharding import group_ids
-from stroi.pipeline.shards.build import Job, Recipe, build_shards
+from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
 from stroi.stages.mosaics import describe, encode
 from stroi.stages.mosaic.cut import Cut
 
@@ -193,9 +193,9 @@ def make(number):
                np.zeros(cells, np.float32), np.ones(cells, np.bool_), 1)
 
 base = Path(sys.argv[1])
-recipe = Recipe("mosaics", 1, {}, {}, make, encode, describe)
-jobs = [Job(f"c{n:03d}", {"video": "0" * 64}, n) for n in range(int(sys.argv[2]))]
-build_shards(base / "out", recipe, jobs, clips_per_shard=1 << 40, store=base / "store",
+spec = TaskSpec("mosaics", 1, {}, {}, make, encode, describe)
+jobs = [ClipTask(f"c{n:03d}", {"video": "0" * 64}, n) for n in range(int(sys.argv[2]))]
+build_shards(base / "out", spec, jobs, clips_per_shard=1 << 40, store=base / "store",
              workers=Workers(1))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.pipeline.datasets import Listed
+from stroi.pipeline.datasets import ClipEntry
 from stroi.stages.pose.estimators.movenet import MoveNet
 from stroi.stages.video.reader import read_frames
 
@@ -43,7 +43,7 @@ class Look:
     unreadable: tuple[str, ...] = ()
 
 
-def look_at(root: Path, clips: Sequence[Listed]) -> Look:
+def look_at(root: Path, clips: Sequence[ClipEntry]) -> Look:
     """Look at a few of the clips, label-blind.
 
     Args:

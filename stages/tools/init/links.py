@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import check_writable
-from stroi.pipeline.datasets import Listed
+from stroi.pipeline.datasets import ClipEntry
 from stroi.pipeline.datasets.table import TABLE
 
 
@@ -43,7 +43,7 @@ def place_folder(raw: Path, videos: Path, *, force: bool = False) -> None:
     raw.symlink_to(target)
 
 
-def place_table(raw: Path, videos: Path, table: Path, clips: Iterable[Listed]) -> None:
+def place_table(raw: Path, videos: Path, table: Path, clips: Iterable[ClipEntry]) -> None:
     """Make `raw` a folder with a link to the table, and one to each file that it names.
 
     Files are linked one by one because DVC does not look behind a linked folder inside a data set.

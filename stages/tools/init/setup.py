@@ -8,10 +8,10 @@ from typing import Any
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
-from stroi.pipeline.datasets import Listed, Listing, list_clips
+from stroi.pipeline.datasets import ClipEntry, DatasetListing, list_clips
 from stroi.pipeline.datasets.table import read_table
 from stroi.pipeline.options import say
-from stroi.pipeline.params.load import add_to_params, load_plan, load_profile
+from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.links import check_outside, place_folder, place_table
@@ -64,7 +64,7 @@ def check_project(workspace: Workspace) -> None:
     """Refuse to set up anything where no pipeline is.
 
     Raises:
-        ParamsError: ``INIT_PROJECT``, or as `load_plan`.
+        ParamsError: ``INIT_PROJECT``, or as `load_project`.
     """
     lacking = [it for it in ("dvc.yaml", "params.yaml") if not (workspace.root / it).is_file()]
     if lacking:
@@ -73,7 +73,7 @@ def check_project(workspace: Workspace) -> None:
             f"{workspace.root} has no {' and no '.join(lacking)}: it is no project of stroi",
             remedy="run this in a clone of stroi's repository, or name one by --root",
         )
-    load_plan(workspace.root)
+    load_project(workspace.root)
 
 
 def _path(workspace: Workspace, name: str) -> Path:
@@ -113,7 +113,7 @@ def _kind(labels: str, pattern: str) -> str:
     return f"{labels} with the pattern {pattern!a}" if pattern else labels
 
 
-def _listed(wanted: Wanted, profile: Profile | None) -> Listing:
+def _listed(wanted: Wanted, profile: Profile | None) -> DatasetListing:
     if wanted.table is None:
         told: dict[str, Any] = {"adapter": wanted.labels, "pattern": wanted.pattern}
         return list_clips(wanted.videos, profile.index if profile else IndexParams(**told))
@@ -127,7 +127,7 @@ def _listed(wanted: Wanted, profile: Profile | None) -> Listing:
     return listing
 
 
-def _run_of(wanted: Wanted, profile: Profile, clips: Sequence[Listed]) -> Run:
+def _run_of(wanted: Wanted, profile: Profile, clips: Sequence[ClipEntry]) -> Run:
     """A run of a profile that is there, by the name of a split or by what one goes by.
 
     Of several the first that divides the clips: the profile may know more than is there.
@@ -146,7 +146,7 @@ def _run_of(wanted: Wanted, profile: Profile, clips: Sequence[Listed]) -> Run:
     return Run(dataset=wanted.name, split=split, input="joints" if sensor else "skeletons")
 
 
-def _new(wanted: Wanted, clips: Sequence[Listed]) -> tuple[str, Run]:
+def _new(wanted: Wanted, clips: Sequence[ClipEntry]) -> tuple[str, Run]:
     """A profile for a new data set, and its run."""
     # Loads the decoder and the pose estimator: only here.
     from stroi.stages.tools.init.crop_size import look_at

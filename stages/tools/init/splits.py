@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import cast, get_args
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
-from stroi.pipeline.datasets import Listed
+from stroi.pipeline.datasets import ClipEntry
 from stroi.pipeline.index.splits import Parts, check_parts, divide
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.params.profile import Column, Split, Validation
@@ -35,7 +35,7 @@ class Splits:
     told: str
 
 
-def choose_splits(clips: Sequence[Listed], by: str = "auto", folds: int | None = None) -> Splits:
+def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | None = None) -> Splits:
     """Choose how `clips` are divided; nothing but their names and groups is looked at.
 
     ``auto`` takes the data set's own split if every clip is in ``train``, ``test`` or ``val``;
@@ -74,7 +74,7 @@ def choose_splits(clips: Sequence[Listed], by: str = "auto", folds: int | None =
     return _checked(clips, fold_of)
 
 
-def first_usable(clips: Sequence[Listed], rules: Mapping[str, Split]) -> tuple[str, Parts]:
+def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tuple[str, Parts]:
     """The first of `rules` that divides `clips`, with its parts.
 
     Raises:
@@ -96,18 +96,18 @@ def first_usable(clips: Sequence[Listed], rules: Mapping[str, Split]) -> tuple[s
     raise problem or ValueError("no rule")
 
 
-def _has_own(clips: Iterable[Listed]) -> bool:
+def _has_own(clips: Iterable[ClipEntry]) -> bool:
     return {"train", "test"} <= {clip.split for clip in clips} <= {"train", "test", "val"}
 
 
-def _own(clips: Iterable[Listed]) -> Split:
+def _own(clips: Iterable[ClipEntry]) -> Split:
     if all(clip.split != "val" for clip in clips):
         return Split(by="split", train=("train",), test=("test",))
     held = Validation(by="split", values=("val",))
     return Split(by="split", train=("train", "val"), test=("test",), validation=held)
 
 
-def _column(clips: Sequence[Listed], by: str) -> str:
+def _column(clips: Sequence[ClipEntry], by: str) -> str:
     if by == "auto":
         known = [name for name in ("subject", "group") if _counts(clips, name) > 1]
         return known[0] if known else "id"
@@ -124,13 +124,13 @@ def _column(clips: Sequence[Listed], by: str) -> str:
     return by
 
 
-def _counts(clips: Sequence[Listed], column: str) -> int:
+def _counts(clips: Sequence[ClipEntry], column: str) -> int:
     """Number of values of a column; 0 if it is not known of every clip."""
     values = {getattr(clip, column) for clip in clips}
     return 0 if "" in values else len(values)
 
 
-def _check_classes(clips: Iterable[Listed], column: str) -> None:
+def _check_classes(clips: Iterable[ClipEntry], column: str) -> None:
     values = defaultdict(set)
     for clip in clips:
         values[clip.label].add(getattr(clip, column))
@@ -148,7 +148,7 @@ def _check_classes(clips: Iterable[Listed], column: str) -> None:
             )
 
 
-def _checked(clips: Sequence[Listed], rules: dict[str, Split]) -> Splits:
+def _checked(clips: Sequence[ClipEntry], rules: dict[str, Split]) -> Splits:
     """`rules`, the first that can be used to begin with."""
     name, parts = first_usable(clips, rules)
     told = _told(name, rules[name], parts.train, parts.validation, parts.test)

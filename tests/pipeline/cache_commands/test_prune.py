@@ -38,7 +38,7 @@ def _build(project: Path, factor: int = 1, name: str = "a") -> Path:
     out = project / "data" / name / "texts"
     build_shards(
         out,
-        recipes.recipe(factor),
+        recipes.spec(factor),
         recipes.jobs(project / "texts"),
         clips_per_shard=3,
         store=project / ".stroi",

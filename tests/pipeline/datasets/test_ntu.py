@@ -12,7 +12,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_bytes
 from stroi.pipeline.datasets import ADAPTERS
 from stroi.pipeline.datasets import ntu_notes as told
-from stroi.pipeline.datasets.listing import Listed, Listing
+from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.datasets.ntu import list_ntu60, list_ntu120
 from stroi.pipeline.datasets.ntu_lists import (
     NTU_60,
@@ -45,7 +45,7 @@ def touch(root: Path, *places: str) -> Path:
     return root
 
 
-def codes(listing: Listing) -> list[tuple[str, str]]:
+def codes(listing: DatasetListing) -> list[tuple[str, str]]:
     return [(one.id, one.code) for one in listing.left_out]
 
 
@@ -99,7 +99,7 @@ def test_files_of_one_sample_in_different_folders(tmp_path: Path) -> None:
     touch(tmp_path, f"nturgb+d_rgb/{ONE}_rgb.avi", f"s1/skeletons/{ONE}.skeleton")
     touch(tmp_path, f"{TWO}_rgb.avi", "S018C003P045R002A120.skeleton", "readme.txt")
     assert list_ntu120(tmp_path).clips == (
-        Listed(
+        ClipEntry(
             ONE,
             f"nturgb+d_rgb/{ONE}_rgb.avi",
             "A001 drink water",
@@ -108,8 +108,8 @@ def test_files_of_one_sample_in_different_folders(tmp_path: Path) -> None:
             "S001",
             skeleton=f"s1/skeletons/{ONE}.skeleton",
         ),
-        Listed(TWO, f"{TWO}_rgb.avi", "A002 eat meal", "P001", "C002", "S001"),
-        Listed(
+        ClipEntry(TWO, f"{TWO}_rgb.avi", "A002 eat meal", "P001", "C002", "S001"),
+        ClipEntry(
             "S018C003P045R002A120",
             "",
             "A120 finger-guessing game",
@@ -216,8 +216,8 @@ def test_nothing_there(tmp_path: Path) -> None:
         list_ntu60(tmp_path)
 
 
-def clips_of(ids: Iterable[str], *, video: str = "v", skeleton: str = "s") -> list[Listed]:
-    return [Listed(one, video, "a", skeleton=skeleton) for one in ids]
+def clips_of(ids: Iterable[str], *, video: str = "v", skeleton: str = "s") -> list[ClipEntry]:
+    return [ClipEntry(one, video, "a", skeleton=skeleton) for one in ids]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
 def test_single_samples_are_told(tmp_path: Path) -> None:
     good = good_names(NTU_60)
     clips = clips_of(good[1:])
-    clips[0] = Listed(good[1], "v", "a")
+    clips[0] = ClipEntry(good[1], "v", "a")
     touch(tmp_path, "a.avi", f"{ONE}.skeleton")
     lines = notes(NTU_60, clips, list_ntu60(tmp_path).left_out)
     assert lines[1:] == (

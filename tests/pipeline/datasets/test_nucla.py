@@ -11,9 +11,9 @@ import pytest
 from nucla_files import LABELS, picture_name, write_skeleton
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ADAPTERS, Listed
+from stroi.pipeline.datasets import ADAPTERS, ClipEntry
 from stroi.pipeline.datasets.nucla import CLASSES
-from stroi.pipeline.index.ledger import Outcome, read_ledger
+from stroi.pipeline.index.ledger import ClipOutcome, read_ledger
 from stroi.pipeline.index.splits import divide
 from stroi.pipeline.index.table import read_index
 from stroi.pipeline.parallel.executor import Workers
@@ -47,15 +47,15 @@ def test_names_say_it_all_wherever_the_files_lie(tmp_path: Path) -> None:
     pictures(tmp_path / "view_3" / "a12_s02_e11", range(1, 4))
     found = list_nucla(tmp_path)
     assert found.clips == (
-        Listed(
+        ClipEntry(
             "a01_s01_e00_v01", "multiview_action/view_1/a01_s01_e00", "a01 pick up with one hand",
             "s01", "v1", skeleton="a01_s01_e00_v01.json",
         ),
-        Listed(
+        ClipEntry(
             "a08_s10_e03_v02", "", "a08 donning",
             "s10", "v2", skeleton="NW-UCLA/all_sqe/a08_s10_e03_v02.json",
         ),
-        Listed("a12_s02_e11_v03", "view_3/a12_s02_e11", "a12 carry", "s02", "v3"),
+        ClipEntry("a12_s02_e11_v03", "view_3/a12_s02_e11", "a12 carry", "s02", "v3"),
     )  # fmt: skip
     assert found.left_out == ()
 
@@ -86,12 +86,14 @@ def test_what_is_no_sample_is_left_out_with_a_reason(tmp_path: Path) -> None:
     found = list_nucla(tmp_path)
     assert [clip.id for clip in found.clips] == ["a01_s01_e00_v01"]
     assert found.left_out == (
-        Outcome("a01_s01_e00_v04", "NAME_UNKNOWN", "there is no s01 in view 4"),
-        Outcome("a01_s11_e00_v01", "NAME_UNKNOWN", "there is no s11 in view 1"),
-        Outcome("a07_s01_e00_v01", "CLASS_UNKNOWN", "a07 is none of the 10 classes"),
-        Outcome("a10_s01_e00_v01", "CLASS_UNKNOWN", "a10 is none of the 10 classes"),
-        Outcome("all_sqe/b.json", "NAME_UNKNOWN", "not named like a sample of Northwestern-UCLA"),
-        Outcome(
+        ClipOutcome("a01_s01_e00_v04", "NAME_UNKNOWN", "there is no s01 in view 4"),
+        ClipOutcome("a01_s11_e00_v01", "NAME_UNKNOWN", "there is no s11 in view 1"),
+        ClipOutcome("a07_s01_e00_v01", "CLASS_UNKNOWN", "a07 is none of the 10 classes"),
+        ClipOutcome("a10_s01_e00_v01", "CLASS_UNKNOWN", "a10 is none of the 10 classes"),
+        ClipOutcome(
+            "all_sqe/b.json", "NAME_UNKNOWN", "not named like a sample of Northwestern-UCLA"
+        ),
+        ClipOutcome(
             "view_1/copy of a01", "NAME_UNKNOWN", "not named like a sample of Northwestern-UCLA"
         ),
     )
@@ -136,8 +138,8 @@ def test_remarks_reach_the_ledger_of_good_clips(tmp_path: Path) -> None:
     params = IndexParams(adapter="nucla", max_quarantined=0.0)
     build_index(raw, tmp_path / "index", params, Workers(), tmp_path / "store")
     assert read_ledger(tmp_path / "index").outcomes == (
-        Outcome("a01_s01_e00_v01"),
-        Outcome("a02_s01_e00_v01", detail="2 pictures, numbered 1 to 2, and 3 skeleton frames"),
+        ClipOutcome("a01_s01_e00_v01"),
+        ClipOutcome("a02_s01_e00_v01", detail="2 pictures, numbered 1 to 2, and 3 skeleton frames"),
     )
 
 

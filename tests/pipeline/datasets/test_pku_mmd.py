@@ -10,7 +10,7 @@ import pytest
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.skeletons3d import JointCache
-from stroi.pipeline.datasets import ADAPTERS, Listed
+from stroi.pipeline.datasets import ADAPTERS, ClipEntry
 from stroi.pipeline.datasets.pku_mmd import CLASSES
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.splits import divide
@@ -64,7 +64,7 @@ def test_labels_cut_the_videos(raw: Path) -> None:
     listing = list_pku(raw)
     assert len(listing.clips) == 18
     assert listing.left_out == ()
-    assert listing.clips[0] == Listed(
+    assert listing.clips[0] == ClipEntry(
         "0002-L_000119_000219",
         "Data/RGB_VIDEO/0002-L.avi",
         "08 drink water",

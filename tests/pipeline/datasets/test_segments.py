@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import check_ids
 from stroi.pipeline.datasets import segments
-from stroi.pipeline.datasets.listing import Listed
+from stroi.pipeline.datasets.listing import ClipEntry
 from stroi.pipeline.datasets.segments import (
     MAX_FRAME,
     Row,
@@ -24,7 +24,7 @@ from stroi.pipeline.datasets.segments import (
 )
 from stroi.pipeline.index.table import Sample
 
-VIDEO = Listed("0002-L", "0002-L.avi", "", camera="L", group="0002")
+VIDEO = ClipEntry("0002-L", "0002-L.avi", "", camera="L", group="0002")
 
 
 def row(start: object, stop: object, label: str = "bow", line: int = 1) -> Row:
@@ -35,8 +35,8 @@ def test_a_row_is_a_clip_of_its_video() -> None:
     clips, left_out = cut(VIDEO, [row(0, 1), row(119, 219, "drop", 2)])
     assert left_out == []
     assert clips == [
-        Listed("0002-L_000000_000001", "0002-L.avi", "bow", camera="L", group="0002", stop=1),
-        Listed(
+        ClipEntry("0002-L_000000_000001", "0002-L.avi", "bow", camera="L", group="0002", stop=1),
+        ClipEntry(
             "0002-L_000119_000219", "0002-L.avi", "drop",
             camera="L", group="0002", start=119, stop=219,
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ADAPTERS, Listed
+from stroi.pipeline.datasets import ADAPTERS, ClipEntry
 from stroi.pipeline.datasets import smarthome_untrimmed as untrimmed
 from stroi.pipeline.datasets.smarthome import CLASSES, TRAIN_PERSONS, VIEW_CLASSES
 from stroi.pipeline.index.ledger import read_ledger
@@ -41,7 +41,7 @@ def trimmed(root: Path, names: list[str]) -> Path:
 def test_names_say_it_all(tmp_path: Path) -> None:
     listing = ADAPTERS["toyota-smarthome"](trimmed(tmp_path, NAMES))
     assert [clip.id for clip in listing.clips] == sorted(NAMES)
-    assert listing.clips[0] == Listed(
+    assert listing.clips[0] == ClipEntry(
         NAMES[0], f"mp4/{NAMES[0]}.mp4", "Cook.Cleandishes", "p02", "c03"
     )
     assert listing.notes[0] == "Toyota Smarthome: 6 of 16115 clips of 31 classes"
@@ -130,7 +130,7 @@ def test_tables_cut_the_untrimmed_videos(tmp_path: Path) -> None:
     raw = tables(tmp_path, {"P02T01C06": EVENTS, "P11T15C01": EVENTS})
     listing = ADAPTERS["smarthome-untrimmed"](raw)
     assert len(listing.clips) == 4
-    assert listing.clips[1] == Listed(
+    assert listing.clips[1] == ClipEntry(
         "P02T01C06_000236_000502",
         "Videos_mp4/P02T01C06.mp4",
         "Get_water",

@@ -8,7 +8,7 @@ import pytest
 from ut_files import write_set
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ADAPTERS, Listed
+from stroi.pipeline.datasets import ADAPTERS, ClipEntry
 from stroi.pipeline.index.splits import check_parts, divide
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.params.load import load_profile
@@ -20,9 +20,9 @@ def test_names(tmp_path: Path) -> None:
     for name in ("0_1_4.avi", "12_13_0.avi", "7_10_5.avi", "notes.txt", "1_1_9.avi"):
         (tmp_path / name).write_bytes(b"video")
     assert LIST(tmp_path).clips == (
-        Listed("ut_000_01_punch", "0_1_4.avi", "punch", "1", "1"),
-        Listed("ut_007_10_push", "7_10_5.avi", "push", "10", "1"),
-        Listed("ut_012_13_handshake", "12_13_0.avi", "handshake", "13", "2"),
+        ClipEntry("ut_000_01_punch", "0_1_4.avi", "punch", "1", "1"),
+        ClipEntry("ut_007_10_push", "7_10_5.avi", "push", "10", "1"),
+        ClipEntry("ut_012_13_handshake", "12_13_0.avi", "handshake", "13", "2"),
     )
 
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.pipeline.index.ledger import Ledger, Outcome, check_share, read_ledger, write_ledger
+from stroi.pipeline.index.ledger import ClipOutcome, Ledger, check_share, read_ledger, write_ledger
 
 OUTCOMES = (
-    Outcome("b", "VIDEO_OPEN", 'b.avi: cannot be opened, it says "no"'),
-    Outcome("a", detail="2 of 25 cells missing"),
-    Outcome("c"),
+    ClipOutcome("b", "VIDEO_OPEN", 'b.avi: cannot be opened, it says "no"'),
+    ClipOutcome("a", detail="2 of 25 cells missing"),
+    ClipOutcome("c"),
 )
 
 
@@ -29,7 +29,7 @@ def test_round_trip_is_sorted_whatever_the_order(tmp_path: Path) -> None:
 
 @given(st.lists(st.booleans()))
 def test_in_is_done_plus_quarantined(good: list[bool]) -> None:
-    ledger = Ledger(tuple(Outcome(str(n), "" if ok else "CODE") for n, ok in enumerate(good)))
+    ledger = Ledger(tuple(ClipOutcome(str(n), "" if ok else "CODE") for n, ok in enumerate(good)))
     assert len(ledger.outcomes) == len(ledger.done) + len(ledger.quarantined)
     assert ledger.summary() == (
         f"{len(good)} clips = {sum(good)} done + {len(good) - sum(good)} quarantined"
@@ -51,4 +51,4 @@ def test_share_is_checked_against_the_limit(tmp_path: Path) -> None:
 
 def test_nothing_left_fails_under_any_limit(tmp_path: Path) -> None:
     with pytest.raises(StroiError, match="1 of 1 clips were quarantined"):
-        check_share(Ledger((Outcome("a", "NO_PERSON", "nobody"),)), 1.0, tmp_path)
+        check_share(Ledger((ClipOutcome("a", "NO_PERSON", "nobody"),)), 1.0, tmp_path)

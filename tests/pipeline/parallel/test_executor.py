@@ -12,7 +12,7 @@ from recipes import refuse, square, wait_for
 
 from stroi.cache.errors import ClipRejected, ParamsError
 from stroi.cache.files.processes import this_process
-from stroi.pipeline.parallel.executor import Workers, fan_out
+from stroi.pipeline.parallel.executor import Workers, parallel_map_unordered
 from stroi.pipeline.parallel.progress import progress
 
 
@@ -20,7 +20,7 @@ from stroi.pipeline.parallel.progress import progress
 def test_every_task_gives_a_result(
     tmp_path: Path, jobs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = fan_out(
+    results = parallel_map_unordered(
         square, range(9), workers=Workers(jobs), total=9, label="squares", scratch=tmp_path
     )
     assert sorted(results) == [number * number for number in range(9)]
@@ -31,7 +31,9 @@ def test_every_task_gives_a_result(
 def test_a_slow_task_holds_back_no_other(tmp_path: Path) -> None:
     """The first waits for a file that is there once the second has come."""
     flag = str(tmp_path / "flag")
-    stream = fan_out(wait_for, [flag, ""], workers=Workers(2), total=2, label="x", scratch=tmp_path)
+    stream = parallel_map_unordered(
+        wait_for, [flag, ""], workers=Workers(2), total=2, label="x", scratch=tmp_path
+    )
     assert next(stream) == ""
     Path(flag).touch()
     assert list(stream) == [flag]
@@ -40,7 +42,11 @@ def test_a_slow_task_holds_back_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_error_of_a_task_arrives_whole(tmp_path: Path, jobs: int) -> None:
     with pytest.raises(ClipRejected) as caught:
-        list(fan_out(refuse, [3], workers=Workers(jobs), total=1, label="x", scratch=tmp_path))
+        list(
+            parallel_map_unordered(
+                refuse, [3], workers=Workers(jobs), total=1, label="x", scratch=tmp_path
+            )
+        )
     assert (caught.value.code, caught.value.remedy) == ("CODE", "take another")
 
 
@@ -54,7 +60,11 @@ def test_dask_needs_a_scheduler(
     monkeypatch.setattr("stroi.pipeline.parallel.executor._PATIENCE", 1)
     workers = Workers(2, "dask", address)
     with pytest.raises(ParamsError, match=f"{text}.*add --scheduler tcp://HOST:PORT"):
-        list(fan_out(square, [1], workers=workers, total=1, label="x", scratch=tmp_path))
+        list(
+            parallel_map_unordered(
+                square, [1], workers=workers, total=1, label="x", scratch=tmp_path
+            )
+        )
 
 
 def test_dask_needs_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +74,11 @@ def test_dask_needs_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with LocalCluster(n_workers=0, dashboard_address=None, local_directory=tmp_path) as cluster:
         workers = Workers(2, "dask", cluster.scheduler_address)
         with pytest.raises(ParamsError, match="has no workers"):
-            list(fan_out(square, [1], workers=workers, total=1, label="x", scratch=tmp_path))
+            list(
+                parallel_map_unordered(
+                    square, [1], workers=workers, total=1, label="x", scratch=tmp_path
+                )
+            )
 
 
 def test_folders_of_killed_runs_are_removed(tmp_path: Path) -> None:
@@ -73,7 +87,9 @@ def test_folders_of_killed_runs_are_removed(tmp_path: Path) -> None:
     left = tmp_path / f"progress.tmp-{dead.pid}-{this_process().split('-')[1]}-00000000"
     left.mkdir()
     (left / "1").write_bytes(b".")
-    list(fan_out(square, [1], workers=Workers(), total=1, label="x", scratch=tmp_path))
+    list(
+        parallel_map_unordered(square, [1], workers=Workers(), total=1, label="x", scratch=tmp_path)
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.params.load import add_to_params, load_plan, load_profile, parse
+from stroi.pipeline.params.load import add_to_params, load_profile, load_project, parse
 from stroi.pipeline.params.profile import Profile, Run
 from stroi.pipeline.params.yaml import MAX_BYTES, printable, read_yaml
 
@@ -271,9 +271,9 @@ def _plan(folder: Path, text: str) -> Path:
 def test_additions_are_all_that_changes(tmp_path: Path, form: str, tail: str, sensor: bool) -> None:
     text = FORMS[form] + tail
     root = _plan(tmp_path, text)
-    before = load_plan(root)
+    before = load_project(root)
     after = add_to_params(root, "mine", {"mine-fold1": RUN}, sensor=sensor)
-    assert after == load_plan(root)
+    assert after == load_project(root)
     assert after.datasets == (*before.datasets, "mine")
     assert after.runs == {**before.runs, "mine-fold1": RUN}
     assert after.sensors == ((*before.sensors, "mine") if sensor else before.sensors)
@@ -318,12 +318,12 @@ def test_names_that_yaml_would_read_otherwise(
     root = _plan(tmp_path_factory.mktemp("plan"), FORMS[form])
     run = Run(dataset=name, split="x", input="skeletons")
     assert add_to_params(root, name, {f"{name}-x": run}, sensor=False).datasets[-1] == name
-    assert name in load_plan(root).datasets
+    assert name in load_project(root).datasets
 
 
 @pytest.mark.parametrize("name", ["no", "1e3", "null", "007", "2024-01-02", "1_000"])
 def test_odd_names_stay_text(tmp_path: Path, name: str) -> None:
     root = _plan(tmp_path, FORMS["blocks"])
     add_to_params(root, name, {}, sensor=False)
-    assert load_plan(root).datasets == ("one", name)
+    assert load_project(root).datasets == ("one", name)
     assert load_yaml(str(root / "params.yaml"))["datasets"] == ["one", name]

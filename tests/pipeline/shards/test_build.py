@@ -32,7 +32,7 @@ def _build(texts: Path, *, out: str = "out", factor: int = 1, jobs: int = 1) -> 
     base = texts.parent
     return build_shards(
         base / out,
-        recipes.recipe(factor),
+        recipes.spec(factor),
         recipes.jobs(texts)[::-1],
         clips_per_shard=3,
         store=base / "store",
@@ -83,7 +83,7 @@ def test_bytes_do_not_depend_on_the_number_of_processes(texts: Path) -> None:
     base = texts.parent
     build_shards(
         other,
-        recipes.recipe(),
+        recipes.spec(),
         recipes.jobs(texts),
         clips_per_shard=3,
         store=base / "store2",
@@ -213,7 +213,7 @@ import recipes
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.shards.build import build_shards
 base = Path(sys.argv[2])
-build_shards(base / "out", recipes.recipe(), recipes.jobs(base / "texts"), clips_per_shard=3,
+build_shards(base / "out", recipes.spec(), recipes.jobs(base / "texts"), clips_per_shard=3,
              store=base / "store", workers=Workers(1))
 """
 POINTS = (

@@ -29,7 +29,7 @@ import recipes
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.shards.build import build_shards
 base = Path(sys.argv[2])
-build_shards(base / "out", recipes.recipe(), recipes.jobs(base / "texts"), clips_per_shard=3,
+build_shards(base / "out", recipes.spec(), recipes.jobs(base / "texts"), clips_per_shard=3,
              store=base / "store", workers=Workers(1))
 """
 
@@ -50,7 +50,7 @@ def _build(texts: Path, workers: Workers = TWO, out: str = "out") -> Ledger:
     base = texts.parent
     return build_shards(
         base / out,
-        recipes.recipe(),
+        recipes.spec(),
         recipes.jobs(texts),
         clips_per_shard=3,
         store=base / ("store" if out == "out" else f"store-{out}"),
@@ -200,9 +200,9 @@ def dead_mark(texts: Path) -> Path:
 def test_mark_of_a_dead_process_names_a_suspect_who_may_be_good(
     texts: Path, dead_mark: Path
 ) -> None:
-    recipe, jobs = recipes.recipe(), recipes.jobs(texts)
-    dead_mark.write_text(recipe.key(jobs[:1]))
-    assert find_crashed(texts.parent / "store", recipe, jobs) == {}
+    spec, jobs = recipes.spec(), recipes.jobs(texts)
+    dead_mark.write_text(spec.key(jobs[:1]))
+    assert find_crashed(texts.parent / "store", spec, jobs) == {}
     assert _work(texts) == ["clip0"]
     assert not dead_mark.exists()
 
@@ -210,10 +210,10 @@ def test_mark_of_a_dead_process_names_a_suspect_who_may_be_good(
 @pytest.mark.parametrize("text", ["", "half a", "f" * 64])
 def test_other_marks_are_left_alone(texts: Path, dead_mark: Path, text: str) -> None:
     """Of the living, of other runs, and those that are not whole."""
-    store, recipe, jobs = texts.parent / "store", recipes.recipe(), recipes.jobs(texts)
+    store, spec, jobs = texts.parent / "store", recipes.spec(), recipes.jobs(texts)
     dead_mark.write_text(text)
-    with marked(store, recipe.key(jobs[:1])):
-        assert find_crashed(store, recipe, jobs) == {}
+    with marked(store, spec.key(jobs[:1])):
+        assert find_crashed(store, spec, jobs) == {}
         assert len(list((store / MARKS).iterdir())) == 2
     assert list((store / MARKS).iterdir()) == [dead_mark]
     assert _work(texts) == []
@@ -223,11 +223,11 @@ def test_a_clip_that_cannot_be_tried_is_not_blamed(
     texts: Path, dead_mark: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process for it never began: as if there were no memory for one."""
-    recipe, jobs = recipes.recipe(), recipes.jobs(texts)
-    dead_mark.write_text(recipe.key(jobs[:1]))
+    spec, jobs = recipes.spec(), recipes.jobs(texts)
+    dead_mark.write_text(spec.key(jobs[:1]))
     monkeypatch.setattr(sys, "executable", "/bin/false")
     monkeypatch.setattr("multiprocessing.spawn._python_exe", b"/bin/false")
-    assert find_crashed(texts.parent / "store", recipe, jobs) == {}
+    assert find_crashed(texts.parent / "store", spec, jobs) == {}
     assert _work(texts) == []
 
 
@@ -246,20 +246,20 @@ def test_the_mark_of_a_living_worker_that_looks_dead_names_no_suspect(
     texts: Path, dead_mark: Path
 ) -> None:
     """As in a container of its own, whose process numbers mean others here."""
-    store, recipe, jobs = texts.parent / "store", recipes.recipe(), recipes.jobs(texts)
+    store, spec, jobs = texts.parent / "store", recipes.spec(), recipes.jobs(texts)
     maker = dead_mark.name.partition(".")[0]
-    command = [sys.executable, "-c", HOLDING, str(store), maker, recipe.key(jobs[:1])]
+    command = [sys.executable, "-c", HOLDING, str(store), maker, spec.key(jobs[:1])]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as worker:
         assert worker.stdout
         assert worker.stdout.readline() == "ready\n"
-        assert find_crashed(store, recipe, jobs) == {}
+        assert find_crashed(store, spec, jobs) == {}
         assert _work(texts) == []
         assert len(list((store / MARKS).iterdir())) == 1
         worker.kill()
         worker.wait()
-        assert find_crashed(store, recipe, jobs) == {}
+        assert find_crashed(store, spec, jobs) == {}
         assert _work(texts) == ["clip0"]
     assert list((store / MARKS).iterdir()) == []
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stroi.pipeline.shards.sharding import SHARD_BYTES, STRETCH, group_ids
+from stroi.pipeline.shards.sharding import SHARD_BYTES, STRETCH, assign_shards
 
 IDS = st.sets(st.text("abc019_-.", min_size=1, max_size=8), max_size=120).map(sorted)
 SIZES = st.integers(1, 9)
@@ -16,14 +16,14 @@ SIZES = st.integers(1, 9)
 
 @given(ids=IDS, size=SIZES)
 def test_every_id_once_in_order_and_no_group_too_large(ids: list[str], size: int) -> None:
-    groups = group_ids(_small(ids), size)
+    groups = assign_shards(_small(ids), size)
     assert [sample_id for group in groups for sample_id in group] == ids
     assert all(1 <= len(group) <= STRETCH * size for group in groups)
 
 
 @given(ids=IDS)
 def test_size_one_is_a_clip_per_group(ids: list[str]) -> None:
-    assert group_ids(_small(ids), 1) == [(sample_id,) for sample_id in ids]
+    assert assign_shards(_small(ids), 1) == [(sample_id,) for sample_id in ids]
 
 
 @given(ids=IDS, size=SIZES, data=st.data())
@@ -35,8 +35,8 @@ def test_one_id_changes_only_groups_up_to_the_next_border(
     if not ids:
         return
     gone = data.draw(st.sampled_from(ids))
-    left = group_ids(_small(other for other in ids if other != gone), size)
-    whole = group_ids(_small(ids), size)
+    left = assign_shards(_small(other for other in ids if other != gone), size)
+    whole = assign_shards(_small(ids), size)
     at = next(number for number, group in enumerate(whole) if gone in group)
     # Where it began a group, the rest of that group may join the one before.
     same = max(at - 1 if whole[at][0] == gone else at, 0)
@@ -48,7 +48,7 @@ def test_one_id_changes_only_groups_up_to_the_next_border(
 
 def _starts(sample_id: str, size: int) -> bool:
     """Whether an id begins a group even behind a group of one."""
-    return len(group_ids(_small(["", sample_id]), size)) == 2
+    return len(assign_shards(_small(["", sample_id]), size)) == 2
 
 
 def _from(groups: list[tuple[str, ...]], border: str) -> list[tuple[str, ...]]:
@@ -67,7 +67,7 @@ SIZED = st.dictionaries(
 
 @given(sizes=SIZED, clips=SIZES)
 def test_no_group_takes_too_many_bytes(sizes: dict[str, int], clips: int) -> None:
-    groups = group_ids(sizes, clips)
+    groups = assign_shards(sizes, clips)
     assert [sample_id for group in groups for sample_id in group] == sorted(sizes)
     for group in groups:
         assert len(group) <= STRETCH * clips
@@ -78,13 +78,13 @@ def test_no_group_takes_too_many_bytes(sizes: dict[str, int], clips: int) -> Non
 def test_large_clips_are_grouped_by_their_bytes() -> None:
     """Clips of 2.35 MB, as 17 native columns take: files of 128 MiB on average, not 512 clips."""
     sizes = {f"clip{number:05d}": 2_350_080 for number in range(5000)}
-    groups = group_ids(sizes, 512)
+    groups = assign_shards(sizes, 512)
     taken = [len(group) * 2_350_080 for group in groups]
     assert 0.5 * SHARD_BYTES < np.mean(taken) < 1.1 * SHARD_BYTES
     assert max(taken) <= 2 * SHARD_BYTES
     before = set(groups)
     for new in ("a", "clip02500a", "z"):
-        after = set(group_ids({**sizes, new: 2_350_080}, 512))
+        after = set(assign_shards({**sizes, new: 2_350_080}, 512))
         assert len(after - before) <= 3
 
 
@@ -95,9 +95,9 @@ def test_adding_clips_to_a_real_sized_set_redoes_few_shards() -> None:
         for s in range(1, 18) for c in range(1, 4) for p in range(1, 10)
         for r in (1, 2) for a in range(1, 61)
     ]  # fmt: skip
-    before = set(group_ids(_small(ids), 512))
+    before = set(assign_shards(_small(ids), 512))
     for new in ("A000", "S009C002P004R001A0305", "T"):
-        after = set(group_ids(_small([*ids, new]), 512))
+        after = set(assign_shards(_small([*ids, new]), 512))
         assert len(after - before) <= 3
     sizes = [len(group) for group in before]
     assert 0.7 * 512 < np.mean(sizes) < 1.1 * 512

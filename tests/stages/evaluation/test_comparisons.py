@@ -16,15 +16,15 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.pipeline.params.profile import EnsembleParams
 from stroi.stages.evaluation.comparisons import PAIRS, class_gains, compare
-from stroi.stages.evaluation.predictions import Answers, answer, outcome, pool
-from stroi.stages.evaluation.table import ROWS, STREAMS, Truth, chosen_alphas, right
+from stroi.stages.evaluation.predictions import RunPredictions, answer, outcome, pool
+from stroi.stages.evaluation.table import ROWS, STREAMS, GroundTruth, chosen_alphas, right
 
 CLASSES = ("drink", "phone", "wave")
 SEEDS = (0, 1, 2)
 PARAMS = EnsembleParams()
 
 
-def _case(prefix: str, count: int, seed: int) -> tuple[Truth, list[dict[str, Scores]]]:
+def _case(prefix: str, count: int, seed: int) -> tuple[GroundTruth, list[dict[str, Scores]]]:
     """Clips, and the scores of four networks per seed, right more often than not."""
     rng = np.random.default_rng(seed)
     ids = tuple(f"{prefix}{number:03d}" for number in range(count))
@@ -37,10 +37,10 @@ def _case(prefix: str, count: int, seed: int) -> tuple[Truth, list[dict[str, Sco
             logits[np.arange(count), labels] += 1
             streams[name] = Scores(ids, logits, CLASSES)
         by_seed.append(streams)
-    return Truth(ids, labels, CLASSES), by_seed
+    return GroundTruth(ids, labels, CLASSES), by_seed
 
 
-def _answers(prefix: str = "c", count: int = 60, seed: int = 1) -> Answers:
+def _answers(prefix: str = "c", count: int = 60, seed: int = 1) -> RunPredictions:
     truth, by_seed = _case(prefix, count, seed)
     return answer(SEEDS, by_seed, truth, PARAMS, {})
 
@@ -85,7 +85,7 @@ def test_comparison_turned_round_has_the_same_p_and_the_opposite_gain(seed: int)
 
 def test_gains_per_class_are_row_4_less_row_2() -> None:
     answers = _answers()
-    truth = Truth(answers.truth.ids, answers.truth.labels, (*CLASSES, "never"))
+    truth = GroundTruth(answers.truth.ids, answers.truth.labels, (*CLASSES, "never"))
     hits = {row: right(answers.scores[row], truth) for row in (2, 4)}
     *gains, never = class_gains(hits, truth)
     for label, each in enumerate(gains):
@@ -109,7 +109,7 @@ def test_folds_pooled_are_one_test_of_all_clips() -> None:
             for streams in by_seed
         ]
         parts[f"fold{fold}"] = answer(
-            SEEDS, part, Truth(ids, whole.labels[own], CLASSES), PARAMS, {}
+            SEEDS, part, GroundTruth(ids, whole.labels[own], CLASSES), PARAMS, {}
         )
     pooled, expected = pool(parts), answer(SEEDS, by_seed, whole, PARAMS, {})
     assert pooled.truth.ids == whole.ids

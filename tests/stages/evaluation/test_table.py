@@ -20,7 +20,7 @@ from stroi.stages.evaluation.result_files import format_table, write_results
 from stroi.stages.evaluation.table import (
     ROWS,
     STREAMS,
-    Truth,
+    GroundTruth,
     evaluate,
     held_out,
     named_rows,
@@ -33,7 +33,7 @@ CLASSES = ("drink", "phone", "wave")
 IDS = tuple(f"clip{number:02d}" for number in range(20))
 RNG = np.random.default_rng(4)
 LABELS = RNG.integers(0, 3, 20)
-TRUTH = Truth(IDS, LABELS, CLASSES)
+TRUTH = GroundTruth(IDS, LABELS, CLASSES)
 PARAMS = EnsembleParams()
 
 
@@ -193,7 +193,7 @@ def test_other_networks_and_other_stages_are_not_pooled() -> None:
     one = answer((0,), [_streams()], TRUTH, PARAMS, {})
     names = tuple(f"other{number:02d}" for number in range(20))
     streams = {name: Scores(names, each.logits, each.classes) for name, each in _streams(1).items()}
-    other = answer((0,), [streams], Truth(names, LABELS, CLASSES), PARAMS, {})
+    other = answer((0,), [streams], GroundTruth(names, LABELS, CLASSES), PARAMS, {})
     assert len(pool({"one": one, "two": other}).truth.ids) == 40
     deeper = replace(other, rows=named_rows("ST-GCN", "ResNet50"))
     with pytest.raises(RefusedInput, match="POOL_NETWORKS: two has other networks"):
@@ -210,7 +210,7 @@ def test_a_table_of_one_clip_has_a_figure_or_nothing_in_every_cell(
     classes: tuple[str, ...], seeds: int, tmp_path: Path
 ) -> None:
     """One test clip, so that all classes but one have none; and one class alone."""
-    truth = Truth(IDS[:1], np.zeros(1, np.int64), classes)
+    truth = GroundTruth(IDS[:1], np.zeros(1, np.int64), classes)
     by_seed = [
         {
             name: Scores(each.ids[:1], each.logits[:1, : len(classes)], classes)

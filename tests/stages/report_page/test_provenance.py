@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.pipeline.index.ledger import Ledger, Outcome
+from stroi.pipeline.index.ledger import ClipOutcome, Ledger
 from stroi.pipeline.params.profile import Profile, Split, Validation
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report_page.provenance import LISTED, flatten, losses, params_groups, split_rule
 
 
 def test_long_list_of_losses_is_cut_and_counted(workspace: Workspace) -> None:
-    outcomes = tuple(Outcome(f"a{at:03d}", "GONE" if at else "") for at in range(LISTED + 51))
+    outcomes = tuple(ClipOutcome(f"a{at:03d}", "GONE" if at else "") for at in range(LISTED + 51))
     found = losses({"index": Ledger(outcomes)}, MosaicCache(workspace.mosaics("small")))
     (stage,) = found.stages
     assert (stage.total, stage.done, stage.quarantined) == (LISTED + 51, 1, LISTED + 50)

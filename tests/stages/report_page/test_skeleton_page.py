@@ -18,7 +18,7 @@ from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.skeletons3d import JointClip, encode_joints, joint_digests
 from stroi.cache.weights import Weights, write_weights
 from stroi.pipeline.cli import run as stroi
-from stroi.pipeline.index.ledger import Outcome, write_ledger
+from stroi.pipeline.index.ledger import ClipOutcome, write_ledger
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.ensemble import lost_clips
@@ -44,8 +44,8 @@ def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1
         )
         for at in range(len(IDS))
     ]  # fmt: skip
-    lost = Outcome("lost", "SKEL_TEXT", "no number in line 7")
-    write_ledger(folder, [lost, *(Outcome(name) for name in IDS)])
+    lost = ClipOutcome("lost", "SKEL_TEXT", "no number in line 7")
+    write_ledger(folder, [lost, *(ClipOutcome(name) for name in IDS)])
     publish(folder, "joints", encode_joints(IDS, clips), joint_digests(clips), {"numpy": "2"})
     for seed in SEEDS:
         plain = weights(seed)
@@ -142,7 +142,7 @@ def test_a_ledger_that_does_not_follow_the_index_is_refused(
     workspace: Workspace, run: RunParams
 ) -> None:
     seen = _joints_run(workspace, run)
-    write_ledger(workspace.joints("small"), [Outcome(name) for name in IDS])
+    write_ledger(workspace.joints("small"), [ClipOutcome(name) for name in IDS])
     with pytest.raises(RefusedInput, match=r"LEDGER: .*1 clips differ .* run `stroi joints` again"):
         build_report(workspace, seen)
 
@@ -174,8 +174,8 @@ def test_the_command_writes_the_page(
 def test_what_either_branch_lost_is_known_by_stage(workspace: Workspace, run: RunParams) -> None:
     assert lost_clips(workspace, run) == {"skeletons": {"lost"}, "mosaics": set()}
     seen = _joints_run(workspace, run)
-    gone = Outcome(IDS[3], "SKEL_EMPTY", "nobody")
-    rest = [Outcome(name) for name in ("lost", *IDS) if name != IDS[3]]
+    gone = ClipOutcome(IDS[3], "SKEL_EMPTY", "nobody")
+    rest = [ClipOutcome(name) for name in ("lost", *IDS) if name != IDS[3]]
     write_ledger(workspace.joints("small"), [gone, *rest])
     lost = lost_clips(workspace, seen)
     assert list(lost.items()) == [("joints", {IDS[3]}), ("skeletons", {"lost"}), ("mosaics", set())]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import Listed
+from stroi.pipeline.datasets import ClipEntry
 from stroi.stages.demo.clips import DemoClip
 from stroi.stages.demo.render import render_clip
 from stroi.stages.tools.init import crop_size
@@ -29,7 +29,7 @@ def test_half_a_torso_where_people_are_seen(tmp_path: Path) -> None:
         pair = "sip" if label == "drink" else "browse"
         clip = DemoClip(name, label, "s01", "c1", pair, seed=0, frames=(30, 31))
         render_clip(clip, tmp_path / f"{name}.avi")
-    clips = [Listed(name, f"{name}.avi", "class") for name in names]
+    clips = [ClipEntry(name, f"{name}.avi", "class") for name in names]
     look = look_at(tmp_path, clips)
     assert look.told.startswith("half of ")
     assert look.told.endswith(" px, the median of 4 torsos in 2 videos")
@@ -37,14 +37,14 @@ def test_half_a_torso_where_people_are_seen(tmp_path: Path) -> None:
     assert abs(look.cell - length / 2) <= 1.5
     assert look.cell % 2 == 0
     # Nothing but the pictures: classes and their order change nothing.
-    other = [Listed(clip.id, clip.video, "other") for clip in clips[::-1]]
+    other = [ClipEntry(clip.id, clip.video, "other") for clip in clips[::-1]]
     assert look_at(tmp_path, other) == look
 
 
 def test_a_tenth_of_the_picture_where_nobody_is(tmp_path: Path) -> None:
     grey(tmp_path / "a.avi", 240)
     (tmp_path / "b.avi").write_bytes(b"no video")
-    look = look_at(tmp_path, [Listed("a", "a.avi", "x"), Listed("b", "b.avi", "x")])
+    look = look_at(tmp_path, [ClipEntry("a", "a.avi", "x"), ClipEntry("b", "b.avi", "x")])
     assert look.cell == 24
     assert look.told == "a tenth of 240 px, for there were 0 torsos in 1 videos"
     assert len(look.unreadable) == 1
@@ -54,7 +54,7 @@ def test_a_tenth_of_the_picture_where_nobody_is(tmp_path: Path) -> None:
 def test_not_one_video_can_be_read(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.avi").write_bytes(b"no video")
-    clips = [Listed(name, f"{name}.avi", "x") for name in ("a", "b")]
+    clips = [ClipEntry(name, f"{name}.avi", "x") for name in ("a", "b")]
     with pytest.raises(RefusedInput) as caught:
         look_at(tmp_path, clips)
     assert caught.value.code == "INIT_UNREADABLE"
@@ -72,7 +72,7 @@ def test_no_more_than_a_dozen_videos_are_opened(
         return 100, [60.0]
 
     monkeypatch.setattr(crop_size, "_look", note)
-    clips = [Listed(f"c{number:04d}", f"{number:04d}.avi", "x") for number in range(1000)]
+    clips = [ClipEntry(f"c{number:04d}", f"{number:04d}.avi", "x") for number in range(1000)]
     assert look_at(tmp_path, clips).cell == 30
     assert len(seen) == 12
     assert seen[-1] > "0900.avi"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.pipeline.datasets import ADAPTERS, Listed
+from stroi.pipeline.datasets import ADAPTERS, ClipEntry
 from stroi.stages.tools.init.links import place_folder, place_table
 
 
@@ -89,8 +89,8 @@ def test_a_table_s_files_are_linked_one_by_one(raw: Path, videos: Path, tmp_path
     table = tmp_path / "clips.csv"
     rows = "one,day 1/a.avi,wave,s1,\ntwo,frames,sit,s2,\nlost,gone.avi,sit,s2,\n"
     table.write_text(f"sample_id,video,label,subject,camera\n{rows}")
-    clips = [Listed("one", "day 1/a.avi", "wave"), Listed("two", "frames", "sit")]
-    clips.append(Listed("lost", "gone.avi", "sit"))
+    clips = [ClipEntry("one", "day 1/a.avi", "wave"), ClipEntry("two", "frames", "sit")]
+    clips.append(ClipEntry("lost", "gone.avi", "sit"))
     for _ in range(2):
         place_table(raw, videos, table, clips)
     assert (raw / "table.csv").readlink() == table

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from stroi.cache.errors import ParamsError, RefusedInput
-from stroi.pipeline.datasets import Listed
+from stroi.pipeline.datasets import ClipEntry
 from stroi.pipeline.index.splits import divide
 from stroi.pipeline.index.table import Sample
 from stroi.pipeline.params.profile import Split
@@ -16,7 +16,7 @@ from stroi.stages.tools.init.splits import choose_splits
 COLUMNS = ("subject", "camera", "group", "split")
 
 
-def clips(rows: Iterable[str], repeats: int = 1) -> list[Listed]:
+def clips(rows: Iterable[str], repeats: int = 1) -> list[ClipEntry]:
     """Clips of rows ``label subject camera group split``; ``-`` is unknown."""
     found = []
     for number, row in enumerate(rows):
@@ -26,7 +26,7 @@ def clips(rows: Iterable[str], repeats: int = 1) -> list[Listed]:
         }
         for again in range(repeats):
             name = f"c{number:03d}_{again}"
-            found.append(Listed(name, f"{name}.avi", label, **told))  # type: ignore[arg-type]
+            found.append(ClipEntry(name, f"{name}.avi", label, **told))  # type: ignore[arg-type]
     return found
 
 
@@ -34,7 +34,7 @@ def people(count: int) -> list[str]:
     return [f"{label} s{number}" for label in ("wave", "sit") for number in range(count)]
 
 
-def sides(listed: list[Listed], rule: Split) -> tuple[set[str], set[str]]:
+def sides(listed: list[ClipEntry], rule: Split) -> tuple[set[str], set[str]]:
     parts = divide([Sample(**vars(one)) for one in listed], rule, usable=[one.id for one in listed])
     return set(parts.train), set(parts.test)
 
