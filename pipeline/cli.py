@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; the last line on stderr tells a failure's whole story."""
     signal.signal(signal.SIGTERM, _interrupt)
     raise_open_files()
+    os.environ["STROI_COMMAND"] = "1"  # for `stroi.stages.video.memory_limit`, in workers too
     sys.exit(run(arguments))
 
 

@@ -12,7 +12,7 @@ import cv2
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import file_state
-from stroi.stages.video.memory_limit import limit_memory
+from stroi.stages.video.memory_limit import limit_command
 
 MAX_SIDE = 4096
 """Longest frame side that is read, in px; a header beyond it is taken for damage."""
@@ -178,7 +178,7 @@ def _capture(path: Path, fd: int) -> cv2.VideoCapture:
     name = f"/proc/self/fd/{fd}"
     if not Path(name).exists():
         name = f"file:{path.absolute()}"
-    limit_memory()
+    limit_command()
     capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not capture.isOpened():

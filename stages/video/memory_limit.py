@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,18 @@ from pathlib import Path
 DECODER_BYTES = 3 * 2**30
 """What a process that decodes videos may take beyond what it has at its first: room for 60 frames
 of 4096 x 4096 px, but not for the largest picture that FFmpeg would decode."""
+
+
+OF_COMMANDS = "STROI_COMMAND"
+"""Environment variable that the command line sets for itself and its workers."""
+
+
+def limit_command() -> None:
+    """`limit_memory` of a process of the command line; a program that only uses the modules is
+    left as it is, for it may need its memory for other things than videos.
+    """
+    if os.environ.get(OF_COMMANDS):
+        limit_memory()
 
 
 @cache

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from small_caches import make_clip, make_mosaics, write_cache, write_skeletons
 
-from stroi.cache.checking import sandbox as confined
+from stroi.cache.checking import sandbox
 from stroi.cache.checking.sandbox import Answer, Child, Request, ask
 from stroi.cache.errors import StroiError
 from stroi.cache.files.digests import sha256_file
@@ -46,9 +46,9 @@ def request_of(folder: Path) -> Request:
 @pytest.fixture(autouse=True)
 def no_child_left() -> Iterator[None]:
     """Start without a child, so that each test has its own environment's."""
-    confined._for_each_idle("end")
+    sandbox._for_each_idle("end")
     yield
-    confined._for_each_idle("end")
+    sandbox._for_each_idle("end")
 
 
 def python(code: str) -> Child:
@@ -59,18 +59,18 @@ def python(code: str) -> Child:
 def test_a_child_answers_again_and_again(request_of: Request) -> None:
     good = Answer(axes={"C": 3, "K": 5, "H": 20, "W": 12})
     assert ask(request_of) == good
-    [child] = confined._idle
+    [child] = sandbox._idle
     assert ask(replace(request_of, sha256="0" * 64)).message.endswith(
         "no sample is hit, but the headers or the gaps between the arrays are"
     )
     assert ask(request_of) == good
-    assert confined._idle == [child]
+    assert sandbox._idle == [child]
 
 
 def test_limits_are_those_of_the_child(request_of: Request) -> None:
     before = resource.getrlimit(resource.RLIMIT_AS)
     ask(request_of)
-    [child] = confined._idle
+    [child] = sandbox._idle
     limits = {
         line[:26].strip(): line[26:].split()[0]
         for line in Path(f"/proc/{child.pid}/limits").read_text().splitlines()
@@ -134,12 +134,12 @@ def test_what_a_child_says_is_not_believed_to_be_printable(request_of: Request) 
 
 def test_a_child_that_died_meanwhile_is_replaced(request_of: Request) -> None:
     ask(request_of)
-    [child] = confined._idle
+    [child] = sandbox._idle
     os.kill(child.pid, signal.SIGKILL)
     while child.alive:
         pass
     assert ask(request_of).code == ""
-    assert confined._idle[0].pid != child.pid
+    assert sandbox._idle[0].pid != child.pid
 
 
 def test_crash_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_interrupt_leaves_no_child_in_the_middle_of_an_answer(
     monkeypatch.setattr("stroi.cache.checking.sandbox._read_answer", interrupt)
     with pytest.raises(KeyboardInterrupt):
         ask(request_of)
-    assert confined._idle == []
+    assert sandbox._idle == []
 
 
 def test_memory_and_time_are_limited(request_of: Request) -> None:
@@ -216,8 +216,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, child: Script) -> No
             "from pathlib import Path\n"
             "from stroi.cache.verify import verify\n"
             "print(verify(Path(sys.argv[1]))[0])\n"
-            "from stroi.cache import confined\n"
-            "for pid in ('self', confined._idle[0].pid):\n"
+            "from stroi.cache.checking import sandbox\n"
+            "for pid in ('self', sandbox._idle[0].pid):\n"
             "    status = Path(f'/proc/{pid}/status').read_text()\n"
             "    assert int(status.split('VmHWM:')[1].split()[0]) < 100_000, status\n",
             folder,
@@ -235,13 +235,13 @@ def test_several_threads_have_a_child_each(request_of: Request) -> None:
     for thread in threads:
         thread.join()
     assert [answer.code for answer in answers] == [""] * 4
-    assert 1 <= len(confined._idle) <= 4
+    assert 1 <= len(sandbox._idle) <= 4
 
 
 def test_one_child_waits_for_the_next_folder(tmp_path: Path) -> None:
     folder = write_cache(tmp_path, [make_mosaics((f"c{i:02d}",), seed=i) for i in range(20)])
     assert verify(folder, jobs=4) == []
-    assert len(confined._idle) == 1
+    assert len(sandbox._idle) == 1
 
 
 def test_no_room_for_a_child_is_said(request_of: Request, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,23 +255,23 @@ def test_it_works_in_forked_and_in_fresh_workers(folder: Path) -> None:
     script = """
 import multiprocessing, sys
 from pathlib import Path
-from stroi.cache.checking import sandbox as confined
+from stroi.cache.checking import sandbox
 from stroi.cache.verify import verify
 
 def work(folder):
-    before = [child.pid for child in confined._idle]
-    return before, verify(folder), [child.pid for child in confined._idle]
+    before = [child.pid for child in sandbox._idle]
+    return before, verify(folder), [child.pid for child in sandbox._idle]
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     assert verify(folder) == []
-    [mine] = [child.pid for child in confined._idle]
+    [mine] = [child.pid for child in sandbox._idle]
     for way in ("fork", "spawn"):
         with multiprocessing.get_context(way).Pool(2) as pool:
             for before, problems, after in pool.map(work, [folder] * 4):
                 assert problems == [] and mine not in before and mine not in after
     assert verify(folder) == []
-    assert [child.pid for child in confined._idle] == [mine]
+    assert [child.pid for child in sandbox._idle] == [mine]
     print("good")
 """
     path = folder.parent / "workers.py"
@@ -282,9 +282,9 @@ if __name__ == "__main__":
 
 def test_nothing_is_left_when_the_process_ends(folder: Path, child: Script) -> None:
     done = child(
-        "import sys\nfrom pathlib import Path\nfrom stroi.cache import confined\n"
+        "import sys\nfrom pathlib import Path\nfrom stroi.cache.checking import sandbox\n"
         "from stroi.cache.verify import verify\n"
-        "assert verify(Path(sys.argv[1])) == []\nprint(confined._idle[0].pid)",
+        "assert verify(Path(sys.argv[1])) == []\nprint(sandbox._idle[0].pid)",
         folder,
         PYTHONWARNINGS="error",
     )
@@ -295,13 +295,13 @@ def test_nothing_is_left_when_the_process_ends(folder: Path, child: Script) -> N
 def test_stroi_is_found_by_the_search_path_alone(folder: Path, tmp_path: Path) -> None:
     """As it is when PYTHONPATH leads to it, which the child's own Python ignores."""
     (tmp_path / "way" / "stroi").mkdir(parents=True)
-    (tmp_path / "way" / "stroi" / "cache").symlink_to(Path(confined.__file__).parent)
+    (tmp_path / "way" / "stroi" / "cache").symlink_to(Path(sandbox.__file__).parent)
     packages = Path(np.__file__).parent.parent
     bare = getattr(sys, "_base_executable", sys.executable)  # outside of the virtual environment
     done = subprocess.run(
         [bare, "-c", "import sys\nfrom pathlib import Path\n"
-         "from stroi.cache import confined, verify\n"
-         "assert 'way' in confined.__file__\n"
+         "from stroi.cache.checking import sandbox, verify\n"
+         "assert 'way' in sandbox.__file__\n"
          "print(verify.verify(Path(sys.argv[1])))", folder],
         env={**os.environ, "PYTHONPATH": f"{tmp_path / 'way'}:{packages}"},
         capture_output=True,

@@ -11,7 +11,7 @@ from handmade_videos import black_jpeg, black_png, bombs, mux, write
 from measured import run_measured
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video.memory_limit import DECODER_BYTES
+from stroi.stages.video.memory_limit import DECODER_BYTES, OF_COMMANDS
 from stroi.stages.video.reader import read_frames
 
 _READ = """
@@ -50,7 +50,14 @@ def test_giant_pictures_get_no_memory(files: Path, name: str) -> None:
     assert done.peak_bytes < 250_000_000
 
 
-def test_who_opens_a_video_gets_the_limit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limited", [True, False], ids=["command", "module"])
+def test_a_command_that_opens_a_video_gets_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: bool
+) -> None:
+    if limited:
+        monkeypatch.setenv(OF_COMMANDS, "1")
+    else:
+        monkeypatch.delenv(OF_COMMANDS, raising=False)
     (tmp_path / "clip.avi").write_bytes(mux([black_jpeg(96, 64)] * 3, 3))
     script = (
         "import resource, sys; from pathlib import Path\n"
@@ -61,7 +68,7 @@ def test_who_opens_a_video_gets_the_limit(tmp_path: Path) -> None:
     done = run_measured([sys.executable, "-c", script, str(tmp_path / "clip.avi")])
     frames, limit = map(int, done.stdout.split())
     assert frames == 3
-    assert DECODER_BYTES < limit < DECODER_BYTES + 2**30
+    assert (DECODER_BYTES < limit < DECODER_BYTES + 2**30) == limited
 
 
 def test_a_large_video_has_the_memory_it_needs(tmp_path: Path) -> None:
