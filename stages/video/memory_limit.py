@@ -17,8 +17,9 @@ OF_COMMANDS = "STROI_COMMAND"
 
 
 def limit_command() -> None:
-    """`limit_memory` of a process of the command line; a program that only uses the modules is
-    left as it is, for it may need its memory for other things than videos.
+    """`limit_memory` in a process of the command line.
+
+    A program that only uses the modules may need its memory for other things than videos.
     """
     if os.environ.get(OF_COMMANDS):
         limit_memory()

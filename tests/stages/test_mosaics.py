@@ -168,12 +168,9 @@ def test_shards_are_cut_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 MEMORY = """
 import resource, sys
-from functools import partial
 from pathlib import Path
 import numpy as np
-from stroi.pipeline.shards import sharding as grouping
 from stroi.pipeline.parallel.executor import Workers
-from stroi.pipeline.shards.sharding import group_ids
 from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
 from stroi.stages.mosaics import describe, encode
 from stroi.stages.mosaic.cut import Cut

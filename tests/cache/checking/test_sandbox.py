@@ -168,7 +168,7 @@ def test_interrupt_leaves_no_child_in_the_middle_of_an_answer(
 def test_memory_and_time_are_limited(request_of: Request) -> None:
     """A check that would need a gigabyte, or for ever, ends."""
     hog = (
-        "from stroi.cache import checker; checker.check = lambda request: {};"
+        "from stroi.cache.checking import checker; checker.check = lambda request: {};"
         "from stroi.cache.checking.checker import serve; serve()"
     )
     grow = Child([sys.executable, "-c", hog.format("bytes(1 << 30)")])
@@ -185,7 +185,7 @@ def test_memory_and_time_are_limited(request_of: Request) -> None:
 
 def test_child_cannot_write(request_of: Request, tmp_path: Path) -> None:
     script = (
-        "from stroi.cache import checker; from pathlib import Path;"
+        "from stroi.cache.checking import checker; from pathlib import Path;"
         f"checker.check = lambda request: Path({str(tmp_path / 'x')!r}).write_text('x');"
         "from stroi.cache.checking.checker import serve; serve()"
     )
@@ -295,12 +295,12 @@ def test_nothing_is_left_when_the_process_ends(folder: Path, child: Script) -> N
 def test_stroi_is_found_by_the_search_path_alone(folder: Path, tmp_path: Path) -> None:
     """As it is when PYTHONPATH leads to it, which the child's own Python ignores."""
     (tmp_path / "way" / "stroi").mkdir(parents=True)
-    (tmp_path / "way" / "stroi" / "cache").symlink_to(Path(sandbox.__file__).parent)
+    (tmp_path / "way" / "stroi" / "cache").symlink_to(Path(sandbox.__file__).parents[1])
     packages = Path(np.__file__).parent.parent
     bare = getattr(sys, "_base_executable", sys.executable)  # outside of the virtual environment
     done = subprocess.run(
         [bare, "-c", "import sys\nfrom pathlib import Path\n"
-         "from stroi.cache.checking import sandbox, verify\n"
+         "from stroi.cache import verify\nfrom stroi.cache.checking import sandbox\n"
          "assert 'way' in sandbox.__file__\n"
          "print(verify.verify(Path(sys.argv[1])))", folder],
         env={**os.environ, "PYTHONPATH": f"{tmp_path / 'way'}:{packages}"},
