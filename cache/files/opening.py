@@ -10,9 +10,6 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 
-BLOCK = 512
-"""Unit of `st_blocks` in bytes."""
-
 
 @contextmanager
 def open_regular(
@@ -44,23 +41,6 @@ def open_regular(
         yield fd, status.st_size
     finally:
         os.close(fd)
-
-
-def stored_bytes(folder: Path, *, apart_from: str = "") -> int:
-    """Bytes on disk of the regular files of a folder; holes in them do not count, 0 if none.
-
-    Args:
-        folder: The folder.
-        apart_from: Name of a file that does not count.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            files = [
-                entry.stat(follow_symlinks=False) for entry in entries if entry.name != apart_from
-            ]
-    except OSError:
-        return 0
-    return sum(BLOCK * status.st_blocks for status in files if stat.S_ISREG(status.st_mode))
 
 
 def read_regular(

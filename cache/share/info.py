@@ -11,9 +11,9 @@ import numpy as np
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.files.opening import read_regular, stored_bytes
+from stroi.cache.files.opening import read_regular
 from stroi.cache.ledger import count_codes, read_rows
-from stroi.cache.manifest import MANIFEST_NAME, Manifest, manifest_limit, read_manifest
+from stroi.cache.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.pictures.compact_shard import read_packed
 from stroi.cache.shards import ShardedCache
@@ -91,9 +91,9 @@ def manifest_sha256(folder: Path) -> str:
     Raises:
         RefusedInput: ``MANIFEST_MISSING`` if there is none.
     """
-    path = folder / MANIFEST_NAME
-    limit = manifest_limit(stored_bytes(folder, apart_from=MANIFEST_NAME))
-    return sha256_bytes(read_regular(path, "MANIFEST_MISSING", limit))
+    return sha256_bytes(
+        read_regular(folder / MANIFEST_NAME, "MANIFEST_MISSING", MAX_MANIFEST_BYTES)
+    )
 
 
 def describe(folder: Path) -> Info:

@@ -70,7 +70,7 @@ def parse_openpose_json(
         people in the order of the file; an absent joint is (0, 0, 0). P may be 0.
 
     Raises:
-        ClipRejected: ``JSON``, ``JSON_DUPLICATE_KEY``, ``JSON_DEPTH`` or ``JSON_SIZE`` (see
+        ClipRejected: ``JSON``, ``JSON_DUPLICATE_KEY`` or ``JSON_DEPTH`` (see
             `stroi.cache.storage.strict_json.parse_json`), ``POSE_FORMAT`` (not what
             OpenPose writes),
             ``POSE_VERSION``, ``POSE_PEOPLE`` (more than 20), ``POSE_LENGTH`` (another model's
