@@ -63,6 +63,11 @@ class ClipRejected(StroiError):
     """One clip that cannot be used: it is quarantined and the run goes on."""
 
 
+def refuse(code: str, message: str, remedy: str = "fetch or rebuild the file") -> RefusedInput:
+    """The refusal of a file, for the caller to raise."""
+    return RefusedInput(code, message, remedy=remedy)
+
+
 def raise_first(problems: Sequence[RefusedInput]) -> None:
     """Raise the first of `problems`, the others as its details; nothing if there are none.
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.opening import open_regular
+from stroi.cache.files.opening import open_no_link
 
 LEDGER_NAME = "ledger.csv"
 COLUMNS = ("id", "status", "code", "detail")
@@ -30,7 +30,7 @@ def read_rows(folder: Path) -> list[tuple[str, str, str, str]]:
     path = folder / LEDGER_NAME
     if not path.exists():
         return []
-    with open_regular(path, "LEDGER", remedy=_REMEDY) as (fd, size):
+    with open_no_link(path, "LEDGER", remedy=_REMEDY) as (fd, size):
         if size > MAX_TABLE_BYTES:
             problem = f"{path} has {size} bytes, allowed are {MAX_TABLE_BYTES}"
             raise RefusedInput("LEDGER", problem, remedy=_REMEDY)

@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, refuse
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import digest, sha256_bytes
 from stroi.cache.files.fault_points import fault_point
-from stroi.cache.files.opening import read_regular
+from stroi.cache.files.opening import read_no_link
 from stroi.cache.ids import check_ids, check_sorted
 from stroi.cache.storage.schema import SCHEMA, check_version
 from stroi.cache.storage.strict_json import JsonNode, parse_json
@@ -237,9 +237,9 @@ def _read(path: Path) -> str:
             f"{path} is missing: the folder is incomplete or not a cache",
             remedy="finish or repeat the run that writes it, or `dvc pull` the folder",
         )
-    data = read_regular(path, "MANIFEST", MAX_MANIFEST_BYTES, remedy=_REMEDY)
+    data = read_no_link(path, "MANIFEST", MAX_MANIFEST_BYTES, remedy=_REMEDY)
     if not data.isascii():
-        raise _refused(f"{path} is not ASCII text")
+        raise refuse("MANIFEST", f"{path} is not ASCII text", _REMEDY)
     return data.decode("ascii")
 
 
@@ -252,10 +252,10 @@ def _check_seal(document: object, text: str, where: str) -> None:
 
 def _check_whole(manifest: Manifest, params_digest: str, where: str) -> None:
     if params_digest != manifest.params_digest:
-        raise _refused(f"{where}: params_digest is not that of params")
+        raise refuse("MANIFEST", f"{where}: params_digest is not that of params", _REMEDY)
     names = [entry.name for entry in manifest.files]
     if names != sorted(set(names)) or len({name.casefold() for name in names}) != len(names):
-        raise _refused(f"{where}: the files are not sorted or occur twice")
+        raise refuse("MANIFEST", f"{where}: the files are not sorted or occur twice", _REMEDY)
     check_ids([name for entry in manifest.files for name in entry.ids], where=where)
     for entry in manifest.files:
         check_sorted(entry.ids, where=f"{where}: {entry.name}")
@@ -267,11 +267,7 @@ def _check_lengths(entry: FileEntry, where: str) -> None:
     for what, made in digests.items():
         if made and len(made) != len(entry.ids):
             counts = f"{len(entry.ids)} ids and {len(made)} {what} digests"
-            raise _refused(f"{where}: {entry.name} has {counts}")
-
-
-def _refused(message: str) -> RefusedInput:
-    return RefusedInput("MANIFEST", message, remedy=_REMEDY)
+            raise refuse("MANIFEST", f"{where}: {entry.name} has {counts}", _REMEDY)
 
 
 def _is_file_name(name: str) -> bool:

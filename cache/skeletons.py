@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.errors import refuse
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.shards import ShardedCache
 from stroi.cache.storage.assemble import Encoded, assemble
 from stroi.cache.storage.formats import SKELETONS
 from stroi.cache.storage.hdf5 import decode
-from stroi.cache.storage.schema import Array, refused, sample_digests
+from stroi.cache.storage.schema import Array, sample_digests
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _clip(arrays: dict[str, Array], row: int) -> Clip:
 def _to_arrays(clip: Clip, number: int) -> dict[str, Array]:
     fits = clip.keypoints.shape[1:] == (2, 25, 3) and clip.keypoints.dtype == np.float32
     if not fits or not len(clip.keypoints):
-        raise refused(
+        raise refuse(
             "SCHEMA",
             f"keypoints of clip {number} are {clip.keypoints.dtype} {clip.keypoints.shape},"
             " want float32 (T, 2, 25, 3)",

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.errors import refuse
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.layouts import LAYOUTS
 from stroi.cache.shards import ShardedCache
 from stroi.cache.storage.assemble import Encoded, assemble
 from stroi.cache.storage.formats import JOINTS
 from stroi.cache.storage.hdf5 import decode
-from stroi.cache.storage.schema import Array, refused, sample_digests
+from stroi.cache.storage.schema import Array, sample_digests
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _clip(arrays: dict[str, Array], row: int) -> JointClip:
 def _check_layout(name: str, joints: int) -> None:
     layout = LAYOUTS.get(name)
     if layout is None or len(layout.joints) != joints:
-        raise refused(
+        raise refuse(
             "LAYOUT",
             f"no layout of {joints} joints is called {name!a}",
             f"the layouts are {', '.join(LAYOUTS)}",
@@ -142,12 +143,12 @@ def _check_layout(name: str, joints: int) -> None:
 
 def _to_arrays(clips: Sequence[JointClip]) -> Iterator[dict[str, Array]]:
     if not clips:
-        raise refused("H5_EMPTY", "there are no joints of any clip")
+        raise refuse("H5_EMPTY", "there are no joints of any clip")
     for number, clip in enumerate(clips):
         _check_layout(clip.layout, clip.position.shape[2])
         fits = len(clip.position) > 0 and clip.state.shape == clip.position.shape[:3]
         if not fits or clip.layout != clips[0].layout:
-            raise refused(
+            raise refuse(
                 "SCHEMA",
                 f"clip {number} has {clip.layout} joints {clip.position.shape} and states"
                 f" {clip.state.shape}, the first clip has {clips[0].layout}",

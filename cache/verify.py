@@ -9,10 +9,10 @@ from pathlib import Path
 
 from stroi.cache.checking.sandbox import Answer, Request, ask, dismiss
 from stroi.cache.columns import columns_told
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, refuse
 from stroi.cache.files.temporaries import is_temporary
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
-from stroi.cache.storage.schema import MAX_FILE_BYTES, refused
+from stroi.cache.storage.schema import MAX_FILE_BYTES
 
 OnFile = Callable[[FileEntry, str], None]
 
@@ -133,7 +133,7 @@ def find_problems(
         listed.add(_LEDGER)
     for name in sorted(path.name for path in folder.iterdir() if path.name not in listed):
         what = "was left by a killed writer" if is_temporary(name) else "is not in the manifest"
-        yield refused("FILE_EXTRA", f"{folder}: {name!a} {what}", "move it elsewhere")
+        yield refuse("FILE_EXTRA", f"{folder}: {name!a} {what}", "move it elsewhere")
 
 
 def _answers(
@@ -195,7 +195,7 @@ def _refuse_unopened(path: Path, entry: FileEntry) -> Answer | None:
 
 
 def _refusal(answer: Answer) -> RefusedInput | None:
-    return refused(answer.code, answer.message, answer.remedy) if answer.code else None
+    return refuse(answer.code, answer.message, answer.remedy) if answer.code else None
 
 
 def _other_axes(
@@ -204,7 +204,7 @@ def _other_axes(
     for axis, length in found.items():
         known, other = axes.setdefault(axis, (length, path.name))
         if known != length:
-            return refused(
+            return refuse(
                 "SCHEMA",
                 f"{path} was made with {axis} = {length}, {other} with {known}",
                 "rebuild the folder with one set of params",

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stroi.cache.checking.sandbox import Answer, Request
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, refuse
 from stroi.cache.files.fault_points import fault_point
-from stroi.cache.files.opening import open_regular
+from stroi.cache.files.opening import open_no_link
 from stroi.cache.ids import check_ids, ids_from_array
 from stroi.cache.ledger import MAX_TABLE_BYTES
 from stroi.cache.pictures.compact_shard import blob_at, blob_ends, check_compact, picture_size
@@ -25,7 +25,6 @@ from stroi.cache.storage.schema import (
     Format,
     check_contents,
     iterate_digests,
-    refused,
 )
 
 LEDGER = "ledger.csv"
@@ -43,7 +42,7 @@ def check(request: Request) -> Answer:
     The memory this takes does not depend on the file's size, but for its ids.
     """
     try:
-        with open_regular(Path(request.path), "FILE_READ") as (fd, size):
+        with open_no_link(Path(request.path), "FILE_READ") as (fd, size):
             fault_point("before_check")
             return Answer(axes=_check_open(request, fd, size))
     except RefusedInput as error:
@@ -56,12 +55,12 @@ def check(request: Request) -> Answer:
 def _check_open(request: Request, fd: int, size: int) -> dict[str, int]:
     where = request.where
     if size != request.bytes:
-        raise refused("FILE_SIZE", f"{where} has {size} bytes, the manifest says {request.bytes}")
+        raise refuse("FILE_SIZE", f"{where} has {size} bytes, the manifest says {request.bytes}")
     same = not request.sha256 or _digest(fd) == request.sha256
     fmt = FORMATS.get(request.kind) if request.path.endswith(".h5") else None
     if not same:
         damage = f"; {_damage(fmt, fd, request)}" if fmt else ""
-        raise refused("DIGEST", f"{where}: its SHA-256 is not the manifest's{damage}")
+        raise refuse("DIGEST", f"{where}: its SHA-256 is not the manifest's{damage}")
     if fmt is None:
         if request.kind in FORMATS and request.path.endswith(f"/{LEDGER}"):
             _check_ledger(request, fd, size)
@@ -88,12 +87,12 @@ def _check_samples(
     if not request.sha256:
         expected = ids_from_array(stored)
     if len(stored) != len(expected):
-        raise refused(
+        raise refuse(
             "DIGEST", f"{where} holds {len(stored)} samples, the manifest says {len(expected)}"
         )
     check_contents(fmt, arrays, where, release)
     if ids_from_array(stored) != expected:
-        raise refused("DIGEST", f"{where} holds other samples than the manifest says")
+        raise refuse("DIGEST", f"{where} holds other samples than the manifest says")
 
 
 def _check_blobs(arrays: Arrays, where: str, release: Callable[[], None]) -> None:
@@ -177,4 +176,4 @@ def _is_done(row: Sequence[str]) -> bool:
 
 
 def _bad_ledger(request: Request, problem: str) -> RefusedInput:
-    return refused("LEDGER", f"{request.where}: {problem}", "fetch the ledger again")
+    return refuse("LEDGER", f"{request.where}: {problem}", "fetch the ledger again")

@@ -8,22 +8,46 @@ cannot be locked, as on a file system without locks, is left alone.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import secrets
 import shutil
+import socket
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stroi.cache.files.fault_points import fault_point
-from stroi.cache.files.processes import PATTERN, is_gone, this_process
 
-_TEMPORARY = re.compile(rf".+\.tmp-({PATTERN})-[0-9a-f]{{8}}")
+_PROCESS = r"([0-9]{1,9})-([0-9a-f]{8})"
+_MAKER = re.compile(_PROCESS)
+_TEMPORARY = re.compile(rf".+\.tmp-({_PROCESS})-[0-9a-f]{{8}}")
 
 
-def temporary_beside(path: Path) -> Path:
+def this_process() -> str:
+    """Name of this process on this host, for file names: number and digest of the host's name."""
+    return f"{os.getpid()}-{_host()}"
+
+
+def is_gone(maker: str) -> bool:
+    """Whether the process that called itself `maker` was one of this host and has ended.
+
+    Args:
+        maker: What `this_process` returned there; anything else is not gone.
+    """
+    match = _MAKER.fullmatch(maker)
+    return match is not None and match[2] == _host() and not _alive(int(match[1]))
+
+
+def is_of_this_host(maker: str) -> bool:
+    """Whether the process that called itself `maker` was one of this host."""
+    match = _MAKER.fullmatch(maker)
+    return match is not None and match[2] == _host()
+
+
+def temporary_name(path: Path) -> Path:
     """A name for what shall become `path`, of this process and never given twice."""
     return path.with_name(f"{path.name}.tmp-{this_process()}-{secrets.token_hex(4)}")
 
@@ -43,7 +67,7 @@ def new_temporary(path: Path) -> Iterator[tuple[Path, int]]:
     Raises:
         OSError: If it cannot be made.
     """
-    with _held(path, create) as (temporary, fd):
+    with _locked(path, create) as (temporary, fd):
         try:
             yield temporary, fd
         finally:
@@ -54,7 +78,7 @@ def new_temporary(path: Path) -> Iterator[tuple[Path, int]]:
 @contextmanager
 def new_temporary_folder(path: Path) -> Iterator[Path]:
     """A new folder beside `path` that only this user may enter; as `new_temporary`."""
-    with _held(path, _make_folder) as (temporary, _):
+    with _locked(path, _make_folder) as (temporary, _):
         try:
             yield temporary
         finally:
@@ -73,7 +97,7 @@ def new_temporary_link(source: Path, path: Path) -> Iterator[Path | None]:
         # Shared, for others may be linking the same file.
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_SH)
-        temporary = temporary_beside(path)
+        temporary = temporary_name(path)
         try:
             fault_point("before_link")
             os.link(source, temporary)
@@ -127,10 +151,10 @@ def can_be_locked(path: Path) -> bool:
 
 
 @contextmanager
-def _held(path: Path, make: Callable[[Path], int]) -> Iterator[tuple[Path, int]]:
+def _locked(path: Path, make: Callable[[Path], int]) -> Iterator[tuple[Path, int]]:
     """What `make` makes beside `path`, locked."""
     while True:
-        temporary = temporary_beside(path)
+        temporary = temporary_name(path)
         fd = make(temporary)
         # Where there are no locks nobody sweeps.
         with suppress(OSError):
@@ -196,3 +220,17 @@ def _try_lock(path: Path) -> Iterator[bool]:
         yield True
     finally:
         os.close(fd)
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

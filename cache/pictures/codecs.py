@@ -12,9 +12,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import ParamsError, StroiError
+from stroi.cache.errors import ParamsError, StroiError, refuse
 from stroi.cache.pictures.picture_headers import check_header
-from stroi.cache.storage.schema import refused
 
 Codec = Literal["jpeg", "webp"]
 
@@ -118,7 +117,7 @@ def decode_picture(blob: NDArray[np.uint8] | bytes, out: NDArray[np.uint8], wher
     except cv2.error:
         found = None
     if found is None or found.shape != out.shape or found.dtype != np.uint8:
-        raise refused("IMAGE_DECODE", f"{where} cannot be decoded")
+        raise refuse("IMAGE_DECODE", f"{where} cannot be decoded")
     out[...] = cv2.cvtColor(found, cv2.COLOR_BGR2RGB) if straight is None else found
 
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from stroi.cache.errors import ParamsError, RefusedInput
-from stroi.cache.files.opening import open_regular
-from stroi.cache.files.staging import new_file, write_all
+from stroi.cache.errors import ParamsError, RefusedInput, refuse
+from stroi.cache.files.atomic import write_all
+from stroi.cache.files.fault_points import fault_point
+from stroi.cache.files.opening import open_no_link
+from stroi.cache.files.staging import new_file
 
 MAX_ENTRIES = 10_000
 MAX_BYTES = 8**11 - 1
@@ -145,9 +147,10 @@ def copy_checked(file: OutgoingFile, out: int) -> None:
     """
     if isinstance(file.source, bytes):
         write_all(out, file.source)
+        fault_point("mid_write")
         copied = sha256(file.source).hexdigest()
     else:
-        with open_regular(file.source, "SOURCE") as (fd, _):
+        with open_no_link(file.source, "SOURCE") as (fd, _):
             copied = copy_range(fd, 0, file.size, out, str(file.source))
     if copied != file.sha256:
         raise RefusedInput("DIGEST", f"{file.name} changed meanwhile", remedy="wait for its writer")
@@ -175,6 +178,7 @@ def copy_range(fd: int, offset: int, count: int, out: int, where: str) -> str:
             raise RefusedInput("SOURCE", f"{where} ends too early", remedy="fetch it again")
         sha.update(chunk)
         write_all(out, chunk)
+        fault_point("mid_write")
         offset += len(chunk)
     return sha.hexdigest()
 
@@ -187,7 +191,7 @@ def open_received(source: Path) -> Iterator[ReceivedFiles]:
         RefusedInput: ``IMPORT_OPEN``, ``IMPORT_FILE`` or ``ARCHIVE_*``.
     """
     if source.is_symlink() or not source.is_dir():
-        with open_regular(source, "IMPORT_OPEN", remedy=RECEIVED_REMEDY) as (archive, size):
+        with open_no_link(source, "IMPORT_OPEN", remedy=RECEIVED_REMEDY) as (archive, size):
 
             def copy_from_archive(entry: ArchiveEntry, out: int) -> str:
                 return copy_range(archive, entry.offset, entry.size, out, entry.name)
@@ -198,7 +202,7 @@ def open_received(source: Path) -> Iterator[ReceivedFiles]:
 
     def copy_from_folder(entry: ArchiveEntry, out: int) -> str:
         path = source / entry.name
-        with open_regular(path, "IMPORT_FILE", remedy=RECEIVED_REMEDY) as (fd, _):
+        with open_no_link(path, "IMPORT_FILE", remedy=RECEIVED_REMEDY) as (fd, _):
             return copy_range(fd, 0, entry.size, out, entry.name)
 
     yield ReceivedFiles(source, _list_folder(source), copy_from_folder)
@@ -220,16 +224,16 @@ def read_entries(fd: int, total: int, where: str) -> tuple[ArchiveEntry, ...]:
     top, at = "", 0
     while (block := os.pread(fd, _BLOCK, at)) != bytes(_BLOCK):
         if len(entries) == MAX_ENTRIES:
-            raise _refuse("ARCHIVE_COUNT", f"{where} has more than {MAX_ENTRIES} files")
+            raise refuse("ARCHIVE_COUNT", f"{where} has more than {MAX_ENTRIES} files")
         place = f"{where}: file {len(entries)}"
         folder, entry = _read_header(block, at + _BLOCK, place)
         if entries and folder != top:
-            raise _refuse("ARCHIVE_NAME", f"{place} lies in {folder!a}, others in {top!a}")
+            raise refuse("ARCHIVE_NAME", f"{place} lies in {folder!a}, others in {top!a}")
         if entry.name.casefold() in entries:
-            raise _refuse("ARCHIVE_DUPLICATE", f"{place}: {entry.name!a} is there already")
+            raise refuse("ARCHIVE_DUPLICATE", f"{place}: {entry.name!a} is there already")
         left = total - entry.offset
         if not 0 <= entry.size <= left:
-            raise _refuse("ARCHIVE_SIZE", f"{place} claims {entry.size} bytes, {left} are left")
+            raise refuse("ARCHIVE_SIZE", f"{place} claims {entry.size} bytes, {left} are left")
         entries[entry.name.casefold()] = entry
         top, at = folder, entry.offset + entry.size + -entry.size % _BLOCK
     return tuple(entries.values())
@@ -237,7 +241,7 @@ def read_entries(fd: int, total: int, where: str) -> tuple[ArchiveEntry, ...]:
 
 def refuse_received(message: str) -> RefusedInput:
     """The refusal of a file that does not belong into a cache, for the caller to raise."""
-    return RefusedInput("IMPORT_FILE", message, remedy=RECEIVED_REMEDY)
+    return refuse("IMPORT_FILE", message, RECEIVED_REMEDY)
 
 
 def _read_header(block: bytes, offset: int, where: str) -> tuple[str, ArchiveEntry]:
@@ -246,12 +250,12 @@ def _read_header(block: bytes, offset: int, where: str) -> tuple[str, ArchiveEnt
         # One block at a time, so that no extended header is ever interpreted.
         info = tarfile.TarInfo.frombuf(block, "ascii", "surrogateescape")
     except tarfile.HeaderError as error:
-        raise _refuse("ARCHIVE_FORMAT", f"{where} has no tar header: {error}") from None
+        raise refuse("ARCHIVE_FORMAT", f"{where} has no tar header: {error}") from None
     if info.type != tarfile.REGTYPE:
-        raise _refuse("ARCHIVE_TYPE", f"{where} has type {info.type!a}, only plain files are read")
+        raise refuse("ARCHIVE_TYPE", f"{where} has type {info.type!a}, only plain files are read")
     names = _split(info.name)
     if names is None:
-        raise _refuse("ARCHIVE_NAME", f"{where} is called {info.name!a}, want FOLDER/FILE")
+        raise refuse("ARCHIVE_NAME", f"{where} is called {info.name!a}, want FOLDER/FILE")
     return names[0], ArchiveEntry(names[1], offset, info.size)
 
 
@@ -273,7 +277,3 @@ def _list_folder(source: Path) -> dict[str, ArchiveEntry]:
             size = entry.stat(follow_symlinks=False).st_size
             listed[entry.name] = ArchiveEntry(entry.name, 0, size)
     return listed
-
-
-def _refuse(code: str, message: str) -> RefusedInput:
-    return RefusedInput(code, message, remedy=RECEIVED_REMEDY)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.errors import ParamsError
-from stroi.cache.files.opening import read_regular
+from stroi.cache.files.opening import read_no_link
 from stroi.cache.manifest import stroi_version
 from stroi.cache.percent import percent
 from stroi.cache.share.info import Info
@@ -84,7 +84,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     path = folder / CARD_NAME
     if not path.exists():
         return None
-    document = parse_json(read_regular(path, "CARD", _MAX_BYTES), str(path))
+    document = parse_json(read_no_link(path, "CARD", _MAX_BYTES), str(path))
     return JsonNode({"card": document}, str(path)).mapping("card")
 
 

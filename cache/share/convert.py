@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.cache.files.claims import target_exists
 from stroi.cache.files.digests import sha256_file
+from stroi.cache.files.staging import target_exists
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, stroi_version
 from stroi.cache.pictures.codecs import Codec, check_codec, encode_picture, opencv
 from stroi.cache.pictures.compact_shard import (

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from stroi.cache.files.claims import claimed, settle, target_exists
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.files.opening import read_regular
+from stroi.cache.files.opening import read_no_link
+from stroi.cache.files.staging import exclusive_folder, target_exists, write_if_absent
 from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
 from stroi.cache.manifest import (
     MANIFEST_NAME,
@@ -53,7 +53,7 @@ def convert_folder(
         StroiError: If the disk is full or read-only.
     """
     entries = (*origin.files, *_unlisted_ledger(folder, origin))
-    with claimed(target, {MANIFEST_NAME, *(entry.name for entry in entries)}):
+    with exclusive_folder(target, {MANIFEST_NAME, *(entry.name for entry in entries)}):
         made = []
         for entry in sorted(entries, key=lambda each: not os.path.lexists(target / each.name)):
             is_shard = entry.name.endswith(".h5")
@@ -84,7 +84,7 @@ def settle_shard(path: Path, fmt: Format, arrays: Arrays, entry: FileEntry) -> F
         StroiError: If the disk is full or read-only.
     """
     data = encode(fmt, arrays)
-    settle(path, data)
+    write_if_absent(path, data)
     return replace(
         entry,
         name=path.name,
@@ -101,9 +101,9 @@ def _unlisted_ledger(folder: Path, origin: Manifest) -> list[FileEntry]:
 
 
 def _copy(folder: Path, target: Path, entry: FileEntry) -> FileEntry:
-    settle(target / entry.name, _read(folder / entry.name))
+    write_if_absent(target / entry.name, _read(folder / entry.name))
     return entry
 
 
 def _read(path: Path) -> bytes:
-    return read_regular(path, "LEDGER", MAX_TABLE_BYTES)
+    return read_no_link(path, "LEDGER", MAX_TABLE_BYTES)

@@ -11,7 +11,7 @@ import numpy as np
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.files.opening import read_regular
+from stroi.cache.files.opening import read_no_link
 from stroi.cache.ledger import count_codes, read_rows
 from stroi.cache.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
@@ -92,7 +92,7 @@ def manifest_sha256(folder: Path) -> str:
         RefusedInput: ``MANIFEST_MISSING`` if there is none.
     """
     return sha256_bytes(
-        read_regular(folder / MANIFEST_NAME, "MANIFEST_MISSING", MAX_MANIFEST_BYTES)
+        read_no_link(folder / MANIFEST_NAME, "MANIFEST_MISSING", MAX_MANIFEST_BYTES)
     )
 
 

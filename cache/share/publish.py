@@ -10,7 +10,7 @@ from typing import Any
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.files.digests import sha256_bytes, sha256_file
-from stroi.cache.files.staging import new_file, place, private_folder, refuse_existing
+from stroi.cache.files.staging import move_into_place, new_file, refuse_existing, staging_folder
 from stroi.cache.ledger import LEDGER_NAME, read_rows, withhold_places
 from stroi.cache.manifest import (
     MANIFEST_NAME,
@@ -100,7 +100,7 @@ def export_cache(
     """
     refuse_existing(target)
     manifest = read_manifest(folder)
-    with private_folder(target, sum(entry.bytes for entry in manifest.files)) as private:
+    with staging_folder(target, sum(entry.bytes for entry in manifest.files)) as private:
         counts = {entry.name: len(entry.ids) for entry in manifest.files}
         if _converts(folder, manifest, form):
             folder = _convert(folder, private / "converted", form, quality, on_sample)
@@ -118,7 +118,7 @@ def export_cache(
         else:
             write_folder(made, files, on_file)
         archive = sha256_file(made) if made.is_file() else ""
-        place(made, target)
+        move_into_place(made, target)
     sizes = [file.size for file in files]
     return Published(info, files[-1].sha256, archive, len(files), sum(sizes))
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.errors import RefusedInput, raise_first
-from stroi.cache.files.disk import writing
-from stroi.cache.files.staging import new_file, place, private_folder, refuse_existing
+from stroi.cache.files.atomic import os_errors_as_ours
+from stroi.cache.files.staging import move_into_place, new_file, refuse_existing, staging_folder
 from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
 from stroi.cache.manifest import (
     MANIFEST_NAME,
@@ -95,7 +95,7 @@ def import_cache(
     """
     with (
         open_received(source) as received,
-        private_folder(target, received.size) as private,
+        staging_folder(target, received.size) as private,
         _retold(private / "received", source) as folder,
     ):
         folder.mkdir()
@@ -117,7 +117,7 @@ def import_cache(
         if os.path.lexists(target):
             _refuse_other(target, manifest_sha256(made), jobs)
             return Imported(manifest, sha256, card, placed=False)
-        place(made, target)
+        move_into_place(made, target)
     return Imported(manifest, sha256, card, placed=True)
 
 
@@ -172,7 +172,7 @@ def _take_rest(received: ReceivedFiles, manifest: Manifest, folder: Path, target
                 f"{received.where}: {name} has {entry.size} bytes, allowed are {limit}"
             )
     if received.size > shutil.disk_usage(folder).free:
-        with writing(target, received.size):
+        with os_errors_as_ours(target, received.size):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     for name, entry in received.entries.items():
         if name != MANIFEST_NAME:

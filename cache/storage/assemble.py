@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from h5py import h5s
 
+from stroi.cache.errors import refuse
 from stroi.cache.ids import check_ids, check_sorted, ids_from_array
 from stroi.cache.storage.hdf5_headers import stored_dtype
 from stroi.cache.storage.schema import (
@@ -29,7 +30,6 @@ from stroi.cache.storage.schema import (
     Field,
     Format,
     check_arrays,
-    refused,
     sample_digests,
 )
 
@@ -76,7 +76,7 @@ def assemble(fmt: Format, samples: Sequence[Arrays]) -> Encoded:
     """
     where = f"new {fmt.kind} file"
     if not samples:
-        raise refused("H5_EMPTY", f"{where}: holds nothing")
+        raise refuse("H5_EMPTY", f"{where}: holds nothing")
     for arrays in samples:
         check_arrays(fmt, arrays, where)
     ids = [name for arrays in samples for name in ids_from_array(arrays[ID_FIELD.name])]
@@ -95,7 +95,7 @@ def _parts(field: Field, samples: Sequence[Arrays], where: str) -> list[Array]:
     parts = [np.ascontiguousarray(arrays[field.name]) for arrays in samples]
     for part in parts:
         if part.shape[1:] != parts[0].shape[1:]:
-            raise refused(
+            raise refuse(
                 "H5_LENGTHS",
                 f"{where}: {field.name} of a sample is {part.shape[1:]}, of the first"
                 f" {parts[0].shape[1:]}",
@@ -106,7 +106,7 @@ def _parts(field: Field, samples: Sequence[Arrays], where: str) -> list[Array]:
 def _pieces(fmt: Format, parts: dict[str, list[Array]], where: str) -> list[bytes | memoryview]:
     size = sum(part.nbytes for field in parts.values() for part in field)
     if size > MAX_FILE_BYTES:
-        raise refused(
+        raise refuse(
             "FILE_SIZE",
             f"{where}: its samples take {size} bytes, a file holds at most {MAX_FILE_BYTES}",
             "put fewer samples into a file: lower clips_per_shard",

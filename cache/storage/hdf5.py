@@ -16,12 +16,12 @@ import h5py
 import numpy as np
 from h5py._objects import phil
 
-from stroi.cache.errors import RefusedInput
-from stroi.cache.files.opening import open_regular
+from stroi.cache.errors import RefusedInput, refuse
+from stroi.cache.files.opening import open_no_link
 from stroi.cache.storage.assemble import assemble
 from stroi.cache.storage.hdf5_headers import read_headers
 from stroi.cache.storage.mapping import Mapping
-from stroi.cache.storage.schema import Array, Arrays, Format, check_contents, refused
+from stroi.cache.storage.schema import Array, Arrays, Format, check_contents
 from stroi.cache.storage.superblock import HEADER_BYTES, check_superblock
 
 _LIBRARY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
@@ -87,7 +87,7 @@ def map_arrays(fmt: Format, path: Path) -> dict[str, Array]:
     Raises:
         RefusedInput: ``H5_OPEN``, and as `map_open`.
     """
-    with open_regular(path, "H5_OPEN") as (fd, size):
+    with open_no_link(path, "H5_OPEN") as (fd, size):
         return map_open(fmt, fd, size, str(path))[0]
 
 
@@ -155,7 +155,7 @@ def _read_headers(
         with no_plugins(), h5py.File(f"/dev/fd/{fd}", "r", locking=False) as file:
             return read_headers(fmt, file, size, where)
     except _LIBRARY_ERRORS as error:
-        raise refused("H5_DAMAGED", f"{where}: {_first_line(error)}") from error
+        raise refuse("H5_DAMAGED", f"{where}: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import refuse
 from stroi.cache.ids import ID_BYTES, check_ids, check_sorted, ids_from_array
 
 Array = NDArray[Any]
@@ -89,11 +89,6 @@ def _keep() -> None:
     """Give back nothing."""
 
 
-def refused(code: str, message: str, remedy: str = "fetch or rebuild the file") -> RefusedInput:
-    """The refusal of a file, for the caller to raise."""
-    return RefusedInput(code, message, remedy=remedy)
-
-
 def check_version(text: str, where: str) -> tuple[int, int]:
     """Major and minor schema version, refused unless this reader can read that major.
 
@@ -103,16 +98,16 @@ def check_version(text: str, where: str) -> tuple[int, int]:
     match = _VERSION.fullmatch(text)
     ours = int(SCHEMA.split(".")[0])
     if match is None:
-        raise refused("SCHEMA", f"{where}: schema {text[:32]!a} is not a version")
+        raise refuse("SCHEMA", f"{where}: schema {text[:32]!a} is not a version")
     major, minor = int(match[1]), int(match[2])
     if major > ours:
-        raise refused(
+        raise refuse(
             "SCHEMA",
             f"{where}: schema {text} is newer than {SCHEMA}, which this stroi reads",
             "install a newer stroi",
         )
     if major < 1:
-        raise refused("SCHEMA", f"{where}: schema {text} was never in use")
+        raise refuse("SCHEMA", f"{where}: schema {text} was never in use")
     return major, minor
 
 
@@ -131,7 +126,7 @@ def check_arrays(fmt: Format, arrays: Arrays, where: str) -> None:
     check_shapes(fmt, {name: array.shape for name, array in arrays.items()}, where)
     for field in fmt.fields:
         if arrays[field.name].dtype != field.numpy:
-            raise refused(
+            raise refuse(
                 "SCHEMA",
                 f"{where}: {field.name} is {arrays[field.name].dtype}, want {field.numpy}",
             )
@@ -147,27 +142,27 @@ def check_shapes(fmt: Format, shapes: Mapping[str, tuple[int, ...]], where: str)
     bound: dict[str, tuple[int, str]] = {}
     for field in fmt.fields:
         if field.name not in shapes:
-            raise refused("SCHEMA", f"{where}: {field.name} is missing")
+            raise refuse("SCHEMA", f"{where}: {field.name} is missing")
         shape = shapes[field.name]
         wanted = "(" + ", ".join(map(str, field.dims)) + ")"
         if len(shape) != len(field.dims):
-            raise refused("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
+            raise refuse("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
         for length, dim in zip(shape, field.dims, strict=True):
             if length == 0:
-                raise refused("H5_EMPTY", f"{where}: {field.name} holds nothing: {shape}")
+                raise refuse("H5_EMPTY", f"{where}: {field.name} holds nothing: {shape}")
             if isinstance(dim, int):
                 if length != dim:
-                    raise refused("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
+                    raise refuse("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
                 continue
             known, other = bound.setdefault(dim, (length, field.name))
             if known != length:
-                raise refused(
+                raise refuse(
                     "H5_LENGTHS",
                     f"{where}: {field.name} has {length} along {dim}, {other} has {known}",
                 )
     for whole, part in fmt.multiples:
         if bound[whole][0] % bound[part][0]:
-            raise refused(
+            raise refuse(
                 "SCHEMA",
                 f"{where}: {whole} = {bound[whole][0]} of {bound[whole][1]} is not a multiple of"
                 f" {part} = {bound[part][0]} of {bound[part][1]}",
@@ -243,7 +238,7 @@ def _check_ragged(fmt: Format, arrays: Arrays, where: str) -> None:
     for field in fmt.fields:
         rows = arrays[field.name].shape[0]
         if field.dims[0] == "F" and rows != total:
-            raise refused(
+            raise refuse(
                 "H5_LENGTHS",
                 f"{where}: {field.name} has {rows} rows, {fmt.lengths} adds up to {total}",
             )
@@ -259,13 +254,11 @@ def _check_values(
         block = cast("NDArray[np.float64]", flat[start : start + _BLOCK])
         if flat.dtype.kind == "f" and not (finite := np.isfinite(block)).all():
             owner = _owner(fmt, field, arrays, start + int(np.argmin(finite)))
-            raise refused("NONFINITE", f"{where}: {field.name} of {owner} holds NaN or infinity")
+            raise refuse("NONFINITE", f"{where}: {field.name} of {owner} holds NaN or infinity")
         if (outside := _outside(field, block)).any():
             owner = _owner(fmt, field, arrays, start + int(np.argmax(outside)))
             above = "" if field.high is None else f" or above {field.high:g}"
-            raise refused(
-                "RANGE", f"{where}: {field.name} of {owner} is below {field.low:g}{above}"
-            )
+            raise refuse("RANGE", f"{where}: {field.name} of {owner} is below {field.low:g}{above}")
         release()
 
 

@@ -9,12 +9,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, refuse
 
 MAX_DEPTH = 64
 MAX_DIGITS = 100
 
-_REMEDY = "fetch the file again or rebuild the folder"
 _QUOTED = 80
 
 
@@ -35,11 +34,11 @@ def parse_json(data: bytes | str, where: str) -> object:
         unique = dict(items)
         if len(unique) != len(items):
             [(double, _)] = Counter(key for key, _ in items).most_common(1)
-            raise _refuse("JSON_DUPLICATE_KEY", f"{where} has the key {double[:_QUOTED]!a} twice")
+            raise refuse("JSON_DUPLICATE_KEY", f"{where} has the key {double[:_QUOTED]!a} twice")
         return unique
 
     def constant(text: str) -> NoReturn:
-        raise _refuse("JSON", f"{where} holds {text[:_QUOTED]}, which is not JSON")
+        raise refuse("JSON", f"{where} holds {text[:_QUOTED]}, which is not JSON")
 
     def real(text: str) -> float:
         value = float(text)
@@ -47,7 +46,7 @@ def parse_json(data: bytes | str, where: str) -> object:
 
     def integer(text: str) -> int:
         if len(text) > MAX_DIGITS:
-            raise _refuse("JSON", f"{where} holds a number of {len(text)} digits")
+            raise refuse("JSON", f"{where} holds a number of {len(text)} digits")
         return int(text)
 
     try:
@@ -60,9 +59,9 @@ def parse_json(data: bytes | str, where: str) -> object:
             parse_int=integer,
         )
     except ValueError as error:
-        raise _refuse("JSON", f"{where} is not JSON: {error}") from error
+        raise refuse("JSON", f"{where} is not JSON: {error}") from error
     except RecursionError:
-        raise _refuse("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}") from None
+        raise refuse("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}") from None
     _check_depth(parsed, where)
     return parsed
 
@@ -83,12 +82,12 @@ class JsonNode:
 
     def wrong(self, key: str, problem: str) -> RefusedInput:
         """The refusal of the value at `key`, for the caller to raise."""
-        return RefusedInput("MANIFEST", f"{self.where}: {key} {problem}", remedy=_REMEDY)
+        return refuse("MANIFEST", f"{self.where}: {key} {problem}")
 
     def get(self, key: str) -> object:
         """The value at `key`."""
         if not isinstance(self.value, dict):
-            raise RefusedInput("MANIFEST", f"{self.where} is not an object", remedy=_REMEDY)
+            raise refuse("MANIFEST", f"{self.where} is not an object")
         if key not in self.value:
             raise self.wrong(key, "is missing")
         return self.value[key]
@@ -141,10 +140,6 @@ def _check_depth(value: object, where: str, depth: int = 0) -> None:
     if not isinstance(value, dict | list):
         return
     if depth == MAX_DEPTH:
-        raise _refuse("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}")
+        raise refuse("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}")
     for child in value.values() if isinstance(value, dict) else value:
         _check_depth(child, where, depth + 1)
-
-
-def _refuse(code: str, message: str) -> RefusedInput:
-    return RefusedInput(code, message, remedy=_REMEDY)

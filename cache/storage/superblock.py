@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stroi.cache.storage.schema import refused
+from stroi.cache.errors import refuse
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HEADER_BYTES = 96
@@ -24,9 +24,9 @@ def check_superblock(header: bytes, size: int, where: str) -> None:
         RefusedInput: ``H5_EOF``, ``H5_NOT_CLOSED`` or ``H5_SUPERBLOCK``.
     """
     if len(header) < HEADER_BYTES and SIGNATURE.startswith(header[:8]):
-        raise refused("H5_EOF", f"{where} is cut after {size} bytes")
+        raise refuse("H5_EOF", f"{where} is cut after {size} bytes")
     if not header.startswith(SIGNATURE):
-        raise refused("H5_SUPERBLOCK", f"{where} is not an HDF5 file")
+        raise refuse("H5_SUPERBLOCK", f"{where} is not an HDF5 file")
     version = header[8]
     if version == 0:
         widths, flags = header[13:15], 0
@@ -35,13 +35,13 @@ def check_superblock(header: bytes, size: int, where: str) -> None:
         widths, flags = header[9:11], header[11]
         base, extra, eof, _ = _addresses(header, 12)
     else:
-        raise refused("H5_SUPERBLOCK", f"{where}: superblock version {version} is not ours")
+        raise refuse("H5_SUPERBLOCK", f"{where}: superblock version {version} is not ours")
     if flags:
-        raise refused("H5_NOT_CLOSED", f"{where} was left open by its writer")
+        raise refuse("H5_NOT_CLOSED", f"{where} was left open by its writer")
     if widths != b"\x08\x08" or base != 0 or extra != _UNDEFINED:
-        raise refused("H5_SUPERBLOCK", f"{where} has a user block, a driver block or odd addresses")
+        raise refuse("H5_SUPERBLOCK", f"{where} has a user block, a driver block or odd addresses")
     if eof != size:
-        raise refused("H5_EOF", f"{where} has {size} bytes, its header says {eof}")
+        raise refuse("H5_EOF", f"{where} has {size} bytes, its header says {eof}")
 
 
 def _addresses(header: bytes, start: int) -> tuple[int, int, int, int]:

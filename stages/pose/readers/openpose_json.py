@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.cache.storage.strict_json import parse_json
 from stroi.stages.pose.layouts import BODY_25B, COCO_18, to_body25
@@ -46,7 +46,7 @@ def read_openpose_json(path: Path, *, model: JsonModel = "BODY_25") -> NDArray[n
             `parse_openpose_json`.
     """
     try:
-        data = read_plain(path, MAX_BYTES)
+        data = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise _rejected("POSE_OPEN", f"{str(path)!a}: cannot be read ({error.strerror})") from error
     return parse_openpose_json(data, str(path), model=model)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.files.opening import open_regular
+from stroi.cache.files.opening import open_no_link
 from stroi.cache.share.archive import (
     MAX_ENTRIES,
     OutgoingFile,
@@ -35,14 +35,14 @@ def outgoing(name: str, data: bytes) -> OutgoingFile:
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    with open_regular(path, "X") as (fd, size):
+    with open_no_link(path, "X") as (fd, size):
         entries = read_entries(fd, size, "IT")
         return {one.name: os.pread(fd, one.size, one.offset) for one in entries}
 
 
 def refusal(path: Path, data: bytes) -> str:
     path.write_bytes(data)
-    with pytest.raises(RefusedInput) as caught, open_regular(path, "X") as (fd, size):
+    with pytest.raises(RefusedInput) as caught, open_no_link(path, "X") as (fd, size):
         read_entries(fd, size, "IT")
     assert caught.value.exit_status == 3
     return f"{caught.value.code}: {caught.value.message}"
@@ -226,7 +226,7 @@ def test_a_flipped_bit_never_crashes_the_reader(
 def test_copying_is_bounded_by_what_was_asked(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"0123456789")
     with (
-        open_regular(tmp_path / "a", "X") as (fd, _),
+        open_no_link(tmp_path / "a", "X") as (fd, _),
         (tmp_path / "b").open("wb") as out,
     ):
         assert copy_range(fd, 2, 5, out.fileno(), "a") == sha256_bytes(b"23456")

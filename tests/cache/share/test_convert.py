@@ -17,8 +17,8 @@ from measured import run_measured
 from small_caches import add_sources, make_mosaics, reseal, write_cache
 
 from stroi.cache.errors import OutputInUse, ParamsError, RefusedInput, StroiError
-from stroi.cache.files.claims import claimed
 from stroi.cache.files.digests import sha256_file
+from stroi.cache.files.staging import exclusive_folder
 from stroi.cache.manifest import (
     Manifest,
     read_manifest,
@@ -215,7 +215,7 @@ def test_unpacking_does_not_write_over_anything_either(origin: Path, tmp_path: P
 
 
 def test_two_runs_on_one_target(origin: Path, tmp_path: Path) -> None:
-    with claimed(tmp_path / "compact", ()), pytest.raises(OutputInUse) as caught:
+    with exclusive_folder(tmp_path / "compact", ()), pytest.raises(OutputInUse) as caught:
         pack(origin, tmp_path / "compact")
     assert caught.value.exit_status == 4
     assert str(caught.value) == (

@@ -113,8 +113,10 @@ def test_only_regular_files_are_opened(scores_file: Path) -> None:
     link.symlink_to(scores_file)
     os.mkfifo(fifo)
     assert refusal_of_scores(link).startswith("H5_OPEN: FILE cannot be opened: Too many levels")
-    assert refusal_of_scores(fifo).startswith("H5_OPEN: FILE is not a regular file")
-    assert refusal_of_scores(scores_file.parent).startswith("H5_OPEN: FILE is not a regular file")
+    assert refusal_of_scores(fifo).startswith("H5_OPEN: FILE cannot be opened: not a regular file")
+    assert refusal_of_scores(scores_file.parent).startswith(
+        "H5_OPEN: FILE cannot be opened: not a regular file"
+    )
     assert refusal_of_scores(scores_file.with_name("none.h5")).startswith(
         "H5_OPEN: FILE cannot be opened: No such"
     )

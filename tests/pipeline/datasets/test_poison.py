@@ -12,7 +12,8 @@ import pytest
 from poisoned import CASES, SAME, Case
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.atomic import digest, sha256_file, write_atomic
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons

@@ -13,11 +13,9 @@ from small_caches import make_mosaics, write_cache
 from stroi.cache import manifest
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files import atomic as files
-from stroi.cache.files import rename
 from stroi.cache.files import staging as private
-from stroi.cache.files.claims import settle
-from stroi.cache.files.rename import rename_new
-from stroi.cache.files.staging import place
+from stroi.cache.files.atomic import rename_new
+from stroi.cache.files.staging import move_into_place, write_if_absent
 from stroi.cache.share.card import About
 from stroi.cache.share.convert import pack
 from stroi.cache.share.publish import export_cache
@@ -31,7 +29,7 @@ Appear = Callable[[object, Path, str], None]
 def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways: a system that can rename so, and one that says it cannot."""
     if request.param == "in two":
-        monkeypatch.setattr(rename, "_rename_noreplace", lambda source, target: errno.EINVAL)
+        monkeypatch.setattr(files, "_rename_noreplace", lambda source, target: errno.EINVAL)
 
 
 @pytest.fixture
@@ -129,7 +127,7 @@ def test_nothing_that_appears_meanwhile_is_placed_over(
     target = tmp_path / "target"
     appear(private, target, there)
     with pytest.raises(ParamsError, match=r"TARGET_EXISTS: .*/target exists already; name"):
-        place(tmp_path / "made", target)
+        move_into_place(tmp_path / "made", target)
     assert target.is_symlink() == (there == "dangling")
     assert there != "file" or target.read_bytes() == b"mine"
 
@@ -138,11 +136,11 @@ def test_nothing_that_appears_meanwhile_is_settled_over(tmp_path: Path, appear: 
     path = tmp_path / "file"
     appear(files, path, "file")
     with pytest.raises(ParamsError, match="TARGET_EXISTS"):
-        settle(path, b"ours")
+        write_if_absent(path, b"ours")
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
     assert path.read_bytes() == b"mine"
     path.unlink()
-    settle(path, b"mine")
+    write_if_absent(path, b"mine")
     assert path.read_bytes() == b"mine"
 
 
