@@ -19,10 +19,9 @@ from h5py._objects import phil
 from stroi.cache.errors import RefusedInput, refuse
 from stroi.cache.files.opening import open_no_link
 from stroi.cache.storage.assemble import assemble
-from stroi.cache.storage.hdf5_headers import read_headers
+from stroi.cache.storage.hdf5_headers import SUPERBLOCK_BYTES, check_superblock, read_headers
 from stroi.cache.storage.mapping import Mapping
 from stroi.cache.storage.schema import Array, Arrays, Format, check_contents
-from stroi.cache.storage.superblock import HEADER_BYTES, check_superblock
 
 _LIBRARY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 
@@ -112,7 +111,7 @@ def map_open(
             ``H5_SHAPE_BOMB``, ``H5_HOLE``, ``H5_OVERLAP``, ``H5_LENGTHS``, ``H5_EMPTY`` or
             ``SCHEMA``.
     """
-    check_superblock(os.pread(fd, HEADER_BYTES, 0), size, where)
+    check_superblock(os.pread(fd, SUPERBLOCK_BYTES, 0), size, where)
     offsets, shapes = _read_headers(fmt, fd, size, where)
     mapped = Mapping(fd, size)
     arrays = {

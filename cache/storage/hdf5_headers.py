@@ -6,6 +6,7 @@ Only the low-level interface is used: it opens nothing that was not looked at fi
 from __future__ import annotations
 
 import itertools
+import struct
 from math import prod
 
 import h5py
@@ -15,10 +16,45 @@ from h5py import h5a, h5d, h5o, h5s, h5t
 from stroi.cache.errors import refuse
 from stroi.cache.storage.schema import SCHEMA, Field, Format, check_shapes, check_version
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SUPERBLOCK_BYTES = 96
 MAX_OBJECTS = 64
 _ATTRIBUTES = (b"kind", b"schema")
 _ATTRIBUTE_BYTES = 64
 _OWN = "a shard must hold its own bytes"
+_UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def check_superblock(header: bytes, size: int, where: str) -> None:
+    """Refuse a file that is cut, extended, still open for writing, or oddly laid out.
+
+    Args:
+        header: The file's first `SUPERBLOCK_BYTES` bytes, or fewer if it has fewer.
+        size: The file's size in bytes.
+        where: The file, for messages.
+
+    Raises:
+        RefusedInput: ``H5_EOF``, ``H5_NOT_CLOSED`` or ``H5_SUPERBLOCK``.
+    """
+    if not header.startswith(SIGNATURE):
+        raise refuse("H5_SUPERBLOCK", f"{where} is not an HDF5 file")
+    if len(header) < SUPERBLOCK_BYTES:
+        raise refuse("H5_EOF", f"{where} is cut after {size} bytes")
+    version = header[8]
+    if version not in (0, 2, 3):
+        raise refuse("H5_SUPERBLOCK", f"{where}: superblock version {version} is not ours")
+    if version == 0:
+        widths, flags = header[13:15], 0
+        base, _, end, driver = struct.unpack_from("<4Q", header, 24)
+    else:
+        widths, flags = header[9:11], header[11]
+        base, driver, end, _ = struct.unpack_from("<4Q", header, 12)
+    if flags:
+        raise refuse("H5_NOT_CLOSED", f"{where} was left open by its writer")
+    if widths != b"\x08\x08" or base != 0 or driver != _UNDEFINED:
+        raise refuse("H5_SUPERBLOCK", f"{where} has a user block, a driver block or odd addresses")
+    if end != size:
+        raise refuse("H5_EOF", f"{where} has {size} bytes, its header says {end}")
 
 
 def read_headers(

@@ -105,7 +105,7 @@ def test_wrong_arrays_are_not_encoded() -> None:
 @pytest.mark.parametrize("cut", [0, 50, 1000, -1])
 def test_cut_file_is_refused(scores_file: Path, cut: int) -> None:
     scores_file.write_bytes(scores_file.read_bytes()[:cut])
-    assert refusal_of_scores(scores_file).startswith("H5_EOF: FILE")
+    assert refusal_of_scores(scores_file).startswith(("H5_EOF: FILE", "H5_SUPERBLOCK: FILE is not"))
 
 
 def test_only_regular_files_are_opened(scores_file: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.storage.superblock import HEADER_BYTES, check_superblock
+from stroi.cache.storage.hdf5_headers import SUPERBLOCK_BYTES, check_superblock
 
 
 def image(libver: object = "latest", **options: object) -> bytes:
@@ -21,7 +21,7 @@ def image(libver: object = "latest", **options: object) -> bytes:
 
 def refusal(data: bytes, size: int | None = None) -> str:
     with pytest.raises(RefusedInput) as caught:
-        check_superblock(data[:HEADER_BYTES], len(data) if size is None else size, "file")
+        check_superblock(data[:SUPERBLOCK_BYTES], len(data) if size is None else size, "file")
     return str(caught.value)
 
 
@@ -32,7 +32,7 @@ def patch(data: bytes, place: int, value: bytes) -> bytes:
 @pytest.mark.parametrize("libver", ["earliest", ("v108", "v108"), ("v110", "v110"), "latest"])
 def test_files_of_every_version_are_taken(libver: object) -> None:
     data = image(libver)
-    check_superblock(data[:HEADER_BYTES], len(data), "file")
+    check_superblock(data[:SUPERBLOCK_BYTES], len(data), "file")
     assert refusal(data[:-1]) == (
         f"H5_EOF: file has {len(data) - 1} bytes, its header says {len(data)};"
         " fetch or rebuild the file"
@@ -40,12 +40,14 @@ def test_files_of_every_version_are_taken(libver: object) -> None:
     assert refusal(data + b"\n").startswith("H5_EOF: file has")
 
 
-@pytest.mark.parametrize("length", [0, 1, 8, 40, 95])
+@pytest.mark.parametrize("length", [8, 40, 95])
 def test_a_stump_is_refused(length: int) -> None:
     assert refusal(image()[:length]).startswith(f"H5_EOF: file is cut after {length} bytes")
 
 
-@pytest.mark.parametrize("data", [b"\x80\x04pickle" + bytes(100), b"PK\x03\x04" + bytes(100)])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x89", b"\x80\x04pickle" + bytes(100), b"PK\x03\x04" + bytes(100)]
+)
 def test_another_file_is_refused(data: bytes) -> None:
     assert refusal(data).startswith("H5_SUPERBLOCK: file is not an HDF5 file")
 
