@@ -15,7 +15,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("storage",),
         ("pictures",),
         ("ledger", "manifest", "columns"),
-        ("checking",),
+        ("check_shard",),
         ("verify",),
         ("shards",),
         ("mosaics", "skeletons", "skeletons3d", "weights", "scores"),

@@ -107,7 +107,7 @@ def import_cache(
             return Imported(manifest, sha256, read_card(target), placed=False)
         _take_rest(received, manifest, folder, target)
         with watch(manifest) as on_file:
-            raise_first(list(find_problems(folder, manifest, jobs, on_file=on_file)))
+            raise_first(list(find_problems(folder, manifest, jobs, received=True, on_file=on_file)))
         card = read_card(folder)
         check(folder, manifest)
         made = folder

@@ -173,7 +173,7 @@ def ask_everything(folder: Path, good: Path, scratch: Path) -> None:
     """All that a user may do with a received folder."""
     answered(
         [
-            partial(verify, folder, confined=False),
+            partial(verify, folder),
             partial(info, folder),
             partial(told, folder),
             partial(compare, folder, good),
