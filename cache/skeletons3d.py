@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import refuse
-from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.layouts import LAYOUTS
 from stroi.cache.shards import ShardedCache
-from stroi.cache.storage.assemble import Encoded, assemble
+from stroi.cache.storage.assemble import Encoded, assemble_clips
 from stroi.cache.storage.formats import JOINTS
-from stroi.cache.storage.hdf5 import decode
-from stroi.cache.storage.schema import Array, sample_digests
+from stroi.cache.storage.schema import Array, ragged_rows
 
 
 @dataclass(frozen=True)
@@ -55,42 +53,7 @@ def assemble_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> Encoded:
         RefusedInput: If ids, shapes, types or values are not as `JointClip` says, or there are
             more than a file can hold.
     """
-    if len(ids) != len(clips):
-        raise ValueError(f"{len(ids)} ids for {len(clips)} clips")
-    return assemble(
-        JOINTS,
-        [
-            {"sample_id": ids_to_array((name,)), **arrays}
-            for name, arrays in zip(ids, _to_arrays(clips), strict=True)
-        ],
-    )
-
-
-def encode_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> bytes:
-    """`assemble_joints` as the bytes of an HDF5 file."""
-    return b"".join(assemble_joints(ids, clips).pieces)
-
-
-def decode_joints(path: Path) -> dict[str, JointClip]:
-    """Clips of one shard by id, every check made but the manifest's digest.
-
-    Raises:
-        RefusedInput: See `stroi.cache.storage.hdf5.map_arrays` and
-            `stroi.cache.storage.schema.check_contents`;
-            ``LAYOUT`` if a clip's joints have no known layout.
-    """
-    arrays = decode(JOINTS, path)
-    ids = ids_from_array(arrays["sample_id"])
-    return {sample_id: _clip(arrays, row) for row, sample_id in enumerate(ids)}
-
-
-def joint_digests(clips: Sequence[JointClip]) -> tuple[str, ...]:
-    """SHA-256 of each clip as it is stored, N texts, for the manifest.
-
-    Raises:
-        RefusedInput: If the joints of a clip are not as `JointClip` says.
-    """
-    return tuple(sample_digests(JOINTS, arrays)[0] for arrays in _to_arrays(clips))
+    return assemble_clips(JOINTS, ids, list(_to_arrays(clips)))
 
 
 class JointCache(ShardedCache):
@@ -117,14 +80,13 @@ class JointCache(ShardedCache):
 
 
 def _clip(arrays: dict[str, Array], row: int) -> JointClip:
-    start = int(arrays["frame_count"][:row].sum(dtype=np.int64))
-    stop = start + int(arrays["frame_count"][row])
+    frames = ragged_rows(arrays["frame_count"], row)
     layout = arrays["layout"][row].decode("ascii", "replace")
-    position = arrays["position"][start:stop].copy()
+    position = arrays["position"][frames].copy()
     _check_layout(layout, position.shape[2])
     return JointClip(
         position=position,
-        state=arrays["state"][start:stop].copy(),
+        state=arrays["state"][frames].copy(),
         person_count=int(arrays["person_count"][row]),
         layout=layout,
         fps=float(arrays["fps"][row]),

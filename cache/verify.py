@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from stroi.cache.check_shard import check_file
-from stroi.cache.columns import columns_told
 from stroi.cache.errors import RefusedInput, raise_first, refuse
 from stroi.cache.files.temporaries import is_temporary
 from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
@@ -80,6 +80,12 @@ def require_verified(folder: Path, kind: str | Sequence[str], *, jobs: int = 1) 
     return manifest
 
 
+def declared_columns(params: Mapping[str, Any]) -> int | None:
+    """C, the columns of every mosaic, as a manifest's params declare it; None if they do not."""
+    counts = [params.get(name) for name in ("candidates", "columns")]
+    return next((count for count in counts if type(count) is int and count), None)
+
+
 def find_problems(
     folder: Path,
     manifest: Manifest,
@@ -100,7 +106,7 @@ def find_problems(
     Yields:
         The refusal of each problem.
     """
-    columns = columns_told(manifest.params)
+    columns = declared_columns(manifest.params)
     axes = {} if columns is None else {_COLUMNS: (columns, "the manifest")}
     check = _check_in_children if received else _check_in_threads
     for entry, outcome in zip(manifest.files, check(folder, manifest, jobs), strict=True):

@@ -18,7 +18,7 @@ from stroi.cache.share.card import flat
 from stroi.cache.share.info import MOSAIC_KINDS, open_cache
 from stroi.cache.share.measures import FieldChange, PixelChange
 from stroi.cache.storage.formats import FORMATS
-from stroi.cache.storage.schema import ID_FIELD, Array, Format
+from stroi.cache.storage.schema import ID_FIELD, Array, Format, ragged_rows
 
 PIXELS = "mosaic"
 
@@ -223,8 +223,6 @@ def _sample(
             continue
         rows = arrays[one.name]
         if one.dims[0] == "F":
-            lengths = arrays[fmt.lengths][: row + 1]
-            stop = int(lengths.sum(dtype=np.int64))
-            yield one.name, rows[stop - int(lengths[-1]) : stop]
+            yield one.name, rows[ragged_rows(arrays[fmt.lengths], row)]
         else:
             yield one.name, np.asarray(rows[row])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.errors import ParamsError
+from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.digests import sha256_bytes, sha256_file
 from stroi.cache.files.staging import move_into_place, new_file, refuse_existing, staging_folder
 from stroi.cache.ledger import LEDGER_NAME, read_rows, withhold_places
@@ -30,18 +30,19 @@ from stroi.cache.share.card import (
     SHEET_NAME,
     About,
     card_bytes,
+    contact_sheet,
     make_card,
     readme_bytes,
 )
 from stroi.cache.share.convert import pack, unpack
 from stroi.cache.share.info import MOSAIC_KINDS, Info, describe, form_of
-from stroi.cache.share.privacy import refuse_private
-from stroi.cache.share.sheet import contact_sheet
 from stroi.cache.storage.schema import SCHEMA
 
 AS_IT_IS = "as-is"
 FORMS = (AS_IT_IS, "training", "jpeg", "webp")
 
+_PRIVATE = re.compile(r"(?:^|[\s'\"=:;(,\[])(?:/[^/\s]|~[/\w]|[A-Za-z]:[\\/]|\\\\)|file:")
+"""The beginning of an absolute path, wherever it stands in a text."""
 _TOP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -206,3 +207,31 @@ def _seal(manifest: Manifest, scratch: Path) -> bytes:
     """Bytes of ``manifest.json``."""
     write_manifest(scratch, manifest)
     return (scratch / MANIFEST_NAME).read_bytes()
+
+
+def refuse_private(folder: Path, manifest: Manifest) -> None:
+    """Refuse to publish a cache whose manifest names a place on this machine.
+
+    Raises:
+        RefusedInput: ``EXPORT_PRIVATE``, naming the key.
+    """
+    published = {"params": manifest.params, "producer": manifest.producer, "extra": manifest.extra}
+    for key in find_private(published):
+        raise RefusedInput(
+            "EXPORT_PRIVATE",
+            f"{folder}: {key[1:]!a} of its manifest names a place on this machine",
+            remedy="make the cache with paths relative to the project, and export that",
+        )
+
+
+def find_private(tree: object, at: str = "") -> Iterator[str]:
+    """Keys of nested JSON values whose text, or whose name, holds an absolute path."""
+    if isinstance(tree, str) and _PRIVATE.search(tree):
+        yield at
+    elif isinstance(tree, dict):
+        for key, value in sorted(tree.items()):
+            yield from [f"{at}.{key}"] if _PRIVATE.search(key) else []
+            yield from find_private(value, f"{at}.{key}")
+    elif isinstance(tree, list):
+        for number, value in enumerate(tree):
+            yield from find_private(value, f"{at}[{number}]")

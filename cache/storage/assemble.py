@@ -19,7 +19,7 @@ import numpy as np
 from h5py import h5s
 
 from stroi.cache.errors import refuse
-from stroi.cache.ids import check_ids, check_sorted, ids_from_array
+from stroi.cache.ids import check_ids, check_sorted, ids_from_array, ids_to_array
 from stroi.cache.storage.hdf5_headers import stored_dtype
 from stroi.cache.storage.schema import (
     ID_FIELD,
@@ -47,6 +47,11 @@ class Encoded:
 
     pieces: Sequence[bytes | memoryview]
     sample_sha256: tuple[str, ...]
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes in one piece."""
+        return b"".join(self.pieces)
 
     @property
     def size(self) -> int:
@@ -86,6 +91,24 @@ def assemble(fmt: Format, samples: Sequence[Arrays]) -> Encoded:
     pieces = _pieces(fmt, parts, where)
     digests = itertools.chain(*(sample_digests(fmt, arrays) for arrays in samples))
     return Encoded(pieces, tuple(digests))
+
+
+def assemble_clips(fmt: Format, ids: Sequence[str], clips: Sequence[Arrays]) -> Encoded:
+    """One file of one clip per id; as `assemble`.
+
+    Args:
+        fmt: The declaration.
+        ids: N sample ids, sorted.
+        clips: Array of each field but the id, of each clip.
+
+    Raises:
+        ValueError: If there are not as many clips as ids.
+        RefusedInput: As `assemble`.
+    """
+    if len(ids) != len(clips):
+        raise ValueError(f"{len(ids)} ids for {len(clips)} clips")
+    named = zip(ids, clips, strict=True)
+    return assemble(fmt, [{ID_FIELD.name: ids_to_array((name,)), **each} for name, each in named])
 
 
 def _parts(field: Field, samples: Sequence[Arrays], where: str) -> list[Array]:

@@ -231,6 +231,12 @@ def iterate_digests(
         yield sha.hexdigest()
 
 
+def ragged_rows(lengths: NDArray[np.integer[Any]], row: int) -> slice:
+    """Where sample `row` lies in a ragged field; `lengths` (N,) are those of the samples."""
+    stop = int(lengths[: row + 1].sum(dtype=np.int64))
+    return slice(stop - int(lengths[row]), stop)
+
+
 def _check_ragged(fmt: Format, arrays: Arrays, where: str) -> None:
     if not fmt.lengths:
         return

@@ -12,7 +12,14 @@ import pytest
 from blobs import good, hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_caches import make_clip, make_mosaics, write_cache, write_compact, write_skeletons
+from small_caches import (
+    make_clip,
+    make_mosaics,
+    read_mosaics,
+    write_cache,
+    write_compact,
+    write_skeletons,
+)
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
@@ -20,11 +27,10 @@ from stroi.cache.manifest import Manifest, write_manifest
 from stroi.cache.mosaics import (
     MosaicCache,
     Mosaics,
-    decode_mosaics,
-    encode_mosaics,
-    sample_digests,
+    assemble_mosaics,
 )
 from stroi.cache.share.convert import pack
+from stroi.trainer.data.mosaic_dataset import MosaicDataset
 
 
 def equal(one: Mosaics, other: Mosaics) -> None:
@@ -35,25 +41,27 @@ def equal(one: Mosaics, other: Mosaics) -> None:
 def test_round_trip_stores_nothing_for_black_cells(tmp_path: Path) -> None:
     made = make_mosaics(("a", "b", "c"))
     assert np.isnan(made.box).any()
-    (tmp_path / "shard.h5").write_bytes(encode_mosaics(made))
-    found = decode_mosaics(tmp_path / "shard.h5")
+    (tmp_path / "shard.h5").write_bytes(assemble_mosaics([made]).data)
+    found = read_mosaics(tmp_path / "shard.h5")
     equal(found, replace(made, box=np.nan_to_num(made.box, nan=0)))
-    assert (tmp_path / "shard.h5").read_bytes() == encode_mosaics(found)
-    assert sample_digests(found) == sample_digests(made)
+    assert (tmp_path / "shard.h5").read_bytes() == assemble_mosaics([found]).data
+    assert assemble_mosaics([found]).sample_sha256 == assemble_mosaics([made]).sample_sha256
 
 
 def test_digest_of_a_clip_is_its_own(tmp_path: Path) -> None:
     made = make_mosaics(("a", "b", "c"))
     mosaic = made.mosaic.copy()
     mosaic[1, 0, 0, 0] ^= 1
-    changed = sample_digests(replace(made, mosaic=mosaic))
-    assert [a == b for a, b in zip(changed, sample_digests(made), strict=True)] == [
+    changed = assemble_mosaics([replace(made, mosaic=mosaic)]).sample_sha256
+    assert [
+        a == b for a, b in zip(changed, assemble_mosaics([made]).sample_sha256, strict=True)
+    ] == [
         True,
         False,
         True,
     ]
     renamed = replace(made, ids=("x", "y", "z"))
-    assert sample_digests(renamed) == sample_digests(made)
+    assert assemble_mosaics([renamed]).sample_sha256 == assemble_mosaics([made]).sample_sha256
 
 
 @pytest.mark.parametrize(
@@ -85,7 +93,7 @@ def test_what_does_not_fit_is_not_written(
         for name, value in change(made).items()
     }
     with pytest.raises(RefusedInput) as caught:
-        encode_mosaics(replace(made, **changed))  # type: ignore[arg-type]
+        assemble_mosaics([replace(made, **changed)])  # type: ignore[arg-type]
     assert str(caught.value).startswith(text)
 
 
@@ -235,7 +243,7 @@ def test_torch_reads_it(folder: Path, workers: int) -> None:
     torch = pytest.importorskip("torch")
     cache = MosaicCache(folder)
     loader = torch.utils.data.DataLoader(
-        cache.torch_dataset(),
+        MosaicDataset(cache),
         batch_size=3,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
@@ -274,7 +282,7 @@ def test_torch_reads_the_compact_form(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "compact", codec="webp")
     cache = MosaicCache(tmp_path / "compact")
     loader = torch.utils.data.DataLoader(
-        cache.torch_dataset(), batch_size=4, num_workers=1, multiprocessing_context="spawn"
+        MosaicDataset(cache), batch_size=4, num_workers=1, multiprocessing_context="spawn"
     )
     read = torch.cat([mosaics for _, mosaics in loader])
     np.testing.assert_array_equal(read.numpy(), MosaicCache(folder).batch(cache.ids))

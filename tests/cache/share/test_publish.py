@@ -25,8 +25,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.share.card import About
 from stroi.cache.share.convert import pack
 from stroi.cache.share.diff import diff
-from stroi.cache.share.privacy import find_private
-from stroi.cache.share.publish import export_cache
+from stroi.cache.share.publish import export_cache, find_private
 from stroi.cache.share.receive import import_cache
 from stroi.cache.verify import verify
 from stroi.cache.weights import write_weights

@@ -15,7 +15,7 @@ from small_run import CLASSES, IDS, SEEDS, TEST, label_of, persons_of, publish, 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, Layout
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.skeletons3d import JointClip, encode_joints, joint_digests
+from stroi.cache.skeletons3d import JointClip, assemble_joints
 from stroi.cache.weights import Weights, write_weights
 from stroi.pipeline.cli import run as stroi
 from stroi.pipeline.index.ledger import ClipOutcome, write_ledger
@@ -46,7 +46,13 @@ def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1
     ]  # fmt: skip
     lost = ClipOutcome("lost", "SKEL_TEXT", "no number in line 7")
     write_ledger(folder, [lost, *(ClipOutcome(name) for name in IDS)])
-    publish(folder, "joints", encode_joints(IDS, clips), joint_digests(clips), {"numpy": "2"})
+    publish(
+        folder,
+        "joints",
+        assemble_joints(IDS, clips).data,
+        assemble_joints(IDS, clips).sample_sha256,
+        {"numpy": "2"},
+    )
     for seed in SEEDS:
         plain = weights(seed)
         own = Weights(plain.ids, plain.joint[:, :, :joints], plain.row)

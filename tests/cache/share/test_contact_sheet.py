@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_caches import make_mosaics, write_cache
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.share.sheet import contact_sheet, evenly
+from stroi.cache.share.card import contact_sheet, evenly
 
 
 @given(st.integers(1, 200), st.integers(1, 20))

@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_caches import make_mosaics, write_cache
 
-from stroi.cache.columns import columns_told, scored_columns, scored_of
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.mosaics import MosaicCache
+from stroi.cache.mosaics import MosaicCache, scored_columns, scored_columns_of
 from stroi.cache.share.convert import pack
-from stroi.cache.verify import verify
+from stroi.cache.verify import declared_columns, verify
 
 
 @given(st.integers(1, 12), st.integers(0, 60))
@@ -47,10 +46,10 @@ def test_known_places(columns: int, candidates: int, expected: list[int]) -> Non
 
 def test_caches_without_candidates_score_all_they_have() -> None:
     for params in ({}, {"columns": 3}, {"columns": 5, "candidates": 0}, {"frames": 2}):
-        assert scored_of(params, 3, "here").tolist() == [0, 1, 2]
-    assert (columns_told({}), columns_told({"columns": 3, "candidates": 0})) == (None, 3)
-    assert columns_told({"columns": 3, "candidates": 8}) == 8
-    assert columns_told({"columns": "3", "candidates": True}) is None
+        assert scored_columns_of(params, 3, "here").tolist() == [0, 1, 2]
+    assert (declared_columns({}), declared_columns({"columns": 3, "candidates": 0})) == (None, 3)
+    assert declared_columns({"columns": 3, "candidates": 8}) == 8
+    assert declared_columns({"columns": "3", "candidates": True}) is None
 
 
 @pytest.mark.parametrize(
@@ -66,9 +65,9 @@ def test_caches_without_candidates_score_all_they_have() -> None:
         {"columns": True, "candidates": 3},
     ],
 )
-def test_manifests_that_tell_of_other_columns_are_refused(params: dict[str, object]) -> None:
-    with pytest.raises(RefusedInput, match=r"SCHEMA: here: 3 columns, its manifest tells of "):
-        scored_of(params, 3, "here")
+def test_manifests_with_other_columns_are_refused(params: dict[str, object]) -> None:
+    with pytest.raises(RefusedInput, match=r"SCHEMA: here: 3 columns, its manifest says "):
+        scored_columns_of(params, 3, "here")
 
 
 def test_a_cache_of_candidates_verifies_and_gives_the_columns_wanted(tmp_path: Path) -> None:
