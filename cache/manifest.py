@@ -44,7 +44,7 @@ class FileEntry:
         ids: The samples it holds, sorted; empty for a file that holds none.
         sample_sha256: Digest of each sample (see `schema.sample_digests`), or empty.
         inputs: What each sample was made from: digests in the order of `ids` by what they are
-            of, such as ``video``; empty if that is not known (since schema 1.1).
+            of, such as ``video``; empty if that is not known.
     """
 
     name: str
@@ -294,8 +294,6 @@ def _entry(node: JsonNode) -> FileEntry:
 
 
 def _inputs(node: JsonNode) -> dict[str, tuple[str, ...]]:
-    if isinstance(node.value, dict) and "inputs" not in node.value:
-        return {}  # schema 1.0
     inputs = node.mapping("inputs")
     for what in inputs:
         if _KIND.fullmatch(what) is None:

@@ -20,9 +20,6 @@ OnFile = Callable[[FileEntry, str], None]
 Outcome = dict[str, int] | RefusedInput
 """Lengths of the axes of a good file, or what is wrong with it."""
 
-_LEDGER_UNLISTED = "1.0"
-"""The schema whose manifests did not list the ledger."""
-
 _COLUMNS = "C"
 """The axis whose length a manifest's params may declare."""
 
@@ -119,8 +116,6 @@ def find_problems(
         if problem:
             yield problem
     listed = {MANIFEST_NAME, *(entry.name for entry in manifest.files)}
-    if manifest.schema == _LEDGER_UNLISTED:
-        listed.add(LEDGER_NAME)
     for name in sorted(path.name for path in folder.iterdir() if path.name not in listed):
         what = "was left by a killed writer" if is_temporary(name) else "is not in the manifest"
         yield refuse("FILE_EXTRA", f"{folder}: {name!a} {what}", "move it elsewhere")

@@ -162,7 +162,7 @@ def _take_rest(received: ReceivedFiles, manifest: Manifest, folder: Path, target
     """Copy what the manifest lists; its sizes come first, so that nothing large comes for free."""
     sizes = {entry.name: entry.bytes for entry in manifest.files}
     for name, entry in received.entries.items():
-        # Manifests of schema 1.0 do not list the ledger; `verify` judges all of them.
+        # Whether a file may be there at all is for `find_problems` to say.
         listed = sizes.get(name, min(entry.size, MAX_MANIFEST_BYTES))
         if name != MANIFEST_NAME and entry.size != listed:
             raise refuse_received(f"{received.where}: {name} has {entry.size} bytes, not {listed}")

@@ -18,12 +18,8 @@ from stroi.cache.ids import ID_BYTES, check_ids, check_sorted, ids_from_array
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
-SCHEMA = "1.2"
-"""Version of every format: a reader refuses a newer major, and takes any minor of its own.
-
-1.0: mosaics, skeletons, weights, scores. 1.1: the compact form of mosaics; the manifest says what
-each sample was made from, and lists the ledger. 1.2: joints.
-"""
+SCHEMA = "2.0"
+"""Version of every format: a reader refuses another major, and takes any minor of its own."""
 
 MAX_FILE_BYTES = 1 << 31
 """Largest file of samples that is written, and that is read."""
@@ -90,24 +86,28 @@ def _keep() -> None:
 
 
 def check_version(text: str, where: str) -> tuple[int, int]:
-    """Major and minor schema version, refused unless this reader can read that major.
+    """Major and minor schema version, refused unless the major is that of `SCHEMA`.
 
     Raises:
         RefusedInput: ``SCHEMA``.
     """
     match = _VERSION.fullmatch(text)
-    ours = int(SCHEMA.split(".")[0])
     if match is None:
         raise refuse("SCHEMA", f"{where}: schema {text[:32]!a} is not a version")
     major, minor = int(match[1]), int(match[2])
+    ours = int(SCHEMA.split(".")[0])
     if major > ours:
         raise refuse(
             "SCHEMA",
             f"{where}: schema {text} is newer than {SCHEMA}, which this stroi reads",
             "install a newer stroi",
         )
-    if major < 1:
-        raise refuse("SCHEMA", f"{where}: schema {text} was never in use")
+    if major < ours:
+        raise refuse(
+            "SCHEMA",
+            f"{where}: schema {text} is of an older stroi, this one reads {SCHEMA}",
+            "make it again with this stroi",
+        )
     return major, minor
 
 

@@ -86,7 +86,7 @@ def test_edited_manifest_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"schema": "2.0"}, "SCHEMA: manifest.json: schema 2.0 is newer than 1.2"),
+        ({"schema": "3.0"}, "SCHEMA: manifest.json: schema 3.0 is newer than 2.0"),
         ({"schema": "1"}, "SCHEMA: manifest.json: schema '1' is not a version"),
         ({"schema": 1}, "MANIFEST: manifest.json: schema is not text"),
         ({"kind": "../x"}, "MANIFEST: manifest.json: kind is malformed: '../x'"),
@@ -146,15 +146,15 @@ def test_missing_key_is_named(tmp_path: Path, key: str) -> None:
 
 
 def test_newer_minor_version_is_read(tmp_path: Path) -> None:
-    document = {**GOOD.to_dict(), "schema": "1.7", "colour": "blue"}
+    document = {**GOOD.to_dict(), "schema": "2.7", "colour": "blue"}
     (tmp_path / "manifest.json").write_bytes(seal(document))
-    assert read_manifest(tmp_path) == replace(GOOD, schema="1.7")
+    assert read_manifest(tmp_path) == replace(GOOD, schema="2.7")
 
 
 def test_newer_major_version_is_refused_even_if_it_is_sealed_otherwise(tmp_path: Path) -> None:
-    text = refusal(tmp_path, b'{"schema": "2.0"}')
+    text = refusal(tmp_path, b'{"schema": "3.0"}')
     assert text == (
-        "SCHEMA: manifest.json: schema 2.0 is newer than 1.2, which this stroi reads;"
+        "SCHEMA: manifest.json: schema 3.0 is newer than 2.0, which this stroi reads;"
         " install a newer stroi"
     )
 
@@ -162,10 +162,10 @@ def test_newer_major_version_is_refused_even_if_it_is_sealed_otherwise(tmp_path:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b'{"schema": "1.0", "schema": "1.0"}', "JSON_DUPLICATE_KEY"),
+        (b'{"schema": "2.0", "schema": "2.0"}', "JSON_DUPLICATE_KEY"),
         (b'{"schema": NaN}', "JSON"),
         (b"[]", "MANIFEST"),
-        ('{"schema": "1.0", "kind": "é"}'.encode(), "MANIFEST"),
+        ('{"schema": "2.0", "kind": "é"}'.encode(), "MANIFEST"),
         (b"", "JSON"),
     ],
 )

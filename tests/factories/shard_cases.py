@@ -266,9 +266,9 @@ CASES = (
     Case("four rows", shards.of_another_cache(rows=4), "SCHEMA", "K = 5, mosaics-00000.h5"),
     Case(
         "newer version",
-        edited(lambda f, _: f.attrs.create("schema", np.bytes_("2.0"))),
+        edited(lambda f, _: f.attrs.create("schema", np.bytes_("3.0"))),
         "SCHEMA",
-        "schema 2.0 is newer than 1.2, which this stroi reads; install a newer stroi",
+        "schema 3.0 is newer than 2.0, which this stroi reads; install a newer stroi",
     ),
     Case(
         "skeletons",

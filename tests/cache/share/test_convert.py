@@ -31,7 +31,6 @@ from stroi.cache.verify import verify
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
 EXTRA = {"clips": 8, "quarantined": 1, "ledger": "ledger.csv"}
-SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
 @pytest.fixture
@@ -138,16 +137,6 @@ def test_empty_cache(tmp_path: Path) -> None:
     assert len(MosaicCache(tmp_path / "compact")) == 0
     unpack(tmp_path / "compact", tmp_path / "back")
     assert verify(tmp_path / "back", "mosaics") == []
-
-
-def test_old_cache_is_packed_with_its_unlisted_ledger(tmp_path: Path) -> None:
-    pack(SCHEMAS / "1.0" / "mosaics", tmp_path / "compact", codec="webp")
-    assert verify(tmp_path / "compact") == []
-    manifest = unpack(tmp_path / "compact", tmp_path / "back")
-    assert manifest.schema != "1.0"
-    old, new = MosaicCache(SCHEMAS / "1.0" / "mosaics"), MosaicCache(tmp_path / "back")
-    assert old.manifest.content_by_id == new.manifest.content_by_id
-    assert (tmp_path / "back" / "ledger.csv").is_file()
 
 
 def foreign(folder: Path, origin: Path, shards: list[Mosaics]) -> Iterator[tuple[str, str]]:

@@ -83,7 +83,7 @@ def test_bytes_do_not_depend_on_the_moment(scores_file: Path) -> None:
 
 def test_plain_h5py_reads_it(scores_file: Path) -> None:
     with h5py.File(scores_file) as file:
-        assert dict(file.attrs) == {"kind": b"scores", "schema": b"1.2"}
+        assert dict(file.attrs) == {"kind": b"scores", "schema": b"2.0"}
         assert file["class_name"].asstr()[2] == "zé"
         np.testing.assert_array_equal(file["logits"], score_arrays()["logits"])
 
