@@ -24,7 +24,7 @@ from stroi.cache.storage.schema import (
     ID_FIELD,
     MAX_FILE_BYTES,
     Arrays,
-    Format,
+    FileFormat,
     check_contents,
     iterate_digests,
 )
@@ -97,11 +97,11 @@ def _check_open(
         if manifest.kind in FORMATS and path.name == LEDGER_NAME:
             _check_ledger(path, manifest.ids, fd, size)
         return {}
-    arrays, release = map_open(fmt, fd, size, str(path))
-    _check_samples(fmt, arrays, path, entry, release)
+    arrays, drop_pages = map_open(fmt, fd, size, str(path))
+    _check_samples(fmt, arrays, path, entry, drop_pages)
     axes = _axes(fmt, arrays)
     if fmt is MOSAICS_COMPACT:
-        _check_blobs(arrays, str(path), release)
+        _check_blobs(arrays, str(path), drop_pages)
         axes["H"], axes["W"] = picture_size(arrays)
     return axes
 
@@ -112,19 +112,19 @@ def _digest(fd: int) -> str:
 
 
 def _check_samples(
-    fmt: Format, arrays: Arrays, path: Path, entry: FileEntry, release: Callable[[], None]
+    fmt: FileFormat, arrays: Arrays, path: Path, entry: FileEntry, drop_pages: Callable[[], None]
 ) -> None:
     stored = arrays[ID_FIELD.name]
     if len(stored) != len(entry.ids):
         raise refuse(
             "DIGEST", f"{path} holds {len(stored)} samples, the manifest says {len(entry.ids)}"
         )
-    check_contents(fmt, arrays, str(path), release)
+    check_contents(fmt, arrays, str(path), drop_pages)
     if ids_from_array(stored) != entry.ids:
         raise refuse("DIGEST", f"{path} holds other samples than the manifest says")
 
 
-def _check_blobs(arrays: Arrays, where: str, release: Callable[[], None]) -> None:
+def _check_blobs(arrays: Arrays, where: str, drop_pages: Callable[[], None]) -> None:
     """Refuse blobs that are not pictures of the declared size; none is decoded."""
     check_compact(arrays, where)
     height, width = picture_size(arrays)
@@ -132,10 +132,10 @@ def _check_blobs(arrays: Arrays, where: str, release: Callable[[], None]) -> Non
     for row, name in enumerate(ids_from_array(arrays[ID_FIELD.name])):
         blob = blob_at(arrays, ends, row).tobytes()
         check_header(blob, height, width, f"{where}: {name!a}")
-        release()
+        drop_pages()
 
 
-def _axes(fmt: Format, arrays: Arrays) -> dict[str, int]:
+def _axes(fmt: FileFormat, arrays: Arrays) -> dict[str, int]:
     """Length of each axis but the first of every field, by symbol."""
     return {
         axis: length
@@ -145,10 +145,10 @@ def _axes(fmt: Format, arrays: Arrays) -> dict[str, int]:
     }
 
 
-def _damage(fmt: Format, path: Path, entry: FileEntry, fd: int) -> str:
+def _damage(fmt: FileFormat, path: Path, entry: FileEntry, fd: int) -> str:
     """Say which samples of a changed file are hit."""
     try:
-        arrays, release = map_open(fmt, fd, entry.bytes, str(path))
+        arrays, drop_pages = map_open(fmt, fd, entry.bytes, str(path))
     except RefusedInput as error:
         return f"no sample can be read: {error.code}: {error.message}"
     stored = arrays[ID_FIELD.name]
@@ -156,7 +156,7 @@ def _damage(fmt: Format, path: Path, entry: FileEntry, fd: int) -> str:
         return f"it holds {len(stored)} samples instead of {len(entry.ids)}"
     if not entry.sample_sha256:
         return "its samples have no digests of their own"
-    digests = iterate_digests(fmt, arrays, release)
+    digests = iterate_digests(fmt, arrays, drop_pages)
     hit = [
         name
         for row, (name, digest) in enumerate(zip(entry.ids, entry.sample_sha256, strict=True))

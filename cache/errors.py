@@ -33,12 +33,12 @@ class StroiError(Exception):
         return _rebuild, (type(self), self.code, self.message, self.remedy, self.details)
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """What is wrong, and what to do about it."""
         return self.message + (f"; {self.remedy}" if self.remedy else "")
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.told}"
+        return f"{self.code}: {self.text}"
 
 
 class ParamsError(StroiError):

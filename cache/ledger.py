@@ -1,4 +1,4 @@
-"""The ledger beside the shards, as a cache's reader sees it: which clips were left out, and why."""
+"""The ledger of a cache, for its readers: which clips were left out, and why."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def count_codes(rows: Sequence[tuple[str, str, str, str]]) -> dict[str, int]:
 def withhold_places(rows: Sequence[tuple[str, str, str, str]]) -> bytes:
     """A ledger for strangers: details that name a place on this machine are left out.
 
-    A detail goes as a whole: where a path ends cannot be told once it has spaces in it.
+    A detail goes as a whole: nobody can know where a path with spaces ends.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

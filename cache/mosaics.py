@@ -5,7 +5,7 @@ file, and *compact*, one JPEG or lossless WebP picture per clip (see `stroi.cach
 
 Legend of shapes: N clips, B batch, K rows (ROI joints), C columns (sampled frames), L of them
 scored (see `scored_columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
-2 persons are shown at most.
+a mosaic has 2 persons at most.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from stroi.cache.storage.schema import Array
 
 Form = Literal["training", "compact"]
 
-_ENDS = "blob_end"
+BLOB_ENDS = "blob_end"
 
 
 @dataclass(frozen=True)
@@ -215,15 +215,15 @@ class MosaicCache(ShardedCache):
 
         Returns:
             (H, W, 3) uint8 RGB, in C order: the mapped file's own pages if all columns of a
-            training form are asked for.
+            training form are wanted.
 
         Raises:
             RefusedInput: As `batch`.
         """
         shard, row = self.find(sample_id)
-        if columns is None and _ENDS not in shard:
-            found: NDArray[np.uint8] = shard["mosaic"][row]
-            return found
+        if columns is None and BLOB_ENDS not in shard:
+            mapped: NDArray[np.uint8] = shard["mosaic"][row]
+            return mapped
         wanted = None if columns is None else columns[None]
         mosaic: NDArray[np.uint8] = self.batch([sample_id], columns=wanted)[0]
         return mosaic
@@ -231,9 +231,9 @@ class MosaicCache(ShardedCache):
     def _copy(self, sample_id: str, out: NDArray[np.uint8]) -> None:
         """Copy one whole mosaic."""
         shard, row = self.find(sample_id)
-        if _ENDS in shard:
-            where = f"{self.folder / self._place[sample_id][0]}: {sample_id!a}"
-            decode_picture(blob_at(shard, shard[_ENDS], row), out, where)
+        if BLOB_ENDS in shard:
+            where = f"{self.folder / self._location[sample_id][0]}: {sample_id!a}"
+            decode_picture(blob_at(shard, shard[BLOB_ENDS], row), out, where)
         else:
             out[:] = shard["mosaic"][row]
 
@@ -258,7 +258,7 @@ class MosaicCache(ShardedCache):
                 mode="clip",
             )  # fmt: skip
 
-    def rows(self, ids: Sequence[str]) -> NDArray[np.bool_]:
+    def valid(self, ids: Sequence[str]) -> NDArray[np.bool_]:
         """Which cells of `ids` show a joint: (B, 2, C, K) bool, False is black.
 
         Raises:
@@ -267,7 +267,7 @@ class MosaicCache(ShardedCache):
         return self._gather("valid", ids).astype(np.bool_)
 
     def person_count(self, ids: Sequence[str]) -> NDArray[np.int8]:
-        """Persons shown in each of `ids`: (B,) int8, 1 or 2.
+        """Persons in each of `ids`: (B,) int8, 1 or 2.
 
         Raises:
             RefusedInput: ``ID_UNKNOWN``; ``H5_EMPTY`` if there is no sample.
@@ -275,10 +275,10 @@ class MosaicCache(ShardedCache):
         return self._gather("person_count", ids).astype(np.int8)
 
     def _gather(self, field: str, ids: Sequence[str]) -> Array:
-        found = [self.find(sample_id) for sample_id in ids]
-        if not found:
+        places = [self.find(sample_id) for sample_id in ids]
+        if not places:
             return self._first()[field][:0]
-        return np.stack([shard[field][row] for shard, row in found])
+        return np.stack([shard[field][row] for shard, row in places])
 
     def _first(self) -> dict[str, Array]:
         """Arrays of the first sample's shard."""
@@ -290,7 +290,7 @@ class MosaicCache(ShardedCache):
         arrays = super()._open(name)
         if self.form == "compact":
             check_compact(arrays, str(self.folder / name))
-            arrays[_ENDS] = blob_ends(arrays)
+            arrays[BLOB_ENDS] = blob_ends(arrays)
         for field, shape in {
             "mosaic": (*_size(arrays), 3),
             "valid": arrays["valid"].shape[1:],
@@ -315,7 +315,7 @@ def _check_columns(columns: NDArray[np.int64], clips: int, there: int) -> None:
 
 def _size(shard: dict[str, Array]) -> tuple[int, int]:
     """Height and width in px of a shard's mosaics, of either form."""
-    if _ENDS in shard:
+    if BLOB_ENDS in shard:
         return picture_size(shard)
     height, width = shard["mosaic"].shape[1:3]
     return int(height), int(width)

@@ -59,7 +59,7 @@ def assemble_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> Encoded:
 
 
 def decode_skeletons(path: Path) -> dict[str, Clip]:
-    """Clips of a single file by id, such as those that `stroi sample` writes beside its videos.
+    """Clips of a single file by id, such as those that `stroi sample` writes next to its videos.
 
     Raises:
         RefusedInput: As `stroi.cache.storage.hdf5.decode`.

@@ -41,7 +41,7 @@ def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
 
 
 def _sign(fd: int) -> None:
-    """Say who holds the lock; on a full disk it is held without a word."""
+    """Write who has the lock; on a full disk it stays without a name."""
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     with suppress(OSError):
         os.truncate(fd, 0)

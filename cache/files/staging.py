@@ -1,4 +1,4 @@
-"""Folders that are filled or replaced as a whole: staged beside the target, or held by one run."""
+"""Folders that are filled as a whole: staged next to the target, or locked by one run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from stroi.cache.files.temporaries import create, new_temporary_folder, remove_l
 
 @contextmanager
 def staging_folder(target: Path, size: int = 0) -> Iterator[Path]:
-    """A new folder beside `target` that only this user may enter; it is gone after the block.
+    """A new folder next to `target` that only this user may enter; it is gone after the block.
 
-    What killed processes left beside the same target is removed first.
+    What killed processes left next to the same target is removed first.
 
     Args:
         target: The final name; folders above it are created.
@@ -94,7 +94,7 @@ def exclusive_folder(target: Path, names: Collection[str]) -> Iterator[None]:
     """Fill `target` in a ``with`` block: created, freed of temporaries, locked by this run.
 
     The system lets go of it when the process ends, however it ends. No lock file is left; on a
-    file system without locks two runs are not told from each other.
+    file system without locks two runs can fill it at once.
 
     Args:
         target: The folder.

@@ -1,6 +1,6 @@
 """Temporary files and folders: each locked by its maker, swept when nobody holds it any more.
 
-A process id does not tell everything: containers that share a folder and a host name have process
+A process id does not say enough: containers that share a folder and a host name have process
 ids of their own, and a maker that lives there looks dead here. Its lock is seen everywhere. What
 cannot be locked, as on a file system without locks, is left alone.
 """
@@ -59,7 +59,7 @@ def is_temporary(name: str) -> bool:
 
 @contextmanager
 def new_temporary(path: Path) -> Iterator[tuple[Path, int]]:
-    """A new file beside `path`, held until the block ends, and gone then if it is still there.
+    """A new file next to `path`, locked until the block ends, and gone then if it is still there.
 
     Yields:
         Its path and a descriptor to write to.
@@ -77,7 +77,7 @@ def new_temporary(path: Path) -> Iterator[tuple[Path, int]]:
 
 @contextmanager
 def new_temporary_folder(path: Path) -> Iterator[Path]:
-    """A new folder beside `path` that only this user may enter; as `new_temporary`."""
+    """A new folder next to `path` that only this user may enter; as `new_temporary`."""
     with _locked(path, _make_folder) as (temporary, _):
         try:
             yield temporary
@@ -87,7 +87,7 @@ def new_temporary_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_temporary_link(source: Path, path: Path) -> Iterator[Path | None]:
-    """A second name of `source` beside `path`; as `new_temporary`. None where none can be made.
+    """A second name of `source` next to `path`; as `new_temporary`. None where none can be made.
 
     Raises:
         OSError: If `source` cannot be opened.
@@ -152,7 +152,7 @@ def can_be_locked(path: Path) -> bool:
 
 @contextmanager
 def _locked(path: Path, make: Callable[[Path], int]) -> Iterator[tuple[Path, int]]:
-    """What `make` makes beside `path`, locked."""
+    """What `make` makes next to `path`, locked."""
     while True:
         temporary = temporary_name(path)
         fd = make(temporary)
@@ -183,7 +183,7 @@ def _is_at(fd: int, path: Path) -> bool:
 
 @contextmanager
 def _left_over(path: Path) -> Iterator[bool]:
-    """Whether `path` is left over; if it is, it is held meanwhile."""
+    """Whether `path` is left over; if it is, it is locked meanwhile."""
     match = _TEMPORARY.fullmatch(path.name)
     if match is None or not is_gone(match[1]) or not _is_ours(path):
         yield False

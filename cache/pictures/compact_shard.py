@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stroi.cache.errors import refuse
 from stroi.cache.ids import ids_from_array
 from stroi.cache.pictures.codecs import Codec, decode_picture, encode_picture, opencv
-from stroi.cache.storage.formats import ABOUT_MOSAICS, MAX_SIDE
+from stroi.cache.storage.formats import MAX_SIDE, MOSAIC_METADATA
 from stroi.cache.storage.schema import ID_FIELD, Array, Arrays
 from stroi.cache.storage.strict_json import JsonNode
 
@@ -64,7 +64,7 @@ def to_compact(
         blobs.append(encode_picture(mosaic, codec, quality))
         on_sample(1)
     return {
-        **{field.name: arrays[field.name] for field in ABOUT_MOSAICS},
+        **{field.name: arrays[field.name] for field in MOSAIC_METADATA},
         "height": np.full(count, height, np.int32),
         "width": np.full(count, width, np.int32),
         "origin_sha256": np.array([digest.encode("ascii") for digest in origin_sha256], "S64"),
@@ -96,7 +96,7 @@ def to_training(
     for row, name in enumerate(ids):
         decode_picture(blob_at(arrays, ends, row), mosaics[row], f"{where}: {name!a}")
         on_sample(1)
-    return {**{field.name: arrays[field.name] for field in ABOUT_MOSAICS}, "mosaic": mosaics}
+    return {**{field.name: arrays[field.name] for field in MOSAIC_METADATA}, "mosaic": mosaics}
 
 
 def read_packed(extra: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -214,11 +214,11 @@ def fidelity(arrays: Arrays, mosaics: NDArray[np.uint8], where: str) -> NDArray[
     """
     cv2 = opencv()
     ends = blob_ends(arrays)
-    found = np.empty(mosaics.shape[1:], np.uint8)
+    decoded = np.empty(mosaics.shape[1:], np.uint8)
     ratios = np.full(len(mosaics), EQUAL_DB)
     for row, name in enumerate(ids_from_array(arrays[ID_FIELD.name])):
-        decode_picture(blob_at(arrays, ends, row), found, f"{where}: {name!a}")
-        squares = float(cv2.norm(found, mosaics[row], cv2.NORM_L2SQR))
+        decode_picture(blob_at(arrays, ends, row), decoded, f"{where}: {name!a}")
+        squares = float(cv2.norm(decoded, mosaics[row], cv2.NORM_L2SQR))
         if squares:
-            ratios[row] = 10 * np.log10(255**2 * found.size / squares)
+            ratios[row] = 10 * np.log10(255**2 * decoded.size / squares)
     return ratios

@@ -45,12 +45,12 @@ def check_header(data: bytes, height: int, width: int, where: str) -> None:
         RefusedInput: ``IMAGE_HEADER``.
     """
     try:
-        found = picture_size(data, "JPEG", "WebP")
+        size = picture_size(data, "JPEG", "WebP")
     except ValueError as error:
         raise refuse("IMAGE_HEADER", f"{where}: {error}") from None
-    if found != (width, height):
+    if size != (width, height):
         raise refuse(
-            "IMAGE_HEADER", f"{where} is {found[1]} x {found[0]} px, declared {height} x {width}"
+            "IMAGE_HEADER", f"{where} is {size[1]} x {size[0]} px, declared {height} x {width}"
         )
 
 

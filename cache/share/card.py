@@ -118,9 +118,9 @@ def find_estimator(producer: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(producer.get("estimator"), str):
         return {key: producer.get(key) for key in ("estimator", "model")}
     for value in producer.values():
-        found = find_estimator(value) if isinstance(value, dict) else None
-        if found:
-            return found
+        estimator = find_estimator(value) if isinstance(value, dict) else None
+        if estimator:
+            return estimator
     return None
 
 
@@ -198,7 +198,7 @@ def _facts(card: Mapping[str, Any], info: Info) -> Iterator[tuple[str, str]]:
     yield "pose estimator", f"{_plain(estimator['estimator'])}{model}"
     yield "samples", f"{info.samples} in {info.shards} files"
     if info.persons:
-        yield "persons shown", ", ".join(f"{n} in {k}" for n, k in info.persons.items())
+        yield "persons", ", ".join(f"{n} in {k}" for n, k in info.persons.items())
     if info.height:
         yield "mosaic", f"{info.height} x {info.width} px, {info.rows} rows, {info.columns} columns"
         yield "black cells", f"{percent(100 * info.black_cells, 2)}% (their joint is missing)"
@@ -241,8 +241,8 @@ _USE = """## Check and use
     stroi cache verify FOLDER
     stroi cache import THIS data/NAME/mosaics
 
-`verify` tells whether every byte is what the manifest says. Whether the manifest is the
-publisher's is told by its SHA-256, if the publisher made that known:
+`verify` checks whether every byte is what the manifest says. Whether the manifest is the
+publisher's, only its SHA-256 can prove, if the publisher made that known:
 `stroi cache import --expect SHA256`. The manifest of the cache that this was exported from has
 `{origin}`.
 

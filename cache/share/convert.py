@@ -41,9 +41,9 @@ from stroi.cache.pictures.compact_shard import (
     to_training,
 )
 from stroi.cache.shards import map_shard
-from stroi.cache.storage.formats import ABOUT_MOSAICS, MOSAICS, MOSAICS_COMPACT
+from stroi.cache.storage.formats import MOSAIC_METADATA, MOSAICS, MOSAICS_COMPACT
 from stroi.cache.storage.hdf5 import decode, encode
-from stroi.cache.storage.schema import SCHEMA, Array, Arrays, Format, sample_digests
+from stroi.cache.storage.schema import SCHEMA, Array, Arrays, FileFormat, sample_digests
 from stroi.cache.verify import require_verified
 
 OnSample = Callable[[int], None]
@@ -197,7 +197,7 @@ def _read_earlier(
         raise target_exists(path) from error
     first = encode_picture(arrays["mosaic"][0], conversion.codec, conversion.quality)
     same = (
-        all(np.array_equal(compact[each.name], arrays[each.name]) for each in ABOUT_MOSAICS)
+        all(np.array_equal(compact[each.name], arrays[each.name]) for each in MOSAIC_METADATA)
         and (compact["height"][0], compact["width"][0]) == arrays["mosaic"].shape[1:3]
         and compact["origin_sha256"].tolist() == [digest.encode() for digest in origin]
         # One picture tells: codec, quality and OpenCV all show in a blob.
@@ -210,8 +210,8 @@ def _read_earlier(
 
 def _check_origin(arrays: Arrays, training: Arrays, entry: FileEntry, source: Path) -> None:
     stored = [digest.decode() for digest in arrays["origin_sha256"].tolist()]
-    found = sample_digests(MOSAICS, training)
-    for name, one, other in zip(entry.ids, stored, found, strict=True):
+    unpacked = sample_digests(MOSAICS, training)
+    for name, one, other in zip(entry.ids, stored, unpacked, strict=True):
         if one != other:
             raise RefusedInput(
                 "DIGEST",
@@ -267,7 +267,7 @@ def _convert_folder(
     return manifest
 
 
-def _write_shard(path: Path, fmt: Format, arrays: Arrays, entry: FileEntry) -> FileEntry:
+def _write_shard(path: Path, fmt: FileFormat, arrays: Arrays, entry: FileEntry) -> FileEntry:
     """Write a shard, unless it is there.
 
     Args:

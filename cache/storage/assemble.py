@@ -2,7 +2,7 @@
 
 The HDF5 library is asked for the headers alone: it writes into an object that keeps what little
 that is, while the arrays are placed where the headers say they lie. So a file costs no memory
-beside the samples it is made of, and a full disk cannot hit the library.
+besides the samples it is made of, and a full disk cannot hit the library.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from stroi.cache.storage.schema import (
     Array,
     Arrays,
     Field,
-    Format,
+    FileFormat,
     check_arrays,
     sample_digests,
 )
@@ -67,7 +67,7 @@ class Encoded:
         return sha.hexdigest()
 
 
-def assemble(fmt: Format, samples: Sequence[Arrays]) -> Encoded:
+def assemble(fmt: FileFormat, samples: Sequence[Arrays]) -> Encoded:
     """One file of samples: contiguous, uncompressed, of equal bytes for equal samples.
 
     Args:
@@ -93,7 +93,7 @@ def assemble(fmt: Format, samples: Sequence[Arrays]) -> Encoded:
     return Encoded(pieces, tuple(digests))
 
 
-def assemble_clips(fmt: Format, ids: Sequence[str], clips: Sequence[Arrays]) -> Encoded:
+def assemble_clips(fmt: FileFormat, ids: Sequence[str], clips: Sequence[Arrays]) -> Encoded:
     """One file of one clip per id; as `assemble`.
 
     Args:
@@ -126,7 +126,7 @@ def _parts(field: Field, samples: Sequence[Arrays], where: str) -> list[Array]:
     return parts
 
 
-def _pieces(fmt: Format, parts: dict[str, list[Array]], where: str) -> list[bytes | memoryview]:
+def _pieces(fmt: FileFormat, parts: dict[str, list[Array]], where: str) -> list[bytes | memoryview]:
     size = sum(part.nbytes for field in parts.values() for part in field)
     if size > MAX_FILE_BYTES:
         raise refuse(
@@ -146,7 +146,7 @@ def _pieces(fmt: Format, parts: dict[str, list[Array]], where: str) -> list[byte
     return pieces
 
 
-def _lay_out(fmt: Format, parts: dict[str, list[Array]], headers: _Headers) -> dict[str, int]:
+def _lay_out(fmt: FileFormat, parts: dict[str, list[Array]], headers: _Headers) -> dict[str, int]:
     """Have the library write the headers; where each array begins in the file, by field."""
     offsets = {}
     with h5py.File(

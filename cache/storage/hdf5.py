@@ -21,12 +21,12 @@ from stroi.cache.files.opening import open_no_link
 from stroi.cache.storage.assemble import assemble
 from stroi.cache.storage.hdf5_headers import SUPERBLOCK_BYTES, check_superblock, read_headers
 from stroi.cache.storage.mapping import Mapping
-from stroi.cache.storage.schema import Array, Arrays, Format, check_contents
+from stroi.cache.storage.schema import Array, Arrays, FileFormat, check_contents
 
 _LIBRARY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 
 
-def encode(fmt: Format, arrays: Arrays) -> bytes:
+def encode(fmt: FileFormat, arrays: Arrays) -> bytes:
     """One HDF5 file as bytes: contiguous, uncompressed, equal for equal arrays.
 
     Args:
@@ -42,7 +42,7 @@ def encode(fmt: Format, arrays: Arrays) -> bytes:
     return b"".join(assemble(fmt, [arrays]).pieces)
 
 
-def encode_learnt(fmt: Format, arrays: Arrays) -> bytes:
+def encode_learnt(fmt: FileFormat, arrays: Arrays) -> bytes:
     """`encode` of what a trained network gave: NaN and infinity come from its training.
 
     Raises:
@@ -59,7 +59,7 @@ def encode_learnt(fmt: Format, arrays: Arrays) -> bytes:
         raise
 
 
-def decode(fmt: Format, path: Path) -> dict[str, Array]:
+def decode(fmt: FileFormat, path: Path) -> dict[str, Array]:
     """Every array of a file, checked and copied into memory.
 
     Raises:
@@ -70,7 +70,7 @@ def decode(fmt: Format, path: Path) -> dict[str, Array]:
     return {name: array.copy() for name, array in arrays.items()}
 
 
-def map_arrays(fmt: Format, path: Path) -> dict[str, Array]:
+def map_arrays(fmt: FileFormat, path: Path) -> dict[str, Array]:
     """Every array of a file as a read-only view of the mapped file; structure checked, values not.
 
     A file of somebody else must have passed `stroi.cache.verify` before: its headers alone can
@@ -91,7 +91,7 @@ def map_arrays(fmt: Format, path: Path) -> dict[str, Array]:
 
 
 def map_open(
-    fmt: Format, fd: int, size: int, where: str
+    fmt: FileFormat, fd: int, size: int, where: str
 ) -> tuple[dict[str, Array], Callable[[], None]]:
     """The same as `map_arrays` of a file that is open already.
 
@@ -120,7 +120,7 @@ def map_open(
         ).reshape(shapes[field.name])
         for field in fmt.fields
     }
-    return arrays, mapped.release
+    return arrays, mapped.drop_pages
 
 
 @contextmanager
@@ -147,7 +147,7 @@ def _set_search(folders: Sequence[bytes]) -> None:
 
 
 def _read_headers(
-    fmt: Format, fd: int, size: int, where: str
+    fmt: FileFormat, fd: int, size: int, where: str
 ) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
     try:
         # The descriptor, not the path: nobody can swap the file between check and use.

@@ -14,7 +14,7 @@ import numpy as np
 from h5py import h5a, h5d, h5o, h5s, h5t
 
 from stroi.cache.errors import refuse
-from stroi.cache.storage.schema import SCHEMA, Field, Format, check_shapes, check_version
+from stroi.cache.storage.schema import SCHEMA, Field, FileFormat, check_shapes, check_version
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SUPERBLOCK_BYTES = 96
@@ -58,7 +58,7 @@ def check_superblock(header: bytes, size: int, where: str) -> None:
 
 
 def read_headers(
-    fmt: Format, file: h5py.File, size: int, where: str
+    fmt: FileFormat, file: h5py.File, size: int, where: str
 ) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
     """Place and shape of every declared array of a file.
 
@@ -112,7 +112,7 @@ def stored_dtype(field: Field) -> np.dtype[np.generic]:
     return field.numpy
 
 
-def _check_attributes(fmt: Format, file: h5py.File, where: str) -> bool:
+def _check_attributes(fmt: FileFormat, file: h5py.File, where: str) -> bool:
     """Check kind and schema; True if the file is of a newer minor version, so may hold more."""
     if h5a.get_num_attrs(file.id) > MAX_OBJECTS:
         raise refuse("SCHEMA", f"{where} has more than {MAX_OBJECTS} attributes")
@@ -173,12 +173,12 @@ def _check_storage(plist: h5py.h5p.PropDCID, text: str) -> None:
         raise refuse("H5_LAYOUT", f"{text} is not contiguous")
 
 
-def _check_type(field: Field, found: h5t.TypeID, text: str) -> None:
+def _check_type(field: Field, stored: h5t.TypeID, text: str) -> None:
     wanted = h5t.py_create(stored_dtype(field))
-    if found.get_size() != wanted.get_size() or not found.equal(wanted):
+    if stored.get_size() != wanted.get_size() or not stored.equal(wanted):
         raise refuse(
             "SCHEMA",
-            f"{text} has elements of class {found.get_class()} and {found.get_size()} bytes,"
+            f"{text} has elements of class {stored.get_class()} and {stored.get_size()} bytes,"
             f" want {field.dtype}",
         )
 

@@ -65,7 +65,7 @@ def test_kept_folder_is_good(kind: str) -> None:
 def test_kept_folders_hold_what_was_written() -> None:
     cache, made = MosaicCache(KEPT / "mosaics"), make_mosaics(("a-1", "a-2"), seed=1)
     np.testing.assert_array_equal(cache.batch(["a-1", "a-2"]), made.mosaic)
-    np.testing.assert_array_equal(cache.rows(["a-1", "a-2"]), made.valid)
+    np.testing.assert_array_equal(cache.valid(["a-1", "a-2"]), made.valid)
     assert any(entry.inputs for entry in cache.manifest.files)
     clip = SkeletonCache(KEPT / "skeletons")["b"]
     np.testing.assert_array_equal(clip.keypoints, make_clip(1, seed=2).keypoints)
@@ -73,7 +73,7 @@ def test_kept_folders_hold_what_was_written() -> None:
     np.testing.assert_array_equal(joints.position, sensed.position)
     np.testing.assert_array_equal(joints.state, sensed.state)
     weights = read_weights(KEPT / "weights")
-    np.testing.assert_array_equal(weights.row, make_weights(("a", "b")).row)
+    np.testing.assert_array_equal(weights.row_weights, make_weights(("a", "b")).row)
     scores = read_scores(KEPT / "scores", "test")
     np.testing.assert_array_equal(scores.logits, make_scores(("a", "b")).logits)
 

@@ -117,7 +117,7 @@ def test_batch_is_the_stack_of_single_reads(folder: Path, shards: list[Mosaics])
     np.testing.assert_array_equal(batch, np.stack([cache[name] for name in chosen]))
     np.testing.assert_array_equal(batch, np.stack([truth[name][0] for name in chosen]))
     np.testing.assert_array_equal(
-        cache.rows(chosen), np.stack([truth[name][1] for name in chosen]), strict=True
+        cache.valid(chosen), np.stack([truth[name][1] for name in chosen]), strict=True
     )
     np.testing.assert_array_equal(
         cache.person_count(chosen), np.stack([truth[name][2] for name in chosen]), strict=True
@@ -154,7 +154,7 @@ def test_unknown_id_is_named(folder: Path) -> None:
     reads: list[Callable[[str], object]] = [
         cache.__getitem__,
         lambda name: cache.batch(["a-1", name]),
-        lambda name: cache.rows([name]),
+        lambda name: cache.valid([name]),
         lambda name: cache.person_count([name]),
     ]
     for read in reads:
@@ -223,7 +223,7 @@ def test_empty_cache_has_no_shape(tmp_path: Path) -> None:
         lambda: cache.columns,
         lambda: cache.scored,
         lambda: cache.batch([]),
-        lambda: cache.rows([]),
+        lambda: cache.valid([]),
         lambda: cache.person_count([]),
     ):
         with pytest.raises(RefusedInput, match=r"H5_EMPTY: .* holds no sample"):
@@ -233,8 +233,8 @@ def test_empty_cache_has_no_shape(tmp_path: Path) -> None:
 def test_of_no_clip_there_is_nothing(folder: Path) -> None:
     cache = MosaicCache(folder)
     assert cache.batch([]).shape == (0, 20, 12, 3)
-    assert cache.rows([]).shape == (0, 2, 3, 5)
-    assert (cache.rows([]).dtype, cache.person_count([]).dtype) == (np.bool_, np.int8)
+    assert cache.valid([]).shape == (0, 2, 3, 5)
+    assert (cache.valid([]).dtype, cache.person_count([]).dtype) == (np.bool_, np.int8)
     assert cache.person_count([]).shape == (0,)
 
 
@@ -271,7 +271,7 @@ def test_compact_form_reads_alike(folder: Path, tmp_path: Path, codec: str) -> N
     np.testing.assert_array_equal(batch, np.stack([other[name] for name in chosen]))
     distance = np.abs(batch.astype(int) - one.batch(chosen)).mean()
     assert (distance == 0) == (codec == "webp")
-    np.testing.assert_array_equal(other.rows(chosen), one.rows(chosen), strict=True)
+    np.testing.assert_array_equal(other.valid(chosen), one.valid(chosen), strict=True)
     again = pickle.loads(pickle.dumps(other))  # noqa: S301
     assert (again.form, again._shards) == ("compact", {})
     np.testing.assert_array_equal(again.batch(chosen), batch)

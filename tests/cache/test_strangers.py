@@ -152,7 +152,7 @@ def read(folder: Path) -> None:
     if isinstance(cache, MosaicCache | SkeletonCache | JointCache):
         asked += [partial(cache.__getitem__, name) for name in cache.ids]
     if isinstance(cache, MosaicCache):
-        asked += [lambda: cache.shape, lambda: cache.scored, lambda: cache.rows(cache.ids)]
+        asked += [lambda: cache.shape, lambda: cache.scored, lambda: cache.valid(cache.ids)]
         asked += [lambda: cache.person_count(cache.ids), lambda: cache.batch(cache.ids)]
     answered(asked)
 

@@ -20,7 +20,7 @@ def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
         write_weights(tmp_path / name, made, params={"scale": "clip"}, producer={"gcn": "0" * 64})
     found = read_weights(tmp_path / "one")
     assert found.ids == made.ids
-    np.testing.assert_array_equal(found.joint, made.joint, strict=True)
+    np.testing.assert_array_equal(found.joint, made.joint_weights, strict=True)
     np.testing.assert_array_equal(found.row, made.row, strict=True)
     manifest = read_manifest(tmp_path / "one", "weights")
     assert (manifest.params, manifest.producer) == ({"scale": "clip"}, {"gcn": "0" * 64})
@@ -35,7 +35,7 @@ def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
 def test_number_of_joints_is_free(tmp_path: Path) -> None:
     made = replace(make_weights(("a",)), joint=np.ones((1, 2, 17), np.float32))
     write_weights(tmp_path, made, params={}, producer={})
-    assert read_weights(tmp_path).joint.shape == (1, 2, 17)
+    assert read_weights(tmp_path).joint_weights.shape == (1, 2, 17)
 
 
 @pytest.mark.parametrize("field", ["joint", "row"])
@@ -63,7 +63,7 @@ def test_damage_is_refused_and_the_sample_named(tmp_path: Path) -> None:
     made = make_weights(("a", "b"))
     write_weights(tmp_path, made, params={}, producer={})
     data = bytearray((tmp_path / "weights.h5").read_bytes())
-    data[data.index(made.joint[1].tobytes()) + 2] ^= 4
+    data[data.index(made.joint_weights[1].tobytes()) + 2] ^= 4
     (tmp_path / "weights.h5").write_bytes(data)
     with pytest.raises(RefusedInput, match=r"DIGEST: .*weights.h5: .*damaged: b of 2 samples"):
         read_weights(tmp_path)

@@ -230,7 +230,7 @@ def test_clips_of_few_frames_repeat_them(tmp_path: Path, count: int) -> None:
     assert set(shown) <= set(range(count))
     if count <= 5:
         assert {shown[place] for place in (1, 3, 5, 7, 9)} == set(range(count))
-    assert MosaicCache(out).rows(["a"])[0, 0].all()
+    assert MosaicCache(out).valid(["a"])[0, 0].all()
 
 
 @settings(derandomize=True)

@@ -77,7 +77,7 @@ def _since(
     """What else a result depends on, where it does."""
     more = {}
     if feeding.order == "windowed":
-        more["order"] = f"{feeding.window} of {array_digest(mosaics.stored(ids))}"
+        more["order"] = f"{feeding.window} of {array_digest(mosaics.storage_order(ids))}"
     if feeding.compile != "none":
         more["compile"] = feeding.compile
     if model.cells.columns < mosaics.columns:

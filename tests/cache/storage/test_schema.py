@@ -14,13 +14,13 @@ from stroi.cache.storage.schema import (
     ID_FIELD,
     Array,
     Field,
-    Format,
+    FileFormat,
     check_arrays,
     check_version,
     sample_digests,
 )
 
-FORMAT = Format(
+FORMAT = FileFormat(
     "test",
     (
         ID_FIELD,
@@ -29,7 +29,7 @@ FORMAT = Format(
         Field("row", "<f8", ("F", "K")),
         Field("title", "U8", ("C",)),
     ),
-    lengths="length",
+    ragged_lengths="length",
     multiples=(("C", "K"),),
 )
 

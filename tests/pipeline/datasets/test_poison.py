@@ -149,7 +149,7 @@ def _learn(
     parts = parts_of(index, run, clips.ids)
     rows = [found.ids.index(clip) for clip in parts.train]
     learnt["weights of training clips"] = digest(
-        [found.joint[rows].tolist(), found.row[rows].tolist()]
+        [found.joint_weights[rows].tolist(), found.row_weights[rows].tolist()]
     )
     return learnt, index
 

@@ -156,7 +156,7 @@ def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
     mosaics = torch.from_numpy(wide.batch([IDS[6], IDS[2]], columns=drawn[rows]))
     with torch.no_grad():
         forward(net, MosaicBatch(rows, mosaics, drawn[rows]), beside)
-    flags = wide.rows(IDS)
+    flags = wide.valid(IDS)
     for place, row in enumerate(rows):
         for half in range(2):
             person = half if wide.person_count([IDS[row]])[0] == 2 else 0

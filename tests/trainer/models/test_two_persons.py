@@ -102,7 +102,7 @@ def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies:
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
         [
-            _by_rule(weights.joint[place[sample]], seen, shown, bodies)
+            _by_rule(weights.joint_weights[place[sample]], seen, shown, bodies)
             for sample, (shown, seen) in zip(IDS, CASES, strict=True)
         ]
     )
