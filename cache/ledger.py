@@ -56,7 +56,7 @@ def count_codes(rows: Sequence[tuple[str, str, str, str]]) -> dict[str, int]:
 def withhold_places(rows: Sequence[tuple[str, str, str, str]]) -> bytes:
     """A ledger for strangers: details that name a place on this machine are left out.
 
-    A detail goes as a whole: nobody can know where a path with spaces ends.
+    A detail goes as a whole: where a path with spaces ends is unknown.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

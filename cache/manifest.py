@@ -42,7 +42,7 @@ class FileEntry:
         bytes: Its size.
         sha256: Digest of its bytes.
         ids: The samples it holds, sorted; empty for a file that holds none.
-        sample_sha256: Digest of each sample (see `schema.sample_digests`), or empty.
+        sample_sha256: Digest of each sample as `schema.sample_digests`, or empty.
         inputs: What each sample was made from: digests in the order of `ids` by what they are
             of, such as ``video``; empty if that is not known.
     """

@@ -30,7 +30,7 @@ class JointClip:
             sees it, y up, z into the room; zeros where a joint is absent.
         state: (T, 2, V) uint8: 0 absent, 1 inferred, 2 tracked. All 0 is an absent person.
         person_count: 1 or 2. Of two the first is the one further left in the colour picture.
-        layout: Name of the joints' order, see `stroi.cache.layouts.LAYOUTS`.
+        layout: Name of the joints' order, in `stroi.cache.layouts.LAYOUTS`.
         fps: Frames per second; 0 if unknown.
     """
 

@@ -90,7 +90,7 @@ def sweep_temporaries(folder: Path) -> None:
     """Remove what killed writers of this host left in `folder`.
 
     A file goes only if its name is a temporary's, it belongs to this user, the process that made
-    it is gone and nobody holds it.
+    it is gone and no process has locked it.
 
     Args:
         folder: Folder to sweep, not below it; may be missing.
@@ -208,7 +208,7 @@ def _rename_in_two_steps(source: Path, target: Path) -> bool:
     except FileExistsError:
         return False
     try:
-        # A folder replaces an empty one alone: this one, unless somebody has filled it meanwhile.
+        # A folder replaces an empty one alone: this one, unless another has filled it meanwhile.
         source.rename(target)
     except OSError:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Temporary files and folders: each locked by its maker, swept when nobody holds it any more.
+"""Temporary files and folders: each locked by its maker, swept when no process has the lock.
 
 A process id does not say enough: containers that share a folder and a host name have process
 ids of their own, and a maker that lives there looks dead here. Its lock is seen everywhere. What
@@ -145,7 +145,7 @@ def remove_left_over(path: Path) -> bool:
 
 
 def can_be_locked(path: Path) -> bool:
-    """Whether nobody holds `path`."""
+    """Whether no process has locked `path`."""
     with _try_lock(path) as locked:
         return locked
 
@@ -156,7 +156,7 @@ def _locked(path: Path, make: Callable[[Path], int]) -> Iterator[tuple[Path, int
     while True:
         temporary = temporary_name(path)
         fd = make(temporary)
-        # Where there are no locks nobody sweeps.
+        # Where there are no locks there is no sweeping.
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX)
         # Who sweeps may have come in between the making and the locking.

@@ -43,7 +43,7 @@ def to_compact(
 
     Args:
         arrays: Arrays of `stroi.cache.storage.formats.MOSAICS`; each mosaic is read once.
-        origin_sha256: Digest of each sample, N (see `stroi.cache.storage.schema.sample_digests`).
+        origin_sha256: Digest of each sample, N, as `stroi.cache.storage.schema.sample_digests`.
         codec: ``jpeg`` or ``webp`` (lossless).
         quality: JPEG quality from 1 to 100; None for WebP.
         on_sample: Called with 1 after each sample.

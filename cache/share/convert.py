@@ -117,8 +117,8 @@ def pack(
 def unpack(folder: Path, target: Path, *, on_sample: OnSample = _ignore) -> Manifest:
     """Write the training form of a compact cache.
 
-    A lossless one gives back the very samples that were packed, each checked by its digest; of the
-    same schema also the very bytes of every file and of the manifest. A lossy one gives what its
+    A lossless one gives back the samples that were packed, each checked by its digest; of the same
+    schema also the bytes of every file and of the manifest. A lossy one gives what its
     blobs show, and the manifest says so in ``extra["unpacked"]``.
 
     Args:
@@ -200,7 +200,7 @@ def _read_earlier(
         all(np.array_equal(compact[each.name], arrays[each.name]) for each in MOSAIC_METADATA)
         and (compact["height"][0], compact["width"][0]) == arrays["mosaic"].shape[1:3]
         and compact["origin_sha256"].tolist() == [digest.encode() for digest in origin]
-        # One picture tells: codec, quality and OpenCV all show in a blob.
+        # One picture is enough: codec, quality and OpenCV all show in a blob.
         and blob_at(compact, blob_ends(compact), 0).tobytes() == first
     )
     if not same:
@@ -268,16 +268,13 @@ def _convert_folder(
 
 
 def _write_shard(path: Path, fmt: FileFormat, arrays: Arrays, entry: FileEntry) -> FileEntry:
-    """Write a shard, unless it is there.
+    """Write a shard, unless it is there; what the new manifest says of it.
 
     Args:
         path: The shard.
         fmt: Its format.
         arrays: What it holds.
         entry: What the origin's manifest says of the file that it is made from.
-
-    Returns:
-        What the new manifest shall say of it.
 
     Raises:
         ParamsError: ``TARGET_EXISTS`` if it is there with other bytes.

@@ -49,7 +49,7 @@ class Info:
         columns: Its columns C (frames).
         rows: Its rows K (ROI joints).
         black_cells: Share of the cells of the persons in them that are black, 0 to 1.
-        packed: Codec, quality and PSNR of a compact cache that tells them; None otherwise.
+        packed: Codec, quality and PSNR of a compact cache whose manifest has them; None otherwise.
     """
 
     kind: str

@@ -1,6 +1,6 @@
-"""Take in a cache that somebody else published: copied first, checked there, placed last.
+"""Take in a cache that another published: copied first, checked there, placed last.
 
-Nothing of the source is trusted or read twice: the copy, which nobody else can enter, is what is
+Nothing of the source is trusted or read twice: the copy, which no other user can enter, is what is
 checked and what gets the target's name.
 """
 
@@ -96,7 +96,7 @@ def import_cache(
     with (
         open_received(source) as received,
         staging_folder(target, received.size) as private,
-        _retold(private / "received", source) as folder,
+        _refusals_of(private / "received", source) as folder,
     ):
         folder.mkdir()
         manifest = _take_manifest(received, folder, expect)
@@ -181,7 +181,7 @@ def _take_rest(received: ReceivedFiles, manifest: Manifest, folder: Path, target
 
 
 @contextmanager
-def _retold(copy: Path, source: Path) -> Iterator[Path]:
+def _refusals_of(copy: Path, source: Path) -> Iterator[Path]:
     """Give refusals within the block the source's name instead of its copy's."""
     try:
         yield copy

@@ -76,7 +76,7 @@ def assemble(fmt: FileFormat, samples: Sequence[Arrays]) -> Encoded:
             one another by id. The pieces are views of them.
 
     Raises:
-        RefusedInput: If the arrays do not fit the declaration (see `check_arrays`);
+        RefusedInput: As `check_arrays` if the arrays do not fit the declaration;
             ``FILE_SIZE`` if the file would be larger than any that is read.
     """
     where = f"new {fmt.kind} file"

@@ -73,7 +73,7 @@ def decode(fmt: FileFormat, path: Path) -> dict[str, Array]:
 def map_arrays(fmt: FileFormat, path: Path) -> dict[str, Array]:
     """Every array of a file as a read-only view of the mapped file; structure checked, values not.
 
-    A file of somebody else must have passed `stroi.cache.verify` before: its headers alone can
+    A received file must have passed `stroi.cache.verify` before: its headers alone can
     make the library take gigabytes, which only the limits of a process of its own prevent.
 
     Args:
@@ -150,7 +150,7 @@ def _read_headers(
     fmt: FileFormat, fd: int, size: int, where: str
 ) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
     try:
-        # The descriptor, not the path: nobody can swap the file between check and use.
+        # The descriptor, not the path: no one can swap the file between check and use.
         with no_plugins(), h5py.File(f"/dev/fd/{fd}", "r", locking=False) as file:
             return read_headers(fmt, file, size, where)
     except _LIBRARY_ERRORS as error:

@@ -105,7 +105,7 @@ def read_headers(
 
 
 def stored_dtype(field: Field) -> np.dtype[np.generic]:
-    """The dtype to give the library, which tells ASCII from UTF-8."""
+    """The dtype to give the library, which knows ASCII from UTF-8."""
     if field.utf8:
         text: np.dtype[np.generic] = h5py.string_dtype("utf-8", field.numpy.itemsize)
         return text

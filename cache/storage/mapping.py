@@ -61,6 +61,6 @@ class Mapping:
         _LIBC.madvise(self._at, self._size, mmap.MADV_DONTNEED)
 
     def __del__(self) -> None:
-        # At the very end of the process the system does it.
+        # At the end of the process the system does it.
         if self._at is not None and not sys.is_finalizing():
             _LIBC.munmap(self._at, self._size)

@@ -73,7 +73,7 @@ def test_kept_folders_hold_what_was_written() -> None:
     np.testing.assert_array_equal(joints.position, sensed.position)
     np.testing.assert_array_equal(joints.state, sensed.state)
     weights = read_weights(KEPT / "weights")
-    np.testing.assert_array_equal(weights.row_weights, make_weights(("a", "b")).row)
+    np.testing.assert_array_equal(weights.row_weights, make_weights(("a", "b")).row_weights)
     scores = read_scores(KEPT / "scores", "test")
     np.testing.assert_array_equal(scores.logits, make_scores(("a", "b")).logits)
 
