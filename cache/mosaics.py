@@ -1,7 +1,7 @@
 """Mosaic shards: what the mosaics stage writes and the ResNet stage reads.
 
 A folder of them comes in two forms: *training*, plain pixels that are copied out of the mapped
-file, and *compact*, one JPEG or lossless WebP picture per clip, made by `stroi.cache.share.convert`.
+file, and *compact*, one JPEG or lossless WebP picture per clip (`stroi.cache.share.convert`).
 
 Legend of shapes: N clips, B batch, K rows (ROI joints), C columns (sampled frames), L of them
 scored (`scored_columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
