@@ -95,7 +95,7 @@ from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.source import make_plan
 cv2.setNumThreads(0)
 with contextlib.redirect_stdout(None):
-    make_plan(SkeletonParams(source="movenet", side=128), MosaicParams())
+    make_plan(SkeletonParams(source="movenet", input_size=128), MosaicParams())
 for line in sys.stdin:
     wanted = json.loads(line)
     child = os.fork()
