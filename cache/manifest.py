@@ -64,7 +64,7 @@ def file_entry(
         RefusedInput: ``MANIFEST`` if `name` is not a plain file name.
     """
     if not _is_file_name(name):
-        raise RefusedInput("MANIFEST", f"{name!a} is not the name of a file", remedy=_NAME_REMEDY)
+        raise refuse("MANIFEST", f"{name!a} is not the name of a file", _NAME_REMEDY)
     return FileEntry(name, len(data), sha256_bytes(data), tuple(ids), tuple(sample_sha256))
 
 
@@ -161,7 +161,7 @@ class Manifest:
             schema=schema,
             stroi_version=top.text("stroi_version", _VERSION),
         )
-        _check_whole(manifest, top.text("params_digest", _HEX), where)
+        _check_consistent(manifest, top.text("params_digest", _HEX), where)
         return manifest
 
 
@@ -211,10 +211,8 @@ def read_manifest(folder: Path, kind: str | Sequence[str] | None = None) -> Mani
     manifest = _parse(_read(path), str(path))
     kinds = (kind,) if isinstance(kind, str) else kind
     if kinds is not None and manifest.kind not in kinds:
-        wanted = " or ".join(kinds)
-        raise RefusedInput(
-            "SCHEMA", f"{path} describes {manifest.kind}, want {wanted}", remedy="check the path"
-        )
+        problem = f"{path} describes {manifest.kind}, want {' or '.join(kinds)}"
+        raise refuse("SCHEMA", problem, "check the path")
     return manifest
 
 
@@ -247,10 +245,10 @@ def _check_seal(document: object, text: str, where: str) -> None:
     seal = JsonNode(document, where).text("digest", _HEX)
     unsealed = text.replace(f'"digest": "{seal}"', f'"digest": "{_UNSEALED}"', 1)
     if sha256_bytes(unsealed.encode()) != seal:
-        raise RefusedInput("DIGEST", f"{where} was changed after it was written", remedy=_REMEDY)
+        raise refuse("DIGEST", f"{where} was changed after it was written", _REMEDY)
 
 
-def _check_whole(manifest: Manifest, params_digest: str, where: str) -> None:
+def _check_consistent(manifest: Manifest, params_digest: str, where: str) -> None:
     if params_digest != manifest.params_digest:
         raise refuse("MANIFEST", f"{where}: params_digest is not that of params", _REMEDY)
     names = [entry.name for entry in manifest.files]

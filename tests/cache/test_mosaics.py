@@ -30,7 +30,6 @@ from stroi.cache.mosaics import (
     assemble_mosaics,
 )
 from stroi.cache.share.convert import pack
-from stroi.trainer.data.mosaic_dataset import MosaicDataset
 
 
 def equal(one: Mosaics, other: Mosaics) -> None:
@@ -184,7 +183,7 @@ def test_files_are_opened_when_needed_and_again_after_unpickling(folder: Path) -
     np.testing.assert_array_equal(again["a-1"], first)
 
 
-def test_damage_is_refused_on_opening_unless_told_not_to_look(folder: Path) -> None:
+def test_damage_is_refused_on_opening_unless_unverified(folder: Path) -> None:
     path = folder / "mosaics-00001.h5"
     data = bytearray(path.read_bytes())
     data[data.index(make_mosaics(("b-1", "b-2", "b-3", "b-4"), seed=2).mosaic[2].tobytes())] ^= 1
@@ -238,25 +237,6 @@ def test_of_no_clip_there_is_nothing(folder: Path) -> None:
     assert cache.person_count([]).shape == (0,)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_torch_reads_it(folder: Path, workers: int) -> None:
-    torch = pytest.importorskip("torch")
-    cache = MosaicCache(folder)
-    loader = torch.utils.data.DataLoader(
-        MosaicDataset(cache),
-        batch_size=3,
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-    )
-    read = {}
-    for ids, mosaics in loader:
-        assert mosaics.dtype == torch.uint8
-        read.update(zip(ids, mosaics.numpy(), strict=True))
-    assert tuple(read) == cache.ids
-    for sample_id, mosaic in read.items():
-        np.testing.assert_array_equal(mosaic, cache[sample_id])
-
-
 @pytest.mark.parametrize("codec", ["jpeg", "webp"])
 def test_compact_form_reads_alike(folder: Path, tmp_path: Path, codec: str) -> None:
     manifest = pack(folder, tmp_path / "compact", codec=codec)
@@ -275,17 +255,6 @@ def test_compact_form_reads_alike(folder: Path, tmp_path: Path, codec: str) -> N
     again = pickle.loads(pickle.dumps(other))  # noqa: S301
     assert (again.form, again._shards) == ("compact", {})
     np.testing.assert_array_equal(again.batch(chosen), batch)
-
-
-def test_torch_reads_the_compact_form(folder: Path, tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    pack(folder, tmp_path / "compact", codec="webp")
-    cache = MosaicCache(tmp_path / "compact")
-    loader = torch.utils.data.DataLoader(
-        MosaicDataset(cache), batch_size=4, num_workers=1, multiprocessing_context="spawn"
-    )
-    read = torch.cat([mosaics for _, mosaics in loader])
-    np.testing.assert_array_equal(read.numpy(), MosaicCache(folder).batch(cache.ids))
 
 
 @pytest.mark.parametrize("name", hostile())
