@@ -14,7 +14,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("files", "ids", "layouts"),
         ("storage",),
         ("pictures",),
-        ("ledger", "manifest", "columns"),
+        ("ledger", "manifest"),
         ("check_shard",),
         ("verify",),
         ("shards",),
