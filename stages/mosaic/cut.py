@@ -17,7 +17,8 @@ from stroi.stages.mosaic.crop import Border, crop, overlaps
 
 Missing = Literal["black", "nearest"]
 Size = int | Literal["native"]
-ROWS = roi_joints()
+ROI_JOINTS = roi_joints()
+"""BODY_25 joint of each of the K rows, from top to bottom."""
 PERSONS = 2
 
 
@@ -32,9 +33,9 @@ class Cut:
         frame_index: (L,) int32 frame of each column.
         box: (2, L, K, 4) float32 x0, y0, x1, y1 of each person's crop in px of the frame, x1
             and y1 exclusive; zeros where there is none.
-        confidence: (2, L, K) float32 of the joint in that very frame, 0 where it is absent.
+        confidence: (2, L, K) float32 of the joint in that frame, 0 where it is absent.
         valid: (2, L, K) bool, False where the cell (or the person's half of it) is black.
-        person_count: Persons shown side by side in each cell, 1 or 2.
+        person_count: Persons side by side in each cell, 1 or 2.
     """
 
     mosaic: NDArray[np.uint8]
@@ -87,26 +88,26 @@ def cut_mosaic(
             around the joint's place in the nearest frame that has it (the earlier one of two).
 
     Raises:
-        ParamsError: If `cell` or `size` cannot be divided as said.
+        ParamsError: If `cell` is odd, or `size` no multiple of K.
         ClipRejected: ``VIDEO_SIZE`` if a frame is not of the size that the skeletons were
             estimated in, ``VIDEO_FRAMES`` if they do not reach that far.
     """
     side = cell_side(cell, size)
-    columns = len(frame_index)
+    rows, columns = len(ROI_JOINTS), len(frame_index)
     cut = Cut(
-        mosaic=np.zeros((side * len(ROWS), side * columns, 3), np.uint8),
+        mosaic=np.zeros((side * rows, side * columns, 3), np.uint8),
         frame_index=np.asarray(frame_index, np.int32),
-        box=np.zeros((PERSONS, columns, len(ROWS), 4), np.float32),
-        confidence=np.zeros((PERSONS, columns, len(ROWS)), np.float32),
-        valid=np.zeros((PERSONS, columns, len(ROWS)), np.bool_),
+        box=np.zeros((PERSONS, columns, rows, 4), np.float32),
+        confidence=np.zeros((PERSONS, columns, rows), np.float32),
+        valid=np.zeros((PERSONS, columns, rows), np.bool_),
         person_count=clip.person_count,
     )
     for column, time in enumerate(cut.frame_index.tolist()):
         frame = frames[time]
         _check_frame(frame, time, clip)
         for person, slot in enumerate(_slots(clip.person_count, cell, side)):
-            for row, joint in enumerate(ROWS):
-                path = clip.keypoints[:, person, joint]
+            for row, joint in enumerate(ROI_JOINTS):
+                path = clip.keypoints[:, person, joint]  # (T, 2, 25, 3) -> (T, 3)
                 cut.confidence[person, column, row] = _confidence(path)[time]
                 place = _place(path, time, min_confidence, missing)
                 if place is not None:
@@ -122,13 +123,14 @@ def cell_side(cell: int, size: Size) -> int:
         )
     if size == "native":
         return cell
-    if size < 2 * len(ROWS) or size % len(ROWS):
+    rows = len(ROI_JOINTS)
+    if size < 2 * rows or size % rows:
         raise ParamsError(
             "MOSAIC_SIZE",
-            f"a mosaic of {size} px does not hold {len(ROWS)} rows of equal height",
-            remedy=f"use a multiple of {len(ROWS)} from {2 * len(ROWS)} on, such as 225",
+            f"a mosaic of {size} px does not hold {rows} rows of equal height",
+            remedy=f"use a multiple of {rows} from {2 * rows} on, such as 225",
         )
-    return size // len(ROWS)
+    return size // rows
 
 
 def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
@@ -142,7 +144,7 @@ def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
     if not 0 <= time < len(clip.keypoints):
         raise ClipRejected(
             "VIDEO_FRAMES",
-            f"frame {time} is wanted, the skeletons end after {len(clip.keypoints)} frames",
+            f"frame {time} is needed, the skeletons end after {len(clip.keypoints)} frames",
             remedy="estimate the clip's skeleton again from this very file",
         )
 
@@ -167,12 +169,12 @@ def _place(
 ) -> tuple[float, float] | None:
     """Where to cut for a joint with path (T, 3) px in frame `time`; None for nowhere."""
     confidence = _confidence(path)
-    found = (confidence > 0) & (confidence >= min_confidence)
-    if not found[time]:
-        if missing == "black" or not found.any():
+    present = (confidence > 0) & (confidence >= min_confidence)
+    if not present[time]:
+        if missing == "black" or not present.any():
             return None
-        seen = np.flatnonzero(found)
-        time = int(seen[np.argmin(np.abs(seen - time))])
+        times = np.flatnonzero(present)
+        time = int(times[np.argmin(np.abs(times - time))])
     return float(path[time, 0]), float(path[time, 1])
 
 

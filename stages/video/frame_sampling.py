@@ -83,8 +83,8 @@ def sample_candidates(
         raise ValueError(f"cannot take {columns} of {candidates} columns")
     places = np.concatenate([[-1], scored_columns(columns, candidates), [candidates]])
     frames = np.concatenate([[0], scored, [count]]).astype(np.int64)
-    wanted = np.arange(candidates, dtype=np.int64)
-    gap = np.searchsorted(places, wanted, side="right") - 1
+    columns_cut = np.arange(candidates, dtype=np.int64)
+    gap = np.searchsorted(places, columns_cut, side="right") - 1
     before, after = frames[gap], frames[gap + 1]
-    part = (wanted - places[gap]) * (after - before) // (places[gap + 1] - places[gap])
+    part = (columns_cut - places[gap]) * (after - before) // (places[gap + 1] - places[gap])
     return np.asarray(before + part, np.int32)

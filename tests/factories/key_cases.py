@@ -174,7 +174,7 @@ class Sourced:
 
 OF_SOURCES: dict[str, list[Sourced]] = {
     "frames": [Sourced("sampled", LOOKING, NOTHING)],
-    "side": [Sourced(192, {"movenet", "onnx"}, NOTHING)],
+    "input_size": [Sourced(192, {"movenet", "onnx"}, NOTHING)],
     "openpose.root": [Sourced("<moved build>", NOTHING, NOTHING)],
     "openpose.num_gpu": [Sourced(1, NOTHING, NOTHING)],
     "openpose.num_gpu_start": [Sourced(1, NOTHING, NOTHING)],
@@ -187,7 +187,7 @@ OF_SOURCES: dict[str, list[Sourced]] = {
     },
     "openpose_json.model": [Sourced("COCO", {"openpose-json"}, NOTHING)],
     "onnx.model": [Sourced("<moved network>", NOTHING, NOTHING)],
-    "onnx.joints": [Sourced("halpe26", {"onnx"}, NOTHING)],
+    "onnx.layout": [Sourced("halpe26", {"onnx"}, NOTHING)],
     "subjects": [Sourced(1, NOTHING, ALL)],
     "min_presence": [Sourced(0.4, NOTHING, ALL), Sourced(0.4, NOTHING, NOTHING, {"subjects": 2})],
     "min_relative_size": [

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
-from stroi.stages.pose.estimators.onnx_network import FILE_REMEDY, Network
+from stroi.stages.pose.estimators.onnx import FILE_REMEDY, OnnxNetwork
 
 PAD = 114
 """Grey that RTMO was trained to see around a picture."""
@@ -23,12 +23,12 @@ class Rtmo:
 
     name = "rtmo"
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: OnnxNetwork) -> None:
         self._network = network
         self.digest = network.digest
 
     def info(self) -> dict[str, Any]:
-        """As `Network.info`."""
+        """As `OnnxNetwork.info`."""
         return self._network.info()
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:

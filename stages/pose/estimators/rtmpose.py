@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.stages.pose.estimator import Estimator, nobody
-from stroi.stages.pose.estimators.onnx_network import Network
+from stroi.stages.pose.estimators.onnx import OnnxNetwork
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
@@ -30,13 +30,13 @@ class RtmPose:
 
     name = "rtmpose"
 
-    def __init__(self, network: Network, finder: Estimator) -> None:
+    def __init__(self, network: OnnxNetwork, finder: Estimator) -> None:
         self._network = network
         self._finder = finder
         self.digest = network.digest
 
     def info(self) -> dict[str, Any]:
-        """As `Network.info`, and who finds the people."""
+        """As `OnnxNetwork.info`, and who finds the people."""
         finder = {"name": self._finder.name, "digest": self._finder.digest, **self._finder.info()}
         return {**self._network.info(), "finder": finder}
 

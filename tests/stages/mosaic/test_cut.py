@@ -221,7 +221,7 @@ def test_refusals() -> None:
     with pytest.raises(ParamsError, match="224 px does not hold 5 rows of equal height; use a m"):
         cut(size=224)
     frames[12] = frames[11]
-    with pytest.raises(ClipRejected, match="frame 12 is wanted, the skeletons end after 12"):
+    with pytest.raises(ClipRejected, match="frame 12 is needed, the skeletons end after 12"):
         cut(index=np.array([12], np.int32))
     frames[4] = np.zeros((WIDTH, HEIGHT, 3), np.uint8)
     with pytest.raises(ClipRejected) as caught:

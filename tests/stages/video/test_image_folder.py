@@ -69,7 +69,7 @@ def test_selected_frames_are_those_of_the_pass(tmp_path: Path) -> None:
     assert sorted(found) == [0, 3, 11]
     for index, frame in found.items():
         np.testing.assert_array_equal(frame, every[index])
-    with pytest.raises(ClipRejected, match=r"frame 12 is wanted, but only 12 decode"):
+    with pytest.raises(ClipRejected, match=r"frame 12 is needed, but only 12 decode"):
         read_selected(folder, [12])
 
 
