@@ -20,7 +20,7 @@ from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import JointParams
 from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.sensors import READERS
+from stroi.stages.sensors.readers import READERS
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.fingerprint import check_unchanged
 
@@ -64,7 +64,7 @@ def read_skeleton(clip: ClipInput, *, layout: str) -> JointClip:
 
     Args:
         clip: The clip.
-        layout: How its file is written, a key of `stroi.stages.sensors.READERS`.
+        layout: How its file is written, a key of `stroi.stages.sensors.readers.READERS`.
 
     Raises:
         ClipRejected: ``SKEL_MISSING`` if the clip has no skeleton file; as `check_unchanged`,

@@ -139,13 +139,13 @@ def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
             "VIDEO_SIZE",
             f"frame {time} is {frame.shape[1]} x {frame.shape[0]} px, its skeleton was "
             f"estimated in {clip.width} x {clip.height} px",
-            remedy="estimate the clip's skeleton again from this very file",
+            remedy="estimate the clip's skeleton again from this file",
         )
     if not 0 <= time < len(clip.keypoints):
         raise ClipRejected(
             "VIDEO_FRAMES",
             f"frame {time} is needed, the skeletons end after {len(clip.keypoints)} frames",
-            remedy="estimate the clip's skeleton again from this very file",
+            remedy="estimate the clip's skeleton again from this file",
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.stages.pose.detections import Detections, measure
-from stroi.stages.pose.estimator import Estimator, nobody
+from stroi.stages.pose.estimator import Estimator, no_people
 from stroi.stages.pose.tracking.person_selection import main_persons
 from stroi.stages.pose.tracking.tracking import FPS, track
 from stroi.stages.video.reader import read_frames
@@ -72,7 +72,7 @@ def detect_sampled(
     """
     info = measure(video, start, stop)
     processed = set(frames_to_process(needed(info.frames), info.frames, info.fps).tolist())
-    people = [nobody()] * info.frames
+    people = [no_people()] * info.frames
     with read_frames(video, start, stop) as frames:
         for time in range(max(processed) + 1):
             frames.skip()

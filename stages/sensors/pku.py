@@ -42,7 +42,7 @@ def read_segment(path: Path, start: int = 0, stop: int = 0) -> JointClip:
         stop: Frame after its last; 0 if it lasts to the file's end.
 
     Raises:
-        ClipRejected: ``SKEL_OPEN`` (cannot be read, or too large), ``SKEL_SEGMENT`` (see
+        ClipRejected: ``SKEL_OPEN`` (cannot be read, or too large), ``SKEL_SEGMENT`` (as
             `frames_of`), ``SKEL_LINE`` (not 150 numbers), ``SKEL_NONFINITE`` (beyond 100 m),
             ``SKEL_EMPTY`` (no joint of anybody).
     """
@@ -56,6 +56,7 @@ def read_segment(path: Path, start: int = 0, stop: int = 0) -> JointClip:
     numbers = np.array(
         [_numbers(path, at, lines[at]) for at in range(kept.start, kept.stop)], np.float64
     )
+    # (T, 150) -> (T, 2, 25, 3)
     joints = numbers.reshape(-1, PERSONS, _JOINTS, 3).astype(np.float32)
     return _clip(joints, path.name)
 

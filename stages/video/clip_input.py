@@ -46,7 +46,7 @@ class ClipInput:
 
     @property
     def frames(self) -> int:
-        """Frames of the clip; 0 if it lasts to the end, which only decoding tells."""
+        """Frames of the clip; 0 if it lasts to the end, which only decoding shows."""
         return max(0, self.stop - self.start)
 
 

@@ -59,9 +59,9 @@ def sample_candidates(
 ) -> NDArray[np.int32]:
     """Frame index of each candidate column, from which training draws (paper, section IV.B).
 
-    Among them are the frames of `sample_frames`, where `scored_columns` says; the others divide
-    the time before, between and behind those into equal parts, rounded down. A clip with fewer
-    frames than candidates repeats frames.
+    Among them are the frames of `sample_frames`, at the places of `scored_columns`; the others
+    divide the time before, between and behind those into equal parts, rounded down. A clip with
+    fewer frames than candidates repeats frames.
 
     Args:
         count: Frames in the clip, T >= 1.

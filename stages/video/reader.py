@@ -165,7 +165,7 @@ def read_selected(
                 raise ClipRejected(
                     "VIDEO_FRAMES",
                     f"{printable(path)}: frame {last} is needed, but only {index} decode",
-                    remedy="estimate the clip's skeleton again from this very file",
+                    remedy="estimate the clip's skeleton again from this file",
                 )
             if index in selected:
                 pictures[index] = frames.picture()

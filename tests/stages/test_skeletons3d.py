@@ -17,7 +17,7 @@ from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import JointParams
 from stroi.stages import skeletons3d as joints
-from stroi.stages.sensors import READERS
+from stroi.stages.sensors.readers import READERS
 from stroi.stages.skeletons3d import build_skeletons3d
 
 T = 12

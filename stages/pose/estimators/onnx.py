@@ -90,7 +90,7 @@ class OnnxNetwork:
 
 
 def load_network(path: Path, layout: str = "coco17") -> OnnxNetwork:
-    """Load a network; the number of axes of its outputs tells RTMO from RTMPose.
+    """Load a network; RTMO and RTMPose differ in the axes of their outputs.
 
     Args:
         path: A local file; nothing is ever downloaded.

@@ -31,7 +31,7 @@ from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.pipeline.params.profile import OpenPoseParams
-from stroi.stages.pose.estimator import nobody
+from stroi.stages.pose.estimator import no_people
 from stroi.stages.pose.layouts import COCO_18, to_body25
 
 ROOT_VARIABLE = "OPENPOSE_ROOT"
@@ -51,8 +51,10 @@ _BUILD_IT = (
     f"build it with BUILD_PYTHON for this Python {sys.version_info.major}.{sys.version_info.minor}"
     " (docs/pose-sources.md)"
 )
-_LOAD_TIMEOUT = 120.0
-"""Seconds; CUDA is slow to start on some machines."""
+_PLACES = (
+    "build/python", "python", ".", "build/python/openpose/Release", "python/openpose/Release",
+)  # fmt: skip
+"""Folders of a build or an installation that the Python module can be imported from."""
 _MARK = "stroi-openpose:"
 # OpenCV first, as in the stages: two of them in one process is what breaks builds most often.
 _PROBE = f"""
@@ -189,9 +191,9 @@ def read_people(key_points: object, layout: Layout) -> NDArray[np.float32]:
     Raises:
         StroiError: ``OPENPOSE_OUTPUT`` if it is anything else.
     """
-    people = nobody() if key_points is None else np.array(key_points, np.float32)
+    people = no_people() if key_points is None else np.array(key_points, np.float32)
     if people.ndim == 0 or people.size == 0:
-        return nobody()
+        return no_people()
     if people.ndim != 3 or people.shape[1:] != (len(layout.joints), 3):
         raise StroiError(
             "OPENPOSE_OUTPUT",
@@ -243,7 +245,12 @@ def find_build(root: Path | None) -> Build:
         StroiError: ``OPENPOSE_MISSING`` if there is none, ``OPENPOSE_IMPORT`` if it does not
             load, ``OPENPOSE_MODEL`` if no folder of models is near it.
     """
-    folders = _python_folders(root) if root else ()
+    places = [root / place for place in _PLACES] if root else []
+    folders = tuple(
+        str(place)
+        for place in places
+        if (place / "openpose" / "__init__.py").is_file() or any(place.glob("pyopenpose*.[psd]*"))
+    )
     if root and not folders:
         problem = f"{root} holds no Python module of OpenPose"
         raise StroiError("OPENPOSE_MISSING", problem, remedy=_BUILD_IT)
@@ -255,17 +262,6 @@ def find_build(root: Path | None) -> Build:
     raise StroiError("OPENPOSE_MODEL", problem, remedy=_NAME_IT)
 
 
-def _python_folders(root: Path) -> tuple[str, ...]:
-    """Folders of a build or installation that the Python module can be imported from."""
-    release = Path("python") / "openpose" / "Release"
-    places = (Path("build", "python"), Path("python"), Path(), "build" / release, release)
-    return tuple(
-        str(place)
-        for place in (root / name for name in places)
-        if (place / "openpose" / "__init__.py").is_file() or any(place.glob("pyopenpose*.[psd]*"))
-    )
-
-
 def _probe(folders: Sequence[str], where: str) -> tuple[str, Path]:
     """Dialect and file of the module, loaded in a process of its own that it may crash."""
     try:
@@ -274,11 +270,11 @@ def _probe(folders: Sequence[str], where: str) -> tuple[str, Path]:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_LOAD_TIMEOUT,
+            timeout=120,  # CUDA is slow to start on some machines
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        problem = f"it takes more than {_LOAD_TIMEOUT:.0f} s"
+    except subprocess.TimeoutExpired as error:
+        problem = f"it takes more than {error.timeout:.0f} s"
     else:
         _, mark, line = done.stdout.rpartition(_MARK)
         if mark:
@@ -293,10 +289,7 @@ def _probe(folders: Sequence[str], where: str) -> tuple[str, Path]:
 
 
 def import_openpose(folders: Sequence[str]) -> Any:
-    """Load the Python module into this process.
-
-    Args:
-        folders: What has to be on ``sys.path``; it stays there, for modules of the build.
+    """Load the Python module into this process; `folders` stay on ``sys.path`` for the build.
 
     Raises:
         ImportError: If there is none, or it does not load here.

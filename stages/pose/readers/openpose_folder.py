@@ -15,7 +15,7 @@ from stroi.cache.files.received import read_plain
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.pipeline.index.table import tolerance
 from stroi.stages.pose.detections import Detections, measure
-from stroi.stages.pose.estimator import nobody
+from stroi.stages.pose.estimator import no_people
 from stroi.stages.pose.layouts import BODY_25B, to_body25
 from stroi.stages.pose.readers.openpose_json import MAX_BYTES, JsonModel, parse_openpose_json
 
@@ -141,7 +141,7 @@ def read_folder(
     Args:
         folder: The folder of the clip's whole video.
         frames: Frames that the clip decodes to, T.
-        model: The network that OpenPose ran; the files do not tell it.
+        model: The network that OpenPose ran; the files do not name it.
         start: First frame of the clip in the video; the files number the video's frames.
         stop: Frame after its last; 0 if it lasts to the end.
 
@@ -162,7 +162,7 @@ def read_folder(
             folder,
             f"{len(files)} files for {frames} frames of video: {missing} frames lack one, "
             f"{surplus} files are beyond the end",
-            "run OpenPose on this very video, with its frames counted from 0",
+            "run OpenPose on this video, with its frames counted from 0",
         )
     # 75 numbers are read in the file's order, so that it can be checked.
     unordered: JsonModel = "BODY_25" if model in ORDERS else model
@@ -170,11 +170,11 @@ def read_folder(
         # By the file's name alone: the ledger shall not name folders of this machine.
         parse_openpose_json(_content(folder, file), file.name, model=unordered)
         if (file := files.get(number))
-        else nobody()
+        else no_people()
         for number in range(frames)
     ]
     if model in ORDERS:
-        order = likely_order(np.concatenate([nobody(), *people]), model)
+        order = likely_order(np.concatenate([no_people(), *people]), model)
         if order != model:
             problem = f"the joints stand in the order of {order}, not of {model}"
             remedy = f"set skeletons.openpose_json.model to {order}"

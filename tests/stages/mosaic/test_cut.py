@@ -228,7 +228,7 @@ def test_refusals() -> None:
         cut()
     assert str(caught.value) == (
         "VIDEO_SIZE: frame 4 is 120 x 160 px, its skeleton was estimated in 160 x 120 px; "
-        "estimate the clip's skeleton again from this very file"
+        "estimate the clip's skeleton again from this file"
     )
 
 

@@ -14,8 +14,8 @@ from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import JointParams
-from stroi.stages.sensors import READERS
 from stroi.stages.sensors.pku import read_segment
+from stroi.stages.sensors.readers import READERS
 from stroi.stages.skeletons3d import build_skeletons3d
 
 T = 60

@@ -70,7 +70,7 @@ def test_frame_after_the_end_is_refused(tmp_path: Path) -> None:
         read_selected(path, [5, 40])
     assert str(caught.value) == (
         f"VIDEO_FRAMES: '{path}': frame 40 is needed, but only 40 decode; "
-        "estimate the clip's skeleton again from this very file"
+        "estimate the clip's skeleton again from this file"
     )
 
 
