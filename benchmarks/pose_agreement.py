@@ -163,7 +163,6 @@ def main() -> None:
     }
     folder = ROOT / "benchmarks" / "results"
     (folder / "pose_agreement.json").write_text(json.dumps(record, indent=1) + "\n")
-    (folder / "pose_agreement.md").write_text(table(results))
     print(table(results))
 
 
