@@ -8,7 +8,7 @@ from typing import Protocol
 
 from stroi.cache.skeletons3d import JointClip
 from stroi.stages.sensors import ntu, nucla, pku
-from stroi.stages.sensors.segment import part
+from stroi.stages.sensors.segment import select_segment
 
 
 class JointReader(Protocol):
@@ -23,7 +23,7 @@ def _with_segments(read: Callable[[Path], JointClip]) -> JointReader:
     """A reader that chooses the people by the whole file."""
 
     def read_part(path: Path, start: int = 0, stop: int = 0) -> JointClip:
-        return part(read(path), path, start, stop)
+        return select_segment(read(path), path, start, stop)
 
     return read_part
 

@@ -17,13 +17,10 @@ from stroi.cache.files.digests import digest, sha256_bytes
 from stroi.cache.files.received import read_plain
 from stroi.cache.pictures.picture_headers import picture_size
 from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE, printable
-from stroi.stages.video.frames import MAX_FRAMES, FrameSource
+from stroi.stages.video.frames import FrameSource
 
 MAX_BYTES = 2**26
 """Largest image file that is read."""
-
-_MOST_ENTRIES = 4 * MAX_FRAMES
-"""Most entries of a folder: depth maps and notes may be among the frames."""
 
 _NUCLA = re.compile(r"frame_(?P<number>\d{1,9})_tc_(?P<time>\d{1,18})_rgb\.jpg", re.ASCII)
 """Northwestern-UCLA: its frame number, then a time code; depth maps are among them."""
@@ -72,10 +69,13 @@ def list_images(folder: Path) -> tuple[Path, ...]:
 
     Raises:
         ClipRejected: ``VIDEO_OPEN`` if the folder cannot be read, ``VIDEO_EMPTY`` if it holds no
-            frame, ``VIDEO_FRAMES`` if a number is missing, is there twice, or there are too many,
+            frame, ``VIDEO_FRAMES`` if a number is missing or is there twice,
             ``VIDEO_NAMES`` if its images are named in different ways.
     """
-    names = _names(folder)
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise _rejected("VIDEO_OPEN", folder, f"cannot be read ({error.strerror})") from None
     images = _latest(match for name in names if (match := _NUCLA.fullmatch(name)))
     if not images:
         images = [match for name in names if (match := _PLAIN.fullmatch(name))]
@@ -149,21 +149,6 @@ def read_image(file: Path) -> NDArray[np.uint8]:
     if frame is None or frame.shape != (height, width, 3):
         raise _rejected("VIDEO_FRAMES", file, "cannot be decoded")
     return np.asarray(frame, np.uint8)
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            names = []
-            for entry in entries:
-                names.append(entry.name)
-                if len(names) > _MOST_ENTRIES:
-                    raise _rejected(
-                        "VIDEO_FRAMES", folder, f"has more than {_MOST_ENTRIES} entries"
-                    )
-    except OSError as error:
-        raise _rejected("VIDEO_OPEN", folder, f"cannot be read ({error.strerror})") from None
-    return sorted(names)
 
 
 def _check_alike(folder: Path, images: list[re.Match[str]]) -> None:

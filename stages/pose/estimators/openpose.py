@@ -64,8 +64,6 @@ module = import_openpose(sys.argv[1:])
 dialect = "1.7" if hasattr(module, "VectorDatum") else "1.5"
 print("\\n{_MARK}" + json.dumps([dialect, module.__file__]))
 """
-_DOUBTFUL = 300
-"""Frames without anybody, from the first on, after which a warning is due."""
 _LOG = logging.getLogger(__name__)
 _started: list[OpenPose] = []
 """At most one: flags are global to the process, a second wrapper would inherit the first one's."""
@@ -98,13 +96,12 @@ class OpenPose:
 
     def info(self) -> dict[str, Any]:
         """Dialect, digest of the Python module, network, and the flags that shape what is found."""
+        no_option = {"root", "model", "num_gpu", "num_gpu_start"}
         return {
             "dialect": self.build.dialect,
             "module": sha256_file(self.build.module),
             "network": self.params.model,
-            "options": self.params.model_dump(
-                exclude={"root", "model", "num_gpu", "num_gpu_start"}
-            ),
+            "options": self.params.model_dump(exclude=no_option),
         }
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -138,10 +135,8 @@ class OpenPose:
         people = read_people(key_points, self._layout)
         self.frames += 1
         self.empty += not len(people)
-        if self.frames == self.empty == _DOUBTFUL:
-            _LOG.warning(
-                "OpenPose has found nobody in %d frames: see docs/pose-sources.md", _DOUBTFUL
-            )
+        if self.frames == self.empty == 300:
+            _LOG.warning("OpenPose has found nobody in 300 frames: see docs/pose-sources.md")
         return people
 
     def _start(self) -> None:
@@ -258,7 +253,7 @@ def find_build(root: Path | None) -> Build:
     for folder in (*([root] if root else []), *module.parents):
         if (folder / "models" / "pose").is_dir():
             return Build(dialect, module, folders, folder / "models")
-    problem = f"no folder models/pose lies above {module.parent}"
+    problem = f"no folder models/pose is above {module.parent}"
     raise StroiError("OPENPOSE_MODEL", problem, remedy=_NAME_IT)
 
 

@@ -22,7 +22,7 @@ from stroi.pipeline.index.table import tolerance
 from stroi.stages.pose.detections import Detections
 from stroi.stages.sensors.bodies import Person, main_bodies
 from stroi.stages.sensors.ntu_skeleton import MAX_BYTES, NtuSkeleton, parse_ntu_skeleton
-from stroi.stages.sensors.segment import frames_of
+from stroi.stages.sensors.segment import segment_slice
 from stroi.stages.video.frames import VideoInfo
 
 COLOUR = (1920, 1080)
@@ -69,7 +69,7 @@ def read_kinect(
     Raises:
         ClipRejected: ``SKEL_OPEN``, ``SKEL_CHANGED``, ``SKEL_SIZE`` (a video that does not show
             the whole colour picture), ``SKEL_FRAMES`` (the file is of another video); as
-            `parse_ntu_skeleton`, `main_bodies` and `frames_of`.
+            `parse_ntu_skeleton`, `main_bodies` and `segment_slice`.
     """
     people, (_, missing, surplus) = _read(file, sha256, info.frames, start, stop)
     if max(missing, surplus) > tolerance(info.frames):
@@ -126,7 +126,7 @@ def _read(
 ) -> tuple[tuple[Person, ...], Summary]:
     """The people of a whole file, and the summary of one clip in it."""
     skeleton, people = _people(file, sha256)
-    segment = frames_of(file, skeleton.frames, start, stop)
+    segment = segment_slice(file, skeleton.frames, start, stop)
     length = segment.stop - segment.start
     return people, (len(skeleton.bodies), max(0, frames - length), max(0, length - frames))
 

@@ -100,7 +100,7 @@ def test_models_are_looked_for_above_the_module(tmp_path: Path) -> None:
     root = fake_build(tmp_path / "openpose", "master")
     assert find_build(root / "build" / "python").models == root / "models"
     shutil.rmtree(root / "models")
-    with pytest.raises(StroiError, match="OPENPOSE_MODEL: no folder models/pose lies above"):
+    with pytest.raises(StroiError, match="OPENPOSE_MODEL: no folder models/pose is above"):
         find_build(root)
 
 
