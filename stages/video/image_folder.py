@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -73,7 +72,7 @@ def list_images(folder: Path) -> tuple[Path, ...]:
             ``VIDEO_NAMES`` if its images are named in different ways.
     """
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(file.name for file in folder.iterdir())
     except OSError as error:
         raise _rejected("VIDEO_OPEN", folder, f"cannot be read ({error.strerror})") from None
     images = _latest(match for name in names if (match := _NUCLA.fullmatch(name)))
