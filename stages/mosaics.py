@@ -104,11 +104,7 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
         read_selected(video, frame_index.tolist(), *clip.segment),
         skeleton,
         frame_index,
-        cell=params.cell,
-        size=params.size,
-        min_confidence=params.min_confidence,
-        border=params.border,
-        missing=params.missing,
+        params,
     )
 
 
@@ -139,7 +135,7 @@ def encode(ids: Sequence[str], cuts: Sequence[Cut]) -> Encoded:
 def mosaic_bytes(params: MosaicParams) -> int:
     """Bytes that a clip takes in a shard."""
     columns = max(params.columns, params.candidates)
-    pixels = 3 * len(ROI_JOINTS) * columns * cell_side(params.cell, params.size) ** 2
+    pixels = 3 * len(ROI_JOINTS) * columns * cell_side(params) ** 2
     # Per cell and person: box, confidence and flag; per column: the frame; the id and the count.
     return pixels + columns * (PERSONS * len(ROI_JOINTS) * (16 + 4 + 1) + 4) + ID_BYTES + 1
 

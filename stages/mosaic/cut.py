@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import ClipRejected, ParamsError
+from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import roi_joints
 from stroi.cache.skeletons import Clip
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.crop import Border, crop, overlaps
 
-Missing = Literal["black", "nearest"]
-Size = int | Literal["native"]
 ROI_JOINTS = roi_joints()
 """BODY_25 joint of each of the K rows, from top to bottom."""
 PERSONS = 2
@@ -61,38 +59,28 @@ def cut_mosaic(
     frames: Mapping[int, NDArray[np.uint8]],
     clip: Clip,
     frame_index: NDArray[np.int32],
-    *,
-    cell: int,
-    size: Size,
-    min_confidence: float,
-    border: Border = "black",
-    missing: Missing = "black",
+    params: MosaicParams,
 ) -> Cut:
     """Cut a clip's mosaic (eq. 1): row j, column i shows joint j in the frame tau_i.
 
-    With one person a cell is the square of `cell` px around the joint. With two it has a left
-    half for person 0 and a right half for person 1, each `cell / 2` wide and `cell` high around
+    With one person a cell is the square of ``cell`` px around the joint. With two it has a left
+    half for person 0 and a right half for person 1, each ``cell / 2`` wide and ``cell`` high around
     that person's joint. Every crop is resized by itself, so no cell bleeds into the next:
-    by area mean when shrinking, bilinear when growing.
+    by area mean when shrinking, bilinear when growing. With ``missing: nearest`` a missing joint's
+    cell shows the same frame around the joint's place in the nearest frame that has it, the earlier
+    one of two. A joint with confidence 0 is always missing.
 
     Args:
         frames: Frame index to frame (H, W, 3) uint8 BGR; holds every index of `frame_index`.
         clip: The clip's skeletons.
         frame_index: (L,) frames to show, one per column.
-        cell: Side of a crop in px of the frame, even (96 for NTU, 48 for N-UCLA).
-        size: Height of the mosaic in px, a multiple of K = 5; with L = 5 its width too. With
-            ``native`` no crop is resized: the height is K * cell.
-        min_confidence: A joint below it is missing; one with confidence 0 always is.
-        border: What a crop shows outside the frame.
-        missing: A missing joint's cell is black, or, with ``nearest``, shows the same frame
-            around the joint's place in the nearest frame that has it (the earlier one of two).
+        params: Sizes and rules of the crops.
 
     Raises:
-        ParamsError: If `cell` is odd, or `size` no multiple of K.
         ClipRejected: ``VIDEO_SIZE`` if a frame is not of the size that the skeletons were
             estimated in, ``VIDEO_FRAMES`` if they do not reach that far.
     """
-    side = cell_side(cell, size)
+    side = cell_side(params)
     rows, columns = len(ROI_JOINTS), len(frame_index)
     cut = Cut(
         mosaic=np.zeros((side * rows, side * columns, 3), np.uint8),
@@ -105,32 +93,19 @@ def cut_mosaic(
     for column, time in enumerate(cut.frame_index.tolist()):
         frame = frames[time]
         _check_frame(frame, time, clip)
-        for person, slot in enumerate(_slots(clip.person_count, cell, side)):
+        for person, slot in enumerate(_slots(clip.person_count, params.cell, side)):
             for row, joint in enumerate(ROI_JOINTS):
                 path = clip.keypoints[:, person, joint]  # (T, 2, 25, 3) -> (T, 3)
                 cut.confidence[person, column, row] = _confidence(path)[time]
-                place = _place(path, time, min_confidence, missing)
+                place = _place(path, time, params)
                 if place is not None:
-                    _paste(cut, frame, place, slot, (person, column, row), border)
+                    _paste(cut, frame, place, slot, (person, column, row), params.border)
     return cut
 
 
-def cell_side(cell: int, size: Size) -> int:
+def cell_side(params: MosaicParams) -> int:
     """Side in px of a cell of the mosaic."""
-    if cell < 2 or cell % 2:
-        raise ParamsError(
-            "MOSAIC_CELL", f"a crop of {cell} px has no two halves", remedy="use an even number"
-        )
-    if size == "native":
-        return cell
-    rows = len(ROI_JOINTS)
-    if size < 2 * rows or size % rows:
-        raise ParamsError(
-            "MOSAIC_SIZE",
-            f"a mosaic of {size} px does not hold {rows} rows of equal height",
-            remedy=f"use a multiple of {rows} from {2 * rows} on, such as 225",
-        )
-    return size // rows
+    return params.cell if params.size == "native" else params.size // len(ROI_JOINTS)
 
 
 def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
@@ -165,13 +140,13 @@ def _confidence(path: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _place(
-    path: NDArray[np.float32], time: int, min_confidence: float, missing: Missing
+    path: NDArray[np.float32], time: int, params: MosaicParams
 ) -> tuple[float, float] | None:
     """Where to cut for a joint with path (T, 3) px in frame `time`; None for nowhere."""
     confidence = _confidence(path)
-    present = (confidence > 0) & (confidence >= min_confidence)
+    present = (confidence > 0) & (confidence >= params.min_confidence)
     if not present[time]:
-        if missing == "black" or not present.any():
+        if params.missing == "black" or not present.any():
             return None
         times = np.flatnonzero(present)
         time = int(times[np.argmin(np.abs(times - time))])

@@ -252,12 +252,15 @@ def test_every_column_of_a_short_clip_is_a_real_one(
         time: random.integers(1, 256, (HEIGHT, WIDTH, 3), np.uint8) for time in range(frames)
     }
     index = sample_candidates(frames, columns, columns + more if more else 0, rule)
-    cut = cut_mosaic(shown, clip, index, cell=8, size="native", min_confidence=0.2)
+    cut = cut_mosaic(shown, clip, index, MosaicParams(cell=8, size="native", min_confidence=0.2))
     assert cut.mosaic.shape == (40, 8 * (columns + more), 3)
     assert cut.valid[:persons].all()
     alone = {
         time: cut_mosaic(
-            shown, clip, np.array([time], np.int32), cell=8, size="native", min_confidence=0.2
+            shown,
+            clip,
+            np.array([time], np.int32),
+            MosaicParams(cell=8, size="native", min_confidence=0.2),
         ).mosaic
         for time in set(index.tolist())
     }
