@@ -29,7 +29,7 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages.mosaic.cut import PERSONS, ROI_JOINTS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.fingerprint import check_unchanged
-from stroi.stages.video.frame_sampling import sample_candidates
+from stroi.stages.video.frame_sampling import mosaic_frames
 from stroi.stages.video.reader import read_selected
 
 STAGE_PARAMS = ("mosaics",)
@@ -97,9 +97,7 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
     video = clip.raw / clip.video
     check_unchanged(video, clip.digests["video"])
     skeleton = _open_skeletons(skeletons)[clip.id]
-    frame_index = sample_candidates(
-        len(skeleton.keypoints), params.columns, params.candidates, params.sampling
-    )
+    frame_index = mosaic_frames(len(skeleton.keypoints), params)
     return cut_mosaic(
         read_selected(video, frame_index.tolist(), *clip.segment),
         skeleton,

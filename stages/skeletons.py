@@ -38,13 +38,13 @@ from stroi.stages.pose.source import (
     JSON,
     KINECT,
     PoseSourcePlan,
-    mosaic_frames,
     plan_pose_source,
     suitable_workers,
 )
 from stroi.stages.pose.tracking.person_selection import fill_gaps, main_persons
 from stroi.stages.pose.tracking.tracking import track
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
+from stroi.stages.video.frame_sampling import mosaic_frames
 
 STAGE_PARAMS = ("skeletons", "mosaics")
 VERSION = 3
@@ -176,7 +176,7 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
     }
     processed = np.arange(frames)
     if plan.needed is not None:
-        needed = mosaic_frames(frames, plan.needed)
+        needed = mosaic_frames(frames, plan.needed).tolist()
         processed = frames_to_process(needed, frames, detections.fps)
         keypoints, person_count = sampled_persons(detections, processed, **choice)
     elif plan.source == KINECT:

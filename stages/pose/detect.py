@@ -22,9 +22,10 @@ from stroi.stages.pose.readers.openpose_folder import (
 )
 from stroi.stages.pose.registry import load
 from stroi.stages.pose.sampled import detect_sampled
-from stroi.stages.pose.source import JSON, KINECT, PoseSourcePlan, mosaic_frames
+from stroi.stages.pose.source import JSON, KINECT, PoseSourcePlan
 from stroi.stages.video.clip_input import ClipInput
 from stroi.stages.video.fingerprint import check_unchanged
+from stroi.stages.video.frame_sampling import mosaic_frames
 
 DETECTIONS = "detections"
 """Folder of the store: everybody in a clip, per clip."""
@@ -67,7 +68,7 @@ def _detect(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     if (mosaics := plan.needed) is None:
         return detect(video, estimator, *clip.segment)
     return detect_sampled(
-        video, estimator, lambda count: mosaic_frames(count, mosaics), *clip.segment
+        video, estimator, lambda count: mosaic_frames(count, mosaics).tolist(), *clip.segment
     )
 
 

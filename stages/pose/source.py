@@ -12,7 +12,6 @@ from stroi.pipeline.options import say
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.registry import choose, load, record, with_full_paths
-from stroi.stages.video.frame_sampling import sample_candidates
 
 DETECTION_VERSION = 1
 """Raise it when the same video gives other people: then all is estimated anew."""
@@ -70,12 +69,6 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
         return PoseSourcePlan(params, choice.why, producer)
     producer["frames"] = mosaics.model_dump(include={"columns", "candidates", "sampling"})
     return PoseSourcePlan(params, choice.why, producer, mosaics)
-
-
-def mosaic_frames(count: int, mosaics: MosaicParams) -> list[int]:
-    """Frames of a clip of T = `count` frames that its mosaic needs, rising."""
-    frames = sample_candidates(count, mosaics.columns, mosaics.candidates, mosaics.sampling)
-    return [int(frame) for frame in frames]
 
 
 def suitable_workers(workers: Workers, plan: PoseSourcePlan) -> Workers:

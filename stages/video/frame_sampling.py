@@ -9,8 +9,18 @@ from numpy.typing import NDArray
 
 from stroi.cache.columns import scored_columns
 from stroi.cache.errors import ParamsError
+from stroi.pipeline.params.profile import MosaicParams
 
 SamplingRule = Literal["interior", "centre", "paper"]
+
+
+def mosaic_frames(count: int, params: MosaicParams) -> NDArray[np.int32]:
+    """Frame index of each column that a mosaic of a clip of T = `count` frames is cut with.
+
+    Returns:
+        (C,) int32, as `sample_candidates`.
+    """
+    return sample_candidates(count, params.columns, params.candidates, params.sampling)
 
 
 def sample_frames(count: int, columns: int, rule: SamplingRule = "interior") -> NDArray[np.int32]:
