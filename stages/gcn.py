@@ -28,7 +28,7 @@ from stroi.stages.training.outputs import (
     seed_folder,
 )
 from stroi.stages.training.progress import epochs, write_curve
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.trainer.config import Stream
 from stroi.trainer.metrics.ensemble import summed
 from stroi.trainer.models.graph_net import GraphNet
@@ -60,7 +60,7 @@ def train_seed(
         StroiError: If the training cannot be carried through.
     """
     params = run.profile.gcn
-    parts = parts_of(index, run, clips.ids)
+    parts = split_clips(index, run, clips.ids)
     out = workspace.run(run.name, "gcn")
     if world.is_leader:
         drop_other_streams(seed_folder(out, seed), params.streams)
@@ -109,7 +109,7 @@ def train_stream(
         StroiError: If the training cannot be carried through.
     """
     params = run.profile.gcn
-    parts = parts_of(index, run, clips.ids)
+    parts = split_clips(index, run, clips.ids)
     schedule = params.schedule
     records: list[EpochRecord] = []
     label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")

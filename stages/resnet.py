@@ -32,7 +32,7 @@ from stroi.stages.training.outputs import (
     seed_folder,
 )
 from stroi.stages.training.progress import epochs, write_curve
-from stroi.stages.training.run_split import check_division, parts_of
+from stroi.stages.training.run_split import check_same_split, split_clips
 from stroi.trainer.config import Mode
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
@@ -97,7 +97,7 @@ def joint_constant(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> f
     params, clips = run.profile.weights, data.clips
     if params.scale == "clip" or clips is None:
         return None
-    training = parts_of(data.index, run, clips.ids).train
+    training = split_clips(data.index, run, clips.ids).train
     return made_weights(params, gcn, clips, training, training, threads)[1]
 
 
@@ -133,11 +133,11 @@ def train_seed(
     params, mosaics, index = run.profile.resnet, data.mosaics, data.index
     schedule, device = params.schedule, world.device(params.device)
     beside, origin = side_inputs(workspace, run, data, mode, seed)
-    parts = parts_of(index, run, usable(mosaics.ids, **beside))
+    parts = split_clips(index, run, usable(mosaics.ids, **beside))
     if mode == "fixed":
-        check_division(seed_folder(workspace.run(run.name, "weights"), seed), parts, "weights")
+        check_same_split(seed_folder(workspace.run(run.name, "weights"), seed), parts, "weights")
     if mode == "joint":
-        check_division(scores_folder(workspace.run(run.name, "gcn"), seed), parts, "gcn")
+        check_same_split(scores_folder(workspace.run(run.name, "gcn"), seed), parts, "gcn")
     constant = joint_constant(run, data, beside["gcn"], threads) if mode == "joint" else None
     config = resnet_config(params, run.profile.weights, mode, constant)
     records: list[EpochRecord] = []

@@ -18,7 +18,7 @@ from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.inputs import made_weights, open_clips
 from stroi.stages.training.outputs import checkpoint, drop_other_seeds, scores_folder, seed_folder
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.trainer.network_files.network_file import load_gcn
 
 STAGE_PARAMS = ("seeds", "weights", "splits")
@@ -54,7 +54,7 @@ def dump_seed(
 
 def training_clips(workspace: Workspace, run: RunParams, usable: Sequence[str]) -> tuple[str, ...]:
     """Ids of the run's training clips."""
-    return parts_of(read_index(workspace.index(run.run.dataset)), run, usable).train
+    return split_clips(read_index(workspace.index(run.run.dataset)), run, usable).train
 
 
 @click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")

@@ -66,7 +66,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class ParamsSection:
-    """A group of params or a manifest's producer: keys with dots and values as text."""
+    """A section of the params or a manifest's producer: keys with dots and values as text."""
 
     name: str
     entries: tuple[tuple[str, str], ...]
@@ -99,9 +99,9 @@ def _black_cells(mosaics: MosaicCache | None) -> tuple[list[int], list[int]]:
         return [0] * len(ROI_ROWS), [0] * len(ROI_ROWS)
     valid = mosaics.rows(mosaics.ids)
     present = np.arange(valid.shape[1]) < mosaics.person_count(mosaics.ids)[:, None]
-    shown = np.broadcast_to(present[:, :, None, None], valid.shape)
-    missing = np.count_nonzero(shown & ~valid, axis=(0, 1, 2))
-    return missing.tolist(), np.count_nonzero(shown, axis=(0, 1, 2)).tolist()
+    present_cells = np.broadcast_to(present[:, :, None, None], valid.shape)
+    missing = np.count_nonzero(present_cells & ~valid, axis=(0, 1, 2))
+    return missing.tolist(), np.count_nonzero(present_cells, axis=(0, 1, 2)).tolist()
 
 
 def split_rule(name: str, split: Split) -> str:
@@ -122,21 +122,21 @@ def split_rule(name: str, split: Split) -> str:
     return f"{name}: by {split.by}; {'; '.join(sides)}"
 
 
-def params_groups(
+def params_sections(
     profile: Profile, made_with: Mapping[str, Mapping[str, Any]]
 ) -> tuple[ParamsSection, ...]:
-    """Every params group as text, in the profile's order; splits are told elsewhere.
+    """Every section of the params as text, in the profile's order, without the splits.
 
     Args:
         profile: The params of the data set.
-        made_with: By group, params that a manifest records: they win over the profile's, and
+        made_with: By section, params that a manifest records. They win over the profile's;
             ``joints`` has no others.
     """
     values = profile.model_dump(mode="json", exclude={"splits", "seeds"})
     values["joints"] = {}
     return tuple(
-        ParamsSection(name, flatten({**group, **made_with.get(name, {})}))
-        for name, group in values.items()
+        ParamsSection(name, flatten({**section, **made_with.get(name, {})}))
+        for name, section in values.items()
         if name != "joints" or name in made_with
     )
 

@@ -13,7 +13,7 @@ from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import EnsembleParams
 
 
-def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
+def split_clips(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
     """The run's training, validation and test clips among the usable ones.
 
     Raises:
@@ -56,7 +56,7 @@ def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
                 )
 
 
-def check_division(folder: Path, parts: Parts, stage: str) -> None:
+def check_same_split(folder: Path, parts: Parts, stage: str) -> None:
     """Refuse what a network learnt under another division: it may have seen our test clips.
 
     Args:

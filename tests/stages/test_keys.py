@@ -132,7 +132,7 @@ def key_of(train: Callable[..., object], *arguments: object) -> str:
         patch.setattr(train_resnet, "compile_network", lambda *_: None)
         patch.setattr(torch.nn.init, "kaiming_normal_", lambda *_, **__: None)
         # The weights are those of one division; what is asked is what key another one would have.
-        patch.setattr(resnet, "check_division", lambda *_: None)
+        patch.setattr(resnet, "check_same_split", lambda *_: None)
         with pytest.raises(Found) as found:
             train(*arguments)
     return str(found.value)

@@ -38,7 +38,7 @@ from stroi.stages.index import build_index
 from stroi.stages.skeletons3d import build_joints
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import seed_folder
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.trainer.config import Mode, Schedule
 from stroi.trainer.models.resnet import BasicBlock
 
@@ -139,7 +139,7 @@ def _learn(
         if path.name in ("checkpoint.safetensors", "curve.csv")
     }
     found = read_weights(seed_folder(workspace.run("poison", "weights"), 0))
-    parts = parts_of(index, run, clips.ids)
+    parts = split_clips(index, run, clips.ids)
     rows = [found.ids.index(clip) for clip in parts.train]
     learnt["weights of training clips"] = digest(
         [found.joint[rows].tolist(), found.row[rows].tolist()]

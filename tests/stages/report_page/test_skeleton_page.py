@@ -157,7 +157,7 @@ def test_validation_curves_are_told_where_there_are_any(
     )
     html = build_gcn_report(workspace, run).read_text()
     assert "dashed on the validation clips, which no network was trained on" in _words(html)
-    drawn = re.findall(r'class="curve held" d="([^"]*)"', html)
+    drawn = re.findall(r'class="curve validation" d="([^"]*)"', html)
     # Loss and accuracy of both seeds: the second was not judged, and one loss is not known.
     assert [len(re.findall("[ML]", path)) for path in drawn] == [1, 0, 2, 0]
 
