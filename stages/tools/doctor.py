@@ -30,7 +30,8 @@ LIBRARIES = (
     "dask", "dvc", "safetensors", "pydantic", "click",
 )  # fmt: skip
 
-_FRAMES = 5
+OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
+"""Packages that overwrite files of opencv-python-headless."""
 
 CPU_FEATURES = ("avx2", "avx512f", "asimd", *BF16)
 """Flags of /proc/cpuinfo that decide how fast networks run."""
@@ -38,14 +39,14 @@ CPU_FEATURES = ("avx2", "avx512f", "asimd", *BF16)
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked for.
+    """One line of the report.
 
     Attributes:
-        topic: What it belongs to, such as ``pose``.
-        name: What was looked for.
-        state: Whether it is there; a note is neither good nor bad.
-        detail: What was found.
-        remedy: What to do about it, if it is missing; empty otherwise.
+        topic: Section of the report, such as ``pose``.
+        name: What was checked.
+        state: Whether it is available; a note is neither good nor bad.
+        detail: Version, size, or what is wrong.
+        remedy: What to do if it is missing; empty otherwise.
     """
 
     topic: str
@@ -56,13 +57,14 @@ class Finding:
 
 
 EnvironmentCheck = Callable[[], Iterable[Finding]]
+"""Checks one part of the machine; may raise."""
 
 
 def run_check(topic: str, name: str, check: EnvironmentCheck) -> list[Finding]:
     """Findings of one check; one that fails becomes a finding itself."""
     try:
         return list(check())
-    except Exception as error:  # whatever a broken library raises when it is only looked at
+    except Exception as error:  # a broken library may raise anything when it is imported
         return [Finding(topic, name, "missing", f"{type(error).__name__}: {error}")]
 
 
@@ -74,7 +76,7 @@ def processors() -> Iterable[Finding]:
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores may be used"
     name = model[1].strip() if model else platform.machine()
     yield Finding("machine", "cpu", "note", f"{name}; {cores}")
-    yield Finding("machine", "cpu features", "note", ", ".join(features) or "none of note")
+    yield Finding("machine", "cpu features", "note", ", ".join(features) or "none")
     bf16 = bf16_features(text)
     yield Finding(
         "machine",
@@ -97,25 +99,23 @@ def graphics() -> Iterable[Finding]:
         )
         return
     for number in range(torch.cuda.device_count()):
-        about = torch.cuda.get_device_properties(number)
-        size = f"{about.total_memory / 2**30:.0f} GiB"
-        yield Finding("machine", f"gpu {number}", "ok", f"{about.name}, {size}")
+        gpu = torch.cuda.get_device_properties(number)
+        size = f"{gpu.total_memory / 2**30:.0f} GiB"
+        yield Finding("machine", f"gpu {number}", "ok", f"{gpu.name}, {size}")
 
 
 def libraries() -> Iterable[Finding]:
-    """Versions of Python and of everything that shapes results."""
+    """Versions of Python and of the libraries that affect results."""
     yield Finding("versions", "python", "ok", f"{platform.python_version()}, {platform.platform()}")
     for name in LIBRARIES:
-        try:
-            yield Finding("versions", name, "ok", importlib.metadata.version(name))
-        except importlib.metadata.PackageNotFoundError:
-            extra = "pip install 'stroi[dask]'" if name == "dask" else "pip install stroi"
-            yield Finding("versions", name, "missing", "not installed", extra)
-    rivals = [
-        name
-        for name in ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
-        if _installed(name)
-    ]
+        installed = _version(name)
+        if installed:
+            yield Finding("versions", name, "ok", installed)
+        else:
+            package = "'stroi[dask]'" if name == "dask" else "stroi"
+            remedy = f"pip install {package}"
+            yield Finding("versions", name, "missing", "not installed", remedy)
+    rivals = [name for name in OTHER_OPENCV if _version(name)]
     if rivals:
         yield Finding(
             "versions",
@@ -127,34 +127,36 @@ def libraries() -> Iterable[Finding]:
 
 
 def codecs() -> Iterable[Finding]:
-    """Videos and pictures that OpenCV can read, by doing it."""
+    """Videos and pictures that OpenCV can write and read, by trial."""
     import cv2
 
     build = cv2.getBuildInformation()
     version = re.search(r"avcodec:\s*\S+ \(([^)]+)\)", build)
-    there = re.search(r"FFMPEG:\s*YES", build) is not None
-    yield _codec("ffmpeg", there, f"avcodec {version[1] if version else 'of unknown version'}")
+    has_ffmpeg = re.search(r"FFMPEG:\s*YES", build) is not None
+    yield _codec("ffmpeg", has_ffmpeg, f"avcodec {version[1] if version else 'of unknown version'}")
     for tag in ("MJPG", "mp4v"):
         with tempfile.TemporaryDirectory(prefix="stroi-doctor-") as folder:
-            frames = _round_trip(Path(folder) / "video.avi", tag)
-        yield _codec(tag, frames == _FRAMES, f"{frames} of {_FRAMES} frames written and read")
+            frames = _round_trip(Path(folder) / "video.avi", tag, count=5)
+        yield _codec(tag, frames == 5, f"{frames} of 5 frames written and read")
     for name in ("jpeg", "webp"):
-        good, coded = cv2.imencode(f".{name}", np.zeros((16, 16, 3), np.uint8))
-        can = good and cv2.imdecode(coded, cv2.IMREAD_COLOR) is not None
-        yield _codec(name, can, "written and read")
+        written, data = cv2.imencode(f".{name}", np.zeros((16, 16, 3), np.uint8))
+        works = written and cv2.imdecode(data, cv2.IMREAD_COLOR) is not None
+        yield _codec(name, works, "written and read")
 
 
-def _codec(name: str, can: bool, detail: str) -> Finding:
-    remedy = "" if can else "pip install --force-reinstall opencv-python-headless"
-    return Finding("codecs", name, "ok" if can else "missing", detail if can else "no", remedy)
+def _codec(name: str, works: bool, detail: str) -> Finding:
+    if works:
+        return Finding("codecs", name, "ok", detail)
+    remedy = "pip install --force-reinstall opencv-python-headless"
+    return Finding("codecs", name, "missing", "no", remedy)
 
 
-def _round_trip(video: Path, tag: str) -> int:
-    """Frames that come back of a short video."""
+def _round_trip(video: Path, tag: str, count: int) -> int:
+    """Frames that can be read of a video of `count` frames."""
     import cv2
 
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*tag), 25, (64, 48))
-    for level in range(_FRAMES):
+    for level in range(count):
         writer.write(np.full((48, 64, 3), 40 * level, np.uint8))
     writer.release()
     reader = cv2.VideoCapture(str(video))
@@ -166,21 +168,21 @@ def _round_trip(video: Path, tag: str) -> int:
 
 
 def disk(store: Path) -> Iterable[Finding]:
-    """Room and links where finished work is kept."""
-    place = next(folder for folder in (store, *store.parents) if folder.is_dir())
-    free = shutil.disk_usage(place).free
+    """Free space, and hard links, at the shard store."""
+    existing = next(folder for folder in (store, *store.parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
     yield Finding("store", "folder", "note", str(store))
     yield Finding("store", "free", "note", f"{free / 2**30:.1f} GiB")
-    links = _links(place)
+    links = _can_link(existing)
     yield Finding(
         "store",
         "hard links",
         "ok" if links else "note",
-        "yes: shards take their room once" if links else "no: shards are copied out of the store",
+        "yes: a shard takes space once" if links else "no: shards are copied out of the store",
     )
 
 
-def _links(folder: Path) -> bool:
+def _can_link(folder: Path) -> bool:
     with tempfile.TemporaryDirectory(dir=folder, prefix="stroi-doctor-") as name:
         one = Path(name) / "one"
         one.touch()
@@ -191,12 +193,12 @@ def _links(folder: Path) -> bool:
         return True
 
 
-def _installed(name: str) -> bool:
+def _version(package: str) -> str:
+    """Its version; empty if it is not installed."""
     try:
-        importlib.metadata.version(name)
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+        return ""
 
 
 def _read(path: str) -> str:
@@ -207,7 +209,7 @@ def _read(path: str) -> str:
 
 
 def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
-    """Every pose source: whether it can be used here, and what to do if not.
+    """Every pose source: whether it can be used, and what to do if not.
 
     Args:
         root: Folder of a build of OpenPose; None for ``OPENPOSE_ROOT``.
@@ -225,38 +227,36 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
             yield Finding("pose", name, "ok", f"{estimator.name}, model {estimator.digest[:12]}")
     yield Finding("pose", "openpose-json", "ok", "needs folders of OpenPose's --write_json only")
     yield Finding("pose", "kinect", "ok", "needs the .skeleton files of NTU RGB+D only")
-    told = choose("auto", settings).told
-    yield Finding("pose", "auto", "note", f"would take {told}; the default is movenet")
+    chosen = choose("auto", settings).told
+    yield Finding("pose", "auto", "note", f"would take {chosen}; the default is movenet")
 
 
-def tracking(project: Path) -> Iterable[Finding]:
+def dvc_project(project: Path) -> Iterable[Finding]:
     """Whether DVC can run in the project."""
-    here = (project / ".dvc").is_dir()
-    yield Finding(
-        "store",
-        "dvc project",
-        "ok" if here else "missing",
-        f"{project} is a DVC project" if here else f"{project} has no folder .dvc",
-        "" if here else "run `dvc init`, or give --root",
-    )
+    if (project / ".dvc").is_dir():
+        yield Finding("store", "dvc project", "ok", f"{project} is a DVC project")
+    else:
+        problem = f"{project} has no folder .dvc"
+        remedy = "run `dvc init`, or give --root"
+        yield Finding("store", "dvc project", "missing", problem, remedy)
 
 
-def examine(workspace: Workspace, root: Path | None, model: Path | None) -> list[Finding]:
-    """Everything there is to know; never raises because something is missing."""
+def check_environment(workspace: Workspace, root: Path | None, model: Path | None) -> list[Finding]:
+    """Findings of all checks; a missing part never raises."""
     checks: list[tuple[str, str, EnvironmentCheck]] = [
         ("pose", "pose sources", partial(pose_sources, root, model)),
         ("machine", "cpu", processors),
         ("machine", "gpu", graphics),
         ("codecs", "opencv", codecs),
         ("store", "disk", partial(disk, workspace.store)),
-        ("store", "dvc project", partial(tracking, workspace.root)),
+        ("store", "dvc project", partial(dvc_project, workspace.root)),
         ("versions", "libraries", libraries),
     ]
     return [finding for check in checks for finding in run_check(*check)]
 
 
 def table(findings: Iterable[Finding]) -> str:
-    """The findings as lines, one topic after the other."""
+    """The findings as lines, topic by topic."""
     rows = list(findings)
     names = max(len(row.name) for row in rows)
     lines = []
@@ -272,7 +272,7 @@ def table(findings: Iterable[Finding]) -> str:
     return "\n".join(lines)
 
 
-@click.command(help="Tell what is available on this machine, and what to install for the rest.")
+@click.command(help="Report what is available on this machine, and what to install for the rest.")
 @in_project
 @click.option(
     "--openpose-root",
@@ -288,8 +288,8 @@ def table(findings: Iterable[Finding]) -> str:
 def command(
     workspace: Workspace, openpose_root: Path | None, onnx_model: Path | None, as_json: bool
 ) -> None:
-    """Look at the machine."""
-    # Before PyTorch is loaded: its CPU kernels must not spread over a shared machine for a look.
+    """Check this machine."""
+    # Before PyTorch is loaded: a check must not take all cores of a shared machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    findings = examine(workspace, openpose_root, onnx_model)
+    findings = check_environment(workspace, openpose_root, onnx_model)
     say(json.dumps([asdict(row) for row in findings], indent=2) if as_json else table(findings))

@@ -1,15 +1,17 @@
-"""Command ``inspect``: what a received file is, or why it is refused."""
+"""Command ``inspect``: describe a received file after checking all of it, or refuse it."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,129 +24,122 @@ if TYPE_CHECKING:
     from stroi.stages.pose.readers.openpose_json import JsonModel
 
 MODELS: tuple[JsonModel, ...] = ("BODY_25", "BODY_25B", "COCO")
-"""What OpenPose may have run; its files do not say it."""
+"""Models of OpenPose; its files do not name theirs."""
 
 MEMORY_BYTES = 2**31
 VIDEO_BYTES = 2**28
-"""Memory of a look beyond what this process has; a frame of 4096 x 4096 px takes 0.1 GB."""
+"""Memory of a reader beyond that of this process; a frame of 4096 x 4096 px takes 0.1 GB."""
 
 CPU_SECONDS = 10
 BYTES_PER_CPU_SECOND = 200_000
-"""Processor time of a look: the slowest file is a video, of which a second takes this at most."""
+"""Limits on CPU time; videos are slowest, and a second of CPU time reads more of them than this."""
 
 WEIGHTS = (".safetensors", ".pth", ".pt")
 VIDEOS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm")
-_SHOWN = 5
+_LISTED = 5
+"""Tensors or bodies that are listed one by one."""
 _MAX_ANSWER = 2**20
 _UNTRUSTED = "do not use the file; fetch it again from someone you trust"
 
 
-def look_confined(path: Path, json_model: JsonModel) -> list[str]:
-    """`look` in a child process with limits on time and memory.
+def inspect_limited(path: Path, json_model: JsonModel) -> list[str]:
+    """`describe_file` in a child process with limits on time, memory and files.
 
     Raises:
-        RefusedInput: As `look`; ``READER_CRASHED``, ``READER_TIME`` or ``READER_MEMORY``.
+        RefusedInput: As `describe_file`; ``READER_CRASHED``, ``READER_TIME`` or ``READER_MEMORY``.
     """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        _answer(writer, path, lambda: look(path, json_model=json_model))
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        answer = pipe.read(_MAX_ANSWER)
-    _, status = os.waitpid(child, 0)
-    return _understood(path, answer, os.waitstatus_to_exitcode(status))
-
-
-def _answer(writer: int, path: Path, task: Callable[[], list[str]]) -> NoReturn:
-    """In the child: do the task, write what came of it, and end at once."""
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    child = fork.Process(target=_describe_in_child, args=(sender, path, json_model))
+    child.start()
+    sender.close()
     try:
-        if path.suffix.lower() in WEIGHTS:
-            import_module("torch")  # with a GPU its libraries alone are larger than the limit
-        _limit(path)
-        found: object = task()
-    except StroiError as error:
-        found = {"code": error.code, "message": error.message, "remedy": error.remedy}
-    except MemoryError:
-        found = {"code": "READER_MEMORY", "message": f"{str(path)!a}: it asks for too much memory"}
-    except BaseException as error:
-        found = {"code": "READER_CRASHED", "message": f"{str(path)!a}: {error!a}"}
-    with os.fdopen(writer, "wb") as pipe:
-        pipe.write(json.dumps(found).encode()[:_MAX_ANSWER])
-    os._exit(0)
-
-
-def _limit(path: Path) -> None:
-    # Ctrl-C reaches the whole group; the parent tells of it.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # The HDF5 library's word for: load no plugin. It is read when the library is loaded.
-    os.environ |= {"HDF5_PLUGIN_PATH": "", "HDF5_PLUGIN_PRELOAD": "::"}
-    seconds = CPU_SECONDS
-    if path.is_file():
-        seconds += path.stat().st_size // BYTES_PER_CPU_SECOND
-    for what, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CPU, seconds),
-    ):
-        hard = resource.getrlimit(what)[1]
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (bound, hard))
-    limit_memory(VIDEO_BYTES if path.suffix.lower() in VIDEOS else MEMORY_BYTES)
-
-
-def _understood(path: Path, answer: bytes, status: int) -> list[str]:
-    """The lines of a well-formed answer; a hostile file may have taken over who gave it."""
-    try:
-        found = json.loads(answer)
-    except (ValueError, RecursionError):
-        found = None
-    if status == 0 and isinstance(found, list) and found:
-        return [printable(str(line), 500) for line in found]
-    if status == 0 and isinstance(found, dict):
-        code, message, remedy = (str(found.get(key, "")) for key in ("code", "message", "remedy"))
+        answer = json.loads(receiver.recv_bytes(_MAX_ANSWER))
+    except (EOFError, OSError, ValueError):
+        answer = None
+    child.join()
+    if isinstance(answer, list) and answer:
+        return [printable(str(line), 500) for line in answer]
+    if isinstance(answer, dict):
+        code, message, remedy = (str(answer.get(key, "")) for key in ("code", "message", "remedy"))
         raise RefusedInput(
             printable(code, 40),
             printable(message, 1000),
             remedy=printable(remedy, 500) or _UNTRUSTED,
         )
+    status = child.exitcode or 0
     if status == -signal.SIGXCPU:
         raise RefusedInput("READER_TIME", f"{str(path)!a}: it takes too long", remedy=_UNTRUSTED)
     names = {-int(number): number.name for number in signal.Signals}
-    how = names.get(status, f"exit status {status}")
+    reason = names.get(status, f"exit status {status}")
     raise RefusedInput(
-        "READER_CRASHED", f"{str(path)!a}: its reader crashed ({how})", remedy=_UNTRUSTED
+        "READER_CRASHED", f"{str(path)!a}: its reader crashed ({reason})", remedy=_UNTRUSTED
     )
 
 
-def look(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
+def _describe_in_child(sender: Connection, path: Path, json_model: JsonModel) -> None:
+    """Describe the file under limits, and send the lines or the error as JSON."""
+    answer: object
+    try:
+        if path.suffix.lower() in WEIGHTS:
+            import_module("torch")  # with a GPU its libraries alone exceed the limit
+        _set_limits(path)
+        answer = describe_file(path, json_model=json_model)
+    except StroiError as error:
+        answer = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    except MemoryError:
+        answer = {"code": "READER_MEMORY", "message": f"{str(path)!a}: it asks for too much memory"}
+    except Exception as error:
+        answer = {"code": "READER_CRASHED", "message": f"{str(path)!a}: {error!a}"}
+    sender.send_bytes(json.dumps(answer).encode()[:_MAX_ANSWER])
+
+
+def _set_limits(path: Path) -> None:
+    # Ctrl-C reaches the whole group; the parent reports it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Forbid HDF5 plugins; the library reads this when it is loaded.
+    os.environ |= {"HDF5_PLUGIN_PATH": "", "HDF5_PLUGIN_PRELOAD": "::"}
+    seconds = CPU_SECONDS
+    if path.is_file():
+        seconds += path.stat().st_size // BYTES_PER_CPU_SECOND
+    for limit, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CPU, seconds),
+    ):
+        hard = resource.getrlimit(limit)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (bound, hard))
+    limit_memory(VIDEO_BYTES if path.suffix.lower() in VIDEOS else MEMORY_BYTES)
+
+
+def describe_file(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
     """Check a file to its last byte and describe it.
 
-    Its name's ending says what it has to be. Modules that read it are loaded only now, so that
-    looking at one kind costs nothing for another.
+    The ending of its name decides which reader is used. Readers are imported when used, so that
+    one kind of file costs nothing for another.
 
     Args:
         path: The file.
         json_model: Model of an OpenPose file, one of `MODELS`.
 
     Returns:
-        Printable lines: what it is, and its particulars.
+        Printable lines: what it is, then its details.
 
     Raises:
         RefusedInput: ``FILE_KIND`` if no reader is for this ending; any refusal of the readers.
     """
-    kind = LOOKS.get(path.suffix.lower())
-    if kind is None:
-        endings = " ".join(sorted(LOOKS))
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        endings = " ".join(sorted(READERS))
         raise RefusedInput(
             "FILE_KIND", f"{str(path)!a}: no reader for this ending", remedy=f"known are: {endings}"
         )
     try:
-        return [printable(line, 500) for line in kind(path, json_model)]
+        return [printable(line, 500) for line in reader(path, json_model)]
     except ClipRejected as error:
-        # In a run the clip is left out and the run goes on; here there is nothing but this file.
+        # A run would go on without the clip; here the file is all there is.
         raise RefusedInput(error.code, error.message, remedy=error.remedy) from error
 
 
@@ -158,10 +153,10 @@ def _weights(path: Path, _: JsonModel) -> Iterator[str]:
         classes = meta.get("classes")
         count = len(classes) if isinstance(classes, list) else "no"
         yield f"a checkpoint of stroi: model {str(meta['model'])[:40]}, {count} classes"
-    for name, tensor in list(tensors.items())[:_SHOWN]:
+    for name, tensor in list(tensors.items())[:_LISTED]:
         yield f"  {name[:60]} {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-    if len(tensors) > _SHOWN:
-        yield f"  and {len(tensors) - _SHOWN} more"
+    if len(tensors) > _LISTED:
+        yield f"  and {len(tensors) - _LISTED} more"
 
 
 def _openpose(path: Path, model: JsonModel) -> Iterator[str]:
@@ -170,8 +165,8 @@ def _openpose(path: Path, model: JsonModel) -> Iterator[str]:
     people = read_openpose_json(path, model=model)
     yield f"OpenPose frame ({model}): {len(people)} {'person' if len(people) == 1 else 'people'}"
     for number, person in enumerate(people):
-        found = person[:, 2] > 0
-        yield f"  person {number}: {found.sum()} of 25 joints of BODY_25"
+        detected = int((person[:, 2] > 0).sum())
+        yield f"  person {number}: {detected} of 25 joints of BODY_25"
 
 
 def _skeleton(path: Path, _: JsonModel) -> Iterator[str]:
@@ -179,10 +174,10 @@ def _skeleton(path: Path, _: JsonModel) -> Iterator[str]:
 
     skeleton = read_ntu_skeleton(path)
     yield f"NTU skeleton: {skeleton.frames} frames, {len(skeleton.bodies)} bodies"
-    for body in skeleton.bodies[:_SHOWN]:
+    for body in skeleton.bodies[:_LISTED]:
         yield f"  body {body.id}: in {len(body.frames)} frames"
-    if len(skeleton.bodies) > _SHOWN:
-        yield f"  and {len(skeleton.bodies) - _SHOWN} more"
+    if len(skeleton.bodies) > _LISTED:
+        yield f"  and {len(skeleton.bodies) - _LISTED} more"
 
 
 def _video(path: Path, _: JsonModel) -> Iterator[str]:
@@ -222,19 +217,18 @@ def _shard(path: Path, _: JsonModel) -> Iterator[str]:
         raise refusal
 
 
-Look = Callable[[Path, "JsonModel"], Iterator[str]]
-LOOKS: dict[str, Look] = {
+READERS: dict[str, Callable[[Path, JsonModel], Iterator[str]]] = {
     **dict.fromkeys(WEIGHTS, _weights),
     ".json": _openpose,
     ".skeleton": _skeleton,
     ".h5": _shard,
     **dict.fromkeys(VIDEOS, _video),
 }
-"""Reader by the ending of a file's name."""
+"""Reader by the ending of the file's name."""
 
 
 @click.command(
-    help="Say what each received FILE is after checking all of it: weights (.safetensors, .pth), "
+    help="Describe each received FILE after checking all of it: weights (.safetensors, .pth), "
     "an OpenPose frame (.json), an NTU skeleton (.skeleton), a video or a shard (.h5). Exit "
     "status 3 if one is refused."
 )
@@ -246,14 +240,14 @@ LOOKS: dict[str, Look] = {
     type=click.Choice(MODELS),
     default="BODY_25",
     show_default=True,
-    help="The model that OpenPose ran; its files do not tell.",
+    help="The model that OpenPose ran; its files do not name it.",
 )
 def command(files: tuple[Path, ...], json_model: JsonModel) -> None:
     """Inspect received files, all of them even if one is refused."""
     refusals = []
     for path in files:
         try:
-            first, *rest = look_confined(path, json_model)
+            first, *rest = inspect_limited(path, json_model)
         except RefusedInput as error:
             refusals.append(error)
         else:
