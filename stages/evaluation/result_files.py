@@ -105,8 +105,8 @@ def read_table(folder: Path) -> Table:
         raise RefusedInput("TABLE_MISSING", f"{path} does not exist", remedy=REMEDY) from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise stale_table(path, f"{place}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"])) or "file"
+        raise stale_table(path, f"{field}: {first['msg']}") from None
 
 
 def read_labels(folder: Path, table: Table) -> PredictedLabels:

@@ -178,7 +178,7 @@ def most_confused(counts: NDArray[np.int64], classes: Sequence[str]) -> tuple[Co
     """
     both = np.triu(counts + counts.T, 1)
     order = np.argsort(-both, axis=None, kind="stable")[:CONFUSIONS]
-    pairs = (divmod(int(place), len(classes)) for place in order)
+    pairs = (divmod(int(position), len(classes)) for position in order)
     return tuple(
         Confusion(
             (classes[a], classes[b]),

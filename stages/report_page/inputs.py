@@ -48,7 +48,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the page is made from.
+    """Everything that the page shows.
 
     Attributes:
         ledgers: By stage: ``index``, ``joints`` if the graph network saw a sensor's,

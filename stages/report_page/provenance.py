@@ -1,4 +1,4 @@
-"""Where the page's numbers come from: what became of the clips, params, producers."""
+"""Provenance on the page: ledgers of the clips, params, producers."""
 
 from __future__ import annotations
 
@@ -114,9 +114,11 @@ def split_rule(name: str, split: Split) -> str:
             for side, values in (("train", split.train), ("test", split.test))
         ]
     if split.validation is not None:
-        held, fold = split.validation, split.validation.fold
-        what = f"fold {fold[0]} of {fold[1]}" if fold else ", ".join(held.values or ())
-        sides.append(f"of the training clips validate by {held.by}: {what}")
+        rule = split.validation
+        fold = f"fold {rule.fold[0]} of {rule.fold[1]}" if rule.fold else ""
+        sides.append(
+            f"of the training clips validate by {rule.by}: {fold or ', '.join(rule.values or ())}"
+        )
     if split.leave_out:
         sides.append(f"{len(split.leave_out)} training clips left out")
     return f"{name}: by {split.by}; {'; '.join(sides)}"
@@ -169,7 +171,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        # Where a file lay on this machine is nobody's business; what it is called is.
+        # The page must not show the folders of this machine.
         return PurePath(value).name if PurePath(value).is_absolute() else value
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"

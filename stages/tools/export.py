@@ -120,8 +120,8 @@ def _graph_network(
     ):
         raise RefusedInput(
             "EXPORT_STALE",
-            f"run {run.name}, seed {seed}: graph network, weights and RGB branch were not made"
-            " from each other",
+            f"run {run.name}, seed {seed}: graph network, weights and RGB branch do not belong"
+            " together",
             remedy="run `dvc repro`",
         )
     return load_gcn(path), _weight_rule(folder, weights), digest

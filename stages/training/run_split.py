@@ -45,7 +45,7 @@ def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
             raise RefusedInput(
                 "PAIR_CLASS",
                 f"ensemble.pairs.{name}: {pair[0]!a} twice",
-                remedy="name two classes to tell apart",
+                remedy="name two different classes",
             )
         for label in pair:
             if label not in classes:

@@ -17,8 +17,8 @@ from stroi.stages.tools.init.options import (
     PEOPLE,
     SOURCES,
     InitOptions,
-    ask,
     default_labels,
+    prompt_missing,
 )
 from stroi.stages.tools.init.setup import check_project, set_up
 from stroi.stages.tools.init.splits import COLUMNS
@@ -100,7 +100,9 @@ def command(
     folder = videos or _videos(workspace, name, interactive)
     options = InitOptions(name, folder, labels=default_labels(folder, table), table=table)
     options = replace(options, **given)
-    run = set_up(workspace, ask(options, set(given)) if interactive else options, force=force)
+    run = set_up(
+        workspace, prompt_missing(options, set(given)) if interactive else options, force=force
+    )
     say(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
 
 

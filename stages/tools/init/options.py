@@ -93,7 +93,7 @@ def check_pattern(text: str) -> str:
     return text
 
 
-def ask(options: InitOptions, given: set[str]) -> InitOptions:
+def prompt_missing(options: InitOptions, given: set[str]) -> InitOptions:
     """Ask on the terminal for the options that were not given.
 
     Args:
