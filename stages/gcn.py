@@ -78,7 +78,7 @@ def train_seed(
         write_curve(seed_folder(out, seed), records, name)
         for file, ids in clips_to_score(split).items():
             scores[file].append(
-                score_gcn(model, clips, ids, threads=resources.threads, draws=params.test_draws)
+                score_gcn(model, clips, ids, threads=resources.threads, draws=params.tta_copies)
             )
         digests.append(sha256_file(checkpoint(out, seed, name)))
     if not is_leader:

@@ -92,10 +92,10 @@ def side_inputs(
     return {}, {}
 
 
-def joint_constant(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
+def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
     """Divisor of the row weights in joint mode, from the graph network that training starts from.
 
-    It equals the constant in the weights' manifest; None if each clip scales its own weights.
+    It equals `weight_scale` in the weights' manifest; None if each clip scales its own weights.
 
     Raises:
         StroiError: ``CLIP_EMPTY``.
@@ -143,8 +143,8 @@ def train_seed(
         check_same_split(seed_folder(workspace.run(run.name, "weights"), seed), split, "weights")
     if mode == "joint":
         check_same_split(scores_folder(workspace.run(run.name, "gcn"), seed), split, "gcn")
-    constant = joint_constant(run, data, side["gcn"], threads) if mode == "joint" else None
-    config = resnet_config(params, run.profile.weights, mode, constant)
+    scale = joint_weight_scale(run, data, side["gcn"], threads) if mode == "joint" else None
+    config = resnet_config(params, run.profile.weights, mode, scale)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
     with (

@@ -40,7 +40,7 @@ def dump_seed(
     scored_by = read_manifest(scores_folder(gcn, seed)).producer
     model = load_gcn(path)
     training = training_clips(workspace, run, clips.ids) if params.scale == "training" else ()
-    weights, constant = compute_run_weights(params, model, clips, clips.ids, training, threads)
+    weights, scale = compute_run_weights(params, model, clips, clips.ids, training, threads)
     write_weights(
         seed_folder(workspace.run(run.name, "weights"), seed),
         weights,
@@ -51,7 +51,7 @@ def dump_seed(
             "split": scored_by.get("split", ""),
             "layout": model.layout.name,
         }
-        | ({} if constant is None else {"constant": constant}),
+        | ({} if scale is None else {"weight_scale": scale}),
     )
 
 

@@ -55,7 +55,7 @@ class Card:
         actual: Its class name.
         predicted: The class name that row 7 gave it.
         picture: The mosaic.
-        weights: Weight of each row, of each person in the mosaic: K tuples of 1 or 2, the left person first.
+        weights: Weight of each row and person: K tuples of 1 or 2, the left person first.
         missing: Black cells, or half cells of two persons.
         cells: All cells, or half cells.
     """

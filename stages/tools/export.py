@@ -129,11 +129,11 @@ def _graph_network(
 
 def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
     """The rule in the manifest of a weights file."""
-    constant = weights.producer.get("constant")
+    scale = weights.producer.get("weight_scale")
     try:
         params = WeightParams.model_validate(weights.params)
-        if constant is not None and not 0 < constant < float("inf"):
-            raise ValueError(f"the constant {constant}")
+        if scale is not None and not 0 < scale < float("inf"):
+            raise ValueError(f"the scale {scale}")
     except (TypeError, ValueError) as error:
         raise RefusedInput(
             "EXPORT_STALE",
@@ -141,7 +141,7 @@ def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
             f" ({str(error).splitlines()[0][:100]!a})",
             remedy="run stage weights again, or `dvc repro`",
         ) from error
-    return WeightRule(params.joints, params.bodies, constant)
+    return WeightRule(params.formula, params.person_pooling, scale)
 
 
 def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
         "torch_version": torch.__version__,
         "mode": model.mode,
         "model": config.model,
-        "place": config.place,
+        "weight_position": config.weight_position,
         "missing": config.missing,
         "classes": list(model.classes),
         "inputs": [asdict(port) for port in module.inputs],
@@ -174,7 +174,11 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
             "preparation": gcn.config.preparation,
             "layout": gcn.layout.name,
             "joints": list(gcn.layout.joints),
-            "weights": {"joints": rule.joints, "bodies": rule.bodies, "constant": rule.constant},
+            "weights": {
+                "formula": rule.formula,
+                "person_pooling": rule.person_pooling,
+                "scale": rule.scale,
+            },
         }
     return about
 

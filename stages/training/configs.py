@@ -46,7 +46,7 @@ def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnCon
 
 
 def resnet_config(
-    params: ResnetParams, weights: WeightParams, mode: Mode, constant: float | None = None
+    params: ResnetParams, weights: WeightParams, mode: Mode, weight_scale: float | None = None
 ) -> ResNetConfig:
     """Settings of the RGB branch.
 
@@ -54,11 +54,11 @@ def resnet_config(
         params: Params of the branch.
         weights: Params of the joint weights; joint mode alone computes them.
         mode: The mode.
-        constant: Divisor of the row weights in joint mode; None if each clip scales its own.
+        weight_scale: Divisor of the row weights in joint mode; None if each clip scales its own.
     """
     values = _values(params, ResNetSettings)
     if mode == "joint":
-        values |= _values(weights, WeightSettings) | {"constant": constant}
+        values |= _values(weights, WeightSettings) | {"weight_scale": weight_scale}
     precision = pick_precision(params.precision, pick_device(params.device))
     return ResNetConfig(**values, precision=precision)
 

@@ -41,7 +41,7 @@ def compute_run_weights(
     training: Sequence[str],
     threads: int,
 ) -> tuple[Weights, float | None]:
-    """Joint weights by the params, and the constant that scales them.
+    """Joint weights by the params, and the scale that divides the row weights.
 
     Args:
         params: Params of the weights.
@@ -52,7 +52,7 @@ def compute_run_weights(
         threads: CPU threads.
 
     Returns:
-        The weights; their mean over the training clips, or None without `training`.
+        The weights, and the scale; None without `training`.
 
     Raises:
         StroiError: ``CLIP_EMPTY``.
@@ -61,8 +61,8 @@ def compute_run_weights(
         gcn,
         clips,
         ids,
-        bodies=params.bodies,
-        kind=params.joints,
+        bodies=params.person_pooling,
+        kind=params.formula,
         training=training,
         precision=pick_precision(params.precision, pick_device("cpu")),
         threads=threads,
