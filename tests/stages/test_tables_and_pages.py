@@ -91,11 +91,11 @@ def test_all_pages_and_tables_tell_which_clips_they_are_over(
     assert "the same 8 clips, all that the split tests; so is row 1 on the graph network" in whole
     write_mosaics(workspace.mosaics("small"), TEST[:1])
     assert stroi(["ensemble", "small-xsub", "--root", str(workspace.root)]) == 0
-    told = (
+    line = (
         "of 8 in the split; lost by stages: 1 by mosaics; row 1 on the graph network's own page, "
         "which needs no mosaic: 8 clips"
     )
-    assert f"\n{told}\n" in capsys.readouterr().out
+    assert f"\n{line}\n" in capsys.readouterr().out
     table = _table(workspace)
     assert table["test_clips"] == 7
     assert table["test_split"] == {
@@ -117,7 +117,7 @@ def test_all_pages_and_tables_tell_which_clips_they_are_over(
     ) in own
     monkeypatch.setattr(sys, "argv", ["", "small-xsub", "--root", str(workspace.root)])
     result_table.main()
-    assert f"Test clips: {told}." in capsys.readouterr().out
+    assert f"Test clips: {line}." in capsys.readouterr().out
 
 
 def test_rows_are_called_by_the_networks_that_ran(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from small_run import CLASSES, TEST, label_of
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.result_files import read_labels, read_table
+from stroi.stages.evaluation.table import Table
 
 
 @pytest.fixture
@@ -65,6 +68,13 @@ def test_malformed_table_is_refused(folder: Path, change: Change, message: str) 
         read_table(folder)
     assert "table.json" in caught.value.message
     assert "stroi ensemble" in caught.value.remedy
+
+
+def test_a_table_that_would_not_be_read_is_not_made(folder: Path) -> None:
+    table = read_table(folder)
+    nan = replace(table.rows[0], accuracy=float("nan"))
+    with pytest.raises(ValidationError, match="finite number"):
+        Table(**dict(table) | {"rows": (nan, *table.rows[1:])})
 
 
 @pytest.mark.parametrize("text", ["", "[1", "null", '{"chance": NaN}'])

@@ -78,7 +78,7 @@ def test_every_choice_is_explained() -> None:
 
 def test_it_has_every_key_that_dvc_looks_for(root: Path) -> None:
     stages = loads_yaml((root / "dvc.yaml").read_text())["stages"]
-    wanted = {
+    expected = {
         key
         for name, stage in stages.items()
         if name != "joints"  # for data sets of a sensor
@@ -87,4 +87,4 @@ def test_it_has_every_key_that_dvc_looks_for(root: Path) -> None:
         for key in keys
     }
     written = loads_yaml(profile_text(FACTS))
-    assert {key for key in wanted if not key.startswith("splits.")} == set(written)
+    assert {key for key in expected if not key.startswith("splits.")} == set(written)

@@ -21,12 +21,12 @@ def clips(rows: Iterable[str], repeats: int = 1) -> list[ClipEntry]:
     found = []
     for number, row in enumerate(rows):
         label, *rest = row.split()
-        told = {
+        fields = {
             key: "" if value == "-" else value for key, value in zip(COLUMNS, rest, strict=False)
         }
         for again in range(repeats):
             name = f"c{number:03d}_{again}"
-            found.append(ClipEntry(name, f"{name}.avi", label, **told))  # type: ignore[arg-type]
+            found.append(ClipEntry(name, f"{name}.avi", label, **fields))  # type: ignore[arg-type]
     return found
 
 
@@ -86,8 +86,8 @@ def test_the_data_set_s_own_split(validation: bool) -> None:
     rule = splits.rules["own"]
     assert rule.by == "split"
     assert (rule.validation is not None) == validation
-    held = ", 1 validation" if validation else ""
-    assert splits.summary == f"own: its own split, 2 training{held} and 2 test clips"
+    counts = ", 1 validation" if validation else ""
+    assert splits.summary == f"own: its own split, 2 training{counts} and 2 test clips"
 
 
 def test_a_column_of_the_user_s_choice() -> None:
