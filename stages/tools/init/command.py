@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import check_name
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.options import (
@@ -103,7 +103,7 @@ def command(
     run = set_up(
         workspace, prompt_missing(options, set(given)) if interactive else options, force=force
     )
-    say(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
+    click.echo(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
 
 
 def _videos(workspace: Workspace, name: str, interactive: bool) -> Path:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.pipeline.datasets import ClipEntry, DatasetListing, list_clips
 from stroi.pipeline.datasets.table import read_table
-from stroi.pipeline.options import say
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
@@ -45,9 +46,11 @@ def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -
     profile = _profile(workspace, options, force)
     listing = _list_clips(options, profile)
     for note in listing.notes:
-        say(note)
+        click.echo(note)
     clips = listing.clips
-    say(f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes")
+    click.echo(
+        f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
+    )
     if profile is None:
         text, run = _new_profile(options, clips)
     else:
@@ -59,7 +62,7 @@ def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -
     _write_profile(workspace, options, text)
     name = f"{options.name}-{run.split}"
     add_to_params(workspace.root, options.name, {name: run}, sensor=run.input == "joints")
-    say(f"params.yaml: data set {options.name}, run {name}")
+    click.echo(f"params.yaml: data set {options.name}, run {name}")
     return name
 
 
@@ -144,7 +147,7 @@ def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[ClipEn
             remedy=f"its splits are: {', '.join(profile.splits) or 'none'}",
         )
     name, split = first_usable(clips, fits)
-    say(f"split {name}: {len(split.train)} training and {len(split.test)} test clips")
+    click.echo(f"split {name}: {len(split.train)} training and {len(split.test)} test clips")
     sensor = "joints" in profile.model_fields_set
     return Run(dataset=options.name, split=name, input="joints" if sensor else "skeletons")
 
@@ -155,7 +158,7 @@ def _new_profile(options: InitOptions, clips: Sequence[ClipEntry]) -> tuple[str,
     from stroi.stages.tools.init.crop_size import estimate_crop_size
 
     splits = choose_splits(clips, options.split, options.folds)
-    say(f"split {splits.summary}")
+    click.echo(f"split {splits.summary}")
     if options.source == "openpose-json" and not all(clip.skeleton for clip in clips):
         raise ParamsError(
             "INIT_SOURCE",
@@ -164,8 +167,8 @@ def _new_profile(options: InitOptions, clips: Sequence[ClipEntry]) -> tuple[str,
         )
     crop = estimate_crop_size(options.videos, clips)
     for problem in crop.unreadable:
-        say(f"will be quarantined: {problem}")
-    say(f"crops of {crop.cell} px: {crop.reason}")
+        click.echo(f"will be quarantined: {problem}")
+    click.echo(f"crops of {crop.cell} px: {crop.reason}")
     facts = Facts(
         name=options.name,
         adapter=options.labels,
@@ -185,9 +188,9 @@ def _write_profile(workspace: Workspace, options: InitOptions, text: str) -> Non
     path = _profile_path(workspace, options.name)
     if text:
         write_atomic(path, text.encode())
-        say(f"profiles/{path.name}: written")
+        click.echo(f"profiles/{path.name}: written")
     elif path.exists():
-        say(f"profiles/{path.name}: exists, kept")
+        click.echo(f"profiles/{path.name}: exists, kept")
     else:
         write_atomic(path, _profile_path(workspace, options.labels).read_bytes())
-        say(f"profiles/{path.name}: a copy of profiles/{options.labels}.yaml")
+        click.echo(f"profiles/{path.name}: a copy of profiles/{options.labels}.yaml")
