@@ -16,15 +16,8 @@ from fake_openpose import fake_build
 from tiny_onnx import tiny_rtmpose
 
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.tools.doctor import (
-    Finding,
-    check_environment,
-    command,
-    disk,
-    libraries,
-    run_check,
-    table,
-)
+from stroi.stages.tools.doctor import check_environment, command, table
+from stroi.stages.tools.environment import Finding, disk, libraries, run_check
 
 
 @pytest.fixture(autouse=True)
