@@ -130,15 +130,16 @@ def cards(
     chosen = []
     for at in choose_clips(labels.actual):
         name = labels.ids[at]
+        own = weights.row_weights[weights_at[name]]
         persons = int(mosaics.person_count([name])[0])
-        valid = mosaics.rows([name])[0, :persons, scored]
+        valid = mosaics.valid([name])[0, :persons, scored]
         chosen.append(
             Card(
                 id=name,
                 actual=classes[labels.actual[at]],
                 predicted=classes[labels.predicted[7][at]],
                 picture=picture(mosaics.batch([name], columns=scored[None])[0]),
-                weights=tuple(map(tuple, weights.row[weights_at[name], :persons].T.tolist())),
+                weights=tuple(map(tuple, own[:persons].T.tolist())),
                 missing=int(np.count_nonzero(~valid)),
                 cells=valid.size,
             )
@@ -166,11 +167,11 @@ def mean_weights(
     """
     weights_at = {clip: at for at, clip in enumerate(weights.ids)}
     order = [weights_at[clip] for clip in ids]
-    present = np.asarray(weights.joint[order].any(axis=2), np.bool_)
+    present = np.asarray(weights.joint_weights[order].any(axis=2), np.bool_)
     # Every clip has a person, even if all its joint weights are 0.
     present[~present.any(axis=1), 0] = True
-    rows = _over_persons(weights.row[order].astype(np.float64), present)
-    joints = _over_persons(_relative(weights.joint[order]), present)
+    rows = _over_persons(weights.row_weights[order].astype(np.float64), present)
+    joints = _over_persons(_relative(weights.joint_weights[order]), present)
     groups = [("all test clips", np.ones(len(order), np.bool_))]
     groups += [(name, labels == label) for label, name in enumerate(classes)]
     return tuple(

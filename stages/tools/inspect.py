@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import resource
-import signal
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
+from stroi.cache.storage.sandbox import run_limited
 from stroi.pipeline.params.yaml import printable
-from stroi.stages.video.memory_limit import limit_memory
 
 if TYPE_CHECKING:
     from stroi.stages.pose.readers.openpose_json import JsonModel
@@ -37,8 +31,6 @@ WEIGHTS = (".safetensors", ".pth", ".pt")
 VIDEOS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm")
 _LISTED = 5
 """Tensors or bodies that are listed one by one."""
-_MAX_ANSWER = 2**20
-_UNTRUSTED = "do not use the file; fetch it again from someone you trust"
 
 
 def inspect_limited(path: Path, json_model: JsonModel) -> list[str]:
@@ -47,70 +39,17 @@ def inspect_limited(path: Path, json_model: JsonModel) -> list[str]:
     Raises:
         RefusedInput: As `describe_file`; ``READER_CRASHED``, ``READER_TIME`` or ``READER_MEMORY``.
     """
-    fork = multiprocessing.get_context("fork")
-    receiver, sender = fork.Pipe(duplex=False)
-    child = fork.Process(target=_describe_in_child, args=(sender, path, json_model))
-    child.start()
-    sender.close()
-    try:
-        answer = json.loads(receiver.recv_bytes(_MAX_ANSWER))
-    except (EOFError, OSError, ValueError):
-        answer = None
-    child.join()
-    if isinstance(answer, list) and answer:
-        return [printable(str(line), 500) for line in answer]
-    if isinstance(answer, dict):
-        code, message, remedy = (str(answer.get(key, "")) for key in ("code", "message", "remedy"))
-        raise RefusedInput(
-            printable(code, 40),
-            printable(message, 1000),
-            remedy=printable(remedy, 500) or _UNTRUSTED,
-        )
-    status = child.exitcode or 0
-    if status == -signal.SIGXCPU:
-        raise RefusedInput("READER_TIME", f"{str(path)!a}: it takes too long", remedy=_UNTRUSTED)
-    names = {-int(number): number.name for number in signal.Signals}
-    reason = names.get(status, f"exit status {status}")
-    raise RefusedInput(
-        "READER_CRASHED", f"{str(path)!a}: its reader crashed ({reason})", remedy=_UNTRUSTED
+    ending = path.suffix.lower()
+    if ending in WEIGHTS:
+        import_module("torch")  # with a GPU its libraries alone exceed the limit
+    size = path.stat().st_size if path.is_file() else 0
+    lines: list[str] = run_limited(
+        lambda: describe_file(path, json_model=json_model),
+        f"{str(path)!a}",
+        memory=VIDEO_BYTES if ending in VIDEOS else MEMORY_BYTES,
+        seconds=CPU_SECONDS + size // BYTES_PER_CPU_SECOND,
     )
-
-
-def _describe_in_child(sender: Connection, path: Path, json_model: JsonModel) -> None:
-    """Describe the file under limits, and send the lines or the error as JSON."""
-    answer: object
-    try:
-        if path.suffix.lower() in WEIGHTS:
-            import_module("torch")  # with a GPU its libraries alone exceed the limit
-        _set_limits(path)
-        answer = describe_file(path, json_model=json_model)
-    except StroiError as error:
-        answer = {"code": error.code, "message": error.message, "remedy": error.remedy}
-    except MemoryError:
-        answer = {"code": "READER_MEMORY", "message": f"{str(path)!a}: it asks for too much memory"}
-    except Exception as error:
-        answer = {"code": "READER_CRASHED", "message": f"{str(path)!a}: {error!a}"}
-    sender.send_bytes(json.dumps(answer).encode()[:_MAX_ANSWER])
-
-
-def _set_limits(path: Path) -> None:
-    # Ctrl-C reaches the whole group; the parent reports it.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # Forbid HDF5 plugins; the library reads this when it is loaded.
-    os.environ |= {"HDF5_PLUGIN_PATH": "", "HDF5_PLUGIN_PRELOAD": "::"}
-    seconds = CPU_SECONDS
-    if path.is_file():
-        seconds += path.stat().st_size // BYTES_PER_CPU_SECOND
-    for limit, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CPU, seconds),
-    ):
-        hard = resource.getrlimit(limit)[1]
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (bound, hard))
-    limit_memory(VIDEO_BYTES if path.suffix.lower() in VIDEOS else MEMORY_BYTES)
+    return lines
 
 
 def describe_file(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
