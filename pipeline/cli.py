@@ -44,7 +44,7 @@ COMMANDS: Table = {
         "stroi.stages.tools.inspect:command",
         "Say what received files are, or refuse them.",
     ),
-    "doctor": ("stroi.stages.tools.doctor:command", "Tell what is available on this machine."),
+    "doctor": ("stroi.stages.tools.doctor:command", "Report what is available on this machine."),
     "cache": ("stroi.pipeline.cache_commands:command", "Verify, compare, pack and share caches."),
 }
 

@@ -20,7 +20,7 @@ from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unorder
 from stroi.pipeline.params.load import RunParams, load_profile, load_project, load_run
 from stroi.pipeline.params.profile import IndexParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.stages.video.fingerprint import measure_clip
 
 STAGE_PARAMS = ("index",)
@@ -96,14 +96,14 @@ def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> None:
     """Refuse runs whose splits cannot divide the clips: before hours of pose estimation.
 
     Raises:
-        ParamsError: What `stroi.stages.training.run_split.parts_of` refuses, with the run's name.
+        ParamsError: What `split_clips` refuses, with the run's name.
         RefusedInput: Likewise.
     """
     index = Index(tuple(samples), tuple(sorted({sample.label for sample in samples})))
     ids = [sample.id for sample in samples]
     for run in runs:
         try:
-            parts_of(index, run, ids)
+            split_clips(index, run, ids)
         except StroiError as error:
             raise type(error)(
                 error.code, f"run {run.name}: {error.message}", remedy=error.remedy

@@ -42,7 +42,7 @@ from stroi.pipeline.cache_commands.info import lines as info_lines
 from stroi.pipeline.cache_commands.receive import _tell
 from stroi.pipeline.cache_commands.verify import tell_maker
 from stroi.pipeline.shards.pose_sources import mixed_sources
-from stroi.stages.tools.inspect import look_confined
+from stroi.stages.tools.inspect import inspect_limited
 
 KINDS = sorted(FORMATS)
 MANY = settings(
@@ -256,7 +256,7 @@ def test_a_shard_may_hold_anything(
         array[...] = np.frombuffer(raw[: values.nbytes], values.dtype).reshape(values.shape)
     resealed(folder, path.name)
     ask_everything(folder, caches / kind, tmp_path)
-    answered([partial(look_confined, path, "BODY_25")])
+    answered([partial(inspect_limited, path, "BODY_25")])
 
 
 @MANY
@@ -283,7 +283,7 @@ def test_an_attribute_may_be_anything(
             file[data.draw(st.sampled_from(sorted(file)))].attrs[name] = value
     resealed(folder, path.name)
     ask_everything(folder, caches / kind, tmp_path)
-    answered([partial(decode, FORMATS[kind], path), partial(look_confined, path, "BODY_25")])
+    answered([partial(decode, FORMATS[kind], path), partial(inspect_limited, path, "BODY_25")])
 
 
 @pytest.mark.parametrize("name", ["ledger.csv", "README.md"])

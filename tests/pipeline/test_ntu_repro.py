@@ -125,5 +125,5 @@ def test_both_branches_see_the_same_people(project: Path) -> None:
 
 def test_the_rows_are_of_the_clips_that_both_have(project: Path) -> None:
     table = json.loads((project / "runs" / "ntu-xview" / "ensemble" / "table.json").read_text())
-    assert [row["row"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["method"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
     assert table["test_clips"] == len([name for name in GOOD if name[4:8] == "C001"])

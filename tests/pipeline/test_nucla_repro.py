@@ -142,7 +142,7 @@ def test_one_command_does_it_all(repro: tuple[Path, subprocess.CompletedProcess[
     assert "1,466 of the 1,484 known skeleton files are not here: 507 of view 1" in done.stdout
     assert "1 of 19 samples have no pictures, hence no mosaic" in done.stdout
     table = json.loads((folder / "runs" / "nucla-v3" / "ensemble" / "table.json").read_text())
-    assert [row["row"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["method"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
     assert table["test_clips"] == 3
 
 

@@ -43,7 +43,7 @@ def test_counts_of_the_ledgers_add_up(project: Path) -> None:
 def test_seven_rows_as_table_json_csv_and_metrics(project: Path) -> None:
     run = project / "runs" / "demo-xsub"
     table = json.loads((run / "ensemble" / "table.json").read_text())
-    assert [row["row"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["method"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
     assert (table["test_clips"], round(table["chance"], 2)) == (12, 8.33)
     with (run / "ensemble" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -37,9 +37,10 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, resnet, weights
 from stroi.stages.index import build_index
 from stroi.stages.skeletons3d import build_skeletons3d
+from stroi.stages.training.configs import Resources
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import seed_folder
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.trainer.config import Mode, Schedule
 from stroi.trainer.models.resnet import BasicBlock
 
@@ -136,17 +137,19 @@ def _learn(
     index = read_index(workspace.index("d"))
     _write_caches(workspace, index, case)
     clips = open_clips(workspace, run)
-    gcn.train_seed(workspace, run, clips, index, 0, 1)
+    gcn.train_seed(workspace, run, clips, index, 0, Resources(1))
     weights.dump_seed(workspace, run, clips, 0, 1)
     for mode in ("plain", "fixed", "joint"):
-        resnet.train_seed(workspace, run, resnet.open_data(workspace, run, mode), mode, 0, 1)
+        resnet.train_seed(
+            workspace, run, resnet.open_data(workspace, run, mode), mode, 0, Resources(1)
+        )
     learnt = {
         str(path.relative_to(root)): sha256_file(path)
         for path in sorted((root / "runs").rglob("*"))
         if path.name in ("checkpoint.safetensors", "curve.csv")
     }
     found = read_weights(seed_folder(workspace.run("poison", "weights"), 0))
-    parts = parts_of(index, run, clips.ids)
+    parts = split_clips(index, run, clips.ids)
     rows = [found.ids.index(clip) for clip in parts.train]
     learnt["weights of training clips"] = digest(
         [found.joint_weights[rows].tolist(), found.row_weights[rows].tolist()]
@@ -204,8 +207,8 @@ def test_validation_clips_are_judged_by_and_never_learnt_from(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("mode", "told"),
     [
-        ("fixed", "weights/seed-0 comes from a network that learnt under another division"),
-        ("joint", "gcn/seed-0/scores comes from a network that learnt under another division"),
+        ("fixed", "weights/seed-0 comes from a network that trained on another split"),
+        ("joint", "gcn/seed-0/scores comes from a network that trained on another split"),
     ],
 )
 def test_what_learnt_under_another_split_may_not_help(
@@ -216,4 +219,4 @@ def test_what_learnt_under_another_split_may_not_help(
     workspace, run = Workspace(tmp_path), _run("table", turned)
     data = resnet.open_data(workspace, run, mode)
     with pytest.raises(RefusedInput, match=f"SPLIT_OTHER: .*{told} of the clips; run `stroi "):
-        resnet.train_seed(workspace, run, data, mode, 0, 1)
+        resnet.train_seed(workspace, run, data, mode, 0, Resources(1))

@@ -138,11 +138,11 @@ def test_every_class_has_its_drawn_weights_and_a_line_of_the_five_rows(
 
 def test_other_joints_than_the_layouts_are_refused(workspace: Workspace, run: RunParams) -> None:
     folder = workspace.root / RUN / "weights/seed-0"
-    for layout, told in ((KINECT_V1.name, "SCHEMA: .*25 joints and 5 rows, the page draws 20"),
+    for layout, problem in ((KINECT_V1.name, "SCHEMA: .*25 joints and 5 rows, the page draws 20"),
                          ("octopus", "LAYOUT: .*unknown joints 'octopus'")):  # fmt: skip
         made = read_manifest(folder)
         write_manifest(folder, replace(made, producer=dict(made.producer) | {"layout": layout}))
-        with pytest.raises(RefusedInput, match=told):
+        with pytest.raises(RefusedInput, match=problem):
             build_gcn_report(workspace, run)
 
 
@@ -165,8 +165,8 @@ def test_validation_curves_are_told_where_there_are_any(
     )
     html = build_gcn_report(workspace, run).read_text()
     assert "dashed on the validation clips, which no network was trained on" in _words(html)
-    drawn = re.findall(r'class="curve held" d="([^"]*)"', html)
-    # Loss and accuracy of both seeds: the second was not judged, and one loss is not known.
+    drawn = re.findall(r'class="curve validation" d="([^"]*)"', html)
+    # Loss and accuracy of both seeds: one loss is not known, nor the accuracy of the second seed.
     assert [len(re.findall("[ML]", path)) for path in drawn] == [1, 0, 2, 0]
 
 

@@ -86,9 +86,7 @@ def test_defects_have_their_code(
         ("[" * 100 + "]" * 100, "nests deeper than 64"),
     ],
 )
-def test_hostile_json_is_refused(
-    tmp_path: Path, text: str, problem: str
-) -> None:
+def test_hostile_json_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / f"{NAME}.json").write_text(text)
     with pytest.raises(ClipRejected, match=problem) as caught:
         read_joints(tmp_path / f"{NAME}.json")
