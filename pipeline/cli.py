@@ -28,7 +28,7 @@ COMMANDS: Table = {
     ),
     "index": ("stroi.stages.index:command", "List and digest the clips of a data set."),
     "skeletons": ("stroi.stages.skeletons:command", "Estimate and track skeletons."),
-    "joints": ("stroi.stages.skeletons3d:command", "Read the joints that a sensor saw."),
+    "skeletons3d": ("stroi.stages.skeletons3d:command", "Read the 3D skeletons of a sensor."),
     "mosaics": ("stroi.stages.mosaics:command", "Cut the K x L mosaics into HDF5 shards."),
     "gcn": ("stroi.stages.gcn:command", "Train the graph network on the skeletons."),
     "weights": ("stroi.stages.weights:command", "Dump the graph network's joint weights."),

@@ -29,9 +29,9 @@ class Workspace:
         """Out of stage ``skeletons``."""
         return self.root / "data" / dataset / "skeletons"
 
-    def joints(self, dataset: str) -> Path:
-        """Out of stage ``joints``."""
-        return self.root / "data" / dataset / "joints"
+    def skeletons3d(self, dataset: str) -> Path:
+        """Out of stage ``skeletons3d``."""
+        return self.root / "data" / dataset / "skeletons3d"
 
     def mosaics(self, dataset: str) -> Path:
         """Out of stage ``mosaics``."""

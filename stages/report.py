@@ -16,8 +16,8 @@ from stroi.stages.report_page.content import gather
 from stroi.stages.report_page.inputs import read_inputs
 from stroi.stages.report_page.page import render
 
-STAGE_PARAMS = tuple(group for group in Profile.model_fields if group != "joints")
-"""The page shows all params; those of joints are in their manifest, if there are any."""
+STAGE_PARAMS = tuple(group for group in Profile.model_fields if group != "skeletons3d")
+"""The page shows all params; those of skeletons3d are in their manifest, if there are any."""
 
 
 def build_report(workspace: Workspace, run: RunParams) -> Path:

@@ -1,4 +1,4 @@
-"""Stage ``joints``: read what a sensor saw of the people of every clip."""
+"""Stage ``skeletons3d``: read what a sensor saw of the people of every clip."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
-from stroi.pipeline.params.profile import JointParams
+from stroi.pipeline.params.profile import Skeletons3dParams
 from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.sensors import READERS
 
-STAGE_PARAMS = ("joints",)
+STAGE_PARAMS = ("skeletons3d",)
 FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
 """Bytes of a frame of a joint shard: two people of 25 joints at most."""
 
@@ -108,7 +108,7 @@ def describe(clip: JointClip) -> str:
 
 
 def build_joints(
-    raw: Path, index: Index, out: Path, params: JointParams, workers: Workers, store: Path
+    raw: Path, index: Index, out: Path, params: Skeletons3dParams, workers: Workers, store: Path
 ) -> Ledger:
     """Write the joint cache of a data set to `out`.
 
@@ -116,7 +116,7 @@ def build_joints(
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
     spec = TaskSpec(
-        kind="joints",
+        kind="skeletons3d",
         algorithm=ALGORITHM,
         params=params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True)),
         producer={"numpy": np.__version__},
@@ -143,20 +143,20 @@ def _job(raw: Path, sample: Sample, segment: Mapping[str, str]) -> ClipTask[Sour
     )
 
 
-@click.command(help="Read the joints that a sensor saw in DATASET into data/DATASET/joints.")
+@click.command(help="Read the 3D skeletons of a sensor in DATASET into data/DATASET/skeletons3d.")
 @click.argument("dataset")
 @in_project
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the joint cache of one data set."""
-    params = load_profile(workspace.root, dataset).joints
-    with lock(workspace.lock("joints", dataset)):
+    params = load_profile(workspace.root, dataset).skeletons3d
+    with lock(workspace.lock("skeletons3d", dataset)):
         ledger = build_joints(
             workspace.raw(dataset),
             read_index(workspace.index(dataset)),
-            workspace.joints(dataset),
+            workspace.skeletons3d(dataset),
             params,
             workers,
             workspace.store,
         )
-    say(f"joints {dataset}: {ledger.summary()}")
+    say(f"skeletons3d {dataset}: {ledger.summary()}")

@@ -19,7 +19,7 @@ from stroi.pipeline.workspace import Workspace
 _GROUPS = {
     "mosaics": ("mosaics",),
     "mosaics_compact": ("mosaics",),
-    "joints": ("joints",),
+    "skeletons3d": ("skeletons3d",),
     "weights": ("weights",),
     "scores": ("gcn", "resnet"),
 }
@@ -71,7 +71,7 @@ def compare(
 
 def _skeletons(manifest: Manifest, folder: Path, samples: Iterable[Sample]) -> Mapping[str, str]:
     """Digests of this project's skeletons of the kind that the cache was made from, by id."""
-    if manifest.kind in ("skeletons", "joints"):
+    if manifest.kind in ("skeletons", "skeletons3d"):
         # Files that came with the videos; the index digests no folders.
         return {one.id: one.skeleton_sha256 for one in samples if one.skeleton_sha256}
     if not (folder / MANIFEST_NAME).exists():

@@ -193,7 +193,7 @@ def add_to_params(
         root: The project.
         dataset: Name of the data set.
         runs: Runs to add by name. A run that is there is left as it is.
-        sensor: Whether the data set has joints of a sensor.
+        sensor: Whether the data set has 3D skeletons of a sensor.
 
     Returns:
         The plan with them.

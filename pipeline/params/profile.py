@@ -26,7 +26,6 @@ __all__ = [
     "Fold",
     "GcnParams",
     "IndexParams",
-    "JointParams",
     "MosaicParams",
     "OnnxParams",
     "OpenPoseJsonParams",
@@ -38,6 +37,7 @@ __all__ = [
     "Run",
     "SampleParams",
     "SkeletonParams",
+    "Skeletons3dParams",
     "Split",
     "Validation",
     "WeightParams",
@@ -181,8 +181,8 @@ class SkeletonParams(ParamsModel):
         return self
 
 
-class JointParams(ParamsModel):
-    """The joints that a sensor saw, for the graph network (stage ``joints``)."""
+class Skeletons3dParams(ParamsModel):
+    """3D skeletons of a sensor, for the graph network (stage ``skeletons3d``)."""
 
     format: Literal["ntu", "nucla", "pku"] = "ntu"
     """How its files are written: .skeleton texts of NTU RGB+D, the JSON of N-UCLA, or PKU-MMD's
@@ -236,7 +236,7 @@ class Profile(ParamsModel):
     sample: SampleParams = SampleParams()
     index: IndexParams = IndexParams()
     skeletons: SkeletonParams = SkeletonParams()
-    joints: JointParams = JointParams()
+    skeletons3d: Skeletons3dParams = Skeletons3dParams()
     mosaics: MosaicParams = MosaicParams()
     splits: dict[str, Split] = Field(default_factory=dict)
     gcn: GcnParams = GcnParams()
@@ -256,8 +256,8 @@ class Run(ParamsModel):
 
     dataset: str
     split: str
-    input: Literal["skeletons", "joints"]
-    """What the graph network sees: estimated skeletons, or a sensor's joints."""
+    input: Literal["skeletons", "skeletons3d"]
+    """What the graph network sees: estimated skeletons, or 3D skeletons of a sensor."""
 
 
 class ProjectParams(ParamsModel):
@@ -267,7 +267,7 @@ class ProjectParams(ParamsModel):
     """Data sets that stage ``sample`` renders."""
     datasets: tuple[str, ...]
     sensors: tuple[str, ...] = ()
-    """Data sets with joints of a sensor, for stage ``joints``."""
+    """Data sets with 3D skeletons of a sensor, for stage ``skeletons3d``."""
     runs: dict[str, Run]
     show: str = ""
     """The run that ``dvc plots show`` draws."""

@@ -68,7 +68,7 @@ def gather(inputs: Inputs) -> Content:
         params=origin.params_groups(
             run.profile,
             {each.kind: each.params for each in inputs.manifests.values()
-             if each.kind in ("joints", "skeletons", "mosaics")},
+             if each.kind in ("skeletons3d", "skeletons", "mosaics")},
         ),
         producers=origin.producers(inputs.manifests),
     )  # fmt: skip

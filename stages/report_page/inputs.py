@@ -59,7 +59,7 @@ class Inputs:
     Attributes:
         run: The run and its params.
         index: The data set's clips.
-        ledgers: By stage: ``index``, ``joints`` if the graph network saw a sensor's,
+        ledgers: By stage: ``index``, ``skeletons3d`` if the graph network saw a sensor's,
             ``skeletons``, ``mosaics``.
         table: The seven rows.
         class_sizes: Test clips of each class.
@@ -97,7 +97,7 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     _check_params(ensemble / "table.json", table, index, run)
     predictions = read_predictions(ensemble, table)
     weights, layout = read_joint_weights(workspace, run, predictions.ids)
-    branch = [run.run.input] if run.run.input == "joints" else []
+    branch = [run.run.input] if run.run.input == "skeletons3d" else []
     folders = {
         stage: getattr(workspace, stage)(dataset)
         for stage in ("index", *branch, "skeletons", "mosaics")

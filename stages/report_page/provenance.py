@@ -130,14 +130,14 @@ def params_groups(
     Args:
         profile: The params of the data set.
         made_with: By group, params that a manifest records: they win over the profile's, and
-            ``joints`` has no others.
+            ``skeletons3d`` has no others.
     """
     values = profile.model_dump(mode="json", exclude={"splits", "seeds"})
-    values["joints"] = {}
+    values["skeletons3d"] = {}
     return tuple(
         ParamsSection(name, flatten({**group, **made_with.get(name, {})}))
         for name, group in values.items()
-        if name != "joints" or name in made_with
+        if name != "skeletons3d" or name in made_with
     )
 
 

@@ -32,7 +32,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 KINDS = {
     "1.0": ("mosaics", "scores", "skeletons", "weights"),
     "1.1": ("mosaics", "mosaics_compact", "scores", "skeletons", "weights"),
-    "1.2": ("joints", "mosaics", "mosaics_compact", "scores", "skeletons", "weights"),
+    "1.2": ("mosaics", "mosaics_compact", "scores", "skeletons", "skeletons3d", "weights"),
 }
 
 
@@ -98,7 +98,7 @@ def test_old_folder_says_what_it_said(version: str) -> None:
 
 
 def test_old_joints_say_what_they_said() -> None:
-    clip, made = JointCache(SCHEMAS / "1.2" / "joints")["b"], make_joints(1, seed=2)
+    clip, made = JointCache(SCHEMAS / "1.2" / "skeletons3d")["b"], make_joints(1, seed=2)
     np.testing.assert_array_equal(clip.position, made.position)
     np.testing.assert_array_equal(clip.state, made.state)
 

@@ -41,8 +41,8 @@ def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], layout: str
 ) -> None:
     clips = {f"c{i}": make_joints(n, seed=i, layout=layout) for i, n in enumerate(lengths)}
-    folder = write_joints(tmp_path_factory.mktemp("joints"), clips)
-    read, cache = decode_joints(folder / "joints-00000.h5"), JointCache(folder)
+    folder = write_joints(tmp_path_factory.mktemp("skeletons3d"), clips)
+    read, cache = decode_joints(folder / "skeletons3d-00000.h5"), JointCache(folder)
     assert tuple(read) == cache.ids == tuple(clips)
     assert verify(folder) == []
     for name, clip in clips.items():
@@ -78,12 +78,15 @@ def test_a_state_is_content() -> None:
         ),
         (
             replace(make_joints(2), state=np.full((2, 2, 20), 3, np.uint8)),
-            "RANGE: new joints file: state of 'b' is below 0 or above 2",
+            "RANGE: new skeletons3d file: state of 'b' is below 0 or above 2",
         ),
-        (replace(make_joints(2), person_count=3), "RANGE: new joints file: person_count of 'b'"),
+        (
+            replace(make_joints(2), person_count=3),
+            "RANGE: new skeletons3d file: person_count of 'b'",
+        ),
         (
             replace(make_joints(2), position=np.full((2, 2, 20, 3), np.nan, np.float32)),
-            "NONFINITE: new joints file: position of 'b'",
+            "NONFINITE: new skeletons3d file: position of 'b'",
         ),
         (
             replace(make_joints(2), state=np.zeros((2, 2, 19), np.uint8)),

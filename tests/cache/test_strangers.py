@@ -147,7 +147,7 @@ def compare(a: Path, b: Path) -> None:
 def read(folder: Path) -> None:
     """Everything of a cache that nobody has verified."""
     kind = read_manifest(folder).kind
-    cache = JointCache(folder, verify=False) if kind == "joints" else open_cache(folder, kind)
+    cache = JointCache(folder, verify=False) if kind == "skeletons3d" else open_cache(folder, kind)
     asked: list[Callable[[], object]] = [partial(cache.find, name) for name in cache.ids]
     if isinstance(cache, MosaicCache | SkeletonCache | JointCache):
         asked += [partial(cache.__getitem__, name) for name in cache.ids]

@@ -221,7 +221,7 @@ def test_every_stage_depends_on_whole_outs() -> None:
         re.sub(r"\$\{.+?\}", "*", dep.replace("${item.input}", what))
         for entry in stages.values()
         for dep in entry["do"]["deps"]
-        for what in ("skeletons", "joints")
+        for what in ("skeletons", "skeletons3d")
         if dep.startswith(("data/", "runs/"))
     }
     assert len(deps) >= 8

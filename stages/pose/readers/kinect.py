@@ -2,7 +2,7 @@
 
 No estimator looks at the video. Who is who, and who is one of the clip's people, the sensor's own
 ids, places and motion tell (`stroi.stages.sensors.bodies`), by the rules and in the order of stage
-``joints``.
+``skeletons3d``.
 
 Legend of shapes: T frames of the clip, P persons, V = 25 joints.
 """

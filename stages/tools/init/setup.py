@@ -55,7 +55,7 @@ def set_up(workspace: Workspace, wanted: Wanted, *, force: bool = False) -> str:
         place_table(raw, wanted.videos, wanted.table, clips)
     _write_profile(workspace, wanted, text)
     name = f"{wanted.name}-{run.split}"
-    add_to_params(workspace.root, wanted.name, {name: run}, sensor=run.input == "joints")
+    add_to_params(workspace.root, wanted.name, {name: run}, sensor=run.input == "skeletons3d")
     say(f"params.yaml: data set {wanted.name}, run {name}")
     return name
 
@@ -142,8 +142,8 @@ def _run_of(wanted: Wanted, profile: Profile, clips: Sequence[ClipEntry]) -> Run
         )
     split, parts = first_usable(clips, fits)
     say(f"split {split}: {len(parts.train)} training and {len(parts.test)} test clips")
-    sensor = "joints" in profile.model_fields_set
-    return Run(dataset=wanted.name, split=split, input="joints" if sensor else "skeletons")
+    sensor = "skeletons3d" in profile.model_fields_set
+    return Run(dataset=wanted.name, split=split, input="skeletons3d" if sensor else "skeletons")
 
 
 def _new(wanted: Wanted, clips: Sequence[ClipEntry]) -> tuple[str, Run]:

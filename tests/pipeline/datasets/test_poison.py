@@ -24,10 +24,10 @@ from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import (
     GcnParams,
     IndexParams,
-    JointParams,
     Profile,
     ResnetParams,
     Run,
+    Skeletons3dParams,
     Split,
     Validation,
     WeightParams,
@@ -55,7 +55,7 @@ def _run(name: str, case: Case) -> RunParams:
         weights=WeightParams(scale="training"),
         resnet=ResnetParams(device="cpu", schedule=QUICK),
     )
-    kind = "joints" if case.sensor else "skeletons"
+    kind = "skeletons3d" if case.sensor else "skeletons"
     return RunParams("poison", Run(dataset="d", split="only", input=kind), profile)
 
 
@@ -67,9 +67,14 @@ def _seed(sample: Sample) -> int:
 def _write_caches(workspace: Workspace, index: Index, case: Case) -> None:
     """Caches whose contents depend on the bytes of each clip's files and on nothing else."""
     if case.sensor:
-        params = JointParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
+        params = Skeletons3dParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
         build_joints(
-            workspace.raw("d"), index, workspace.joints("d"), params, Workers(), workspace.store
+            workspace.raw("d"),
+            index,
+            workspace.skeletons3d("d"),
+            params,
+            Workers(),
+            workspace.store,
         )
     else:
         clips = [_clip(_seed(sample)) for sample in index.samples]

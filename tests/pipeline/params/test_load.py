@@ -150,8 +150,8 @@ def test_graph_network_cannot_see_skeletons_of_some_frames(tmp_path: Path) -> No
     )
     with pytest.raises(ParamsError, match=r"PARAMS_SPARSE: run r: .*set skeletons.frames to all"):
         load_run(root, "r")
-    (root / "params.yaml").write_text(DEFAULT.replace("input: skeletons", "input: joints"))
-    assert check_project(root).runs["r"].input == "joints"
+    (root / "params.yaml").write_text(DEFAULT.replace("input: skeletons", "input: skeletons3d"))
+    assert check_project(root).runs["r"].input == "skeletons3d"
     assert load_run(root, "r").profile.skeletons.frames == "sampled"
 
 
