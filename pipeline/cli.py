@@ -38,8 +38,12 @@ COMMANDS: Table = {
     "fuse": ("stroi.stages.tools.fuse:command", "Sum any score folders by id."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
     "export": ("stroi.stages.tools.export:command", "Write a trained network as ONNX."),
-    "check": ("stroi.pipeline.check:command", "Validate params.yaml and all profiles."),
-    "params": ("stroi.pipeline.check:params_command", "Print every param with its default."),
+    "check": ("stroi.pipeline.project_commands:check", "Validate params.yaml and all profiles."),
+    "params": ("stroi.pipeline.project_commands:params", "Print every param with its default."),
+    "upgrade": (
+        "stroi.pipeline.project_commands:upgrade",
+        "Bring versions.yaml up to date with this stroi.",
+    ),
     "inspect": (
         "stroi.stages.tools.inspect:command",
         "Say what received files are, or refuse them.",

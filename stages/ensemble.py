@@ -25,6 +25,8 @@ from stroi.stages.training.outputs import TEST, VALIDATION, scores_folder
 from stroi.stages.training.run_split import parts_of
 
 STAGE_PARAMS = ("seeds", "ensemble", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:

@@ -39,6 +39,8 @@ from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
 STAGE_PARAMS = ("seeds", "gcn", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def train_seed(

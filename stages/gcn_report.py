@@ -23,6 +23,8 @@ from stroi.stages.training.outputs import TEST, scores_folder
 from stroi.stages.training.run_split import parts_of
 
 STAGE_PARAMS = ("seeds", "splits", *SHOWN)
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def build_gcn_report(workspace: Workspace, run: RunParams) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.cache.files.locks import lock
-from stroi.pipeline.datasets import ClipEntry, list_clips
+from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
 from stroi.pipeline.index.checks import empty_notes
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger, check_share, write_ledger
-from stroi.pipeline.index.table import Index, Sample, write_index
+from stroi.pipeline.index.table import ClipEntry, Index, Sample, write_index
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.load import RunParams, load_profile, load_project, load_run
@@ -25,6 +26,8 @@ from stroi.stages.video.fingerprint import measure_clip
 
 STAGE_PARAMS = ("index",)
 """The profile's groups that shape this stage's out."""
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 _CHUNK = 64
 
@@ -67,7 +70,7 @@ def build_index(
     for note in listing.notes:
         say(note)
     listed = listing.clips
-    check_runs([Sample(**vars(clip)) for clip in listed], runs)
+    check_runs([Sample(**asdict(clip)) for clip in listed], runs)
     videos, skeletons = {clip.video for clip in listed}, {clip.skeleton for clip in listed}
     _check_places(raw, [place for place in videos | skeletons if place])
     # A folder of JSON files is digested by the stage that knows which of them count.
@@ -175,7 +178,7 @@ def _row(
             return ClipOutcome(clip.id, one.code, one.detail)
         found.append(one)
     (sha256, size), (skeleton_sha256, _) = found
-    return Sample(**vars(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
+    return Sample(**asdict(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
 
 
 def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:

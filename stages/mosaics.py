@@ -32,7 +32,7 @@ from stroi.stages.video.frame_sampling import sample_candidates
 from stroi.stages.video.reader import read_selected
 
 STAGE_PARAMS = ("mosaics",)
-ALGORITHM = 2
+VERSION = 2
 """Raise it when the same video, skeleton and params give other pixels."""
 
 
@@ -149,7 +149,7 @@ def build_mosaics(
     poses = cache.manifest.content_by_id
     spec = TaskSpec(
         kind="mosaics",
-        algorithm=ALGORITHM,
+        algorithm=VERSION,
         params=params.model_dump(exclude=NOT_CONTENT),
         producer={"opencv": cv2.__version__},
         make=partial(make_mosaic, params=params),

@@ -18,6 +18,8 @@ from stroi.stages.report_page.page import render
 
 STAGE_PARAMS = tuple(group for group in Profile.model_fields if group != "skeletons3d")
 """The page shows all params; those of skeletons3d are in their manifest, if there are any."""
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def build_report(workspace: Workspace, run: RunParams) -> Path:

@@ -42,6 +42,8 @@ from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from stroi.stages.demo.clips import DemoClip, plan_demo
 from stroi.stages.demo.render import render_clip
 
 STAGE_PARAMS = ("sample",)
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 JOINTS = "joints.h5"
 """The known joints, as a skeleton shard beside the table."""
 

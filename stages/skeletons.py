@@ -36,7 +36,7 @@ from stroi.stages.pose.tracking.person_selection import fill_gaps, main_persons
 from stroi.stages.pose.tracking.tracking import track
 
 STAGE_PARAMS = ("skeletons", "mosaics")
-ALGORITHM = 3
+VERSION = 3
 """Raise it when the same people found give other skeletons: tracking and choice."""
 
 
@@ -138,7 +138,7 @@ def build_skeletons(
     sweep_temporaries(store / DETECTIONS)
     spec = TaskSpec(
         kind="skeletons",
-        algorithm=ALGORITHM,
+        algorithm=VERSION,
         params=shaping(params),
         producer={**plan.producer, **_libraries(plan)},
         make=partial(make_clip, plan=plan, params=params),

@@ -30,7 +30,7 @@ STAGE_PARAMS = ("skeletons3d",)
 FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
 """Bytes of a frame of a joint shard: two people of 25 joints at most."""
 
-ALGORITHM = 2
+VERSION = 2
 """Raise it when the same files give other joints: reading and the choice of bodies."""
 
 
@@ -117,7 +117,7 @@ def build_joints(
     """
     spec = TaskSpec(
         kind="skeletons3d",
-        algorithm=ALGORITHM,
+        algorithm=VERSION,
         params=params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True)),
         producer={"numpy": np.__version__},
         make=partial(make_joints, layout=params.format),

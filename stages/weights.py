@@ -22,6 +22,8 @@ from stroi.stages.training.run_split import parts_of
 from stroi.trainer.network_files.network_file import load_gcn
 
 STAGE_PARAMS = ("seeds", "weights", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def dump_seed(

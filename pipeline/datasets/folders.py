@@ -11,9 +11,10 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import ID_BYTES, check_ids
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.index.csv import MAX_TEXT, check_inside
 from stroi.pipeline.index.ledger import ClipOutcome
+from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.params.name_pattern import compile_pattern
 
 VIDEO_ENDINGS = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm")

@@ -1,4 +1,4 @@
-"""What an adapter yields: clips as their data set lists them, before anyone opened a video."""
+"""What an adapter returns: the clips of a data set, before any video was opened."""
 
 from __future__ import annotations
 
@@ -7,22 +7,7 @@ from dataclasses import dataclass, field
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.index.ledger import ClipOutcome
-
-
-@dataclass(frozen=True)
-class ClipEntry:
-    """One listed clip; fields as in `stroi.pipeline.index.table.Sample`."""
-
-    id: str
-    video: str
-    label: str
-    subject: str = ""
-    camera: str = ""
-    group: str = ""
-    split: str = ""
-    start: int = 0
-    stop: int = 0
-    skeleton: str = ""
+from stroi.pipeline.index.table import ClipEntry
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.received import read_plain
 from stroi.cache.storage.strict_json import parse_json
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.index.ledger import ClipOutcome
+from stroi.pipeline.index.table import ClipEntry
 
 CLASSES: dict[str, str] = {
     "a01": "pick up with one hand",

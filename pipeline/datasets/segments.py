@@ -18,10 +18,9 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.received import read_plain
-from stroi.pipeline.datasets.listing import ClipEntry
 from stroi.pipeline.index.csv import check_inside
 from stroi.pipeline.index.ledger import ClipOutcome
-from stroi.pipeline.index.table import Sample
+from stroi.pipeline.index.table import ClipEntry, Sample
 
 MAX_BYTES = 2**22
 """Largest table of one video that is read; a thousand rows have 30 kB."""

@@ -7,15 +7,18 @@ clip is on the same side for every branch, whatever became of the others.
 from __future__ import annotations
 
 import hashlib
+import heapq
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.index.folds import folds_of
 from stroi.pipeline.index.leaks import SIDES, check_classes, check_sides
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.params.profile import Fold, Split, Validation
+
+_DIGITS = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -182,3 +185,44 @@ def _check_known(values: Mapping[str, str], by: str, *, allowed: Iterable[str] =
 def _digest(sides: Mapping[str, set[str]]) -> str:
     lines = sorted(f"{name}\0{side}\n" for side, ids in sides.items() for name in ids)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def folds_of(sizes: Mapping[str, int], count: int, *, shuffled: bool = False) -> dict[str, int]:
+    """Which fold each value is in.
+
+    The values are taken by their number of clips, largest first, and each goes to the fold that
+    has the fewest clips so far, then the fewest values, then the lowest number (the longest
+    processing time rule: no fold has more than 4/3 of what the best division needs). Values of
+    one size are taken in their order; at last the folds are numbered by their first value in
+    that order. With as many folds as values, fold i is the i-th value.
+
+    Args:
+        sizes: Clips of each value; their order says nothing.
+        count: Number of folds, at most as many as values.
+        shuffled: Take the order of the values' SHA-256 instead of the natural one, in which
+            ``s2`` stands before ``s10``: sample ids are often numbered class by class.
+
+    Returns:
+        Fold of each value, from 1.
+    """
+    order = sorted(sizes, key=_value_digest if shuffled else _natural)
+    lightest = [(0, 0, fold) for fold in range(count)]
+    chosen: dict[str, int] = {}
+    for value in sorted(order, key=lambda value: -sizes[value]):
+        clips, values, fold = heapq.heappop(lightest)
+        chosen[value] = fold
+        heapq.heappush(lightest, (clips + sizes[value], values + 1, fold))
+    number: dict[int, int] = {}
+    return {value: number.setdefault(chosen[value], len(number) + 1) for value in order}
+
+
+def _natural(value: str) -> tuple[tuple[object, ...], str]:
+    """Numbers inside the text count as numbers; equal ones are told apart by the text."""
+    parts = _DIGITS.split(value)
+    texts, numbers = parts[::2], [digits.lstrip("0") for digits in parts[1::2]]
+    keys = [(text, len(digits), digits) for text, digits in zip(texts, numbers, strict=False)]
+    return (*keys, (texts[-1], 0, "")), value
+
+
+def _value_digest(value: str) -> bytes:
+    return hashlib.sha256(value.encode()).digest()

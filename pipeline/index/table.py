@@ -32,8 +32,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Sample:
-    """One clip of a data set.
+class ClipEntry:
+    """One clip as its data set lists it.
 
     Attributes:
         id: Sample id, unique also without regard to case.
@@ -48,9 +48,6 @@ class Sample:
         stop: Frame after its last; 0 if the clip lasts to the video's end.
         skeleton: Path of a ready skeleton, a file or a folder, relative to the root; empty if
             none.
-        bytes: Size of the video; 0 if there is none.
-        sha256: Digest of the video, hexadecimal; empty if there is none.
-        skeleton_sha256: Digest of the ready skeleton; empty if there is none.
     """
 
     id: str
@@ -63,6 +60,18 @@ class Sample:
     start: int = 0
     stop: int = 0
     skeleton: str = ""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Sample(ClipEntry):
+    """One clip of the index: as listed, with its files digested.
+
+    Attributes:
+        bytes: Size of the video; 0 if there is none.
+        sha256: Digest of the video, hexadecimal; empty if there is none.
+        skeleton_sha256: Digest of the ready skeleton; empty if there is none.
+    """
+
     bytes: int = 0
     sha256: str = ""
     skeleton_sha256: str = ""

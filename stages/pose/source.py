@@ -21,7 +21,7 @@ from stroi.stages.pose.registry import Settings, choose, load, record
 from stroi.stages.video.frame_sampling import SamplingRule, sample_candidates
 
 DETECTION = 1
-"""Raise it when the same video gives other people found: then all is estimated anew."""
+"""Raise it, and the stage's version, when the same video gives other people."""
 JSON = "openpose-json"
 KINECT = "kinect"
 READ = (JSON, KINECT)

@@ -8,8 +8,10 @@ from typing import Any
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
-from stroi.pipeline.datasets import ClipEntry, DatasetListing, list_clips
+from stroi.pipeline.datasets.listing import DatasetListing
+from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.table import read_table
+from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.options import say
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import cast, get_args
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
-from stroi.pipeline.datasets import ClipEntry
 from stroi.pipeline.index.splits import Parts, check_parts, divide
-from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.index.table import ClipEntry, Index, Sample
 from stroi.pipeline.params.profile import Column, Split, Validation
 
 COLUMNS: tuple[str, ...] = get_args(Column)
@@ -81,7 +80,7 @@ def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tupl
         ParamsError: What the first rule says, if none of them can be used.
         RefusedInput: Likewise.
     """
-    samples = [Sample(**vars(clip)) for clip in clips]
+    samples = [Sample(**asdict(clip)) for clip in clips]
     index = Index(tuple(samples), tuple(sorted({clip.label for clip in clips})))
     ids = [clip.id for clip in clips]
     problem: StroiError | None = None

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import check_ids
-from stroi.pipeline.datasets import list_clips
 from stroi.pipeline.datasets.folders import list_folders, sample_id
+from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.params.profile import IndexParams
 
 

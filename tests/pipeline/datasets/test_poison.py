@@ -17,7 +17,7 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
 from stroi.cache.weights import read_weights
-from stroi.pipeline.datasets import ADAPTERS
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.table import Index, Sample, read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import RunParams
