@@ -79,8 +79,3 @@ def with_threads(function: Callable[..., None]) -> Callable[..., None]:
         envvar="STROI_THREADS",
         help="CPU threads of the network; the same number gives the same bits.",
     )(function)
-
-
-def say(line: str) -> None:
-    """Print a line of result to stdout."""
-    click.echo(line)

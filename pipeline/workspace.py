@@ -6,6 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+COMMAND_VARIABLE = "STROI_COMMAND"
+"""Environment variable that the command line sets for itself and its workers, not for programs that
+import the modules."""
+
 
 @dataclass(frozen=True)
 class Workspace:

@@ -13,7 +13,7 @@ from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, read_scores
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.predictions import RunPredictions, answer, outcome
@@ -137,4 +137,4 @@ def command(workspace: Workspace, run: str) -> None:
     params = load_run(workspace.root, run)
     with lock(workspace.lock("ensemble", run)):
         table = build_table(workspace, params)
-    say(f"{run}:\n{table}")
+    click.echo(f"{run}:\n{table}")

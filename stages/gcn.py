@@ -14,7 +14,7 @@ from stroi.cache.scores import Scores
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, say, with_threads
+from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.configs import check_params, gcn_config
@@ -176,4 +176,4 @@ def command(
             train_seed(workspace, params, clips, index, seed, threads, world, place, logs)
         if not world.is_leader:
             return
-    say(f"gcn {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")
+    click.echo(f"gcn {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")

@@ -11,7 +11,7 @@ from stroi.cache.files.locks import lock
 from stroi.cache.scores import read_scores
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.table import held_out
@@ -60,4 +60,4 @@ def command(workspace: Workspace, run: str) -> None:
     params = load_run(workspace.root, run)
     with lock(workspace.lock("gcn-report", run)):
         path = build_gcn_report(workspace, params)
-    say(f"{run}: {path}")
+    click.echo(f"{run}: {path}")

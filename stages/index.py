@@ -16,7 +16,7 @@ from stroi.pipeline.datasets.segments import overlap_notes
 from stroi.pipeline.index.checks import empty_notes
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger, check_share, write_ledger
 from stroi.pipeline.index.table import ClipEntry, Index, Sample, write_index
-from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.load import RunParams, load_profile, load_project, load_run
 from stroi.pipeline.params.profile import IndexParams
@@ -68,7 +68,7 @@ def build_index(
         )
     listing = list_clips(raw, params)
     for note in listing.notes:
-        say(note)
+        click.echo(note)
     listed = listing.clips
     check_runs([Sample(**asdict(clip)) for clip in listed], runs)
     videos, skeletons = {clip.video for clip in listed}, {clip.skeleton for clip in listed}
@@ -86,7 +86,7 @@ def build_index(
         for row in rows
     ]
     for note in (*overlap_notes(samples), *empty_notes(samples)):
-        say(note)
+        click.echo(note)
     ledger = write_ledger(out, (*outcomes, *listing.left_out))
     check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)
     check_runs(samples, runs)
@@ -201,4 +201,4 @@ def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
         ledger = build_index(
             workspace.raw(dataset), workspace.index(dataset), params, workers, workspace.store, runs
         )
-    say(f"index {dataset}: {ledger.summary()}")
+    click.echo(f"index {dataset}: {ledger.summary()}")

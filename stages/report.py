@@ -8,7 +8,7 @@ import click
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.params.profile import Profile
 from stroi.pipeline.workspace import Workspace
@@ -44,4 +44,4 @@ def command(workspace: Workspace, run: str) -> None:
     params = load_run(workspace.root, run)
     with lock(workspace.lock("report", run)):
         path = build_report(workspace, params)
-    say(f"{run}: {path}")
+    click.echo(f"{run}: {path}")

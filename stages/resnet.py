@@ -17,7 +17,7 @@ from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, say, with_threads
+from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.configs import check_params, resnet_config
@@ -212,4 +212,6 @@ def command(
             train_seed(workspace, params, data, mode, seed, threads, world, logs)
         if not world.is_leader:
             return
-    say(f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")
+    click.echo(
+        f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
+    )

@@ -20,7 +20,7 @@ from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.storage.assemble import Encoded
 from stroi.pipeline.index.ledger import Ledger, check_share
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import recorded, shaping
 from stroi.pipeline.params.load import load_profile
@@ -132,7 +132,7 @@ def build_skeletons(
     """
     plan = make_plan(params, mosaics or MosaicParams())
     for warning in mixed_sources(out, plan.producer):
-        say(warning)
+        click.echo(warning)
     workers = suitable(workers, plan)
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
@@ -189,4 +189,4 @@ def command(
             workspace.store,
             profile.mosaics,
         )
-    say(f"skeletons {dataset}: {ledger.summary()}")
+    click.echo(f"skeletons {dataset}: {ledger.summary()}")

@@ -17,7 +17,7 @@ from stroi.cache.skeletons3d import JointClip, assemble_joints
 from stroi.cache.storage.assemble import Encoded
 from stroi.pipeline.index.ledger import Ledger, check_share
 from stroi.pipeline.index.table import Index, Sample, read_index, segment_inputs
-from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
@@ -159,4 +159,4 @@ def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
             workers,
             workspace.store,
         )
-    say(f"skeletons3d {dataset}: {ledger.summary()}")
+    click.echo(f"skeletons3d {dataset}: {ledger.summary()}")

@@ -13,7 +13,7 @@ from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import write_weights
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project, say, with_threads
+from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.inputs import made_weights, open_clips
@@ -72,4 +72,4 @@ def command(workspace: Workspace, run: str, threads: int) -> None:
         clips = open_clips(workspace, params)
         for seed in seeds:
             dump_seed(workspace, params, clips, seed, threads)
-    say(f"weights {run}: {len(clips.ids)} clips, {len(seeds)} files")
+    click.echo(f"weights {run}: {len(clips.ids)} clips, {len(seeds)} files")

@@ -1,4 +1,4 @@
-"""What an adapter returns: the clips of a data set, before any video was opened."""
+"""The clips of a data set, before any video is opened."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from stroi.pipeline.index.table import ClipEntry
 
 @dataclass(frozen=True)
 class DatasetListing:
-    """A data set as its adapter found it.
+    """What an adapter returns.
 
     Attributes:
         clips: Its clips, sorted by id.
-        left_out: What looks like a clip and is none, with codes and reasons: the data set's own
-            list of bad samples, a name that says nothing. They go to the ledger, and do not count
-            as quarantined when it is judged whether too many are.
-        notes: Sentences for the user, such as what is missing of a data set of known size.
-        remarks: What the ledger should say about a clip that is good, by id.
+        left_out: Entries that are no usable clip, with code and reason: the data set's own list of
+            bad samples, a name of another form. They go to the ledger, and do not count towards
+            ``max_quarantined``.
+        notes: Sentences for the user, such as how many clips of a known data set are missing.
+        remarks: The ledger's remark about a good clip, by id.
 
     Raises:
         RefusedInput: ``ID_DUPLICATE`` naming the files of two clips that have one id, also if
@@ -40,7 +40,7 @@ class DatasetListing:
                 raise RefusedInput(
                     "ID_DUPLICATE",
                     f"{_place(twin)} and {_place(clip)} would both be sample {clip.id!a}",
-                    remedy="rename one of them; case and ending do not tell samples apart",
+                    remedy="rename one of them; paths must differ in more than case and ending",
                 )
 
     @classmethod

@@ -116,10 +116,10 @@ def segment_digest(sample: Sample) -> str:
 
 
 def segment_inputs(samples: Sequence[Sample]) -> dict[str, dict[str, str]]:
-    """What part of its video each clip is, as an input of what is made of it, by sample id.
+    """The part of its video that each clip is, as an input to its results, by sample id.
 
-    Of all clips of a data set or, if none is a part, of none: a manifest tells the same inputs of
-    all its samples.
+    All clips of a data set have one or, if none is a part, none has: a manifest records the same
+    inputs for all its samples.
     """
     parts = any(sample.start or sample.stop for sample in samples)
     return {sample.id: {"segment": segment_digest(sample)} if parts else {} for sample in samples}

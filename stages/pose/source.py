@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import click
 import cv2
 
-from stroi.pipeline.options import say
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.estimator import Estimator
@@ -78,16 +78,16 @@ def make_plan(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourcePlan:
     if params.source == JSON:
         model = params.openpose_json.model
         producer = {"estimator": JSON, "model": model, **shared}
-        say(f"skeletons from {JSON}, network {model}, as the params name it")
+        click.echo(f"skeletons from {JSON}, network {model}, as the params name it")
         return PoseSourcePlan(JSON, "named", settings, model, producer)
     if params.source == KINECT:
-        say("skeletons from the sensor's own files, as the params name them")
+        click.echo("skeletons from the sensor's own files, as the params name them")
         return PoseSourcePlan(
             KINECT, "named", settings, params.openpose_json.model, {"estimator": KINECT, **shared}
         )
     choice = choose(params.source, settings)
     producer = {**record(estimator(choice.source, settings)), **shared}
-    say(f"skeletons from {choice.told}")
+    click.echo(f"skeletons from {choice.told}")
     columns = None
     if params.frames == "sampled":
         columns = Columns(mosaics.columns, mosaics.candidates, mosaics.sampling)

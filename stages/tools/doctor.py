@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 from stroi.cache.errors import StroiError
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.workspace import Workspace
 from stroi.trainer.processor import BF16, bf16_features, cpu_flags
 
@@ -292,4 +292,6 @@ def command(
     # Before PyTorch is loaded: its CPU kernels must not spread over a shared machine for a look.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     findings = examine(workspace, openpose_root, onnx_model)
-    say(json.dumps([asdict(row) for row in findings], indent=2) if as_json else table(findings))
+    click.echo(
+        json.dumps([asdict(row) for row in findings], indent=2) if as_json else table(findings)
+    )

@@ -16,7 +16,7 @@ from stroi.cache.files.digests import sha256_bytes, sha256_file
 from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.manifest import Manifest, read_manifest, stroi_version
 from stroi.cache.weights import WEIGHTS_NAME
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.params.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
@@ -220,4 +220,4 @@ def command(
         seed=params.profile.seeds[0] if seed is None else seed,
         with_gcn=with_gcn,
     )
-    say(f"export {run}: {path}, {path.stat().st_size} bytes, equal to the network on noise")
+    click.echo(f"export {run}: {path}, {path.stat().st_size} bytes, equal to the network on noise")

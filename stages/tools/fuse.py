@@ -14,7 +14,6 @@ from stroi.cache.manifest import MANIFEST_NAME
 from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, join, read_scores, write_scores
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import say
 from stroi.stages.training.outputs import TEST
 from stroi.trainer.metrics.accuracy import ensemble
 from stroi.trainer.metrics.ensemble import summed
@@ -146,7 +145,7 @@ def command(
     total = fused(streams, factors, kind)
     if index is not None:
         for folder, stream in zip(scores, streams, strict=True):
-            say(f"{folder}: {judged(stream, index)}")
+            click.echo(f"{folder}: {judged(stream, index)}")
     write_scores(
         out,
         name,
@@ -155,4 +154,4 @@ def command(
         producer={"fused": [sha256_file(folder / MANIFEST_NAME) for folder in scores]},
     )
     told = f": {judged(total, index)}" if index is not None else ""
-    say(f"{out}: {len(total.ids)} clips, {len(scores)} score files summed{told}")
+    click.echo(f"{out}: {len(total.ids)} clips, {len(scores)} score files summed{told}")

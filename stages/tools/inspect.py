@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
-from stroi.pipeline.options import say
 from stroi.pipeline.params.yaml import printable
 from stroi.stages.video.memory_limit import limit_memory
 
@@ -257,7 +256,7 @@ def command(files: tuple[Path, ...], json_model: JsonModel) -> None:
         except RefusedInput as error:
             refusals.append(error)
         else:
-            say("\n".join((f"{printable(str(path), 500)}: {first}", *rest)))
+            click.echo("\n".join((f"{printable(str(path), 500)}: {first}", *rest)))
     if refusals:
         last = refusals.pop()
         raise RefusedInput(

@@ -7,13 +7,11 @@ import resource
 from functools import cache
 from pathlib import Path
 
+from stroi.pipeline.workspace import COMMAND_VARIABLE
+
 DECODER_BYTES = 3 * 2**30
 """What a process that decodes videos may take beyond what it has at its first: room for 60 frames
 of 4096 x 4096 px, but not for the largest picture that FFmpeg would decode."""
-
-
-OF_COMMANDS = "STROI_COMMAND"
-"""Environment variable that the command line sets for itself and its workers."""
 
 
 def limit_command() -> None:
@@ -21,7 +19,7 @@ def limit_command() -> None:
 
     A program that only uses the modules may need its memory for other things than videos.
     """
-    if os.environ.get(OF_COMMANDS):
+    if os.environ.get(COMMAND_VARIABLE):
         limit_memory()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import check_name
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.options import LABELS, PEOPLE, SOURCES, Wanted, ask, default_labels
@@ -94,7 +94,7 @@ def command(
     wanted = Wanted(name, folder, labels=default_labels(folder, table), table=table)
     wanted = replace(wanted, **given)
     run = set_up(workspace, ask(wanted, set(given)) if asking else wanted, force=force)
-    say(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
+    click.echo(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
 
 
 def _videos(workspace: Workspace, name: str, asking: bool) -> Path:

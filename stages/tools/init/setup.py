@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.table import read_table
 from stroi.pipeline.index.table import ClipEntry
-from stroi.pipeline.options import say
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
@@ -47,9 +48,11 @@ def set_up(workspace: Workspace, wanted: Wanted, *, force: bool = False) -> str:
     profile = _profile(workspace, wanted, force)
     listing = _listed(wanted, profile)
     for note in listing.notes:
-        say(note)
+        click.echo(note)
     clips = listing.clips
-    say(f"{wanted.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes")
+    click.echo(
+        f"{wanted.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
+    )
     text, run = _new(wanted, clips) if profile is None else ("", _run_of(wanted, profile, clips))
     if wanted.table is None:
         place_folder(raw, wanted.videos, force=force)
@@ -58,7 +61,7 @@ def set_up(workspace: Workspace, wanted: Wanted, *, force: bool = False) -> str:
     _write_profile(workspace, wanted, text)
     name = f"{wanted.name}-{run.split}"
     add_to_params(workspace.root, wanted.name, {name: run}, sensor=run.input == "skeletons3d")
-    say(f"params.yaml: data set {wanted.name}, run {name}")
+    click.echo(f"params.yaml: data set {wanted.name}, run {name}")
     return name
 
 
@@ -143,7 +146,7 @@ def _run_of(wanted: Wanted, profile: Profile, clips: Sequence[ClipEntry]) -> Run
             remedy=f"its splits are: {', '.join(profile.splits) or 'none'}",
         )
     split, parts = first_usable(clips, fits)
-    say(f"split {split}: {len(parts.train)} training and {len(parts.test)} test clips")
+    click.echo(f"split {split}: {len(parts.train)} training and {len(parts.test)} test clips")
     sensor = "skeletons3d" in profile.model_fields_set
     return Run(dataset=wanted.name, split=split, input="skeletons3d" if sensor else "skeletons")
 
@@ -154,7 +157,7 @@ def _new(wanted: Wanted, clips: Sequence[ClipEntry]) -> tuple[str, Run]:
     from stroi.stages.tools.init.crop_size import look_at
 
     splits = choose_splits(clips, wanted.split, wanted.folds)
-    say(f"split {splits.told}")
+    click.echo(f"split {splits.told}")
     if wanted.source == "openpose-json" and not all(clip.skeleton for clip in clips):
         raise ParamsError(
             "INIT_SOURCE",
@@ -163,8 +166,8 @@ def _new(wanted: Wanted, clips: Sequence[ClipEntry]) -> tuple[str, Run]:
         )
     look = look_at(wanted.videos, clips)
     for problem in look.unreadable:
-        say(f"will be quarantined: {problem}")
-    say(f"crops of {look.cell} px: {look.told}")
+        click.echo(f"will be quarantined: {problem}")
+    click.echo(f"crops of {look.cell} px: {look.told}")
     facts = Facts(
         name=wanted.name,
         adapter=wanted.labels,
@@ -184,9 +187,9 @@ def _write_profile(workspace: Workspace, wanted: Wanted, text: str) -> None:
     path = _path(workspace, wanted.name)
     if text:
         write_atomic(path, text.encode())
-        say(f"profiles/{path.name}: written")
+        click.echo(f"profiles/{path.name}: written")
     elif path.exists():
-        say(f"profiles/{path.name}: there already, kept")
+        click.echo(f"profiles/{path.name}: there already, kept")
     else:
         write_atomic(path, _path(workspace, wanted.labels).read_bytes())
-        say(f"profiles/{path.name}: a copy of profiles/{wanted.labels}.yaml")
+        click.echo(f"profiles/{path.name}: a copy of profiles/{wanted.labels}.yaml")

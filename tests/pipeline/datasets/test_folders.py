@@ -125,7 +125,9 @@ def test_ids_that_collide(tmp_path: Path, places: tuple[str, ...], clash: str) -
         list_folders(make(tmp_path, *places))
     assert caught.value.code == "ID_DUPLICATE"
     assert clash.replace("be ", "be sample ") in str(caught.value)
-    assert caught.value.remedy == "rename one of them; case and ending do not tell samples apart"
+    assert (
+        caught.value.remedy == "rename one of them; paths must differ in more than case and ending"
+    )
 
 
 def test_subjects_and_cameras_are_read_off_the_names(tmp_path: Path) -> None:
