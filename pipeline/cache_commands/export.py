@@ -80,7 +80,7 @@ def command(
             on_sample=on_sample,
         )
     if licence == NOT_STATED:
-        click.echo("warning: no licence is stated: nobody may use this; see --licence", err=True)
+        click.echo("warning: no licence: others may not use this; see --licence", err=True)
     with_labels = "with labels" if labels else "without labels"
     counts = f"{many(done.info.samples, 'sample')} {with_labels}, {many(done.files, 'file')}"
     click.echo(f"{target}: {counts}, {size(done.bytes)}")

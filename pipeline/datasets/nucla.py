@@ -128,7 +128,7 @@ def _problem(parts: tuple[str, ...] | None) -> tuple[str, str] | None:
 
 
 def _entries(root: Path, folder: Path, depth: int) -> Iterator[tuple[Path, bool]]:
-    """Everything below `folder`, relative to `root`, but what lies in the folders of samples."""
+    """Everything below `folder`, relative to `root`, except the contents of sample folders."""
     with os.scandir(root / folder) as entries:
         inside = sorted((entry.name, entry.is_dir()) for entry in entries)
     for name, is_folder in inside:

@@ -22,8 +22,8 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Sample ids of the parts, each sorted.
+class SplitIds:
+    """Sample ids of each side of a split, sorted.
 
     Attributes:
         train: Clips to train with.
@@ -38,7 +38,7 @@ class Parts:
     division: str = ""
 
 
-def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) -> Parts:
+def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) -> SplitIds:
     """Divide the usable clips by `split`.
 
     Args:
@@ -58,7 +58,7 @@ def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) ->
     check_sides(everyone, sides, split)
     kept = set(usable)
     members = {side: tuple(sorted(ids & kept)) for side, ids in sides.items()}
-    parts = Parts(members["train"], members["test"], members["validation"], _digest(sides))
+    parts = SplitIds(members["train"], members["test"], members["validation"], _digest(sides))
     required = ("train", "test") if split.validation is None else tuple(SIDES)
     if not all(members[side] for side in required):
         counts = ", ".join(f"{len(members[side])} {SIDES[side]}" for side in required)
@@ -70,7 +70,7 @@ def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) ->
     return parts
 
 
-def check_parts(index: Index, parts: Parts, split: Split) -> None:
+def check_parts(index: Index, parts: SplitIds, split: Split) -> None:
     """Checks of the parts before every training.
 
     Raises:

@@ -81,7 +81,7 @@ def find_crashed(
     Args:
         store: Folder of finished work.
         recipe: How a clip is made.
-        tasks: The clips in question; nobody else's marks are touched.
+        tasks: The clips in question; marks of other clips stay.
     """
     marks = _stale_marks(store)
     known = {path.stem for path in (store / CRASHED).glob("*.txt")}

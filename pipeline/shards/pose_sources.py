@@ -18,7 +18,7 @@ def mixed_sources(out: Path, producer: Mapping[str, Any]) -> list[str]:
     """Warnings about caches next to `out` whose people come from another pose source.
 
     Scores of two sources mean different things and they miss different people: mosaics cut by one
-    and skeletons by the other make a data set that nobody can repeat.
+    and skeletons by the other make a data set that cannot be reproduced.
 
     Args:
         out: Folder of a data set's skeletons or mosaics; it need not be there yet.

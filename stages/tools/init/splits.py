@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import cast, get_args
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
-from stroi.pipeline.index.splits import Parts, check_parts, divide
+from stroi.pipeline.index.splits import SplitIds, check_parts, divide
 from stroi.pipeline.index.table import ClipEntry, Index, Sample
 from stroi.pipeline.params.profile import Column, Split, Validation
 
@@ -73,7 +73,7 @@ def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | Non
     return _checked(clips, fold_of)
 
 
-def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tuple[str, Parts]:
+def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tuple[str, SplitIds]:
     """The first of `rules` that divides `clips`, with its parts.
 
     Raises:
