@@ -149,7 +149,8 @@ def test_interrupt_exits_130_and_says_how_to_go_on(tmp_path: Path, number: signa
 
 def test_defects_are_one_line_unless_debugged() -> None:
     script = (
-        "import stroi.pipeline.cli as cli, stroi.pipeline.check as check\n"
+        "import stroi.pipeline.cli as cli\n"
+        "import stroi.pipeline.project_commands as commands\n"
         "def fail(): raise RuntimeError('boom')\n"
         "commands.describe_profile = fail\n"
         "import sys; cli.main([*sys.argv[1:], 'params'])\n"
