@@ -161,7 +161,7 @@ def _measure(path: Path) -> Measured:
     try:
         return measure_clip(path)
     except ClipRejected as rejected:
-        return ClipOutcome("", rejected.code, rejected.told)
+        return ClipOutcome("", rejected.code, rejected.text)
 
 
 def _row(

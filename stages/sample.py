@@ -10,7 +10,7 @@ import click
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
-from stroi.cache.skeletons import Clip, encode_skeletons
+from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.pipeline.datasets.table import REQUIRED
 from stroi.pipeline.index.table import csv_bytes
 from stroi.pipeline.options import in_project, with_workers
@@ -49,7 +49,8 @@ def render_demo(raw: Path, params: SampleParams, workers: Workers, store: Path) 
     )
     joints = {sample_id: truth for chunk in rendered for sample_id, truth in chunk.items()}
     ids = sorted(joints)
-    write_atomic(raw / JOINTS, encode_skeletons(ids, [joints[sample_id] for sample_id in ids]))
+    known = assemble_skeletons(ids, [joints[sample_id] for sample_id in ids])
+    write_atomic(raw / JOINTS, known.pieces)
     rows = (
         (clip.sample_id, _video(clip), clip.label, clip.subject, clip.camera)
         for clip in sorted(plan, key=lambda clip: clip.sample_id)

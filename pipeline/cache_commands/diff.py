@@ -51,8 +51,8 @@ def lines(difference: Difference, limit: int) -> Iterator[str]:
             f"{percent(100 * pixels.share, 2)}% of them "
             f"by up to {pixels.largest}; PSNR {mean:.1f} dB on average, {least:.1f} dB at least"
         )
-    if difference.beside:
-        yield f"(other files that differ: {', '.join(difference.beside)})"
+    if difference.other_files:
+        yield f"(other files that differ: {', '.join(difference.other_files)})"
 
 
 @click.command(

@@ -53,7 +53,7 @@ def verify_folder(folder: Path, jobs: int) -> tuple[Manifest, list[RefusedInput]
         lines.append(f"{folder / entry.name}: {problem or f'ok{samples}, {size(entry.bytes)}'}")
 
     manifest = read_manifest(folder)
-    problems = check_files(folder, manifest, jobs, on_checked)
+    problems = check_files(folder, manifest, jobs, received=True, on_file=on_checked)
     for line in lines:
         click.echo(line)
     print_producer(folder, manifest)

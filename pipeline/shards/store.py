@@ -149,7 +149,7 @@ def _make_clip(
             made[task.id] = spec.make(task.input)
         fault_point("after_decode")
     except ClipRejected as rejected:
-        return ClipOutcome(task.id, rejected.code, rejected.told)
+        return ClipOutcome(task.id, rejected.code, rejected.text)
     except OSError as error:
         raise StroiError(
             "CLIP_READ",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.files.received import open_plain
+from stroi.cache.files.opening import open_regular
 from stroi.stages.pose.estimator import Estimator
 from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE
 from stroi.stages.video.reader import VideoInfo, read_frames
@@ -100,7 +100,7 @@ def load_detections(path: Path) -> Detections | None:
     """
     try:
         with (
-            open_plain(path) as (fd, _),
+            open_regular(path) as (fd, _),
             os.fdopen(fd, "rb", closefd=False) as file,
             np.load(file, allow_pickle=False) as kept,
         ):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 
 JOINTS = 25
 """Joints of a body, in Kinect v2 order."""
@@ -86,7 +86,7 @@ def read_ntu_skeleton(path: Path) -> NtuSkeleton:
         ClipRejected: ``SKEL_OPEN`` if it cannot be read or is too large; as `parse_ntu_skeleton`.
     """
     try:
-        data = read_plain(path, MAX_BYTES)
+        data = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise ClipRejected(
             "SKEL_OPEN", f"{str(path)!a}: cannot be read ({error.strerror})", remedy=_REMEDY

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons3d import JointClip
 from stroi.cache.storage.strict_json import parse_json
@@ -79,7 +79,7 @@ def _frames(path: Path) -> list[list[list[float]]]:
 
 def _content(path: Path) -> object:
     try:
-        return parse_json(read_plain(path, MAX_SKELETON_BYTES), ascii(path.name))
+        return parse_json(read_regular(path, MAX_SKELETON_BYTES), ascii(path.name))
     except OSError as error:
         raise _rejected("SKEL_OPEN", path, f"cannot be read ({error.strerror})") from error
     except RefusedInput as error:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import KINECT_V2
 from stroi.cache.skeletons3d import JointClip
 from stroi.stages.sensors.bodies import PERSONS, main_bodies
@@ -47,7 +47,7 @@ def read_segment(path: Path, start: int = 0, stop: int = 0) -> JointClip:
             ``SKEL_EMPTY`` (no joint of anybody).
     """
     try:
-        lines = read_plain(path, MAX_BYTES).split(b"\n")
+        lines = read_regular(path, MAX_BYTES).split(b"\n")
     except OSError as error:
         raise _rejected("SKEL_OPEN", path, str(error.strerror)) from None
     if not lines[-1].strip():

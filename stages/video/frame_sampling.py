@@ -7,8 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.columns import scored_columns
 from stroi.cache.errors import ParamsError
+from stroi.cache.mosaics import scored_columns
 
 SamplingRule = Literal["interior", "centre", "paper"]
 

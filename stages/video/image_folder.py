@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import digest, sha256_bytes
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.pictures.picture_headers import picture_size
 from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE, shown
 from stroi.stages.video.frames import MAX_FRAMES, FrameSource
@@ -177,7 +177,7 @@ def _check_alike(folder: Path, found: list[re.Match[str]]) -> None:
 
 def _content(file: Path) -> bytes:
     try:
-        return read_plain(file, MAX_BYTES)
+        return read_regular(file, MAX_BYTES)
     except OSError as error:
         raise _rejected("VIDEO_FRAMES", file, f"cannot be read ({error.strerror})") from None
 

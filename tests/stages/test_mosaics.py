@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_caches import write_skeletons
+from small_caches import read_mosaics, write_skeletons
 
 from stroi.cache.errors import StroiError
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.mosaics import MosaicCache, decode_mosaics
+from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, Sample
@@ -97,7 +97,7 @@ def test_scored_columns_of_candidates_are_the_mosaic_without(tmp_path: Path) -> 
     assert two.manifest.params == {**one.manifest.params, "candidates": 11}
     assert two.scored.tolist() == [1, 3, 5, 7, 9]
     np.testing.assert_array_equal(two.batch(["a"], columns=two.scored[None]), one.batch(["a"]))
-    all_of, part_of = (decode_mosaics(out / "mosaics-00000.h5") for out in (wide, plain))
+    all_of, part_of = (read_mosaics(out / "mosaics-00000.h5") for out in (wide, plain))
     np.testing.assert_array_equal(all_of.frame_index[:, two.scored], part_of.frame_index)
     for name in ("box", "valid", "confidence"):
         got = getattr(all_of, name)[:, :, two.scored]
@@ -230,7 +230,7 @@ def test_clips_of_few_frames_repeat_them(tmp_path: Path, count: int) -> None:
     assert set(shown) <= set(range(count))
     if count <= 5:
         assert {shown[place] for place in (1, 3, 5, 7, 9)} == set(range(count))
-    assert MosaicCache(out).rows(["a"])[0, 0].all()
+    assert MosaicCache(out).valid(["a"])[0, 0].all()
 
 
 @settings(derandomize=True)

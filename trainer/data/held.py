@@ -47,7 +47,7 @@ def hold(
     if how == "auto" and needed > SHARE * torch.cuda.mem_get_info(device)[0]:
         return None
     mosaics = torch.empty((len(ids), height, width, colours), dtype=torch.uint8, device=device)
-    stored = cache.stored(ids)
+    stored = cache.storage_order(ids)
     cuts = [*range(0, len(ids), AT_ONCE), len(ids)]
     parts = [stored[start:end] for start, end in pairwise(cuts)]
     with closing(mosaic_batches(cache, ids, parts, device=device)) as batches:

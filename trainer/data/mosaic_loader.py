@@ -68,7 +68,7 @@ class Feed:
         self._feeding, self._size, self._seed = feeding, size, seed
         # Whole batches, so that none has clips of two windows.
         self._window = max(1, feeding.window // size) if feeding.order == "windowed" else 0
-        self._stored = mosaics.stored(ids)
+        self._stored = mosaics.storage_order(ids)
         self._held = hold(mosaics, ids, device, feeding.resident)
 
     def parts(self, epoch: int) -> list[NDArray[np.int64]]:

@@ -49,7 +49,7 @@ def cell_grid(mosaics: MosaicCache) -> CellGrid:
             other columns.
     """
     height, width, _ = mosaics.shape
-    columns, rows = mosaics.rows(mosaics.ids[:1]).shape[2:]
+    columns, rows = mosaics.valid(mosaics.ids[:1]).shape[2:]
     if height % rows or width % columns:
         raise RefusedInput(
             "SCHEMA",
@@ -97,7 +97,7 @@ def weights_per_half(
             f"{len(missing)} of {len(ids)} mosaics have no weights, the first is {missing[0]!a}",
             remedy="make the weights from the skeletons the mosaics were cut by",
         )
-    rows = torch.from_numpy(weights.row[[place[sample] for sample in ids]])
+    rows = torch.from_numpy(weights.row_weights[[place[sample] for sample in ids]])
     return shown_weights(rows, torch.from_numpy(person_count)).numpy()
 
 
@@ -113,7 +113,7 @@ def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_
     Returns:
         (N, 2, columns, K).
     """
-    shown = mosaics.rows(ids)
+    shown = mosaics.valid(ids)
     alone = mosaics.person_count(ids) == 1
     shown[alone, 1] = shown[alone, 0]
     return shown

@@ -76,7 +76,7 @@ class WindowSource:
         columns: NDArray[np.int64] | None,
         window: int,
     ) -> None:
-        order = cache.stored(ids)
+        order = cache.storage_order(ids)
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         self._names = []

@@ -24,7 +24,7 @@ from torch import Tensor
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import sha256_file
-from stroi.cache.files.received import open_plain
+from stroi.cache.files.opening import open_regular
 from stroi.cache.storage.strict_json import parse_json
 
 META = "stroi"
@@ -168,7 +168,7 @@ def _refused(code: str, path: Path, problem: str, remedy: str = "") -> RefusedIn
 def _head(path: Path) -> bytes:
     """How a regular file begins; a pipe or a device would hang the libraries."""
     try:
-        with open_plain(path) as (fd, _):
+        with open_regular(path) as (fd, _):
             return os.pread(fd, len(_OLD), 0)
     except OSError as error:
         problem = f"cannot be read ({error.strerror or error})"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.files.atomic import digest, sha256_file
+from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import LoaderConfig
@@ -77,7 +77,7 @@ def _since(
     """What else a result depends on, where it does."""
     more = {}
     if feeding.order == "windowed":
-        more["order"] = f"{feeding.window} of {array_digest(mosaics.stored(ids))}"
+        more["order"] = f"{feeding.window} of {array_digest(mosaics.storage_order(ids))}"
     if feeding.compile != "none":
         more["compile"] = feeding.compile
     if model.cells.columns < mosaics.columns:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from stroi.cache.files.atomic import digest
+from stroi.cache.files.digests import digest
 from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
 from stroi.trainer.data.input_digests import array_digest
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import BODY_25, KINECT_V2
 from stroi.pipeline.index.table import tolerance
 from stroi.stages.pose.detections import Detections
@@ -136,7 +136,7 @@ def _read(
 def _people(file: Path, sha256: str) -> tuple[NtuSkeleton, tuple[Person, ...]]:
     """The file, read once for all that is asked of it; what is digested is what is parsed."""
     try:
-        data = read_plain(file, MAX_BYTES)
+        data = read_regular(file, MAX_BYTES)
     except OSError as error:
         raise ClipRejected(
             "SKEL_OPEN",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import digest, sha256_bytes
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.stages.pose.detections import Detections, measure
 from stroi.stages.pose.estimator import nobody
 from stroi.stages.pose.layouts import to_body25
@@ -95,7 +95,7 @@ def folder_digest(folder: Path, start: int = 0, stop: int = 0) -> str:
     found = []
     for number, file in sorted(_of_clip(folder, start, stop).items()):
         try:
-            found.append([number, sha256_bytes(read_plain(file, MAX_BYTES))])
+            found.append([number, sha256_bytes(read_regular(file, MAX_BYTES))])
         except OSError as error:
             raise _unreadable(folder, file, error) from error
     return digest(found)
@@ -191,7 +191,7 @@ def _gaps(files: Mapping[int, Path], frames: int) -> tuple[int, int]:
 
 def _frame(folder: Path, file: Path, model: JsonModel) -> NDArray[np.float32]:
     try:
-        data = read_plain(file, MAX_BYTES)
+        data = read_regular(file, MAX_BYTES)
     except OSError as error:
         raise _unreadable(folder, file, error) from error
     # By its name alone: the ledger shall not say where on this machine it lies.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.cache.storage.strict_json import parse_json
 from stroi.stages.pose.layouts import BODY_25B, COCO_18, to_body25
@@ -46,7 +46,7 @@ def read_openpose_json(path: Path, *, model: JsonModel = "BODY_25") -> NDArray[n
             `parse_openpose_json`.
     """
     try:
-        data = read_plain(path, MAX_BYTES)
+        data = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise _rejected("POSE_OPEN", f"{str(path)!a}: cannot be read ({error.strerror})") from error
     return parse_openpose_json(data, str(path), model=model)
@@ -70,7 +70,7 @@ def parse_openpose_json(
         people in the order of the file; an absent joint is (0, 0, 0). P may be 0.
 
     Raises:
-        ClipRejected: ``JSON``, ``JSON_DUPLICATE_KEY``, ``JSON_DEPTH`` or ``JSON_SIZE`` (see
+        ClipRejected: ``JSON``, ``JSON_DUPLICATE_KEY`` or ``JSON_DEPTH`` (see
             `stroi.cache.storage.strict_json.parse_json`), ``POSE_FORMAT`` (not what
             OpenPose writes),
             ``POSE_VERSION``, ``POSE_PEOPLE`` (more than 20), ``POSE_LENGTH`` (another model's

@@ -12,10 +12,11 @@ import pytest
 from poisoned import CASES, SAME, Case
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.atomic import digest, sha256_file, write_atomic
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
-from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
+from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.weights import read_weights
 from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.table import Index, Sample, read_index
@@ -79,13 +80,19 @@ def _write_caches(workspace: Workspace, index: Index, case: Case) -> None:
     else:
         clips = [_clip(_seed(sample)) for sample in index.samples]
         ids = tuple(sample.id for sample in index.samples)
-        data = encode_skeletons(ids, clips)
-        _publish(workspace.skeletons("d"), "skeletons", ids, data, clip_digests(clips))
+        encoded = assemble_skeletons(ids, clips)
+        _publish(
+            workspace.skeletons("d"),
+            "skeletons",
+            ids,
+            encoded.data,
+            encoded.sample_sha256,
+        )
     shown = [sample for sample in index.samples if sample.video]
     mosaics = _mosaics(shown)
     _publish(
-        workspace.mosaics("d"), "mosaics", mosaics.ids, encode_mosaics(mosaics),
-        sample_digests(mosaics),
+        workspace.mosaics("d"), "mosaics", mosaics.ids, assemble_mosaics([mosaics]).data,
+        assemble_mosaics([mosaics]).sample_sha256,
     )  # fmt: skip
 
 
@@ -147,7 +154,7 @@ def _learn(
     parts = parts_of(index, run, clips.ids)
     rows = [found.ids.index(clip) for clip in parts.train]
     learnt["weights of training clips"] = digest(
-        [found.joint[rows].tolist(), found.row[rows].tolist()]
+        [found.joint_weights[rows].tolist(), found.row_weights[rows].tolist()]
     )
     return learnt, index
 

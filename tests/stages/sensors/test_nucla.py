@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nucla_files import joints, write_skeleton
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.skeletons3d import JointClip, encode_joints
+from stroi.cache.skeletons3d import JointClip, assemble_joints
 from stroi.stages.sensors import READERS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,7 +33,7 @@ def test_every_number_arrives(tmp_path: Path, frames: int) -> None:
     assert (clip.state[:, 0] == 2).all()
     assert not clip.state[:, 1].any()
     assert (clip.person_count, clip.layout, clip.fps) == (1, "kinect_v1", 0.0)
-    encode_joints([NAME], [clip])
+    assemble_joints([NAME], [clip])
 
 
 def test_joints_at_the_origin_are_absent(tmp_path: Path) -> None:

@@ -80,10 +80,10 @@ def test_rows_are_weighed_as_the_weights_file_weighs_them(
 
 
 def test_formulas_and_scales_differ(gcn: StGcn) -> None:
-    plain = dump_weights(gcn, clips(), IDS).row
+    plain = dump_weights(gcn, clips(), IDS).row_weights
     for other in (
-        dump_weights(gcn, clips(), IDS, kind="l2_top15").row,
-        dump_weights(gcn, clips(), IDS, training=IDS).row,
+        dump_weights(gcn, clips(), IDS, kind="l2_top15").row_weights,
+        dump_weights(gcn, clips(), IDS, training=IDS).row_weights,
     ):
         assert np.abs(other - plain).max() > 1e-3
 

@@ -19,7 +19,7 @@ from small_inputs import CELL, CLASSES, SMALL_GCN, clip
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.layouts import BODY_25
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import PersonPooling, ResNetConfig
 from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
@@ -63,9 +63,9 @@ def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
         confidence=np.ones((count, 2, 5, 5), np.float32),
         valid=np.ones((count, 2, 5, 5), np.bool_),
     )
-    data = encode_mosaics(shard)
-    write_atomic(folder / "mosaics-00000.h5", data)
-    entry = file_entry("mosaics-00000.h5", data, shard.ids, sample_digests(shard))
+    encoded = assemble_mosaics([shard])
+    write_atomic(folder / "mosaics-00000.h5", encoded.data)
+    entry = file_entry("mosaics-00000.h5", encoded.data, shard.ids, encoded.sample_sha256)
     write_manifest(folder, Manifest("mosaics", {}, {}, (entry,)))
     return MosaicCache(folder)
 
@@ -106,7 +106,7 @@ def test_every_mode_weighs_by_one_rule(
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
         [
-            _by_rule(weights.joint[place[sample]], seen, shown, bodies)
+            _by_rule(weights.joint_weights[place[sample]], seen, shown, bodies)
             for sample, (shown, seen) in zip(IDS, CASES, strict=True)
         ]
     )

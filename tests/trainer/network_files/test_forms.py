@@ -11,7 +11,7 @@ from small_inputs import CLASSES, IDS, LABELS, clip
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.share.convert import pack
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.trainer.config import ResNetConfig, Schedule
@@ -46,9 +46,9 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name in ("mosaic", "frame_index", "box", "confidence", "valid")
         },
     )
-    data = encode_mosaics(mosaics)
-    write_atomic(folder / "mosaics-00000.h5", data)
-    entry = file_entry("mosaics-00000.h5", data, IDS, sample_digests(mosaics))
+    encoded = assemble_mosaics([mosaics])
+    write_atomic(folder / "mosaics-00000.h5", encoded.data)
+    entry = file_entry("mosaics-00000.h5", encoded.data, IDS, encoded.sample_sha256)
     params = {"columns": 3, "cell": CELL, "size": "native"}
     write_manifest(folder, Manifest("mosaics", params, {}, (entry,)))
     return folder
