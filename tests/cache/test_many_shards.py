@@ -71,7 +71,9 @@ def limited(*command: str) -> subprocess.CompletedProcess[str]:
 
 def test_all_kinds_are_read_with_few_open_files(base: Path) -> None:
     found = limited("-c", READ, str(base))
-    assert found.stdout == f"mosaics {COUNT}\nskeletons {COUNT}\njoints {COUNT}\n", found.stderr
+    assert found.stdout == f"mosaics {COUNT}\nskeletons {COUNT}\nskeletons3d {COUNT}\n", (
+        found.stderr
+    )
 
 
 @pytest.mark.parametrize("kind", ["mosaics", "skeletons", "skeletons3d"])
