@@ -14,6 +14,7 @@ from stroi.cache.layouts import roi_joints
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
 
 ENDINGS = {".avi", ".mp4", ".mkv", ".mov", ".webm"}
@@ -66,7 +67,9 @@ def random_cuts(
             clip = Clip(keypoints, 1, width, height, 25.0)
             shown = {time: frames[time] for time in times.tolist()}
             yield [
-                cut_mosaic(shown, clip, times, cell=CELL, size=size, min_confidence=0.1)
+                cut_mosaic(
+                    shown, clip, times, MosaicParams(cell=CELL, size=size, min_confidence=0.1)
+                )
                 for size in sizes
             ]
 

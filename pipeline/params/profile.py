@@ -129,6 +129,17 @@ class OpenPoseParams(ParamsModel):
     num_gpu_start: Annotated[int, Field(ge=0)] = 0
     """Number of the first GPU."""
 
+    @model_validator(mode="after")
+    def _flags_can_be_used(self) -> OpenPoseParams:
+        sides = self.net_resolution.split("x")
+        if any(side != "-1" and int(side) % 16 for side in sides):
+            raise ValueError(
+                f"net_resolution is {self.net_resolution}: use multiples of 16, such as -1x368"
+            )
+        if self.num_gpu == 0:
+            raise ValueError("num_gpu is 0, which switches detection off: use -1 for all")
+        return self
+
 
 class OpenPoseJsonParams(ParamsModel):
     """OpenPose's JSON files (source ``openpose-json``)."""

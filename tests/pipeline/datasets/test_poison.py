@@ -36,7 +36,7 @@ from stroi.pipeline.params.profile import (
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, resnet, weights
 from stroi.stages.index import build_index
-from stroi.stages.skeletons3d import build_joints
+from stroi.stages.skeletons3d import build_skeletons3d
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import seed_folder
 from stroi.stages.training.run_split import parts_of
@@ -69,7 +69,7 @@ def _write_caches(workspace: Workspace, index: Index, case: Case) -> None:
     """Caches whose contents depend on the bytes of each clip's files and on nothing else."""
     if case.sensor:
         params = Skeletons3dParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
-        build_joints(
+        build_skeletons3d(
             workspace.raw("d"),
             index,
             workspace.skeletons3d("d"),

@@ -13,6 +13,7 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.share.convert import pack
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import mosaic_batches
@@ -37,7 +38,11 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shown = clip(number, persons=1 + number % 2)
         size = (shown.height, shown.width, 3)
         frames = {time: random.integers(0, 256, size, np.uint8) for time in INDEX.tolist()}
-        cuts.append(cut_mosaic(frames, shown, INDEX, cell=CELL, size="native", min_confidence=0.3))
+        cuts.append(
+            cut_mosaic(
+                frames, shown, INDEX, MosaicParams(cell=CELL, size="native", min_confidence=0.3)
+            )
+        )
     mosaics = Mosaics(
         ids=IDS,
         person_count=np.array([cut.person_count for cut in cuts], np.int8),
