@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import click
 import cv2
 
 from stroi.pipeline.parallel.executor import Workers
