@@ -14,7 +14,7 @@ from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.registry import choose, load, record, with_full_paths
 
 DETECTION_VERSION = 1
-"""Raise it when the same video gives other people: then all is estimated anew."""
+"""Raise it, and the version of stage ``skeletons``, when the same video gives other people."""
 JSON = "openpose-json"
 KINECT = "kinect"
 
