@@ -40,6 +40,8 @@ VERSION = 1
 """Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "ensemble", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def build_table(workspace: Workspace, run: RunParams) -> str:

@@ -46,6 +46,8 @@ VERSION = 1
 """Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "gcn", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def train_seed(

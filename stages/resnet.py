@@ -49,6 +49,8 @@ VERSION = 1
 """Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 @dataclass(frozen=True)

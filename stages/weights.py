@@ -25,6 +25,8 @@ VERSION = 1
 """Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def dump_seed(

@@ -51,7 +51,7 @@ class Inputs:
     """Everything that the page shows.
 
     Attributes:
-        ledgers: By stage: ``index``, ``joints`` if the graph network saw a sensor's,
+        ledgers: By stage: ``index``, ``skeletons3d`` if the graph network saw a sensor's,
             ``skeletons``, ``mosaics``.
         table: The seven rows.
         labels: What each row predicts for each test clip.
@@ -85,7 +85,7 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     _check_params(ensemble / "table.json", table, classes, run)
     labels = read_labels(ensemble, table)
     weights, layout = read_joint_weights(workspace, run, labels.ids)
-    branch = [run.run.input] if run.run.input == "joints" else []
+    branch = [run.run.input] if run.run.input == "skeletons3d" else []
     folders = {
         stage: getattr(workspace, stage)(dataset)
         for stage in ("index", *branch, "skeletons", "mosaics")

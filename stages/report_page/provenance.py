@@ -132,14 +132,14 @@ def params_sections(
     Args:
         profile: The params of the data set.
         made_with: By section, params that a manifest records. They win over the profile's;
-            ``joints`` has no others.
+            ``skeletons3d`` has no others.
     """
     values = profile.model_dump(mode="json", exclude={"splits", "seeds"})
-    values["joints"] = {}
+    values["skeletons3d"] = {}
     return tuple(
         ParamsSection(name, flatten({**section, **made_with.get(name, {})}))
         for name, section in values.items()
-        if name != "joints" or name in made_with
+        if name != "skeletons3d" or name in made_with
     )
 
 

@@ -72,7 +72,7 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
             {
                 each.kind: each.params
                 for each in inputs.manifests.values()
-                if each.kind in ("joints", "skeletons", "mosaics")
+                if each.kind in ("skeletons3d", "skeletons", "mosaics")
             },
         ),
         producers=provenance.producers(inputs.manifests),

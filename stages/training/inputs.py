@@ -18,8 +18,8 @@ from stroi.trainer.score_gcn import scaled_weights
 
 def clips_folder(workspace: Workspace, run: RunParams) -> Path:
     """Folder of the input of the run's graph network."""
-    if run.run.input == "joints":
-        return workspace.joints(run.run.dataset)
+    if run.run.input == "skeletons3d":
+        return workspace.skeletons3d(run.run.dataset)
     return workspace.skeletons(run.run.dataset)
 
 
@@ -30,7 +30,7 @@ def open_clips(workspace: Workspace, run: RunParams) -> SkeletonCache | JointCac
         RefusedInput: If it is missing or damaged.
     """
     folder = clips_folder(workspace, run)
-    return JointCache(folder) if run.run.input == "joints" else SkeletonCache(folder)
+    return JointCache(folder) if run.run.input == "skeletons3d" else SkeletonCache(folder)
 
 
 def compute_run_weights(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.scores import Scores, write_scores
-from stroi.pipeline.index.splits import Parts
+from stroi.pipeline.index.splits import SplitIds
 
 TEST = "test"
 """Name of the score file of the test clips."""
@@ -33,7 +33,7 @@ def scores_folder(out: Path, seed: int) -> Path:
     return seed_folder(out, seed) / "scores"
 
 
-def clips_to_score(split: Parts) -> dict[str, tuple[str, ...]]:
+def clips_to_score(split: SplitIds) -> dict[str, tuple[str, ...]]:
     """Clips that a trained network scores, by the name of their score file."""
     validation = {VALIDATION: split.validation} if split.validation else {}
     return {TEST: split.test} | validation

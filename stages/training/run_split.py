@@ -7,13 +7,13 @@ from pathlib import Path
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.manifest import read_manifest
-from stroi.pipeline.index.splits import Parts, check_parts, divide
+from stroi.pipeline.index.splits import SplitIds, check_parts, divide
 from stroi.pipeline.index.table import Index
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import EnsembleParams
 
 
-def split_clips(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
+def split_clips(index: Index, run: RunParams, usable: Sequence[str]) -> SplitIds:
     """The run's training, validation and test clips among the usable ones.
 
     Raises:
@@ -56,7 +56,7 @@ def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
                 )
 
 
-def check_same_split(folder: Path, split: Parts, stage: str) -> None:
+def check_same_split(folder: Path, split: SplitIds, stage: str) -> None:
     """Refuse the output of a network that trained on another split: it may know our test clips.
 
     Args:

@@ -70,16 +70,13 @@ def test_second_repro_does_nothing(project: Path) -> None:
 
 
 def test_cleared_outs_come_back_without_work(project: Path) -> None:
-    """Stage code touched: DVC reruns the stage, the store answers, the bytes are the same."""
+    """A stage runs again: the store answers, the bytes are the same, no other stage runs."""
     before = (project / "data" / "demo" / "mosaics" / "mosaics-00000.h5").read_bytes()
     kept = {path.name: path.stat().st_mtime_ns for path in (project / ".stroi").rglob("*.npz")}
-    with (project / "stages" / "mosaics.py").open("a") as file:
-        file.write("# touched\n")
-    done = dvc(project, "repro")
+    done = dvc(project, "repro", "--force", "--single-item", "mosaics@demo")
     assert done.returncode == 0, done.stderr
     assert "Running stage 'mosaics@demo'" in done.stdout
-    assert "Running stage 'gcn@demo-xsub'" not in done.stdout
-    assert "Running stage 'resnet-plain@demo-xsub'" not in done.stdout
+    assert "Running stage" not in dvc(project, "repro").stdout
     assert (project / "data" / "demo" / "mosaics" / "mosaics-00000.h5").read_bytes() == before
     assert {p.name: p.stat().st_mtime_ns for p in (project / ".stroi").rglob("*.npz")} == kept
 

@@ -104,7 +104,7 @@ class Keys:
             patch.setattr(clip_input, "build_shards", noted)
             rest = Workers(), store
             skeletons.build_skeletons(raw, index, out, profile.skeletons, *rest, profile.mosaics)
-            joints.build_skeletons3d(raw, index, out, profile.joints, *rest)
+            joints.build_skeletons3d(raw, index, out, profile.skeletons3d, *rest)
             there = self.workspace.skeletons("d")
             mosaics.build_mosaics(raw, index, there, out, profile.mosaics, *rest)
         return found
@@ -245,7 +245,7 @@ def test_versions_are_in_the_keys_of_what_they_compute(
     """A new scipy tracks people again; what is cut by the same skeletons stays."""
     wanted = {
         "scipy": {"skeletons"},
-        "numpy": {"skeletons", "joints"} | TRAINED,
+        "numpy": {"skeletons", "skeletons3d"} | TRAINED,
         "cv2": {"detections", "skeletons", "mosaics"},
         "torch": TRAINED,
     }

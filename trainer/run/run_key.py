@@ -13,7 +13,7 @@ from stroi.cache.files.digests import digest
 from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
 from stroi.trainer.data.input_digests import array_digest
 
-ALGORITHM = 3
+VERSION = 3
 """Raised whenever the same inputs and settings would train to another result."""
 
 
@@ -46,7 +46,7 @@ def run_key(
         64 hexadecimal digits.
     """
     parts: dict[str, Any] = {
-        "algorithm": ALGORITHM,
+        "algorithm": VERSION,
         "what": what,
         "config": config.model_dump(mode="json"),
         "schedule": schedule.model_dump(mode="json"),

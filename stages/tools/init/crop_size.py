@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.pipeline.datasets import ClipEntry
+from stroi.pipeline.index.table import ClipEntry
 from stroi.stages.pose.estimators.movenet import MoveNet
 from stroi.stages.video.reader import read_frames
 

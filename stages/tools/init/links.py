@@ -8,8 +8,8 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import check_writable
-from stroi.pipeline.datasets import ClipEntry
 from stroi.pipeline.datasets.table import TABLE
+from stroi.pipeline.index.table import ClipEntry
 
 
 def link_folder(raw: Path, videos: Path, *, force: bool = False) -> None:

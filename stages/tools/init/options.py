@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.datasets import ADAPTERS
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.datasets.table import TABLE
 from stroi.pipeline.params.name_pattern import compile_pattern
 from stroi.stages.tools.init.splits import COLUMNS

@@ -10,8 +10,10 @@ import click
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
-from stroi.pipeline.datasets import ClipEntry, DatasetListing, list_clips
+from stroi.pipeline.datasets.listing import DatasetListing
+from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.table import read_table
+from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
@@ -61,7 +63,7 @@ def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -
         link_table(raw, options.videos, options.table, clips)
     _write_profile(workspace, options, text)
     name = f"{options.name}-{run.split}"
-    add_to_params(workspace.root, options.name, {name: run}, sensor=run.input == "joints")
+    add_to_params(workspace.root, options.name, {name: run}, sensor=run.input == "skeletons3d")
     click.echo(f"params.yaml: data set {options.name}, run {name}")
     return name
 
@@ -148,8 +150,8 @@ def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[ClipEn
         )
     name, split = first_usable(clips, fits)
     click.echo(f"split {name}: {len(split.train)} training and {len(split.test)} test clips")
-    sensor = "joints" in profile.model_fields_set
-    return Run(dataset=options.name, split=name, input="joints" if sensor else "skeletons")
+    sensor = "skeletons3d" in profile.model_fields_set
+    return Run(dataset=options.name, split=name, input="skeletons3d" if sensor else "skeletons")
 
 
 def _new_profile(options: InitOptions, clips: Sequence[ClipEntry]) -> tuple[str, Run]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import cast, get_args
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
-from stroi.pipeline.datasets import ClipEntry
-from stroi.pipeline.index.splits import Parts, check_parts, divide
-from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.index.splits import SplitIds, check_parts, divide
+from stroi.pipeline.index.table import ClipEntry, Index, Sample
 from stroi.pipeline.params.profile import Column, Split, Validation
 
 COLUMNS: tuple[str, ...] = get_args(Column)
@@ -74,14 +73,14 @@ def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | Non
     return _splits(clips, folds_by_name)
 
 
-def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tuple[str, Parts]:
+def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tuple[str, SplitIds]:
     """The first of `rules` that can split `clips`, and the ids on each side.
 
     Raises:
         ParamsError: The error of the first rule, if none can be used.
         RefusedInput: Likewise.
     """
-    samples = [Sample(**vars(clip)) for clip in clips]
+    samples = [Sample(**asdict(clip)) for clip in clips]
     index = Index(tuple(samples), tuple(sorted({clip.label for clip in clips})))
     ids = [clip.id for clip in clips]
     problem: StroiError | None = None
@@ -151,7 +150,7 @@ def _splits(clips: Sequence[ClipEntry], rules: dict[str, Split]) -> Splits:
     return Splits(rules, name, _summary(name, rules[name], split))
 
 
-def _summary(name: str, rule: Split, split: Parts) -> str:
+def _summary(name: str, rule: Split, split: SplitIds) -> str:
     which = f"fold {rule.fold[0]} of {rule.fold[1]} by {rule.by}" if rule.fold else "its own split"
     validation = f", {len(split.validation)} validation" if split.validation else ""
     counts = f"{len(split.train)} training{validation} and {len(split.test)} test clips"

@@ -18,17 +18,17 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.weights import read_weights
-from stroi.pipeline.datasets import ADAPTERS
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.table import Index, Sample, read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import (
     GcnParams,
     IndexParams,
-    JointParams,
     Profile,
     ResnetParams,
     Run,
+    Skeletons3dParams,
     Split,
     Validation,
     WeightParams,
@@ -57,7 +57,7 @@ def _run(name: str, case: Case) -> RunParams:
         weights=WeightParams(scale="training"),
         resnet=ResnetParams(device="cpu", schedule=QUICK),
     )
-    kind = "joints" if case.sensor else "skeletons"
+    kind = "skeletons3d" if case.sensor else "skeletons"
     return RunParams("poison", Run(dataset="d", split="only", input=kind), profile)
 
 
@@ -69,9 +69,14 @@ def _seed(sample: Sample) -> int:
 def _write_caches(workspace: Workspace, index: Index, case: Case) -> None:
     """Caches whose contents depend on the bytes of each clip's files and on nothing else."""
     if case.sensor:
-        params = JointParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
+        params = Skeletons3dParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
         build_skeletons3d(
-            workspace.raw("d"), index, workspace.joints("d"), params, Workers(), workspace.store
+            workspace.raw("d"),
+            index,
+            workspace.skeletons3d("d"),
+            params,
+            Workers(),
+            workspace.store,
         )
     else:
         clips = [_clip(_seed(sample)) for sample in index.samples]

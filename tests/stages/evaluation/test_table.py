@@ -151,11 +151,15 @@ def _index() -> Index:
 
 
 def test_every_lost_clip_counts_for_the_first_stage_that_lost_it() -> None:
-    lost = {"joints": {IDS[0], IDS[1]}, "skeletons": {IDS[1], IDS[2]}, "mosaics": {IDS[3], "other"}}
+    lost = {
+        "skeletons3d": {IDS[0], IDS[1]},
+        "skeletons": {IDS[1], IDS[2]},
+        "mosaics": {IDS[3], "other"},
+    }
     truth = ground_truth(_index(), IDS[:10], lost)
     assert truth.ids == IDS[4:10]
     assert truth.labels.tolist() == LABELS[4:10].tolist()
-    assert truth.left_out == {"joints": 2, "skeletons": 1, "mosaics": 1}
+    assert truth.left_out == {"skeletons3d": 2, "skeletons": 1, "mosaics": 1}
     # The graph network saw whatever has joints.
     assert (truth.listed, truth.seen, len(truth.ids)) == (10, 8, 6)
     assert ground_truth(_index(), IDS, {}).seen == 20
@@ -163,9 +167,9 @@ def test_every_lost_clip_counts_for_the_first_stage_that_lost_it() -> None:
 
 @pytest.mark.parametrize("side", ["test", "validation"])
 def test_a_part_without_any_clip_left_is_refused(side: str) -> None:
-    lost = {"joints": set(IDS[:2]), "skeletons": set[str](), "mosaics": {IDS[2]}}
+    lost = {"skeletons3d": set(IDS[:2]), "skeletons": set[str](), "mosaics": {IDS[2]}}
     with pytest.raises(
-        RefusedInput, match=f"PART_LOST: none of the split's 3 {side} clips is left, lost: 2 by jo"
+        RefusedInput, match=f"PART_LOST: none of the split's 3 {side} clips is left, lost: 2 by sk"
     ) as caught:
         ground_truth(_index(), IDS[:3], lost, side)
     assert "ledgers" in caught.value.remedy
@@ -197,7 +201,7 @@ def test_other_networks_and_other_stages_are_not_pooled() -> None:
     deeper = replace(other, methods=named_methods("ST-GCN", "ResNet50"))
     with pytest.raises(RefusedInput, match="POOL_NETWORKS: two has other networks"):
         concatenate_folds({"one": one, "two": deeper})
-    sensor = replace(other, truth=replace(other.truth, left_out={"joints": 1}))
+    sensor = replace(other, truth=replace(other.truth, left_out={"skeletons3d": 1}))
     with pytest.raises(RefusedInput, match="POOL_INPUT: two has other stages"):
         concatenate_folds({"one": one, "two": sensor})
 

@@ -54,12 +54,14 @@ def test_params_that_made_the_cache_win_over_the_profile() -> None:
     }
     assert groups["mosaics"]["size"] == "50"
     assert groups["mosaics"]["cell"] == "96"
-    assert set(groups) == set(Profile.model_fields) - {"seeds", "splits", "joints"}
+    assert set(groups) == set(Profile.model_fields) - {"seeds", "splits", "skeletons3d"}
 
 
 def test_params_of_joints_are_those_that_made_them_or_none() -> None:
-    groups = params_sections(Profile(), {"joints": {"format": "nucla"}})
-    assert [dict(each.entries) for each in groups if each.name == "joints"] == [{"format": "nucla"}]
+    groups = params_sections(Profile(), {"skeletons3d": {"format": "nucla"}})
+    assert [dict(each.entries) for each in groups if each.name == "skeletons3d"] == [
+        {"format": "nucla"}
+    ]
 
 
 def test_split_is_told_in_words() -> None:

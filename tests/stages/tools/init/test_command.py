@@ -174,7 +174,7 @@ def test_a_sensor_s_data_set_becomes_one(project: Path, root: Path, tmp_path: Pa
     plan = check_project(project)
     assert plan.sensors == ("nucla",)
     (name,) = set(plan.runs) - {"demo-x"}
-    assert plan.runs[name].input == "joints"
+    assert plan.runs[name].input == "skeletons3d"
 
 
 REFUSED = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ClipEntry
+from stroi.pipeline.index.table import ClipEntry
 from stroi.stages.demo.clips import DemoClip
 from stroi.stages.demo.render import render_clip
 from stroi.stages.tools.init import crop_size

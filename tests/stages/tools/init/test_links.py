@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.pipeline.datasets import ADAPTERS, ClipEntry
+from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.index.table import ClipEntry
 from stroi.stages.tools.init.links import link_folder, link_table
 
 

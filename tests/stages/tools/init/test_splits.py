@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import pytest
 
 from stroi.cache.errors import ParamsError, RefusedInput
-from stroi.pipeline.datasets import ClipEntry
 from stroi.pipeline.index.splits import divide
-from stroi.pipeline.index.table import Sample
+from stroi.pipeline.index.table import ClipEntry, Sample
 from stroi.pipeline.params.profile import Split
 from stroi.stages.tools.init.splits import choose_splits
 
@@ -35,7 +35,9 @@ def people(count: int) -> list[str]:
 
 
 def sides(listed: list[ClipEntry], rule: Split) -> tuple[set[str], set[str]]:
-    parts = divide([Sample(**vars(one)) for one in listed], rule, usable=[one.id for one in listed])
+    parts = divide(
+        [Sample(**asdict(one)) for one in listed], rule, usable=[one.id for one in listed]
+    )
     return set(parts.train), set(parts.test)
 
 
