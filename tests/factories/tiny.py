@@ -96,23 +96,36 @@ from stroi.stages.pose.source import plan_pose_source
 cv2.setNumThreads(0)
 with contextlib.redirect_stdout(None):
     plan_pose_source(SkeletonParams(source="movenet", input_size=128), MosaicParams())
-for line in sys.stdin:
-    wanted = json.loads(line)
+def start(request):
     child = os.fork()
     if child == 0:
-        os.environ.update(wanted["env"])
-        error = os.open(wanted["stderr"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.setsid()
+        os.environ.update(request["env"])
+        error = os.open(request["stderr"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for fd in (0, 1):
             os.dup2(os.open(os.devnull, os.O_RDWR), fd)
         os.dup2(error, 2)
         status = 70
         try:
-            status = run(wanted["arguments"])
+            status = run(request["arguments"])
         finally:
             sys.stderr.flush()
             os._exit(status)
-    _, status = os.waitpid(child, 0)
-    print(os.waitstatus_to_exitcode(status), flush=True)
+    return child
+
+def status_of(child, options=0):
+    ended, status = os.waitpid(child, options)
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+for line in sys.stdin:
+    request = json.loads(line)
+    if "poll" in request:
+        answer = status_of(request["poll"], os.WNOHANG)
+    elif request["wait"]:
+        answer = status_of(start(request))
+    else:
+        answer = start(request)
+    print(json.dumps(answer), flush=True)
 """
 
 
@@ -124,20 +137,41 @@ class Forks:
 
     def stroi(self, *arguments: object, env: Mapping[str, str] | None = None) -> Ended:
         """Run one command; a negative status is the signal that ended it."""
-        wanted = {
-            "arguments": [str(argument) for argument in arguments],
-            "env": dict(env or {}),
-            "stderr": str(self._stderr),
-        }
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.write(f"{json.dumps(wanted)}\n")
-        self._server.stdin.flush()
-        return Ended(int(self._server.stdout.readline()), self._stderr.read_text())
+        status = self._ask(self._request(arguments, env, wait=True))
+        assert status is not None
+        return Ended(status, self._stderr.read_text())
 
     def stage(self, project: Path, name: str, **env: str) -> Ended:
         """Run one stage of a tiny project in one process."""
         return self.stroi(name, "tiny", "--root", project, "--jobs", 1, env=env)
+
+    def start(self, *arguments: object) -> int:
+        """Start one command in a session of its own; its process id."""
+        pid = self._ask(self._request(arguments, None, wait=False))
+        assert pid is not None
+        return pid
+
+    def poll(self, pid: int) -> int | None:
+        """The status of a started command; None while it runs."""
+        return self._ask({"poll": pid})
+
+    def _request(
+        self, arguments: Sequence[object], env: Mapping[str, str] | None, *, wait: bool
+    ) -> dict[str, object]:
+        return {
+            "arguments": [str(argument) for argument in arguments],
+            "env": dict(env or {}),
+            "stderr": str(self._stderr),
+            "wait": wait,
+        }
+
+    def _ask(self, request: Mapping[str, object]) -> int | None:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(f"{json.dumps(request)}\n")
+        self._server.stdin.flush()
+        answer: int | None = json.loads(self._server.stdout.readline())
+        return answer
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Thirty kill -9 in a row on a running `stroi mosaics`, at random moments."""
+"""kill -9 in a row on a running `stroi mosaics`, at random moments."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from projects import environment, tree
-from tiny import fast_folder, forks, stroi_command, tiny_project, tiny_videos
+from tiny import Forks, fast_folder, forks, stroi_command, tiny_project, tiny_videos
 
 from stroi.cache.verify import verify
 
 pytestmark = pytest.mark.slow
-KILLS = 30
 OUT = Path("data", "tiny", "mosaics")
 SHELF = Path(".stroi", "mosaics")
 
@@ -42,27 +40,70 @@ def _made(project: Path) -> dict[str, bytes]:
     }
 
 
-def _start(project: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        stroi_command("mosaics", "tiny", "--root", project, "--jobs", 2),
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+class Command:
+    """`stroi mosaics` with two workers, a process of its own."""
+
+    jobs = 2
+
+    def __init__(self, project: Path) -> None:
+        self._process = subprocess.Popen(
+            stroi_command("mosaics", "tiny", "--root", project, "--jobs", self.jobs),
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit status; None while it runs."""
+        return self._process.poll()
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+class Fork:
+    """`stroi mosaics` in a fork of a process that has everything imported."""
+
+    def __init__(self, project: Path, runner: Forks) -> None:
+        self._runner = runner
+        self.pid = runner.start("mosaics", "tiny", "--root", project, "--jobs", 1)
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit status; None while it runs."""
+        if self._status is None:
+            self._status = self._runner.poll(self.pid)
+        return self._status
+
+
+Running = Command | Fork
+
+
+def _wait(run: Running, seconds: float = 60.0) -> int | None:
+    """The exit status, or None if it still runs after `seconds`."""
+    end = time.monotonic() + seconds
+    while (status := run.poll()) is None and time.monotonic() < end:
+        time.sleep(0.002)
+    return status
+
+
+def _kill_group(run: Running) -> None:
+    os.killpg(run.pid, signal.SIGKILL)
+    assert _wait(run) is not None
     # What loky's tracker would remove, had it not been killed as well.
-    for left in Path("/dev/shm").glob(f"sem.loky-{process.pid}-*"):
+    for left in Path("/dev/shm").glob(f"sem.loky-{run.pid}-*"):
         left.unlink(missing_ok=True)
-    for left in Path("/dev/shm").glob(f"joblib_memmapping_folder_{process.pid}_*"):
+    for left in Path("/dev/shm").glob(f"joblib_memmapping_folder_{run.pid}_*"):
         shutil.rmtree(left, ignore_errors=True)
 
 
-def test_thirty_kills_in_a_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kills", "commands"),
+    [
+        pytest.param(10, False, id="ten forks"),
+        pytest.param(30, True, id="thirty commands", marks=pytest.mark.nightly),
+    ],
+)
+def test_kills_in_a_row(tmp_path: Path, kills: int, commands: bool) -> None:
     """Whenever a run gets through its bytes are compared, and all begins again."""
     with fast_folder(tmp_path) as folder, forks(tmp_path) as runner:
         raw = tiny_videos(folder / "raw", clips=6, frames=12, times=25)
@@ -73,35 +114,40 @@ def test_thirty_kills_in_a_row(tmp_path: Path) -> None:
         shards = len(list((project / SHELF).glob("*.h5")))
         _forget(project)
         moments = random.Random(11)
-        kills = with_clip = partly = 0
-        while kills < KILLS:
+        killed = with_clip = partly = 0
+
+        def start() -> Running:
+            return Command(project) if commands else Fork(project, runner)
+
+        while killed < kills:
             before = _marks(project)
-            process = _start(project)
+            run = start()
             if moments.random() < 0.7:
-                _wait_for_work(process, project, before)
-            try:
-                process.wait(timeout=moments.uniform(0.0, 0.6))
-            except subprocess.TimeoutExpired:
-                _kill_group(process)
-                kills += 1
+                _wait_for_work(run, project, before)
+            status = _wait(run, moments.uniform(0.0, 0.6))
+            if status is None:
+                _kill_group(run)
+                killed += 1
                 with_clip += _marks(project) != before
                 partly += 0 < len(list((project / SHELF).glob("*.h5"))) < shards
                 _check_names(project, good)
                 continue
-            assert process.returncode == 0
+            assert status == 0
             assert _made(project) == good
             _forget(project)
-        assert _start(project).wait() == 0
+        assert _wait(start()) == 0
         assert _made(project) == good
-        assert with_clip >= KILLS // 4, "hardly a kill hit a worker with a clip in its hands"
-        assert partly >= KILLS // 4, "hardly a kill hit a half-finished run"
+        assert with_clip >= kills // 4, "hardly a kill hit a worker with a clip in its hands"
+        assert partly >= kills // 4, "hardly a kill hit a half-finished run"
 
 
 def _marks(project: Path) -> set[str]:
     return {path.name for path in (project / ".stroi" / "marks").glob("*")}
 
 
-def _wait_for_work(process: subprocess.Popen[Any], project: Path, before: set[str]) -> None:
+def _wait_for_work(
+    process: Running | subprocess.Popen[str], project: Path, before: set[str]
+) -> None:
     """Until a worker has a clip in its hands, or there is none left."""
     while _marks(project) <= before and process.poll() is None:
         time.sleep(0.002)
