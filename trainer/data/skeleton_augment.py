@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stroi.cache.layouts import Layout
 from stroi.trainer.config import Augment
+from stroi.trainer.data.epoch_order import RandomStream, epoch_rng
 from stroi.trainer.models.input_streams import FLAT
 
 _SINGLE = 13
@@ -36,7 +37,7 @@ def draws_of_epoch(count: int, *, frames: int, joints: int, seed: int, epoch: in
     Returns:
         (N, 13 + 3 T + V) float32 in [0, 1).
     """
-    return _rows(np.random.default_rng((seed, epoch, 2)), count, frames, joints)
+    return _rows(epoch_rng(seed, epoch, RandomStream.SKELETON_AUGMENT), count, frames, joints)
 
 
 def draws_of_clip(sample_id: str, count: int, *, frames: int, joints: int) -> Tensor:

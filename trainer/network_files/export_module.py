@@ -84,7 +84,7 @@ class PlainExport(ExportModule):
 
     def forward(self, mosaics: Tensor, shown: Tensor | None = None) -> tuple[Tensor]:
         """(B, H, W, 3) uint8, and (B, 2, L, K) bool if missing cells weigh 0."""
-        return (self.model(mosaics, None, shown=shown),)
+        return (self.model(mosaics, cell_valid=shown)[0],)
 
 
 class WeightedExport(ExportModule):
@@ -99,7 +99,7 @@ class WeightedExport(ExportModule):
         self, mosaics: Tensor, weights: Tensor, shown: Tensor | None = None
     ) -> tuple[Tensor]:
         """As `PlainExport`; weights (B, 2, K)."""
-        return (self.model(mosaics, weights, shown=shown),)
+        return (self.model(mosaics, weights, cell_valid=shown)[0],)
 
 
 class SkeletonExport(ExportModule):
@@ -144,7 +144,7 @@ class SkeletonExport(ExportModule):
             joint, present, bodies=how.bodies, layout=self.gcn.layout, constant=how.constant
         )
         weights = shown_weights(weights, persons)
-        return self.model(mosaics, weights, shown=shown), weights, skeleton_logits
+        return self.model(mosaics, weights, cell_valid=shown)[0], weights, skeleton_logits
 
 
 def run_all_persons(

@@ -22,7 +22,8 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import Bodies, ResNetConfig
-from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
+from stroi.trainer.data.mosaic_loader import cell_grid
+from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.stgcn import StGcn
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
