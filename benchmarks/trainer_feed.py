@@ -71,7 +71,7 @@ def rates(ways: Mapping[str, Turn], rounds: int) -> dict[str, list[float]]:
 def data_path(cache: MosaicCache, scratch: Path, rounds: int) -> dict[str, Any]:
     """Samples per second of every way to a batch, and of the stores that bound them."""
     trainer = Trainer(cache, BATCH, torch.device("cpu"))
-    net, halves = trainer.net, trainer.beside.halves
+    net, halves = trainer.net, trainer.side.row_weights
     if halves is None:
         raise AssertionError("a trainer in fixed mode has weights")
     random = np.random.default_rng(0)
