@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Compile, Feeding, Precision, ResNetConfig
+from stroi.trainer.config import Compile, LoaderConfig, Precision, ResNetConfig
 from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, network_grid
 from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
@@ -34,7 +34,7 @@ class Trainer:
         device: Where it trains.
         precision: Of convolutions and products.
         compiled: What compiles the network.
-        hold: Whether the device may hold the mosaics.
+        resident: Whether the device may keep the mosaics.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Trainer:
         *,
         precision: Precision = "fp32",
         compiled: Compile = "none",
-        hold: bool = False,
+        resident: bool = False,
     ) -> None:
         config = ResNetConfig(precision=precision)
         random = torch.Generator().manual_seed(0)
@@ -55,8 +55,8 @@ class Trainer:
         self.net = WeightedMosaicNet(CLASSES, network_grid(cache, config), config, mode="fixed")
         self.net.to(device).train()
         compile_network(self.net.resnet, compiled, device)
-        feeding = Feeding(hold="auto" if hold else "never")
-        self.loader = MosaicLoader(cache, cache.ids, batch, 0, device, feeding)
+        loader = LoaderConfig(resident="auto" if resident else "never")
+        self.loader = MosaicLoader(cache, cache.ids, batch, 0, device, loader)
         self._sgd = SGD(self.net.parameters(), lr=0.01, momentum=0.9)
         self._batch, self._device = batch, device
         self._epochs = itertools.count()

@@ -17,7 +17,7 @@ from torch import Tensor
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Augment, Bodies, JointWeight, Precision
+from stroi.trainer.config import PersonPooling, Precision, SkeletonAugment, WeightFormula
 from stroi.trainer.data.skeleton_augment import augmented, draws_of_clip
 from stroi.trainer.data.skeleton_input import ClipSource, SkeletonSet, prepare_all
 from stroi.trainer.models.graph_net import GraphNet
@@ -77,8 +77,8 @@ def dump_weights(
     clips: ClipSource,
     ids: Sequence[str],
     *,
-    bodies: Bodies = "strongest",
-    kind: JointWeight = "mean",
+    bodies: PersonPooling = "strongest",
+    kind: WeightFormula = "mean",
     training: Sequence[str] = (),
     precision: Precision = "fp32",
     threads: int = 1,
@@ -114,8 +114,8 @@ def scaled_weights(
     clips: ClipSource,
     ids: Sequence[str],
     *,
-    bodies: Bodies,
-    kind: JointWeight,
+    bodies: PersonPooling,
+    kind: WeightFormula,
     training: Sequence[str],
     precision: Precision,
     threads: int,
@@ -174,7 +174,7 @@ def _seen(
     clips: ClipSource,
     ordered: Sequence[str],
     threads: int,
-    kind: JointWeight = "mean",
+    kind: WeightFormula = "mean",
     precision: Precision = "fp32",
     draws: int = 0,
 ) -> _Clips:
@@ -202,7 +202,7 @@ def _seen(
     )
 
 
-def _copies(data: SkeletonSet, draws: int, how: Augment) -> tuple[Tensor, Tensor]:
+def _copies(data: SkeletonSet, draws: int, how: SkeletonAugment) -> tuple[Tensor, Tensor]:
     """(N, M, T, V, 3) clips and (N, M) presence, or of `draws` changed copies of each in a row."""
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     if draws == 0:
@@ -222,7 +222,7 @@ def _copies(data: SkeletonSet, draws: int, how: Augment) -> tuple[Tensor, Tensor
 
 
 def _passes(
-    model: GraphNet, bodies: Tensor, kind: JointWeight, precision: Precision
+    model: GraphNet, bodies: Tensor, kind: WeightFormula, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits (`BODIES`, C) and joint weights (`BODIES`, V) of every pass.
 

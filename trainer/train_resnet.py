@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import BatchNorm, Feeding, Mode, ResNetConfig, Schedule
+from stroi.trainer.config import BatchNorm, LoaderConfig, Mode, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.mosaic_augment import augment_batch, augment_params_of_epoch
 from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, network_grid
@@ -42,7 +42,7 @@ from stroi.trainer.runtime import (
 )
 from stroi.trainer.score_resnet import score_resnet
 
-DEFAULT_FEEDING = Feeding()
+DEFAULT_LOADER = LoaderConfig()
 
 
 def train_resnet(
@@ -58,7 +58,7 @@ def train_resnet(
     pretrained_sha256: str | None = None,
     config: ResNetConfig,
     schedule: Schedule,
-    feeding: Feeding = DEFAULT_FEEDING,
+    loader_config: LoaderConfig = DEFAULT_LOADER,
     seed: int,
     device: str = "auto",
     threads: int = 1,
@@ -89,7 +89,7 @@ def train_resnet(
         pretrained_sha256: What that file's digest must be; None takes any file.
         config: Loss, weights, augmentation, precision.
         schedule: Optimiser and rates.
-        feeding: How mosaics reach the network, and what compiles it.
+        loader_config: How mosaics reach the network, and what compiles it.
         seed: Seed of initial weights, order, augmentation and dropout, from 0.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: CPU threads.
@@ -129,7 +129,7 @@ def train_resnet(
         load_pretrained_resnet(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(where)
     inputs = mosaic_inputs(model, mosaics, ids, side, targets)
-    inputs |= loader_inputs(mosaics, ids, feeding, pretrained)
+    inputs |= loader_inputs(mosaics, ids, loader_config, pretrained)
     if validation:
         validation_ids = tuple(sorted(validation))
         truth = label_array(validation, validation_ids, classes)
@@ -145,11 +145,11 @@ def train_resnet(
     world.check_run(key)
 
     loader = MosaicLoader(
-        mosaics, ids, schedule.batch_size, seed, where, feeding,
+        mosaics, ids, schedule.batch_size, seed, where, loader_config,
         lambda epoch: augment_params_of_epoch(model, len(ids), seed=seed, epoch=epoch),
         world.shard_slice,
     )  # fmt: skip
-    compile_network(model.resnet, feeding.compile, where)
+    compile_network(model.resnet, loader_config.compile, where)
     train_state = TrainState.create(model, schedule, world)
 
     def compute_loss(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
@@ -171,7 +171,7 @@ def train_resnet(
             validate=validate if validation else None, on_epoch=on_epoch,
         )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
-    return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()
+    return (model if loader_config.compile == "none" else copy.deepcopy(model)).eval()
 
 
 def rgb_loss(

@@ -127,7 +127,7 @@ def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, W
 
 def _weighing(folder: Path, weights: Manifest) -> WeightRule:
     """How a weights file was made, as its manifest says."""
-    constant = weights.producer.get("constant")
+    constant = weights.producer.get("weight_scale")
     try:
         params = WeightParams.model_validate(weights.params)
         if constant is not None and not 0 < constant < float("inf"):
@@ -139,7 +139,7 @@ def _weighing(folder: Path, weights: Manifest) -> WeightRule:
             f" ({str(error).splitlines()[0][:100]!a})",
             remedy="run stage weights again, or `dvc repro`",
         ) from error
-    return WeightRule(params.joints, params.bodies, constant)
+    return WeightRule(params.formula, params.person_pooling, constant)
 
 
 def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]
         "torch_version": torch.__version__,
         "mode": model.mode,
         "model": config.model,
-        "place": config.place,
+        "weight_position": config.weight_position,
         "missing": config.missing,
         "classes": list(model.classes),
         "inputs": [asdict(port) for port in graph.inputs],
@@ -172,7 +172,11 @@ def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]
             "preparation": gcn.config.preparation,
             "layout": gcn.layout.name,
             "joints": list(gcn.layout.joints),
-            "weights": {"joints": how.joints, "bodies": how.bodies, "constant": how.constant},
+            "weights": {
+                "formula": how.formula,
+                "person_pooling": how.person_pooling,
+                "scale": how.scale,
+            },
         }
     return found
 

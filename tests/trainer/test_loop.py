@@ -182,15 +182,15 @@ def test_the_best_epoch_survives_an_interruption(tmp_path: Path, stop_after: int
 
 def test_a_moving_average_is_validated_and_kept(tmp_path: Path) -> None:
     plain = _Validated()
-    plain.schedule = SCHEDULE.replace(average=0.5)
+    plain.schedule = SCHEDULE.replace(ema=0.5)
     plain.train()
     assert same_tensors(copy_tensors(plain.net), plain.seen[-1])
     best = _Validated(SHARES, keep="best")
-    best.schedule = best.schedule.replace(average=0.5)
+    best.schedule = best.schedule.replace(ema=0.5)
     best.train()
     assert same_tensors(copy_tensors(best.net), plain.seen[1])
     alone = small_net()
-    schedule = SCHEDULE.replace(average=0.5)
+    schedule = SCHEDULE.replace(ema=0.5)
     train(alone, *task_of(alone), schedule=schedule)
     assert same_tensors(copy_tensors(alone), copy_tensors(plain.net))
 

@@ -13,7 +13,7 @@ from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
 from training_loop import Rows, train
 
-from stroi.trainer.config import Augment, Schedule
+from stroi.trainer.config import Schedule, SkeletonAugment
 from stroi.trainer.loop import learning_rate
 from stroi.trainer.run.ema import WeightEma
 from stroi.trainer.run.losses import branch_loss
@@ -23,10 +23,10 @@ from stroi.trainer.train_gcn import train_gcn
 
 MODERN = SMALL_GCN.replace(
     model="ctrgcn", channels=(8, 8), strides=(1, 2), topologies=4, smoothing=0.1,
-    augment=Augment(rotate=60, tilt=10, scale=0.2, crop=0.7, jitter=1.0, flip=0.5),
+    augment=SkeletonAugment(rotate=60, tilt=10, scale=0.2, crop=0.7, jitter=1.0, flip=0.5),
 )  # fmt: skip
 COSINE = QUICK.replace(
-    decay="cosine", warmup=1, average=0.9, nesterov=True, decay_all=False, weight_decay=0.01
+    decay="cosine", warmup=1, ema=0.9, nesterov=True, decay_all=False, weight_decay=0.01
 )
 
 

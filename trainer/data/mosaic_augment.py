@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stroi.trainer.config import Augment, ResNetConfig
+from stroi.trainer.config import ResNetConfig, SkeletonAugment
 from stroi.trainer.data.epoch_order import RandomStream, epoch_rng
 from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.data.skeleton_augment import augmented, draws_of_epoch
@@ -89,14 +89,14 @@ def augment_params_of_epoch(
     if config.shift > 0:
         pixels = rng.integers(-config.shift, config.shift, (count, 2), endpoint=True)
         params = replace(params, shift=torch.from_numpy(pixels))
-    if model.gcn is not None and joint_augment(model.gcn) != Augment():
+    if model.gcn is not None and joint_augment(model.gcn) != SkeletonAugment():
         frames, joints = model.gcn.config.frames, len(model.gcn.layout.joints)
         draws = draws_of_epoch(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
         params = replace(params, skeleton=draws)
     return params
 
 
-def joint_augment(gcn: GraphNet) -> Augment:
+def joint_augment(gcn: GraphNet) -> SkeletonAugment:
     """Augmentation of the skeletons that joint mode trains a graph network on.
 
     It is what the network was trained with before, without the exchange of left and right: joint

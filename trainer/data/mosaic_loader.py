@@ -21,7 +21,7 @@ from torch import Tensor
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Feeding, Hold, ResNetConfig
+from stroi.trainer.config import LoaderConfig, Resident, ResNetConfig
 from stroi.trainer.data.epoch_order import (
     block_shuffled_order,
     epoch_columns,
@@ -110,13 +110,13 @@ class MosaicLoader:
     batch_size: int
     seed: int
     device: torch.device
-    config: Feeding = field(default_factory=Feeding)
+    config: LoaderConfig = field(default_factory=LoaderConfig)
     augment_params: Callable[[int], AugmentParams] | None = None
     shard_slice: Callable[[int], slice] = slice
     _resident: Tensor | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._resident = load_resident(self.mosaics, self.ids, self.device, self.config.hold)
+        self._resident = load_resident(self.mosaics, self.ids, self.device, self.config.resident)
 
     def epoch(self, number: int, skip: int = 0) -> Generator[MosaicBatch, None, None]:
         """Batches of an epoch, counted from 0, without the first `skip` of them.
@@ -209,7 +209,7 @@ def stream_batches(
 
 
 def load_resident(
-    mosaics: MosaicCache, ids: Sequence[str], device: torch.device, how: Hold
+    mosaics: MosaicCache, ids: Sequence[str], device: torch.device, how: Resident
 ) -> Tensor | None:
     """All mosaics of `ids` on the device, with all their columns.
 

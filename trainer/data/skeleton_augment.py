@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from stroi.cache.layouts import Layout
-from stroi.trainer.config import Augment
+from stroi.trainer.config import SkeletonAugment
 from stroi.trainer.data.epoch_order import RandomStream, epoch_rng
 from stroi.trainer.models.input_streams import FLAT
 
@@ -60,7 +60,7 @@ def _rows(random: np.random.Generator, count: int, frames: int, joints: int) -> 
     return torch.from_numpy(random.random((count, _SINGLE + 3 * frames + joints), np.float32))
 
 
-def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
+def augmented(x: Tensor, draws: Tensor, how: SkeletonAugment, layout: Layout) -> Tensor:
     """Changed copies of prepared clips; absent joints stay absent.
 
     Both persons of a clip are changed alike.
@@ -78,7 +78,7 @@ def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
     single, jitter, hidden_frames, hidden_joints, steps = torch.split(
         draws, [_SINGLE, frames, frames, joints, frames], dim=1
     )
-    if how.crop < 1 or how.jitter > 0 or how.warp > 0:
+    if how.time_crop < 1 or how.time_jitter > 0 or how.time_warp > 0:
         x = _at(x, _places(single[:, 0], single[:, 1], jitter, steps, how))
     if how.flip > 0:
         x = torch.where((single[:, 2] < how.flip)[:, None, None, None, None], _mirror(x, layout), x)
@@ -86,19 +86,25 @@ def augmented(x: Tensor, draws: Tensor, how: Augment, layout: Layout) -> Tensor:
         matrix = _turn(single[:, 3:6], how, flat=layout.name in FLAT)
         matrix = matrix @ _stretch(single[:, 6:], how, flat=layout.name in FLAT)
         x = torch.einsum("bmtvi,boi->bmtvo", x, matrix)
-    if how.hide_frames > 0:
-        x = x * (hidden_frames >= how.hide_frames)[:, None, :, None, None]
-    if how.hide_joints > 0:
-        x = x * (hidden_joints >= how.hide_joints)[:, None, None, :, None]
+    if how.drop_frames > 0:
+        x = x * (hidden_frames >= how.drop_frames)[:, None, :, None, None]
+    if how.drop_joints > 0:
+        x = x * (hidden_joints >= how.drop_joints)[:, None, None, :, None]
     return x
 
 
-def _places(length: Tensor, start: Tensor, jitter: Tensor, steps: Tensor, how: Augment) -> Tensor:
+def _places(
+    length: Tensor, start: Tensor, jitter: Tensor, steps: Tensor, how: SkeletonAugment
+) -> Tensor:
     """(B, T) frames, fractions between 0 and T - 1, that a changed clip is read at."""
     frames = jitter.shape[1]
-    kept = how.crop + (1 - how.crop) * length[:, None]
-    even = torch.arange(frames) + how.jitter * (jitter - 0.5)
-    place = even if how.warp == 0 else even + how.warp * (_drawn(steps) - torch.arange(frames))
+    kept = how.time_crop + (1 - how.time_crop) * length[:, None]
+    even = torch.arange(frames) + how.time_jitter * (jitter - 0.5)
+    place = (
+        even
+        if how.time_warp == 0
+        else even + how.time_warp * (_drawn(steps) - torch.arange(frames))
+    )
     return (start[:, None] * (1 - kept) * (frames - 1) + kept * place).clamp(0, frames - 1)
 
 
@@ -130,7 +136,7 @@ def _mirror(x: Tensor, layout: Layout) -> Tensor:
     return x[..., list(layout.mirrored), :] * x.new_tensor([-1.0, 1.0, 1.0])
 
 
-def _turn(draws: Tensor, how: Augment, *, flat: bool) -> Tensor:
+def _turn(draws: Tensor, how: SkeletonAugment, *, flat: bool) -> Tensor:
     """(B, 3, 3) rotations: about the vertical and about the two horizontal axes.
 
     What is flat turns in the picture only: the axis that points at the camera.
@@ -154,7 +160,7 @@ def _turn(draws: Tensor, how: Augment, *, flat: bool) -> Tensor:
     return about(1) @ about(0) @ about(2)
 
 
-def _stretch(draws: Tensor, how: Augment, *, flat: bool) -> Tensor:
+def _stretch(draws: Tensor, how: SkeletonAugment, *, flat: bool) -> Tensor:
     """(B, 3, 3): one factor for all axes, and a shear of every axis by the two others."""
     matrix = torch.diag_embed((1 + how.scale * (2 * draws[:, :1] - 1)).expand(-1, 3)).clone()
     off = how.shear * (2 * draws[:, 1:] - 1)

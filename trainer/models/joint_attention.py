@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from stroi.cache.layouts import BODY_25, Layout, roi_joints
-from stroi.trainer.config import Bodies, JointWeight
+from stroi.trainer.config import PersonPooling, WeightFormula
 
 TOP = 15
 """Frames that ``l2_top15`` looks at."""
 
 
-def joint_weights(feature: Tensor, *, kind: JointWeight = "mean") -> Tensor:
+def joint_weights(feature: Tensor, *, kind: WeightFormula = "mean") -> Tensor:
     """Weight of every joint of every body.
 
     Args:
@@ -34,7 +34,7 @@ def row_weights(
     joint: Tensor,
     present: Tensor,
     *,
-    bodies: Bodies = "strongest",
+    bodies: PersonPooling = "strongest",
     layout: Layout = BODY_25,
     constant: float | None = None,
 ) -> Tensor:
@@ -81,7 +81,7 @@ def shown_weights(weights: Tensor, persons: Tensor) -> Tensor:
 
 
 def training_constant(
-    joint: Tensor, present: Tensor, *, bodies: Bodies = "strongest", layout: Layout = BODY_25
+    joint: Tensor, present: Tensor, *, bodies: PersonPooling = "strongest", layout: Layout = BODY_25
 ) -> float:
     """What the rows' weights of the training clips are in the mean, before any scaling.
 
@@ -98,7 +98,7 @@ def training_constant(
     return mean if mean > torch.finfo(joint.dtype).tiny else 1.0
 
 
-def _halves(joint: Tensor, present: Tensor, bodies: Bodies, layout: Layout) -> Tensor:
+def _halves(joint: Tensor, present: Tensor, bodies: PersonPooling, layout: Layout) -> Tensor:
     """(N, 2, K) weights of the rows as they are."""
     picked = joint[..., list(roi_joints(layout))]
     first, second = picked[:, 0], picked[:, 1]

@@ -127,10 +127,10 @@ class WeightedMosaicNet(nn.Module):
         if shown is not None:
             whole = valid_map(shown, self.cells).to(x.dtype)
             pixels = whole if pixels is None else pixels * whole
-        if pixels is not None and self.config.place == "before":
+        if pixels is not None and self.config.weight_position == "before":
             x = x * pixels
         x = x.sub_(self.mean).div_(self.std)
-        if pixels is not None and self.config.place == "after":
+        if pixels is not None and self.config.weight_position == "after":
             x = x * pixels
         if mirrored is not None:
             x = torch.where(mirrored[:, None, None, None], mirror(x, self.cells), x)
@@ -159,13 +159,13 @@ class WeightedMosaicNet(nn.Module):
             mirrored = mirror_bodies(x, present, self.gcn.layout)
             x = torch.where(flip_mask[:, None, None, None, None], mirrored, x)
         logits, feature = self.gcn(x, present)
-        joint = joint_weights(feature, kind=self.config.joints)
+        joint = joint_weights(feature, kind=self.config.formula)
         weights = row_weights(
             joint,
             present,
-            bodies=self.config.bodies,
+            bodies=self.config.person_pooling,
             layout=self.gcn.layout,
-            constant=self.config.constant,
+            constant=self.config.weight_scale,
         )
         if flip_mask is not None:
             # The mosaic is weighted first and mirrored then, its weights with it.

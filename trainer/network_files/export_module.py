@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stroi.cache.errors import ParamsError
-from stroi.trainer.config import Bodies, JointWeight
+from stroi.trainer.config import PersonPooling, WeightFormula
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, shown_weights
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
@@ -45,14 +45,14 @@ class WeightRule:
     """How a graph network inside makes row weights.
 
     Attributes:
-        joints: Formula of eq. 4.
-        bodies: Which body weighs which half.
-        constant: Divides all rows; None scales each clip's to mean 1.
+        formula: Of eq. 4.
+        person_pooling: Which body weighs which half.
+        scale: Divides all rows; None scales each clip's to mean 1.
     """
 
-    joints: JointWeight
-    bodies: Bodies
-    constant: float | None
+    formula: WeightFormula
+    person_pooling: PersonPooling
+    scale: float | None
 
 
 class ExportModule(nn.Module):
@@ -139,16 +139,16 @@ class SkeletonExport(ExportModule):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As `PlainExport`; skeletons (B, M, T, V, 3), present (B, M) bool, persons (B,)."""
         how = self.weighing
-        skeleton_logits, joint = run_all_persons(self.gcn, skeletons, present, how.joints)
+        skeleton_logits, joint = run_all_persons(self.gcn, skeletons, present, how.formula)
         weights = row_weights(
-            joint, present, bodies=how.bodies, layout=self.gcn.layout, constant=how.constant
+            joint, present, bodies=how.person_pooling, layout=self.gcn.layout, constant=how.scale
         )
         weights = shown_weights(weights, persons)
         return self.model(mosaics, weights, cell_valid=shown)[0], weights, skeleton_logits
 
 
 def run_all_persons(
-    gcn: GraphNet, x: Tensor, present: Tensor, kind: JointWeight
+    gcn: GraphNet, x: Tensor, present: Tensor, kind: WeightFormula
 ) -> tuple[Tensor, Tensor]:
     """What a graph network in evaluation mode says, by operations whose shapes are known before.
 
@@ -201,7 +201,7 @@ def export_module(
         raise ValueError(f"{model.mode} mode: a graph network and its weighing go to fixed mode")
     if model.gcn is not None:
         config = model.config
-        own = WeightRule(config.joints, config.bodies, config.constant)
+        own = WeightRule(config.formula, config.person_pooling, config.weight_scale)
         return _evaluating(SkeletonExport(model, model.gcn, own))
     if gcn is not None and weighing is not None:
         return _evaluating(SkeletonExport(model, gcn, weighing))

@@ -65,7 +65,7 @@ class TrainState:
             model,
             world.wrap_ddp(model),
             optimizer,
-            WeightEma(model, schedule.average) if schedule.average else None,
+            WeightEma(model, schedule.ema) if schedule.ema else None,
             BestWeights(model) if schedule.keep == "best" else None,
             world,
         )

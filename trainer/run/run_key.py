@@ -18,7 +18,7 @@ from torch import nn
 from stroi.cache.files.atomic import digest, sha256_file
 from stroi.cache.layouts import Layout
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Feeding, GcnConfig, Mode, ResNetConfig, Schedule, Settings
+from stroi.trainer.config import GcnConfig, LoaderConfig, Mode, ResNetConfig, Schedule, Settings
 from stroi.trainer.data.input_digests import array_digest, mosaic_digest
 from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.models.input_streams import FLAT
@@ -111,7 +111,7 @@ def mosaic_inputs(
 
 
 def loader_inputs(
-    mosaics: MosaicCache, ids: Sequence[str], config: Feeding, pretrained: Path | None
+    mosaics: MosaicCache, ids: Sequence[str], config: LoaderConfig, pretrained: Path | None
 ) -> dict[str, str]:
     """What else a training of the RGB branch depends on, where it does.
 
@@ -176,10 +176,10 @@ def used_resnet(config: ResNetConfig, mode: Mode) -> ResNetConfig:
     return _without(
         config,
         {
-            "bodies": ready,
-            "joints": ready,
-            "constant": ready,
-            "place": mode == "plain" and config.missing == "row",
+            "person_pooling": ready,
+            "formula": ready,
+            "weight_scale": ready,
+            "weight_position": mode == "plain" and config.missing == "row",
             "erase_area": config.erase == 0,
         },
     )

@@ -15,7 +15,7 @@ from small_inputs import CELL, CLASSES, IDS, LABELS, mosaic_cache
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Feeding, Hold, Order, ResNetConfig, Schedule
+from stroi.trainer.config import LoaderConfig, Order, Resident, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import epoch_columns
 from stroi.trainer.data.mosaic_augment import AugmentParams
 from stroi.trainer.data.mosaic_loader import (
@@ -95,14 +95,16 @@ def test_a_slot_is_not_refilled_while_the_consumer_has_it(mosaics: MosaicCache) 
 
 
 @pytest.mark.parametrize("order", ["shuffled", "windowed"])
-@pytest.mark.parametrize("hold", ["never", "device"])
+@pytest.mark.parametrize("resident", ["never", "device"])
 @pytest.mark.parametrize("wide", [5, 8])
 def test_an_epoch_is_the_same_however_it_is_read(
-    wide: int, hold: Hold, order: Order, tmp_path: Path
+    wide: int, resident: Resident, order: Order, tmp_path: Path
 ) -> None:
     cache = mosaic_cache(tmp_path, columns=wide)
     ids = [name for name in IDS if name != IDS[2]]
-    loader = MosaicLoader(cache, ids, 3, 0, CPU, Feeding(hold=hold, order=order, window=3))
+    loader = MosaicLoader(
+        cache, ids, 3, 0, CPU, LoaderConfig(resident=resident, order=order, window=3)
+    )
     drawn = epoch_columns(len(ids), len(cache.scored), wide, seed=0, epoch=1)
     indices = loader.batch_indices(1)
     assert sorted(np.concatenate(indices)) == list(range(len(ids)))
@@ -136,7 +138,7 @@ def test_processes_share_every_batch_and_its_augmentation(mosaics: MosaicCache) 
         return AugmentParams(flip=torch.arange(len(IDS)) % 3 == 0)
 
     alone, *ranks = (
-        list(MosaicLoader(mosaics, IDS, 5, 0, CPU, Feeding(hold="device"), params,
+        list(MosaicLoader(mosaics, IDS, 5, 0, CPU, LoaderConfig(resident="device"), params,
                           world.shard_slice).epoch(0))
         for world in (World(), World(0, 2), World(1, 2))
     )  # fmt: skip
@@ -149,13 +151,13 @@ def test_processes_share_every_batch_and_its_augmentation(mosaics: MosaicCache) 
 
 @pytest.mark.parametrize("order", ["shuffled", "windowed"])
 def test_one_clip_cannot_train(mosaics: MosaicCache, order: Order) -> None:
-    loader = MosaicLoader(mosaics, IDS[:1], 2, 0, CPU, Feeding(order=order))
+    loader = MosaicLoader(mosaics, IDS[:1], 2, 0, CPU, LoaderConfig(order=order))
     with pytest.raises(StroiError, match="TRAIN_TOO_FEW: a training set of 1 clips"):
         loader.epoch(0)
 
 
 @pytest.mark.parametrize("how", ["auto", "never"])
-def test_a_cpu_keeps_nothing_by_itself(how: Hold, mosaics: MosaicCache) -> None:
+def test_a_cpu_keeps_nothing_by_itself(how: Resident, mosaics: MosaicCache) -> None:
     assert load_resident(mosaics, IDS, CPU, how) is None
 
 
@@ -185,10 +187,10 @@ def test_a_gpu_gives_half_of_what_is_free(
 def test_a_resident_training_is_the_same_bits(mosaics: MosaicCache, tmp_path: Path) -> None:
     config = ResNetConfig(flip=0.5, shift=1, brightness=0.3)
 
-    def train(how: Hold) -> str:
+    def train(how: Resident) -> str:
         net = train_resnet(
             "plain", mosaics, LABELS, CLASSES, config=config, schedule=SHORT, seed=0,
-            device="cpu", feeding=Feeding(hold=how), state=tmp_path / how,
+            device="cpu", loader_config=LoaderConfig(resident=how), state=tmp_path / how,
         )  # fmt: skip
         return model_digest(net)
 

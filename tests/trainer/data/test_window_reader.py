@@ -12,7 +12,7 @@ import torch
 from small_inputs import CLASSES, IDS, LABELS
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Feeding, ResNetConfig, Schedule
+from stroi.trainer.config import LoaderConfig, ResNetConfig, Schedule
 from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
 from stroi.trainer.data.window_reader import WindowReader
 from stroi.trainer.run.run_key import model_digest
@@ -59,15 +59,17 @@ def test_memory_is_two_windows(mosaics: MosaicCache) -> None:
 def test_training_is_reproducible_and_has_a_key_of_its_own(
     mosaics: MosaicCache, tmp_path: Path
 ) -> None:
-    def train(feeding: Feeding) -> str:
+    def train(config: LoaderConfig) -> str:
         net = train_resnet(
             "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=SHORT, seed=0,
-            device="cpu", feeding=feeding, state=tmp_path,
+            device="cpu", loader_config=config, state=tmp_path,
         )  # fmt: skip
         return model_digest(net)
 
-    windowed = Feeding(order="windowed", window=4)
-    results = [train(feeding) for feeding in (Feeding(), windowed, Feeding(window=9), windowed)]
+    windowed = LoaderConfig(order="windowed", window=4)
+    results = [
+        train(loader) for loader in (LoaderConfig(), windowed, LoaderConfig(window=9), windowed)
+    ]
     assert results[0] == results[2] != results[1] == results[3]
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 

@@ -12,7 +12,7 @@ from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import train_resnet as training
-from stroi.trainer.config import Augment, GcnConfig, ResNetConfig, Schedule
+from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, SkeletonAugment
 from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.cell_grid import CellGrid
@@ -25,7 +25,7 @@ from stroi.trainer.score_gcn import dump_weights, scaled_weights
 from stroi.trainer.train_gcn import train_gcn
 
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
-CHANGES = Augment(tilt=20.0, scale=0.2, jitter=1.0, hide_joints=0.1)
+CHANGES = SkeletonAugment(tilt=20.0, scale=0.2, time_jitter=1.0, drop_joints=0.1)
 
 
 def _gcn(config: GcnConfig) -> StGcn:
@@ -70,7 +70,7 @@ def test_rows_are_weighed_as_the_weights_file_weighs_them(
         gcn, clips(), IDS, bodies=bodies, kind=joints, training=IDS if scale == "training" else (),
         precision="fp32", threads=1,
     )  # fmt: skip
-    net = _net(gcn, ResNetConfig(joints=joints, bodies=bodies, constant=constant))
+    net = _net(gcn, ResNetConfig(formula=joints, person_pooling=bodies, weight_scale=constant))
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     with torch.no_grad():
         _, weights = net.skeleton_branch(torch.from_numpy(data.x), torch.from_numpy(data.present))
@@ -96,7 +96,7 @@ def test_formulas_and_scales_differ(gcn: StGcn) -> None:
 def test_gradient_through_either_formula_and_scale_against_finite_differences(
     gcn: StGcn, joints: str, constant: float | None, name: str, place: tuple[int, ...]
 ) -> None:
-    net = _net(gcn, ResNetConfig(joints=joints, constant=constant, loss="mse")).double()
+    net = _net(gcn, ResNetConfig(formula=joints, weight_scale=constant, loss="mse")).double()
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     x, present = torch.from_numpy(data.x).double(), torch.from_numpy(data.present)
     size = 5 * CELL
@@ -122,7 +122,7 @@ def test_gradient_through_either_formula_and_scale_against_finite_differences(
 
 
 def test_settings_of_the_weights_change_what_is_learnt(gcn: StGcn, mosaics: MosaicCache) -> None:
-    configs = (ResNetConfig(), ResNetConfig(joints="l2_top15"), ResNetConfig(constant=0.5))
+    configs = (ResNetConfig(), ResNetConfig(formula="l2_top15"), ResNetConfig(weight_scale=0.5))
     assert len({model_digest(_train(gcn, mosaics, config=each)) for each in configs}) == 3
 
 
@@ -133,7 +133,7 @@ def test_clips_change_at_random_as_the_graph_network_says(
     first, second = (model_digest(_train(changing, mosaics)) for _ in range(2))
     assert first == second != still
     # Left and right change places together with the mosaic's, or not at all.
-    flipping = _gcn(SMALL_GCN.replace(augment=Augment(flip=1.0)))
+    flipping = _gcn(SMALL_GCN.replace(augment=SkeletonAugment(flip=1.0)))
     assert model_digest(_train(flipping, mosaics)) == still
 
 

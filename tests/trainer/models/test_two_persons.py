@@ -21,7 +21,7 @@ from stroi.cache.layouts import BODY_25
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip
-from stroi.trainer.config import Bodies, ResNetConfig
+from stroi.trainer.config import PersonPooling, ResNetConfig
 from stroi.trainer.data.mosaic_loader import cell_grid
 from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
@@ -82,7 +82,9 @@ def gcn() -> StGcn:
     return net.eval()
 
 
-def _by_rule(joint: NDArray[np.float32], seen: str, shown: int, bodies: Bodies) -> np.ndarray:
+def _by_rule(
+    joint: NDArray[np.float32], seen: str, shown: int, bodies: PersonPooling
+) -> np.ndarray:
     """(2, K): the rule of docs/method.md for one clip's joint weights (2, V), for reading."""
     present = SEEN[seen]
     if seen != "both":
@@ -98,7 +100,9 @@ def _by_rule(joint: NDArray[np.float32], seen: str, shown: int, bodies: Bodies) 
 
 
 @pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
-def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies: Bodies) -> None:
+def test_every_mode_weighs_by_one_rule(
+    mosaics: MosaicCache, gcn: StGcn, bodies: PersonPooling
+) -> None:
     weights = dump_weights(gcn, CLIPS, IDS, bodies=bodies)
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
@@ -112,9 +116,11 @@ def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies:
 
     cells = cell_grid(mosaics)
     torch.manual_seed(4)
-    net = WeightedMosaicNet(CLASSES, cells, ResNetConfig(bodies=bodies), mode="fixed").eval()
+    net = WeightedMosaicNet(
+        CLASSES, cells, ResNetConfig(person_pooling=bodies), mode="fixed"
+    ).eval()
     joint = WeightedMosaicNet(
-        CLASSES, cells, ResNetConfig(bodies=bodies), mode="joint", gcn=copy.deepcopy(gcn)
+        CLASSES, cells, ResNetConfig(person_pooling=bodies), mode="joint", gcn=copy.deepcopy(gcn)
     )
     joint.resnet.load_state_dict(net.resnet.state_dict())
     joint.eval()
