@@ -157,7 +157,7 @@ def trained(
     plain = score_gcn(model, test.clips, tuple(test.labels))
     if not setting.draws:
         return plain, plain, seconds
-    return plain, score_gcn(model, test.clips, plain.ids, draws=setting.draws), seconds
+    return plain, score_gcn(model, test.clips, plain.ids, tta_copies=setting.draws), seconds
 
 
 def right(scores: Scores, part: Part) -> float:

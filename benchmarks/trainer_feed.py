@@ -37,7 +37,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.stages.demo.clips import plan_demo
 from stroi.stages.demo.render import render_clip
 from stroi.trainer.config import GcnConfig
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.runtime import deterministic
 
 BATCH, RING = 64, 3
@@ -139,7 +139,7 @@ def online_ways(scratch: Path, rounds: int, batch: int) -> dict[str, Any]:
     trainer = Trainer(cache, batch, torch.device("cpu"))
     net = trainer.net
     plain = PlainStGcn(len(CLASSES), GcnConfig(), BODY_25).eval()
-    fast = StGcn(CLASSES, GcnConfig()).eval()
+    fast = GraphNet(CLASSES, GcnConfig()).eval()
     out = np.zeros((batch, *cache.shape), np.uint8)
     ids = list(cache.ids[:batch])
 

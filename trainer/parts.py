@@ -15,7 +15,7 @@ from stroi.trainer.config import Augment
 from stroi.trainer.data.epoch_order import Batch, MosaicBatch
 from stroi.trainer.data.mosaic_loader import Feed
 from stroi.trainer.data.side_inputs import SideInputs
-from stroi.trainer.data.skeleton_augment import draws_of_epoch
+from stroi.trainer.data.skeleton_augment import epoch_draws
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.distributed import World
 from stroi.trainer.steps import joint_augment
@@ -61,7 +61,7 @@ def part_batches(
             return batches
         frames, joints = beside.x.shape[2:4]
         return _with_draws(
-            batches, draws_of_epoch(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
+            batches, epoch_draws(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
         )
 
     def feed(epoch: int, skip: int) -> Generator[PartBatch, None, None]:

@@ -12,11 +12,11 @@ from stroi.trainer.config import Augment
 from stroi.trainer.data.epoch_order import MosaicBatch
 from stroi.trainer.data.mosaic_augment import changed
 from stroi.trainer.data.side_inputs import SideInputs
-from stroi.trainer.data.skeleton_augment import augmented
-from stroi.trainer.models.cell_grid import resized, shift
+from stroi.trainer.data.skeleton_augment import augment_skeletons
+from stroi.trainer.models.cell_grid import mirror_row_weights, resize_cells, shift_cells
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.joint_attention import shown_weights
-from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
+from stroi.trainer.models.input_streams import mirror_bodies
+from stroi.trainer.models.joint_attention import weights_in_mosaic
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.losses import branch_loss
@@ -54,7 +54,7 @@ def forward(
         x = moved(_clips(model, batch, beside.x[rows]), device)
         present = moved(beside.present[rows], device)
         skeleton, weights = _skeleton_branch(model, x, present, mirrored)
-        weights = shown_weights(weights, moved(beside.persons[rows], device))
+        weights = weights_in_mosaic(weights, moved(beside.persons[rows], device))
         rgb = model(mosaics, weights, mirrored=mirrored, shown=shown)
         return rgb.float(), skeleton.float()
     halves = None if beside.halves is None else moved(beside.halves[rows], device)
@@ -65,7 +65,7 @@ def _clips(model: WeightedMosaicNet, batch: MosaicBatch, x: Tensor) -> Tensor:
     """(B, M, T, V, 3) clips as the skeleton branch is to see them."""
     if batch.draws is None or model.gcn is None:
         return x
-    return augmented(x, batch.draws, joint_augment(model.gcn), model.gcn.layout)
+    return augment_skeletons(x, batch.draws, joint_augment(model.gcn), model.gcn.layout)
 
 
 def joint_augment(gcn: GraphNet) -> Augment:
@@ -90,7 +90,7 @@ def _shown(batch: MosaicBatch, beside: SideInputs) -> Tensor | None:
 
 def _sized(model: WeightedMosaicNet, mosaics: Tensor) -> Tensor:
     """(B, H, W, 3) mosaics whose cells have the size that the network is told."""
-    return resized(mosaics, model.cells) if model.config.cell else mosaics
+    return resize_cells(mosaics, model.cells) if model.config.cell else mosaics
 
 
 def _skeleton_branch(
@@ -103,7 +103,7 @@ def _skeleton_branch(
     x = torch.where(mirrored[:, None, None, None, None], turned, x)
     skeleton, weights = model.skeleton_branch(x, present)
     # The pictures are weighted first and mirrored then, weights and all.
-    return skeleton, torch.where(mirrored[:, None, None], mirror_halves(weights), weights)
+    return skeleton, torch.where(mirrored[:, None, None], mirror_row_weights(weights), weights)
 
 
 class Forward(nn.Module):
@@ -175,7 +175,7 @@ def _augmented(
     if config.shift > 0:
         drawn = world.broadcast(torch.randint(-config.shift, config.shift + 1, (2, clips)))
         moves = moved(drawn[:, part], device)
-        mosaics = shift(_sized(model, mosaics), model.cells, moves[0], moves[1])
+        mosaics = shift_cells(_sized(model, mosaics), model.cells, moves[0], moves[1])
     if batch.looks is not None:
         mosaics = changed(_sized(model, mosaics), batch.looks)
     return mosaics, mirrored

@@ -12,10 +12,9 @@ from torch import Tensor
 from stroi.trainer.config import GcnConfig, Schedule
 from stroi.trainer.data.epoch_order import Batch, epoch_batches, label_array
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
-from stroi.trainer.data.skeleton_augment import augmented, draws_of_epoch
+from stroi.trainer.data.skeleton_augment import augment_skeletons, epoch_draws
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
 from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
-from stroi.trainer.models.backbones import build_graph_net
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.judging import loss_and_accuracy
@@ -87,7 +86,7 @@ def train_gcn(
     data = prepare_all(clips, tuple(labels), **config.preparation)
     truth = label_array(labels, data.ids, classes)
     with deterministic(seed, threads):
-        model = build_graph_net(classes, config, data.layout).to(where)
+        model = GraphNet(classes, config, data.layout).to(where)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     targets = torch.from_numpy(truth)
     held = dict(validation or {})
@@ -108,13 +107,15 @@ def train_gcn(
     trained = world.wrap_ddp(model)
 
     def feed(epoch: int, skip: int) -> Generator[ClipBatch, None, None]:
-        draws = draws_of_epoch(
+        draws = epoch_draws(
             len(data.ids), frames=x.shape[2], joints=x.shape[3], seed=seed, epoch=epoch
         )
         parts = epoch_batches(len(data.ids), schedule.batch_size, seed=seed, epoch=epoch)
         for rows in parts[skip:]:
             own = rows[world.shard_slice(len(rows))]
-            yield ClipBatch(rows, augmented(x[own], draws[own], config.augment, data.layout))
+            yield ClipBatch(
+                rows, augment_skeletons(x[own], draws[own], config.augment, data.layout)
+            )
 
     def step(batch: ClipBatch) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(batch.rows[world.shard_slice(len(batch.rows))])

@@ -40,7 +40,7 @@ class MosaicBatch(Batch):
         looks: (B, 7) changes of their look in training, see `stroi.trainer.data.mosaic_augment`;
             None for none.
         draws: Joint mode's training only: what chance changes of their skeletons, see
-            `stroi.trainer.data.skeleton_augment.draws_of_epoch`.
+            `stroi.trainer.data.skeleton_augment.epoch_draws`.
     """
 
     mosaics: Tensor

@@ -17,7 +17,7 @@ from stroi.trainer.config import Align, Fill, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
 from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.joint_attention import shown_weights
+from stroi.trainer.models.joint_attention import weights_in_mosaic
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def weights_per_half(
             remedy="make the weights from the skeletons the mosaics were cut by",
         )
     rows = torch.from_numpy(weights.row[[place[sample] for sample in ids]])
-    return shown_weights(rows, torch.from_numpy(person_count)).numpy()
+    return weights_in_mosaic(rows, torch.from_numpy(person_count)).numpy()
 
 
 def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:

@@ -1,4 +1,8 @@
-"""The RGB branch: weighted mosaics into a ResNet (eq. 5), with the graph network in joint mode."""
+"""The RGB branch: weighted mosaics into a ResNet (eq. 5), with the graph network in joint mode.
+
+Legend of shapes: B batch, H and W mosaic height and width in px, K rows, L columns, M persons,
+T frames, V joints, C classes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stroi.trainer.config import Mode, ResNetConfig
-from stroi.trainer.models.cell_grid import CellGrid, mirror, valid_map, weight_map
+from stroi.trainer.models.cell_grid import CellGrid, mirror_mosaic, valid_map, weight_map
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights
 from stroi.trainer.models.resnet import ResNet
@@ -71,41 +75,42 @@ class WeightedMosaicNet(nn.Module):
         Returns:
             (B, C) logits.
         """
-        pictures = self.pictures(mosaics, weights, mirrored=mirrored, shown=shown)
-        return self.resnet(pictures)  # type: ignore[no-any-return]
+        x = self.network_input(mosaics, weights, cell_valid=shown, flip_mask=mirrored)
+        return self.resnet(x)  # type: ignore[no-any-return]
 
-    def pictures(
+    def network_input(
         self,
         mosaics: Tensor,
         weights: Tensor | None,
         *,
-        mirrored: Tensor | None = None,
-        shown: Tensor | None = None,
+        cell_valid: Tensor | None = None,
+        flip_mask: Tensor | None = None,
     ) -> Tensor:
-        """What the ResNet sees: normalised by ImageNet's mean and deviation, and weighted.
+        """Input of the ResNet: weighted (eq. 5) and normalised by ImageNet's mean and deviation.
 
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
-            weights: (B, 2, K) or None.
-            mirrored: (B,) bool or None.
-            shown: (B, 2, columns, K) bool or None; half cells that show no joint weigh 0.
+            weights: (B, 2, K) row weights of both half cells, or None.
+            cell_valid: (B, 2, L, K) bool or None; half cells that show no joint weigh 0.
+            flip_mask: (B,) bool, which clips are mirrored with their weights; None for none.
 
         Returns:
             (B, 3, H, W), channels_last. With weights after normalisation (the default) a weight
             of 0 gives the mean colour; before it, black.
         """
-        x = mosaics.permute(0, 3, 1, 2).to(self.mean.dtype).div_(255)
-        pixels = None if weights is None else weight_map(weights, self.cells)
-        if shown is not None:
-            whole = valid_map(shown, self.cells).to(x.dtype)
-            pixels = whole if pixels is None else pixels * whole
-        if pixels is not None and self.config.place == "before":
-            x = x * pixels
+        x = mosaics.permute(0, 3, 1, 2)  # (B, H, W, 3) -> (B, 3, H, W)
+        x = x.to(self.mean.dtype).div_(255)
+        pixel_weights = None if weights is None else weight_map(weights, self.cells)
+        if cell_valid is not None:
+            valid = valid_map(cell_valid, self.cells).to(x.dtype)  # (B, 1, H, W)
+            pixel_weights = valid if pixel_weights is None else pixel_weights * valid
+        if pixel_weights is not None and self.config.place == "before":
+            x = x * pixel_weights
         x = x.sub_(self.mean).div_(self.std)
-        if pixels is not None and self.config.place == "after":
-            x = x * pixels
-        if mirrored is not None:
-            x = torch.where(mirrored[:, None, None, None], mirror(x, self.cells), x)
+        if pixel_weights is not None and self.config.place == "after":
+            x = x * pixel_weights
+        if flip_mask is not None:
+            x = torch.where(flip_mask[:, None, None, None], mirror_mosaic(x, self.cells), x)
         return x.contiguous(memory_format=torch.channels_last)
 
     def skeleton_branch(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,12 +129,12 @@ class WeightedMosaicNet(nn.Module):
         if self.gcn is None:
             raise ValueError("only a network in joint mode has a skeleton branch")
         logits, feature = self.gcn(x, present)
-        joint = joint_weights(feature, kind=self.config.joints)
+        joint = joint_weights(feature, formula=self.config.joints)
         weights = row_weights(
             joint,
             present,
-            bodies=self.config.bodies,
+            person_pooling=self.config.bodies,
             layout=self.gcn.layout,
-            constant=self.config.constant,
+            weight_scale=self.config.constant,
         )
         return logits, weights

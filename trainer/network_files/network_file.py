@@ -14,9 +14,8 @@ from pydantic import ValidationError
 from stroi.cache.errors import RefusedInput
 from stroi.cache.layouts import LAYOUTS
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Settings
-from stroi.trainer.models.backbones import GRAPH_NETS, build_graph_net
 from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.models.graph_net import GRAPH_NETS, GraphNet
 from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.safetensors_io import (
@@ -99,7 +98,7 @@ def _gcn_meta(model: GraphNet) -> dict[str, Any]:
 
 def _gcn_of(meta: dict[str, Any]) -> GraphNet:
     config = _config(GcnConfig, meta["config"] | {"model": meta["model"]})
-    return build_graph_net(_classes(meta), config, LAYOUTS[meta["layout"]])
+    return GraphNet(_classes(meta), config, LAYOUTS[meta["layout"]])
 
 
 def _config(kind: type[_Config], values: Any) -> _Config:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from stroi.cache.layouts import Layout
 from stroi.trainer.config import Augment, GcnConfig, Mode, ResNetConfig, Schedule, Settings
-from stroi.trainer.models.input_streams import FLAT
+from stroi.trainer.models.input_streams import LAYOUTS_2D
 
 Given = TypeVar("Given", bound=Settings)
 
@@ -30,7 +30,7 @@ def used_schedule(schedule: Schedule) -> Schedule:
 
 def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
     """Of a graph network trained on joints of `layout`."""
-    flat = layout.name in FLAT
+    flat = layout.name in LAYOUTS_2D
     return _without(
         config.replace(augment=_used_augment(config.augment, flat=flat)),
         {

@@ -21,13 +21,13 @@ from stroi.cache.layouts import BODY_25
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip
-from stroi.trainer.config import Bodies, ResNetConfig
+from stroi.trainer.config import Bodies, ResNetConfig, WeightSettings
 from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.export_module import WeightRule, export_module
-from stroi.trainer.score_gcn import dump_weights
+from stroi.trainer.score_gcn import compute_weights
 from stroi.trainer.score_resnet import score_resnet
 
 SEEN = {"first": (True, False), "second": (False, True), "both": (True, True)}
@@ -71,9 +71,9 @@ def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
 
 
 @pytest.fixture(scope="module")
-def gcn() -> StGcn:
+def gcn() -> GraphNet:
     torch.manual_seed(3)
-    net = StGcn(CLASSES, SMALL_GCN)
+    net = GraphNet(CLASSES, SMALL_GCN)
     data = prepare_all(CLIPS, IDS, **SMALL_GCN.preparation)
     with torch.no_grad():
         for _ in range(5):
@@ -97,8 +97,8 @@ def _by_rule(joint: NDArray[np.float32], seen: str, shown: int, bodies: Bodies) 
 
 
 @pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
-def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies: Bodies) -> None:
-    weights = dump_weights(gcn, CLIPS, IDS, bodies=bodies)
+def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: GraphNet, bodies: Bodies) -> None:
+    weights = compute_weights(gcn, CLIPS, IDS, settings=WeightSettings(bodies=bodies))[0]
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
         [
@@ -125,9 +125,9 @@ def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies:
         "present": torch.from_numpy(data.present[order]),
         "persons": torch.from_numpy(PERSONS.astype(np.int64)),
     }
-    weighing = WeightRule("mean", bodies, None)
+    rule = WeightRule("mean", bodies, None)
     exported = {
-        "fixed": export_module(net, gcn=gcn, weighing=weighing),
+        "fixed": export_module(net, gcn=gcn, rule=rule),
         "joint": export_module(joint),
     }
     with torch.no_grad():
@@ -146,10 +146,10 @@ def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: StGcn, bodies:
 
 
 def test_what_is_seen_of_one_body_does_not_depend_on_how_many_are_shown(
-    mosaics: MosaicCache, gcn: StGcn
+    mosaics: MosaicCache, gcn: GraphNet
 ) -> None:
     """Equal weights in, equal weights out."""
-    weights = dump_weights(gcn, CLIPS, IDS, bodies="per_half")
+    weights = compute_weights(gcn, CLIPS, IDS, settings=WeightSettings(bodies="per_half"))[0]
     halves = weights_per_half(weights, IDS, PERSONS)
     for sample, (_, seen) in zip(IDS, CASES, strict=True):
         if seen != "both":

@@ -12,8 +12,7 @@ import torch
 from stroi.cache.errors import RefusedInput
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.ctrgcn import CtrGcn
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet, save_gcn, save_resnet
 from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors, write_tensors
@@ -25,7 +24,7 @@ SMALL = GcnConfig(frames=8, channels=(8, 8), strides=(1, 2))
 def path(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "net.safetensors"
-    save_gcn(path, StGcn(("wave", "drink"), SMALL))
+    save_gcn(path, GraphNet(("wave", "drink"), SMALL))
     return path
 
 
@@ -40,7 +39,7 @@ def rewrite(path: Path, **changes: Any) -> None:
 def test_there_and_back(path: Path) -> None:
     gcn = load_gcn(path)
     assert (gcn.classes, gcn.config, gcn.training) == (("wave", "drink"), SMALL, False)
-    refined = CtrGcn(("wave", "drink"), SMALL.replace(model="ctrgcn", stream="bone"))
+    refined = GraphNet(("wave", "drink"), SMALL.replace(model="ctrgcn", stream="bone"))
     for inner in (gcn, refined):
         classes, cells = ("a", "b", "c"), CellGrid(5, 2, 16, 16)
         fused = WeightedMosaicNet(classes, cells, ResNetConfig(), mode="joint", gcn=inner)
