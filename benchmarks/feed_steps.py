@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Compile, Feeding, Precision, ResNetConfig
+from stroi.trainer.config import Compile, LoaderConfig, Precision, ResNetConfig
 from stroi.trainer.data.epoch_order import MosaicBatch
 from stroi.trainer.data.mosaic_loader import Feed, network_cells
 from stroi.trainer.data.side_inputs import SideInputs
@@ -57,7 +57,7 @@ class Trainer:
         self.net = WeightedMosaicNet(CLASSES, network_cells(cache, config), config, mode="fixed")
         self.net.to(device).train()
         compile_network(self.net.resnet, compiled, device)
-        feeding = Feeding(hold="auto" if hold else "never")
+        feeding = LoaderConfig(resident="auto" if hold else "never")
         self.feed = Feed(self.net, cache, cache.ids, feeding, batch, seed=0, device=device)
         self._sgd = SGD(self.net.parameters(), lr=0.01, momentum=0.9)
         self._batch, self._device = batch, device

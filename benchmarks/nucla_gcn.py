@@ -33,7 +33,7 @@ from stroi.cache.skeletons3d import JointClip
 from stroi.pipeline.datasets.nucla import CLASSES
 from stroi.pipeline.params.load import load_profile
 from stroi.stages.sensors.nucla import read_joints
-from stroi.trainer.config import Augment, GcnConfig, Precision, Schedule, Settings, Stream
+from stroi.trainer.config import GcnConfig, Precision, Schedule, Settings, SkeletonAugment, Stream
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.metrics.ensemble import summed
@@ -78,18 +78,19 @@ class Part:
 _SEEN = GcnConfig(
     frames=32, centre="frame", channels=(32, 32, 64, 64, 128), strides=(1, 1, 2, 1, 2),
     normalisation="stgcn", dropout=0.2, smoothing=0.1,
-    augment=Augment(rotate=60, tilt=10, scale=0.2, crop=0.7, jitter=1.0),
+    augment=SkeletonAugment(rotate=60, tilt=10, scale=0.2, time_crop=0.7, time_jitter=1.0),
 )  # fmt: skip
 _SCHEDULE = Schedule(
     epochs=50, batch_size=16, lr=0.1, decay="cosine", warmup=5, nesterov=True, weight_decay=5e-4,
-    average=0.995,
+    ema=0.995,
 )  # fmt: skip
 SETTINGS: dict[str, Setting] = {
     "stgcn": Setting(_SEEN, _SCHEDULE),
     "ctrgcn": Setting(
         _SEEN.replace(
             model="ctrgcn", size="clip", channels=(48, 48, 96, 96, 192), temporal_kernel=5,
-            dropout=0.0, augment=Augment(rotate=60, tilt=20, scale=0.2, crop=0.5, warp=1.0),
+            dropout=0.0,
+            augment=SkeletonAugment(rotate=60, tilt=20, scale=0.2, time_crop=0.5, time_warp=1.0),
         ),
         _SCHEDULE.replace(epochs=80),
         motion=2 / 3,
@@ -102,7 +103,7 @@ SETTINGS["ctrgcn-short"] = replace(
     _WIDE, config=_WIDE.config.replace(frames=16, channels=(32, 32, 64, 64, 128))
 )
 SETTINGS["ctrgcn-whole"] = replace(
-    _WIDE, config=_WIDE.config.replace(augment=_WIDE.config.augment.replace(crop=1.0))
+    _WIDE, config=_WIDE.config.replace(augment=_WIDE.config.augment.replace(time_crop=1.0))
 )
 
 _WHOLE = SETTINGS["ctrgcn-whole"]

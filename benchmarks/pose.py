@@ -73,7 +73,7 @@ def decode(videos: list[Path]) -> None:
 
 def estimate(videos: list[Path], side: int) -> Spent:
     """The estimator alone, on every frame."""
-    estimator = load("movenet", Settings(side=side))
+    estimator = load("movenet", Settings(input_size=side))
     wall, cpu = 0.0, 0.0
     for video in videos:
         for frame in read_frames(video):
@@ -104,7 +104,9 @@ def stage(folder: Path, side: int, jobs: int) -> None:
             folder / "raw",
             read_index(folder / "index"),
             Path(scratch) / "out",
-            SkeletonParams(source="movenet", side=side, clips_per_shard=1, max_quarantined=1.0),
+            SkeletonParams(
+                source="movenet", input_size=side, clips_per_shard=1, max_quarantined=1.0
+            ),
             Workers(jobs),
             Path(scratch) / "store",
         )

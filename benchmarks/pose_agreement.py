@@ -92,7 +92,7 @@ def nearest(person: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[
 
 def compare(video: Path, files: Path, model: JsonModel, side: int) -> Agreement:
     """Run the estimator over a video and hold it against the main subject of OpenPose's files."""
-    estimator = MoveNet(side=side)
+    estimator = MoveNet(input_size=side)
     frames = read_frames(video)
     estimates = [estimator(frame) for frame in frames]
     info = frames.info
@@ -163,7 +163,6 @@ def main() -> None:
     }
     folder = ROOT / "benchmarks" / "results"
     (folder / "pose_agreement.json").write_text(json.dumps(record, indent=1) + "\n")
-    (folder / "pose_agreement.md").write_text(table(results))
     print(table(results))
 
 

@@ -1,6 +1,7 @@
 """What a run on UT-Interaction shows beside its table: benchmarks/results/ut_interaction.json.
 
-Run after `dvc repro` with the run ut-main of docs/ut-interaction.md.
+Run after `dvc repro` with the run
+`ut-main: {dataset: ut-interaction, split: seq9-10, input: skeletons}`.
 """
 
 from __future__ import annotations

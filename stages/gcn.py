@@ -76,7 +76,7 @@ def train_seed(
         save_gcn(checkpoint(out, seed, name), model)
         write_curve(seed_folder(out, seed), records, name)
         for part, ids in wanted.items():
-            found = score_gcn(model, clips, ids, threads=threads, tta_copies=params.test_draws)
+            found = score_gcn(model, clips, ids, threads=threads, tta_copies=params.tta_copies)
             scores[part].append(found)
         digests.append(sha256_file(checkpoint(out, seed, name)))
     if not world.is_leader:

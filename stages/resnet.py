@@ -85,7 +85,7 @@ def side_inputs(
     return {}, {}
 
 
-def joint_constant(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
+def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
     """What divides the row weights of joint mode: the same number that the weights' file tells.
 
     It is what the graph network finds that the training starts from; None where every clip is
@@ -138,7 +138,7 @@ def train_seed(
         check_division(seed_folder(workspace.run(run.name, "weights"), seed), parts, "weights")
     if mode == "joint":
         check_division(scores_folder(workspace.run(run.name, "gcn"), seed), parts, "gcn")
-    constant = joint_constant(run, data, beside["gcn"], threads) if mode == "joint" else None
+    constant = joint_weight_scale(run, data, beside["gcn"], threads) if mode == "joint" else None
     config = resnet_config(params, run.profile.weights, mode, constant)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"

@@ -48,7 +48,7 @@ def dump_seed(
             "division": made.get("division", ""),
             "layout": model.layout.name,
         }
-        | ({} if constant is None else {"constant": constant}),
+        | ({} if constant is None else {"weight_scale": constant}),
     )
 
 

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Precision = Literal["fp32", "bf16"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
 Loss = Literal["cross_entropy", "mse"]
-Bodies = Literal["strongest", "mean", "per_half"]
-JointWeight = Literal["mean", "l2_top15"]
+PersonPooling = Literal["strongest", "mean", "per_half"]
+WeightFormula = Literal["mean", "l2_top15"]
 Normalisation = Literal["two_sided", "eq3", "stgcn"]
-Place = Literal["after", "before"]
+WeightPosition = Literal["after", "before"]
 Missing = Literal["row", "zero"]
 Mode = Literal["plain", "fixed", "joint"]
 Backbone = Literal["stgcn", "ctrgcn"]
@@ -29,7 +29,7 @@ Size = Literal["measured", "clip"]
 Decay = Literal["steps", "cosine"]
 Keep = Literal["last", "best"]
 Order = Literal["shuffled", "windowed"]
-Hold = Literal["auto", "never", "device"]
+Resident = Literal["auto", "never", "device"]
 Compile = Literal["none", "kernels", "graphs"]
 BatchNorm = Literal["synchronised", "local"]
 
@@ -87,8 +87,8 @@ class Schedule(Settings):
     """Weight decay holds for biases, normalisation layers and other parameters of one axis too."""
     warmup: Count = 0
     """Epochs of linear warm-up."""
-    average: PartialShare = 0.0
-    """Share of the old value in the running average of the network that becomes the result;
+    ema: PartialShare = 0.0
+    """Decay of the exponential moving average of the weights that becomes the result;
     0 for none, 0.999 is usual."""
     keep: Keep = "last"
     """``best`` on the validation clips of the split, which then must have some; the earlier of
@@ -100,7 +100,7 @@ class Schedule(Settings):
     """Epochs without a higher validation accuracy that end the training early; 0 never does."""
 
 
-class Augment(Settings):
+class SkeletonAugment(Settings):
     """Random changes of the graph network's training clips, none by default; in joint mode too.
 
     The paper tells of random frames and flips on N-UCLA alone, and not how they are drawn.
@@ -114,17 +114,17 @@ class Augment(Settings):
     """Largest share by which a clip grows or shrinks."""
     shear: PartialShare = 0.0
     """Largest share of an axis that is added to another, drawn for each pair."""
-    crop: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    time_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Smallest share of a clip that is shown, stretched to the whole length."""
-    jitter: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
+    time_jitter: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
     """Reach of the random place in time of each frame, in frames."""
-    warp: Share = 0.0
+    time_warp: Share = 0.0
     """Share by which the steps from frame to frame are random; 1 is as if frames were drawn."""
     flip: Share = 0.0
     """Probability that left and right are exchanged; joint mode has `resnet.flip` instead."""
-    hide_frames: PartialShare = 0.0
+    drop_frames: PartialShare = 0.0
     """Probability that a frame is absent."""
-    hide_joints: PartialShare = 0.0
+    drop_joints: PartialShare = 0.0
     """Probability that a joint is absent."""
 
 
@@ -163,7 +163,7 @@ class GcnSettings(Settings):
     """``mse`` is the form of eq. 6; ``cross_entropy`` is what all published code trains with."""
     smoothing: PartialShare = 0.0
     """Share of the cross-entropy's target that is spread over all classes."""
-    augment: Augment = Augment()
+    augment: SkeletonAugment = SkeletonAugment()
     """Random changes of training clips."""
 
     @model_validator(mode="after")
@@ -198,10 +198,10 @@ class GcnConfig(GcnSettings):
 class WeightSettings(Settings):
     """Joint weights, eq. 4."""
 
-    joints: JointWeight = "mean"
+    formula: WeightFormula = "mean"
     """A joint's weight: eq. 4, or as the published code (length over channels, 15 top frames).
-    This, `bodies` and `scale` hold for the joint mode too."""
-    bodies: Bodies = "strongest"
+    This, `person_pooling` and `scale` hold for the joint mode too."""
+    person_pooling: PersonPooling = "strongest"
     """Whose weights a clip of two people gets; the paper is silent."""
 
 
@@ -212,10 +212,11 @@ class ResNetSettings(Settings):
     """The paper's network, or a deeper one."""
     dropout: PartialShare = 0.0
     """Share of activations dropped within every residual block; 0.1 in the published code."""
-    place: Place = "after"
+    weight_position: WeightPosition = "after"
     """Weights multiply after or before the colours are normalised."""
     missing: Missing = "row"
-    """Weight of a missing joint's cell: its row's, or 0 (the mean colour if `place` is after)."""
+    """Weight of a missing joint's cell: its row's, or 0, which is the mean colour if
+    `weight_position` is ``after``."""
     loss: Loss = "cross_entropy"
     """``mse`` is eq. 6 to the letter; ``cross_entropy`` is what all published code trains with."""
     flip: Share = 0.0
@@ -239,20 +240,20 @@ class ResNetSettings(Settings):
 class ResNetConfig(ResNetSettings, WeightSettings):
     """One RGB branch: its settings, the weights of joint mode, and its device's precision."""
 
-    constant: Annotated[float, Field(gt=0.0)] | None = None
+    weight_scale: Annotated[float, Field(gt=0.0)] | None = None
     """Joint mode only: divides the weights of all rows; None scales every clip's to mean 1."""
     precision: Precision = "fp32"
     """Of convolutions and products."""
 
 
-class Feeding(Settings):
+class LoaderConfig(Settings):
     """How a training set's mosaics reach the network."""
 
     order: Order = "shuffled"
     """``windowed`` reads caches larger than memory in long runs and shuffles within windows."""
     window: Annotated[int, Field(ge=2)] = 4096
     """Clips of a window; two windows are in memory."""
-    hold: Hold = "auto"
+    resident: Resident = "auto"
     """Whether the device's memory holds all mosaics; ``auto`` on a GPU where they are at most
     half of what is free. The result is the same."""
     compile: Compile = "none"

@@ -107,7 +107,7 @@ def fit(
         nesterov=schedule.nesterov,
         weight_decay=schedule.weight_decay,
     )
-    average = WeightEma(model, schedule.average) if schedule.average else None
+    average = WeightEma(model, schedule.ema) if schedule.ema else None
     best = BestWeights(model) if schedule.keep == "best" else None
     beside = {"average": average, "best": best}
     copies = {name: copy.values for name, copy in beside.items() if copy is not None}

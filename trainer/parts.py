@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stroi.trainer.config import Augment
+from stroi.trainer.config import SkeletonAugment
 from stroi.trainer.data.epoch_order import Batch, MosaicBatch
 from stroi.trainer.data.mosaic_loader import Feed
 from stroi.trainer.data.side_inputs import SideInputs
@@ -51,7 +51,7 @@ def part_batches(
         count: N, clips of the training set.
         seed: Seed of the run.
     """
-    changed = model.gcn is not None and joint_augment(model.gcn) != Augment()
+    changed = model.gcn is not None and joint_augment(model.gcn) != SkeletonAugment()
 
     def own_batches(
         epoch: int, parts: list[NDArray[np.int64]]

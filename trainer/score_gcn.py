@@ -20,7 +20,7 @@ from torch import Tensor
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Augment, JointWeight, Precision, WeightSettings
+from stroi.trainer.config import Precision, SkeletonAugment, WeightFormula, WeightSettings
 from stroi.trainer.data.skeleton_augment import augment_skeletons, clip_draws
 from stroi.trainer.data.skeleton_input import ClipSource, SkeletonSet, prepare_all
 from stroi.trainer.models.graph_net import GraphNet, scatter_to_persons
@@ -29,7 +29,7 @@ from stroi.trainer.runtime import autocast, deterministic, evaluating
 
 DEFAULT_WEIGHTS = WeightSettings()
 BODIES_PER_PASS = 16
-"""Bodies of one forward pass."""
+"""PersonPooling of one forward pass."""
 CLIPS_PER_CHUNK = 256
 """Clips that are prepared at a time; no result depends on it."""
 
@@ -117,9 +117,9 @@ def compute_weights(
     ordered = sorted(ids)
     fitted = _positions(ordered, sorted(training))
     outputs = _run_network(
-        model, clips, ordered, threads=threads, formula=settings.joints, precision=precision
+        model, clips, ordered, threads=threads, formula=settings.formula, precision=precision
     )
-    joint, present, pooling = outputs.joint, outputs.present, settings.bodies
+    joint, present, pooling = outputs.joint, outputs.present, settings.person_pooling
     weight_scale = None
     if fitted:
         weight_scale = training_mean(
@@ -151,7 +151,7 @@ def _run_network(
     ordered: Sequence[str],
     *,
     threads: int,
-    formula: JointWeight = "mean",
+    formula: WeightFormula = "mean",
     precision: Precision = "fp32",
     tta_copies: int = 0,
 ) -> _Outputs:
@@ -178,7 +178,9 @@ def _run_network(
     )
 
 
-def _augmented_copies(data: SkeletonSet, copies: int, augment: Augment) -> tuple[Tensor, Tensor]:
+def _augmented_copies(
+    data: SkeletonSet, copies: int, augment: SkeletonAugment
+) -> tuple[Tensor, Tensor]:
     """(N, M, T, V, 3) clips and (N, M) presence, or those of `copies` of each clip in a row."""
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     if copies == 0:
@@ -198,7 +200,7 @@ def _augmented_copies(data: SkeletonSet, copies: int, augment: Augment) -> tuple
 
 
 def _forward_passes(
-    model: GraphNet, bodies: Tensor, formula: JointWeight, precision: Precision
+    model: GraphNet, bodies: Tensor, formula: WeightFormula, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits (`BODIES_PER_PASS`, C) and joint weights (`BODIES_PER_PASS`, V) of every pass.
 

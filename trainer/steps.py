@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from stroi.trainer.config import Augment
+from stroi.trainer.config import SkeletonAugment
 from stroi.trainer.data.epoch_order import MosaicBatch
 from stroi.trainer.data.mosaic_augment import changed
 from stroi.trainer.data.side_inputs import SideInputs
@@ -68,7 +68,7 @@ def _clips(model: WeightedMosaicNet, batch: MosaicBatch, x: Tensor) -> Tensor:
     return augment_skeletons(x, batch.draws, joint_augment(model.gcn), model.gcn.layout)
 
 
-def joint_augment(gcn: GraphNet) -> Augment:
+def joint_augment(gcn: GraphNet) -> SkeletonAugment:
     """What is changed of the clips that joint mode trains a graph network on.
 
     All that the network was trained with before but the exchange of left and right: that one

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import BatchNorm, Feeding, Mode, ResNetConfig, Schedule
+from stroi.trainer.config import BatchNorm, LoaderConfig, Mode, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.mosaic_loader import Feed, network_cells
 from stroi.trainer.data.side_inputs import load_side_inputs
@@ -32,7 +32,7 @@ from stroi.trainer.runtime import compile_network, deterministic, pick_device
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.steps import Forward, training_step
 
-PLAIN = Feeding()
+PLAIN = LoaderConfig()
 
 
 def train_resnet(
@@ -48,7 +48,7 @@ def train_resnet(
     pretrained_sha256: str | None = None,
     config: ResNetConfig,
     schedule: Schedule,
-    feeding: Feeding = PLAIN,
+    feeding: LoaderConfig = PLAIN,
     seed: int,
     device: str = "auto",
     threads: int = 1,

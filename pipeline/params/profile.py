@@ -142,7 +142,7 @@ class OnnxParams(ParamsModel):
 
     model: str | None = None
     """An RTMO or RTMPose network as MMDeploy exports it, a local .onnx file."""
-    joints: Literal["coco17", "halpe26"] = "coco17"
+    layout: Literal["coco17", "halpe26"] = "coco17"
     """The joints that it was trained on."""
 
 
@@ -155,7 +155,7 @@ class SkeletonParams(ParamsModel):
     frames: Literal["all", "sampled"] = "all"
     """Frames that an estimator looks at: ``sampled`` are those that the mosaics need and some
     between, for data sets whose graph network sees a sensor's joints."""
-    side: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
+    input_size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
     """Larger side of MoveNet's input in px."""
     openpose: OpenPoseParams = OpenPoseParams()
     openpose_json: OpenPoseJsonParams = OpenPoseJsonParams()

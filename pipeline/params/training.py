@@ -8,13 +8,13 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from stroi.pipeline.params.base import ParamsModel
 from stroi.trainer.config import (
-    Augment,
     BatchNorm,
     Count,
-    Feeding,
     GcnSettings,
+    LoaderConfig,
     ResNetSettings,
     Schedule,
+    SkeletonAugment,
     Stream,
     WantedPrecision,
     WeightSettings,
@@ -30,15 +30,15 @@ class GcnParams(GcnSettings):
     """Factor of each stream's logits in their sum; 1 each when empty."""
     precision: WantedPrecision = "auto"
     """Of training's convolutions and products; ``auto`` is bf16 where the device has it."""
-    test_draws: Annotated[Count, Field(le=256)] = 0
+    tta_copies: Annotated[Count, Field(le=256)] = 0
     """Changed copies, as of `augment`, that a clip is scored in; their logits are averaged. 0
     scores the clip as it is."""
     schedule: Schedule = Schedule()
 
     @model_validator(mode="after")
     def _draws_change_something(self) -> GcnParams:
-        if self.test_draws and self.augment == Augment():
-            raise ValueError(f"test_draws: {self.test_draws} without augment scores equal copies")
+        if self.tta_copies and self.augment == SkeletonAugment():
+            raise ValueError(f"tta_copies: {self.tta_copies} without augment scores equal copies")
         return self
 
     @model_validator(mode="after")
@@ -64,7 +64,7 @@ class WeightParams(WeightSettings):
     """Of the network's convolutions; ``bf16`` is twice as fast and changes the third digit."""
 
 
-class ResnetParams(Feeding, ResNetSettings):
+class ResnetParams(LoaderConfig, ResNetSettings):
     """The RGB branch: a ResNet on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
 
     precision: WantedPrecision = "auto"

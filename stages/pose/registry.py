@@ -24,20 +24,20 @@ class Settings:
     """What an estimator may be told. Hashable, so that a process loads each one once.
 
     Attributes:
-        side: Longer side of the picture that MoveNet sees, px.
+        input_size: Longer side of the picture that MoveNet sees, px.
         openpose_root: Folder of the user's build of OpenPose; None for ``OPENPOSE_ROOT``.
         openpose_model: OpenPose's network, ``BODY_25`` or ``COCO``.
         openpose_options: Flags of OpenPose with their values.
         onnx_model: The user's own network; None if there is none.
-        onnx_joints: The joints that it finds.
+        onnx_layout: The joints that it finds.
     """
 
-    side: int = 256
+    input_size: int = 256
     openpose_root: Path | None = None
     openpose_model: str = "BODY_25"
     openpose_options: tuple[tuple[str, Option], ...] = ()
     onnx_model: Path | None = None
-    onnx_joints: str = "coco17"
+    onnx_layout: str = "coco17"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def load(source: str, settings: Settings) -> Estimator:
         StroiError: If it is not installed, or its network is not whole.
     """
     if source == "movenet":
-        return MoveNet(side=settings.side)
+        return MoveNet(input_size=settings.input_size)
     if source == "openpose":
         return OpenPose(
             root=settings.openpose_root,
@@ -109,8 +109,8 @@ def load(source: str, settings: Settings) -> Estimator:
             )
         return load_onnx(
             settings.onnx_model,
-            finder=MoveNet(side=settings.side),
-            joints=settings.onnx_joints,
+            finder=MoveNet(input_size=settings.input_size),
+            layout=settings.onnx_layout,
         )
     raise ParamsError(
         "ESTIMATOR_NAME",

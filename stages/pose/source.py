@@ -117,10 +117,10 @@ def _settings(params: SkeletonParams) -> Settings:
     root = params.openpose.root or os.environ.get(ROOT_VARIABLE)
     model = params.onnx.model
     return Settings(
-        side=params.side,
+        input_size=params.input_size,
         openpose_root=Path(root).expanduser().resolve() if root else None,
         openpose_model=params.openpose.model,
         openpose_options=tuple(sorted(options.items())),
         onnx_model=Path(model).expanduser().resolve() if model else None,
-        onnx_joints=params.onnx.joints,
+        onnx_layout=params.onnx.layout,
     )

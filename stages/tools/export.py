@@ -127,11 +127,11 @@ def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, W
 
 def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
     """How a weights file was made, as its manifest says."""
-    constant = weights.producer.get("constant")
+    weight_scale = weights.producer.get("weight_scale")
     try:
         params = WeightParams.model_validate(weights.params)
-        if constant is not None and not 0 < constant < float("inf"):
-            raise ValueError(f"the constant {constant}")
+        if weight_scale is not None and not 0 < weight_scale < float("inf"):
+            raise ValueError(f"the weight_scale {weight_scale}")
     except (TypeError, ValueError) as error:
         raise RefusedInput(
             "EXPORT_STALE",
@@ -139,7 +139,7 @@ def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
             f" ({str(error).splitlines()[0][:100]!a})",
             remedy="run stage weights again, or `dvc repro`",
         ) from error
-    return WeightRule(params.joints, params.bodies, constant)
+    return WeightRule(params.formula, params.person_pooling, weight_scale)
 
 
 def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]
         "torch_version": torch.__version__,
         "mode": model.mode,
         "model": config.model,
-        "place": config.place,
+        "weight_position": config.weight_position,
         "missing": config.missing,
         "classes": list(model.classes),
         "inputs": [asdict(port) for port in graph.inputs],

@@ -27,7 +27,7 @@ def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnCon
 
 
 def resnet_config(
-    params: ResnetParams, weights: WeightParams, mode: Mode, constant: float | None = None
+    params: ResnetParams, weights: WeightParams, mode: Mode, weight_scale: float | None = None
 ) -> ResNetConfig:
     """The RGB branch.
 
@@ -35,11 +35,11 @@ def resnet_config(
         params: Of the branch.
         weights: Of the joint weights; only joint mode makes them, and knows how.
         mode: In which mode it trains.
-        constant: What divides the rows' weights in joint mode, if they are not scaled by clip.
+        weight_scale: What divides the rows' weights in joint mode, if they are not scaled by clip.
     """
     values = _values(params, ResNetSettings)
     if mode == "joint":
-        values |= _values(weights, WeightSettings) | {"constant": constant}
+        values |= _values(weights, WeightSettings) | {"weight_scale": weight_scale}
     precision = pick_precision(params.precision, pick_device(params.device))
     return ResNetConfig(**values, precision=precision)
 

@@ -19,7 +19,7 @@ PROFILE = """
 seeds: [0]
 sample: {{subjects: {subjects}, views: 1, frames: [30, 31]}}
 index: {{adapter: table, max_quarantined: {limit}}}
-skeletons: {{side: 128, clips_per_shard: 4, max_quarantined: {limit}}}
+skeletons: {{input_size: 128, clips_per_shard: 4, max_quarantined: {limit}}}
 mosaics: {{cell: 48, size: 60, clips_per_shard: 4, max_quarantined: {limit}}}
 splits:
   xsub: {{by: subject, test: [s02]}}

@@ -24,7 +24,7 @@ CLIPS = ("drink", "read", "wave_slow", "lift_slow", "step_slow", "phone")
 PAIRS = ("sip", "browse", "wave", "lift", "step", "sip")
 PROFILE = """
 index: {{adapter: table, max_quarantined: 0.5}}
-skeletons: {{source: movenet, side: 128, clips_per_shard: {per_shard}, max_quarantined: 0.5}}
+skeletons: {{source: movenet, input_size: 128, clips_per_shard: {per_shard}, max_quarantined: 0.5}}
 mosaics: {{cell: 48, size: {size}, clips_per_shard: {per_shard}, max_quarantined: 0.5}}
 """
 PARAMS = """
@@ -95,7 +95,7 @@ from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.source import make_plan
 cv2.setNumThreads(0)
 with contextlib.redirect_stdout(None):
-    make_plan(SkeletonParams(source="movenet", side=128), MosaicParams())
+    make_plan(SkeletonParams(source="movenet", input_size=128), MosaicParams())
 for line in sys.stdin:
     wanted = json.loads(line)
     child = os.fork()

@@ -71,7 +71,7 @@ def test_the_stages_run_to_the_table(project: Path) -> None:
     written = profile.read_text()
     quick = written.replace("epochs: 40", "epochs: 2").replace("[28, 36]", "[1]")
     quick = quick.replace("size: 225", "size: 60").replace("frames: 64", "frames: 12")
-    quick = quick.replace("source: movenet", "source: movenet\n  side: 128")
+    quick = quick.replace("source: movenet", "source: movenet\n  input_size: 128")
     profile.write_text(quick)
     assert quick.count("epochs: 2") == 2
     here, one, thread = ("--root", str(project)), ("--jobs", "1"), ("--threads", "1")

@@ -26,7 +26,7 @@ PROFILE = """
 seeds: [0]
 sample: {}
 index: {adapter: nucla, max_quarantined: 0.2}
-skeletons: {source: movenet, side: 128, max_quarantined: 0.3}
+skeletons: {source: movenet, input_size: 128, max_quarantined: 0.3}
 joints: {format: nucla, max_quarantined: 0.6}
 mosaics: {cell: 48, candidates: 11, size: 60}
 splits:

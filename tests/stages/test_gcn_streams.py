@@ -25,7 +25,7 @@ from stroi.pipeline.params.profile import (
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.gcn import train_seed
 from stroi.stages.training.outputs import TEST, VALIDATION, checkpoint, scores_folder, seed_folder
-from stroi.trainer.config import Augment, Schedule
+from stroi.trainer.config import Schedule, SkeletonAugment
 from stroi.trainer.network_files.network_file import load_gcn
 from stroi.trainer.score_gcn import score_gcn
 
@@ -81,12 +81,12 @@ def test_streams_are_trained_kept_and_summed(tmp_path: Path) -> None:
 
 
 def test_draws_of_scoring_change_the_scores_and_no_training(tmp_path: Path) -> None:
-    lively = Augment(scale=0.2, warp=1.0)
+    lively = SkeletonAugment(scale=0.2, time_warp=1.0)
     out = train(tmp_path, params(augment=lively))
     plain, network = read_scores(scores_folder(out, 0), TEST), checkpoint(out, 0).read_bytes()
     states = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("training/*")}
     assert states
-    train(tmp_path, params(augment=lively, test_draws=3))
+    train(tmp_path, params(augment=lively, tta_copies=3))
     assert checkpoint(out, 0).read_bytes() == network
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("training/*")} == states
     drawn = read_scores(scores_folder(out, 0), TEST)
@@ -118,7 +118,7 @@ def test_validation_clips_are_scored_too_and_forgotten_with_their_part(tmp_path:
         ({"streams": ("joint", "bone"), "stream_weights": (1.0,)}, "2 streams, 1 stream_weights"),
         ({"streams": ("joint", "bone"), "stream_weights": (0.0, 0.0)}, "all 0 leave no scores"),
         ({"model": "ctrgcn", "topologies": 3}, "multiples of 4 and of 3"),
-        ({"test_draws": 4}, "test_draws: 4 without augment scores equal copies"),
+        ({"tta_copies": 4}, "tta_copies: 4 without augment scores equal copies"),
     ],
 )
 def test_params_that_make_no_sense_are_refused(changes: dict[str, object], problem: str) -> None:
@@ -130,4 +130,4 @@ def test_defaults_are_the_papers_and_change_no_clip() -> None:
     assert (GcnParams().model, GcnParams().streams, GcnParams().align) == (
         "stgcn", ("joint",), "none",
     )  # fmt: skip
-    assert GcnParams().augment == Augment()
+    assert GcnParams().augment == SkeletonAugment()

@@ -72,8 +72,12 @@ def test_joint_mode_takes_formula_bodies_and_constant_of_the_weights(
     workspace, run = prepared
     train_resnet(workspace, run, "joint")
     config = load_resnet(checkpoint(workspace.run(RUN, "resnet-joint"), 0)).config
-    told = read_manifest(seed_folder(workspace.run(RUN, "weights"), 0)).producer["constant"]
-    assert (config.joints, config.bodies, config.constant) == ("l2_top15", "per_half", told)
+    told = read_manifest(seed_folder(workspace.run(RUN, "weights"), 0)).producer["weight_scale"]
+    assert (config.formula, config.person_pooling, config.weight_scale) == (
+        "l2_top15",
+        "per_half",
+        told,
+    )
     assert scores_folder(workspace.run(RUN, "resnet-joint"), 0).is_dir()
 
 
@@ -83,18 +87,18 @@ def test_no_constant_is_looked_for_where_clips_are_scaled_by_themselves(
     workspace, run = prepared
     gcn = load_gcn(checkpoint(workspace.run(RUN, "gcn"), 0))
     data = resnet.open_data(workspace, run, "joint")
-    assert resnet.joint_constant(run, data, gcn, 1) is not None
+    assert resnet.joint_weight_scale(run, data, gcn, 1) is not None
     own = run.profile.model_copy(update={"weights": WeightParams()})
-    assert resnet.joint_constant(RunParams(RUN, run.run, own), data, gcn, 1) is None
+    assert resnet.joint_weight_scale(RunParams(RUN, run.run, own), data, gcn, 1) is None
 
 
 def test_other_modes_do_not_depend_on_how_joint_mode_weighs() -> None:
-    weights = WeightParams(joints="l2_top15", bodies="mean")
+    weights = WeightParams(formula="l2_top15", person_pooling="mean")
     for mode in ("plain", "fixed"):
         config = resnet_config(ResnetParams(), weights, mode)
         assert config == resnet_config(ResnetParams(), WeightParams(), mode)
     joint = resnet_config(ResnetParams(), weights, "joint", 2.0)
-    assert (joint.joints, joint.constant, joint.bodies) == ("l2_top15", 2.0, "mean")
+    assert (joint.formula, joint.weight_scale, joint.person_pooling) == ("l2_top15", 2.0, "mean")
 
 
 def test_depth_dropout_and_a_start_of_a_known_digest_reach_the_network(

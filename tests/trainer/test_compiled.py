@@ -13,7 +13,7 @@ from torch import nn
 from stroi.cache.errors import ParamsError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import runtime
-from stroi.trainer.config import Compile, Feeding, ResNetConfig, Schedule
+from stroi.trainer.config import Compile, LoaderConfig, ResNetConfig, Schedule
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
@@ -29,7 +29,7 @@ def _net() -> WeightedMosaicNet:
     return WeightedMosaicNet(CLASSES, CellGrid(5, 5, CELL, CELL), ResNetConfig(), mode="plain")
 
 
-def _train(mosaics: MosaicCache, feeding: Feeding) -> WeightedMosaicNet:
+def _train(mosaics: MosaicCache, feeding: LoaderConfig) -> WeightedMosaicNet:
     return train_resnet(
         "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=FULL, feeding=feeding,
         seed=0, device="cpu",
@@ -45,9 +45,9 @@ def test_the_resnet_alone_is_compiled(
         nn.Module, "compile", lambda module, *, mode: calls.append((type(module), mode))
     )
     monkeypatch.setattr(shutil, "which", lambda name: name)
-    _train(mosaics, Feeding())
+    _train(mosaics, LoaderConfig())
     assert not calls
-    _train(mosaics, Feeding(compile=how))
+    _train(mosaics, LoaderConfig(compile=how))
     assert calls == [(ResNet, mode)]
 
 
@@ -56,7 +56,7 @@ def test_a_missing_compiler_is_said_at_once(
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ParamsError, match=r"COMPILE: .*kernels needs .*'no-such-compiler'.*CXX"):
-        _train(mosaics, Feeding(compile="kernels"))
+        _train(mosaics, LoaderConfig(compile="kernels"))
     compile_network(_net().resnet, "none", CPU)
 
 

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ValidationError
 
 from stroi.pipeline.params.profile import Profile
 from stroi.trainer.config import (
-    Augment,
-    Feeding,
     GcnConfig,
     GcnSettings,
+    LoaderConfig,
     ResNetConfig,
     ResNetSettings,
     Schedule,
+    SkeletonAugment,
     WeightSettings,
 )
 
@@ -31,11 +31,11 @@ def test_a_profile_is_composed_of_the_trainers_settings() -> None:
     assert isinstance(profile.gcn, GcnSettings)
     assert isinstance(profile.weights, WeightSettings)
     assert isinstance(profile.resnet, ResNetSettings)
-    assert isinstance(profile.resnet, Feeding)
-    assert (type(profile.gcn.schedule), type(profile.gcn.augment)) == (Schedule, Augment)
+    assert isinstance(profile.resnet, LoaderConfig)
+    assert (type(profile.gcn.schedule), type(profile.gcn.augment)) == (Schedule, SkeletonAugment)
 
 
-MODELS = (Schedule, Augment, GcnConfig, ResNetConfig, Feeding)
+MODELS = (Schedule, SkeletonAugment, GcnConfig, ResNetConfig, LoaderConfig)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -51,12 +51,12 @@ def test_every_setting_says_what_it_is(model: type[BaseModel]) -> None:
         (Schedule(), {"lr": float("inf")}),
         (Schedule(), {"lr": "0.1"}),
         (Schedule(), {"rate": 0.1}),
-        (Augment(), {"crop": 0.0}),
+        (SkeletonAugment(), {"crop": 0.0}),
         (GcnConfig(), {"precision": "auto"}),
         (GcnConfig(), {"channels": ()}),
         (GcnConfig(), {"channels": (8,) * 101, "strides": (1,) * 101}),
-        (GcnConfig(), {"augment": {"warp": 2.0}}),
-        (ResNetConfig(), {"constant": 0.0}),
+        (GcnConfig(), {"augment": {"time_warp": 2.0}}),
+        (ResNetConfig(), {"weight_scale": 0.0}),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_copy_too(
@@ -67,7 +67,7 @@ def test_what_cannot_be_is_refused_in_a_copy_too(
 
 
 def test_a_copy_has_the_changes_and_all_else() -> None:
-    config = GcnConfig(stream="bone", augment=Augment(flip=0.5))
+    config = GcnConfig(stream="bone", augment=SkeletonAugment(flip=0.5))
     changed = config.replace(frames=16)
     assert changed.frames == 16
     assert changed.replace(frames=64) == config

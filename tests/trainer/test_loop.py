@@ -193,15 +193,15 @@ def test_the_best_epoch_survives_an_interruption(tmp_path: Path, stop_after: int
 
 def test_an_averaged_network_is_judged_and_kept_averaged(tmp_path: Path) -> None:
     plain = _Judged()
-    plain.schedule = SCHEDULE.replace(average=0.5)
+    plain.schedule = SCHEDULE.replace(ema=0.5)
     plain.train()
     assert same_tensors(copy_tensors(plain.net), plain.seen[-1])
     best = _Judged(SHARES, keep="best")
-    best.schedule = best.schedule.replace(average=0.5)
+    best.schedule = best.schedule.replace(ema=0.5)
     best.train()
     assert same_tensors(copy_tensors(best.net), plain.seen[1])
     unjudged = small_net()
-    schedule = SCHEDULE.replace(average=0.5)
+    schedule = SCHEDULE.replace(ema=0.5)
     fit(unjudged, *task_of(unjudged), schedule=schedule, seed=0, key=KEY, threads=1)
     assert same_tensors(copy_tensors(unjudged), copy_tensors(plain.net))
 

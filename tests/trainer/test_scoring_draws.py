@@ -14,14 +14,16 @@ from small_inputs import CLASSES, IDS, SMALL_GCN, clips
 from stroi.cache.layouts import BODY_25
 from stroi.cache.scores import Scores
 from stroi.trainer import score_gcn as scoring
-from stroi.trainer.config import Augment
+from stroi.trainer.config import SkeletonAugment
 from stroi.trainer.data.skeleton_augment import augment_skeletons, clip_draws
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.score_gcn import compute_weights, score_gcn
 
 DRAWS = 3
-LIVELY = Augment(tilt=30, scale=0.2, crop=0.5, warp=1.0, flip=0.5, hide_joints=0.1)
+LIVELY = SkeletonAugment(
+    tilt=30, scale=0.2, time_crop=0.5, time_warp=1.0, flip=0.5, drop_joints=0.1
+)
 
 
 @pytest.fixture(scope="module")

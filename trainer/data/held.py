@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Hold
+from stroi.trainer.config import Resident
 from stroi.trainer.data.epoch_order import MosaicBatch, mosaic_batches
 from stroi.trainer.runtime import moved
 
@@ -22,7 +22,9 @@ AT_ONCE = 256
 """Mosaics that are copied to the device together."""
 
 
-def hold(cache: MosaicCache, ids: Sequence[str], device: torch.device, how: Hold) -> Tensor | None:
+def hold(
+    cache: MosaicCache, ids: Sequence[str], device: torch.device, how: Resident
+) -> Tensor | None:
     """All mosaics of `ids` on the device, with all their columns.
 
     Args:

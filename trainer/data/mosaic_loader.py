@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Feeding, ResNetConfig
+from stroi.trainer.config import LoaderConfig, ResNetConfig
 from stroi.trainer.data.epoch_order import (
     MosaicBatch,
     epoch_batches,
@@ -57,7 +57,7 @@ class Feed:
         model: WeightedMosaicNet,
         mosaics: MosaicCache,
         ids: Sequence[str],
-        feeding: Feeding,
+        feeding: LoaderConfig,
         size: int,
         *,
         seed: int,
@@ -69,7 +69,7 @@ class Feed:
         # Whole batches, so that none has clips of two windows.
         self._window = max(1, feeding.window // size) if feeding.order == "windowed" else 0
         self._stored = mosaics.stored(ids)
-        self._held = hold(mosaics, ids, device, feeding.hold)
+        self._held = hold(mosaics, ids, device, feeding.resident)
 
     def parts(self, epoch: int) -> list[NDArray[np.int64]]:
         """Positions of the clips of each batch of an epoch, counted from 0.

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from stroi.cache.layouts import Layout
-from stroi.trainer.config import Augment
+from stroi.trainer.config import SkeletonAugment
 from stroi.trainer.models.input_streams import LAYOUTS_2D, mirror_joints
 
 _CLIP_DRAWS = 13
@@ -60,7 +60,7 @@ def _draws(random: np.random.Generator, count: int, frames: int, joints: int) ->
     return torch.from_numpy(random.random((count, _CLIP_DRAWS + 3 * frames + joints), np.float32))
 
 
-def augment_skeletons(x: Tensor, draws: Tensor, augment: Augment, layout: Layout) -> Tensor:
+def augment_skeletons(x: Tensor, draws: Tensor, augment: SkeletonAugment, layout: Layout) -> Tensor:
     """Augmented copies of prepared clips; absent joints stay absent.
 
     Both persons of a clip are changed alike.
@@ -78,7 +78,7 @@ def augment_skeletons(x: Tensor, draws: Tensor, augment: Augment, layout: Layout
     clip, jitter, frame_dropout, joint_dropout, steps = torch.split(
         draws, [_CLIP_DRAWS, frames, frames, joints, frames], dim=1
     )
-    if augment.crop < 1 or augment.jitter > 0 or augment.warp > 0:
+    if augment.time_crop < 1 or augment.time_jitter > 0 or augment.time_warp > 0:
         x = _resample_at(x, _sample_times(clip[:, 0], clip[:, 1], jitter, steps, augment))
     if augment.flip > 0:
         flip_mask = clip[:, 2] < augment.flip  # (B,)
@@ -88,15 +88,15 @@ def augment_skeletons(x: Tensor, draws: Tensor, augment: Augment, layout: Layout
         matrix = _rotations(clip[:, 3:6], augment, in_plane=in_plane)
         matrix = matrix @ _scale_and_shear(clip[:, 6:], augment, in_plane=in_plane)
         x = torch.einsum("bmtvi,boi->bmtvo", x, matrix)
-    if augment.hide_frames > 0:
-        x = x * (frame_dropout >= augment.hide_frames)[:, None, :, None, None]
-    if augment.hide_joints > 0:
-        x = x * (joint_dropout >= augment.hide_joints)[:, None, None, :, None]
+    if augment.drop_frames > 0:
+        x = x * (frame_dropout >= augment.drop_frames)[:, None, :, None, None]
+    if augment.drop_joints > 0:
+        x = x * (joint_dropout >= augment.drop_joints)[:, None, None, :, None]
     return x
 
 
 def _sample_times(
-    length: Tensor, start: Tensor, jitter: Tensor, steps: Tensor, augment: Augment
+    length: Tensor, start: Tensor, jitter: Tensor, steps: Tensor, augment: SkeletonAugment
 ) -> Tensor:
     """Times at which a clip is resampled.
 
@@ -112,10 +112,10 @@ def _sample_times(
     """
     frames = jitter.shape[1]
     even = torch.arange(frames)
-    kept = augment.crop + (1 - augment.crop) * length[:, None]  # (B, 1)
-    times = even + augment.jitter * (jitter - 0.5)  # (B, T)
-    if augment.warp > 0:
-        times = times + augment.warp * (_random_times(steps) - even)
+    kept = augment.time_crop + (1 - augment.time_crop) * length[:, None]  # (B, 1)
+    times = even + augment.time_jitter * (jitter - 0.5)  # (B, T)
+    if augment.time_warp > 0:
+        times = times + augment.time_warp * (_random_times(steps) - even)
     return (start[:, None] * (1 - kept) * (frames - 1) + kept * times).clamp(0, frames - 1)
 
 
@@ -142,7 +142,7 @@ def _resample_at(x: Tensor, times: Tensor) -> Tensor:
     return torch.where(both, first + (second - first) * share, nearer)
 
 
-def _rotations(draws: Tensor, augment: Augment, *, in_plane: bool) -> Tensor:
+def _rotations(draws: Tensor, augment: SkeletonAugment, *, in_plane: bool) -> Tensor:
     """(B, 3, 3) rotations about the vertical and about the two horizontal axes.
 
     Joints of a picture turn in its plane: about the axis that points at the camera alone.
@@ -166,7 +166,7 @@ def _rotations(draws: Tensor, augment: Augment, *, in_plane: bool) -> Tensor:
     return about(1) @ about(0) @ about(2)
 
 
-def _scale_and_shear(draws: Tensor, augment: Augment, *, in_plane: bool) -> Tensor:
+def _scale_and_shear(draws: Tensor, augment: SkeletonAugment, *, in_plane: bool) -> Tensor:
     """(B, 3, 3): one factor for all axes, and a shear of every axis by the two others."""
     factor = 1 + augment.scale * (2 * draws[:, :1] - 1)  # (B, 1)
     matrix = torch.diag_embed(factor.expand(-1, 3)).clone()  # (B, 3, 3)

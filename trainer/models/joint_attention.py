@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from stroi.cache.layouts import BODY_25, Layout, roi_joints
-from stroi.trainer.config import Bodies, JointWeight
+from stroi.trainer.config import PersonPooling, WeightFormula
 
 TOP_FRAMES = 15
 """Frames whose mean ``l2_top15`` takes."""
 
 
-def joint_weights(feature: Tensor, *, formula: JointWeight = "mean") -> Tensor:
+def joint_weights(feature: Tensor, *, formula: WeightFormula = "mean") -> Tensor:
     """Weight of every joint of every body (eq. 4).
 
     Args:
@@ -39,7 +39,7 @@ def row_weights(
     joint: Tensor,
     present: Tensor,
     *,
-    person_pooling: Bodies = "strongest",
+    person_pooling: PersonPooling = "strongest",
     layout: Layout = BODY_25,
     weight_scale: float | None = None,
 ) -> Tensor:
@@ -89,7 +89,7 @@ def training_mean(
     joint: Tensor,
     present: Tensor,
     *,
-    person_pooling: Bodies = "strongest",
+    person_pooling: PersonPooling = "strongest",
     layout: Layout = BODY_25,
 ) -> float:
     """Mean row weight of the training clips, before any scaling.
@@ -107,7 +107,9 @@ def training_mean(
     return mean if mean > torch.finfo(joint.dtype).tiny else 1.0
 
 
-def _pool_persons(joint: Tensor, present: Tensor, person_pooling: Bodies, layout: Layout) -> Tensor:
+def _pool_persons(
+    joint: Tensor, present: Tensor, person_pooling: PersonPooling, layout: Layout
+) -> Tensor:
     """(N, M, V) joint weights to (N, 2, K) row weights of both halves, not scaled."""
     rows = joint[..., list(roi_joints(layout))]  # (N, M, V) -> (N, M, K)
     first, second = rows[:, 0], rows[:, 1]

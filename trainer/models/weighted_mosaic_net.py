@@ -104,10 +104,10 @@ class WeightedMosaicNet(nn.Module):
         if cell_valid is not None:
             valid = valid_map(cell_valid, self.cells).to(x.dtype)  # (B, 1, H, W)
             pixel_weights = valid if pixel_weights is None else pixel_weights * valid
-        if pixel_weights is not None and self.config.place == "before":
+        if pixel_weights is not None and self.config.weight_position == "before":
             x = x * pixel_weights
         x = x.sub_(self.mean).div_(self.std)
-        if pixel_weights is not None and self.config.place == "after":
+        if pixel_weights is not None and self.config.weight_position == "after":
             x = x * pixel_weights
         if flip_mask is not None:
             x = torch.where(flip_mask[:, None, None, None], mirror_mosaic(x, self.cells), x)
@@ -129,12 +129,12 @@ class WeightedMosaicNet(nn.Module):
         if self.gcn is None:
             raise ValueError("only a network in joint mode has a skeleton branch")
         logits, feature = self.gcn(x, present)
-        joint = joint_weights(feature, formula=self.config.joints)
+        joint = joint_weights(feature, formula=self.config.formula)
         weights = row_weights(
             joint,
             present,
-            person_pooling=self.config.bodies,
+            person_pooling=self.config.person_pooling,
             layout=self.gcn.layout,
-            weight_scale=self.config.constant,
+            weight_scale=self.config.weight_scale,
         )
         return logits, weights

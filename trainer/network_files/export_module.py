@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from stroi.cache.errors import ParamsError
-from stroi.trainer.config import Bodies, JointWeight
+from stroi.trainer.config import PersonPooling, WeightFormula
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
@@ -51,8 +51,8 @@ class WeightRule:
         weight_scale: Divides all rows; None scales each clip's to mean 1.
     """
 
-    formula: JointWeight
-    person_pooling: Bodies
+    formula: WeightFormula
+    person_pooling: PersonPooling
     weight_scale: float | None
 
 
@@ -84,7 +84,10 @@ def export_module(
     if (gcn is None) != (rule is None) or (gcn is not None and model.mode != "fixed"):
         raise ValueError(f"{model.mode} mode: a graph network and its rule go to fixed mode")
     if model.gcn is not None:
-        gcn, rule = model.gcn, WeightRule(config.joints, config.bodies, config.constant)
+        gcn, rule = (
+            model.gcn,
+            WeightRule(config.formula, config.person_pooling, config.weight_scale),
+        )
     module: ExportModule
     if gcn is not None and rule is not None:
         module = SkeletonExport(model, gcn, rule)
@@ -203,7 +206,7 @@ class SkeletonExport(ExportModule):
 
 
 def run_all_persons(
-    gcn: GraphNet, x: Tensor, present: Tensor, formula: JointWeight
+    gcn: GraphNet, x: Tensor, present: Tensor, formula: WeightFormula
 ) -> tuple[Tensor, Tensor]:
     """Outputs of a graph network in evaluation mode, with shapes that do not depend on values.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stroi.cache.files.atomic import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Feeding
+from stroi.trainer.config import LoaderConfig
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.input_digests import array_digest, mosaic_digest
 from stroi.trainer.data.side_inputs import SideInputs, load_side_inputs
@@ -27,7 +27,7 @@ def input_digests(
     ids: tuple[str, ...],
     truth: NDArray[np.int64],
     beside: SideInputs,
-    feeding: Feeding,
+    feeding: LoaderConfig,
     pretrained: Path | None,
 ) -> dict[str, str]:
     """What the result depends on: a training goes on from a state of the same inputs alone.
@@ -72,7 +72,7 @@ def judged_digest(
 
 
 def _since(
-    model: WeightedMosaicNet, mosaics: MosaicCache, ids: tuple[str, ...], feeding: Feeding
+    model: WeightedMosaicNet, mosaics: MosaicCache, ids: tuple[str, ...], feeding: LoaderConfig
 ) -> dict[str, str]:
     """What else a result depends on, where it does."""
     more = {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from stroi.cache.layouts import Layout
-from stroi.trainer.config import Augment, GcnConfig, Mode, ResNetConfig, Schedule, Settings
+from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Schedule, Settings, SkeletonAugment
 from stroi.trainer.models.input_streams import LAYOUTS_2D
 
 Given = TypeVar("Given", bound=Settings)
@@ -58,16 +58,16 @@ def used_resnet(config: ResNetConfig, mode: Mode) -> ResNetConfig:
     return _without(
         config,
         {
-            "bodies": ready,
-            "joints": ready,
-            "constant": ready,
-            "place": mode == "plain" and config.missing == "row",
+            "person_pooling": ready,
+            "formula": ready,
+            "weight_scale": ready,
+            "weight_position": mode == "plain" and config.missing == "row",
             "erase_area": config.erase == 0,
         },
     )
 
 
-def _used_augment(augment: Augment, *, flat: bool) -> Augment:
+def _used_augment(augment: SkeletonAugment, *, flat: bool) -> SkeletonAugment:
     return _without(augment, {"rotate": flat})
 
 

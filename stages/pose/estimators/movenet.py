@@ -25,13 +25,13 @@ class MoveNet:
     """MoveNet MultiPose Lightning: up to 6 people, no feet, about 15 ms a frame on one core.
 
     Args:
-        side: Longer side of the image that the network sees, in px, a multiple of 32.
+        input_size: Longer side of the image that the network sees, in px, a multiple of 32.
         min_person_score: A person with a lower score is dropped, 0..1.
         min_joint_score: A joint with a lower score is absent, 0..1.
         model: The network's file; only the one with the known digest is taken.
 
     Raises:
-        ParamsError: If `side` is not a multiple of 32 from 64 to 1024.
+        ParamsError: If `input_size` is not a multiple of 32 from 64 to 1024.
         RefusedInput: If the file is missing (``MODEL_MISSING``) or not the known network
             (``MODEL_DIGEST``).
     """
@@ -41,18 +41,18 @@ class MoveNet:
     def __init__(
         self,
         *,
-        side: int = 256,
+        input_size: int = 256,
         min_person_score: float = 0.2,
         min_joint_score: float = 0.2,
         model: Path = MODEL,
     ) -> None:
-        if side % STRIDE or not 64 <= side <= 1024:
+        if input_size % STRIDE or not 64 <= input_size <= 1024:
             raise ParamsError(
                 "ESTIMATOR_SIDE",
-                f"the estimator's image side is {side} px",
+                f"the estimator's image side is {input_size} px",
                 remedy=f"use a multiple of {STRIDE} from 64 to 1024, such as 256",
             )
-        self.side = side
+        self.input_size = input_size
         self.min_person_score = min_person_score
         self.min_joint_score = min_joint_score
         content, self.digest = read_model(
@@ -71,7 +71,7 @@ class MoveNet:
         """Version of the runtime, and the params of this estimator."""
         return {
             "onnxruntime": onnxruntime.__version__,
-            "side": self.side,
+            "input_size": self.input_size,
             "min_person_score": self.min_person_score,
             "min_joint_score": self.min_joint_score,
         }
@@ -87,27 +87,29 @@ class MoveNet:
             0..1. Absent joints are (0, 0, 0), as are always the six foot points, which this
             network does not know.
         """
-        image, pixels = prepare(bgr, self.side)
+        image, pixels = prepare(bgr, self.input_size)
         (raw,) = self._session.run(None, {"input:0": image[None].astype(np.int32)})
         return read_slots(raw[0], pixels, self.min_person_score, self.min_joint_score)
 
 
-def prepare(bgr: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+def prepare(
+    bgr: NDArray[np.uint8], input_size: int
+) -> tuple[NDArray[np.uint8], tuple[float, float]]:
     """Scale a frame to the network's input and pad it.
 
-    The longer side becomes `side` px (area mean when shrinking, bilinear when growing); black
+    The longer side becomes `input_size` px (area mean when shrinking, bilinear when growing); black
     is added to the right and below up to multiples of 32.
 
     Args:
         bgr: Frame (H, W, 3) uint8 BGR.
-        side: Longer side in px, a multiple of 32.
+        input_size: Longer side in px, a multiple of 32.
 
     Returns:
         Image (H', W', 3) uint8 **RGB**, and the px of the frame that its full width and height
         stand for: the network's relative coordinates times these are px of the frame.
     """
     height, width = bgr.shape[:2]
-    scale = side / max(height, width)
+    scale = input_size / max(height, width)
     inner_w = max(1, round(width * scale))
     inner_h = max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -22,7 +22,7 @@ def load_onnx(
     path: Path,
     *,
     finder: Estimator,
-    joints: str = "coco17",
+    layout: str = "coco17",
     min_person_score: float = 0.3,
     min_joint_score: float = 0.3,
 ) -> Rtmo | RtmPose:
@@ -31,19 +31,19 @@ def load_onnx(
     Args:
         path: A local file; nothing is ever downloaded.
         finder: Who finds the people that an RTMPose network looks at.
-        joints: The joints it was trained on, a key of `LAYOUTS`; the file does not name them.
+        layout: Of the joints it was trained on, a key of `LAYOUTS`; the file does not name them.
         min_person_score: A person with a lower score is dropped, 0..1 (RTMO).
         min_joint_score: A joint with a lower score is absent, 0..1.
 
     Raises:
-        ParamsError: If there are no such `joints`.
+        ParamsError: If there are no such `layout`.
         RefusedInput: ``MODEL_MISSING``, ``MODEL_FORMAT`` if it is no ONNX network, or
             ``MODEL_OUTPUT`` if it is neither RTMO nor RTMPose.
     """
-    if joints not in LAYOUTS:
+    if layout not in LAYOUTS:
         raise ParamsError(
             "ESTIMATOR_JOINTS",
-            f"no joints are called {joints!a}",
+            f"no joints are called {layout!a}",
             remedy=f"use {' or '.join(LAYOUTS)}",
         )
     content, digest = read_model(path, FILE_REMEDY)
@@ -63,7 +63,7 @@ def load_onnx(
         )
     )
     network = Network(
-        session, digest, LAYOUTS[joints], width, height, min_person_score, min_joint_score
+        session, digest, LAYOUTS[layout], width, height, min_person_score, min_joint_score
     )
     return Rtmo(network) if one_stage else RtmPose(network, finder)
 

@@ -58,7 +58,7 @@ class Network:
                 "MODEL_OUTPUT",
                 f"the network finds {joints.shape[1]} joints, {self.layout.name} has "
                 f"{len(self.layout.joints)}",
-                remedy=f"set skeletons.onnx.joints to one of {', '.join(LAYOUTS)}",
+                remedy=f"set skeletons.onnx.layout to one of {', '.join(LAYOUTS)}",
             )
         joints = joints.astype(np.float32)
         joints[..., 2] = np.minimum(joints[..., 2], 1)
@@ -71,7 +71,7 @@ class Network:
         """Version of the runtime, and how the network is used."""
         return {
             "onnxruntime": onnxruntime.__version__,
-            "joints": self.layout.name,
+            "layout": self.layout.name,
             "input": [self.height, self.width],
             "min_person_score": self.min_person_score,
             "min_joint_score": self.min_joint_score,

@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
     ("producer", "warned"),
     [
         (MOVENET, False),
-        (MOVENET | {"side": 384, "opencv": "4.14"}, False),
+        (MOVENET | {"input_size": 384, "opencv": "4.14"}, False),
         ({"numpy": "2.4"}, False),
         ({"estimator": "movenet", "model": "cd" * 32}, True),
         ({"estimator": "kinect"}, True),

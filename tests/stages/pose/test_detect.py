@@ -157,7 +157,7 @@ def test_auto_says_what_it_took_and_records_it(
     build(raw, {"source": "movenet"})
     assert kept(raw) == by_auto
     assert read_manifest(raw.parent / "out").producer["chosen"] == "named"
-    build(raw, {"source": "movenet", "side": 192})
+    build(raw, {"source": "movenet", "input_size": 192})
     assert len(kept(raw)) == 2 * len(by_auto)
 
 

@@ -63,8 +63,8 @@ def test_onnx_needs_its_file(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match="MODEL_MISSING"):
         load("onnx", Settings(onnx_model=tmp_path / "absent.onnx"))
     (tmp_path / "network.onnx").write_bytes(tiny_rtmpose(48, 64))
-    found = record(load("onnx", Settings(onnx_model=tmp_path / "network.onnx", side=192)))
-    assert (found["estimator"], found["finder"]["side"]) == ("rtmpose", 192)
+    found = record(load("onnx", Settings(onnx_model=tmp_path / "network.onnx", input_size=192)))
+    assert (found["estimator"], found["finder"]["input_size"]) == ("rtmpose", 192)
 
 
 def test_unknown_estimator_is_refused() -> None:
@@ -75,6 +75,6 @@ def test_unknown_estimator_is_refused() -> None:
 
 
 def test_record_tells_estimators_apart() -> None:
-    small, large = (record(load("movenet", Settings(side=side))) for side in (192, 256))
+    small, large = (record(load("movenet", Settings(input_size=side))) for side in (192, 256))
     assert (small["estimator"], small["model"]) == ("movenet", MODEL_SHA256)
     assert digest(dict(small)) != digest(dict(large))

@@ -9,7 +9,7 @@ import torch
 from small_inputs import CLASSES, IDS, LABELS, mosaic_cache
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import Feeding, Hold, ResNetConfig, Schedule
+from stroi.trainer.config import LoaderConfig, Resident, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import epoch_batches, epoch_columns, mosaic_batches
 from stroi.trainer.data.held import held_batches, hold
 from stroi.trainer.run.run_key import model_digest
@@ -38,7 +38,7 @@ def test_batches_are_those_of_the_files(wide: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["auto", "never"])
-def test_a_cpu_holds_nothing_unless_told_to(how: Hold, mosaics: MosaicCache) -> None:
+def test_a_cpu_holds_nothing_unless_told_to(how: Resident, mosaics: MosaicCache) -> None:
     assert hold(mosaics, IDS, CPU, how) is None
 
 
@@ -68,10 +68,10 @@ def test_a_gpu_gives_half_of_what_is_free(
 def test_training_is_the_same_bits(mosaics: MosaicCache, tmp_path: Path) -> None:
     config = ResNetConfig(flip=0.5, shift=1, brightness=0.3)
 
-    def train(how: Hold) -> str:
+    def train(how: Resident) -> str:
         net = train_resnet(
             "plain", mosaics, LABELS, CLASSES, config=config, schedule=SHORT, seed=0,
-            device="cpu", feeding=Feeding(hold=how), state=tmp_path / how,
+            device="cpu", feeding=LoaderConfig(resident=how), state=tmp_path / how,
         )  # fmt: skip
         return model_digest(net)
 

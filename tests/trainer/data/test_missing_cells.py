@@ -45,7 +45,7 @@ def test_what_the_network_sees_against_numpy(place: str, weighted: bool) -> None
     mosaics = random.integers(1, 256, (2, 45, 27, 3)).astype(np.uint8)
     weights = random.uniform(0.5, 2, (2, 2, 5)).astype(np.float32)
     shown = flags()
-    config = ResNetConfig(place=place, missing="zero")
+    config = ResNetConfig(weight_position=place, missing="zero")
     net = WeightedMosaicNet(("a", "b"), CELLS, config, mode="fixed").eval()
     given = torch.from_numpy(weights) if weighted else None
     got = net.network_input(torch.from_numpy(mosaics), given, cell_valid=shown).numpy()

@@ -15,7 +15,7 @@ from small_inputs import CLASSES, IDS, LABELS, mosaic_cache
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import train_resnet as training
-from stroi.trainer.config import Feeding, ResNetConfig, Schedule
+from stroi.trainer.config import LoaderConfig, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import epoch_batches, epoch_columns, mosaic_batches, split
 from stroi.trainer.data.window_reader import BLOCK, WindowSource, windowed_order
 from stroi.trainer.run.run_key import model_digest
@@ -122,15 +122,17 @@ def test_leaving_early_leaves_no_thread(mosaics: MosaicCache) -> None:
 def test_training_is_reproducible_and_has_a_key_of_its_own(
     mosaics: MosaicCache, tmp_path: Path
 ) -> None:
-    def train(feeding: Feeding) -> str:
+    def train(feeding: LoaderConfig) -> str:
         net = training.train_resnet(
             "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=SHORT, seed=0,
             device="cpu", feeding=feeding, state=tmp_path,
         )  # fmt: skip
         return model_digest(net)
 
-    windowed = Feeding(order="windowed", window=4)
-    results = [train(feeding) for feeding in (Feeding(), windowed, Feeding(window=9), windowed)]
+    windowed = LoaderConfig(order="windowed", window=4)
+    results = [
+        train(feeding) for feeding in (LoaderConfig(), windowed, LoaderConfig(window=9), windowed)
+    ]
     assert results[0] == results[2] != results[1] == results[3]
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stroi.cache.layouts import BODY_25, COCO_17, KINECT_V1, KINECT_V2, Layout
-from stroi.trainer.config import Bodies
+from stroi.trainer.config import PersonPooling
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, training_mean
 
 HEAD_HANDS_FEET = (0, 4, 7, 11, 14)
-ALL_BODIES = get_args(Bodies)
+ALL_BODIES = get_args(PersonPooling)
 
 
 def _feature(seed: int = 0, count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,7 +71,7 @@ def _rows(joint: np.ndarray, present: np.ndarray, bodies: str) -> np.ndarray:
 
 @pytest.mark.parametrize("bodies", ALL_BODIES)
 @pytest.mark.parametrize("seed", range(3))
-def test_rows_against_numpy(bodies: Bodies, seed: int) -> None:
+def test_rows_against_numpy(bodies: PersonPooling, seed: int) -> None:
     feature, present = _feature(seed)
     joint = joint_weights(feature)
     got = row_weights(joint, present, person_pooling=bodies).numpy()
@@ -113,7 +113,7 @@ def test_each_row_is_its_own_joint(
 
 
 @pytest.mark.parametrize("bodies", ALL_BODIES)
-def test_constant_of_the_training_clips_scales_every_clip_alike(bodies: Bodies) -> None:
+def test_constant_of_the_training_clips_scales_every_clip_alike(bodies: PersonPooling) -> None:
     feature, present = _feature(count=6)
     joint = joint_weights(feature)
     constant = training_mean(joint[:4], present[:4], person_pooling=bodies)
@@ -144,7 +144,7 @@ def test_batch_order_and_mates_change_no_bit(order: list[int], size: int, scale:
 
 
 @pytest.mark.parametrize("bodies", ALL_BODIES)
-def test_one_person_weighs_both_halves(bodies: Bodies) -> None:
+def test_one_person_weighs_both_halves(bodies: PersonPooling) -> None:
     feature, present = _feature()
     got = row_weights(joint_weights(feature), present, person_pooling=bodies)
     assert torch.equal(got[::2, 0], got[::2, 1])
@@ -152,7 +152,7 @@ def test_one_person_weighs_both_halves(bodies: Bodies) -> None:
 
 
 @pytest.mark.parametrize("bodies", ALL_BODIES)
-def test_no_activation_means_no_preference(bodies: Bodies) -> None:
+def test_no_activation_means_no_preference(bodies: PersonPooling) -> None:
     joint = torch.zeros(1, 2, 25, requires_grad=True)
     got = row_weights(joint, torch.tensor([[True, False]]), person_pooling=bodies)
     assert torch.equal(got, torch.ones(1, 2, 5))
@@ -162,7 +162,7 @@ def test_no_activation_means_no_preference(bodies: Bodies) -> None:
 
 
 @pytest.mark.parametrize("bodies", ALL_BODIES)
-def test_gradient_reaches_the_feature(bodies: Bodies) -> None:
+def test_gradient_reaches_the_feature(bodies: PersonPooling) -> None:
     feature, present = _feature(3, 2)
     factors = torch.linspace(0, 1, 5, dtype=torch.float64)
 

@@ -12,7 +12,7 @@ from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import train_resnet as training
-from stroi.trainer.config import Augment, GcnConfig, ResNetConfig, Schedule, WeightSettings
+from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, SkeletonAugment, WeightSettings
 from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.cell_grid import CellGrid
@@ -25,7 +25,7 @@ from stroi.trainer.score_gcn import compute_weights
 from stroi.trainer.train_gcn import train_gcn
 
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
-CHANGES = Augment(tilt=20.0, scale=0.2, jitter=1.0, hide_joints=0.1)
+CHANGES = SkeletonAugment(tilt=20.0, scale=0.2, time_jitter=1.0, drop_joints=0.1)
 
 
 def _gcn(config: GcnConfig) -> GraphNet:
@@ -70,10 +70,10 @@ def test_rows_are_weighed_as_the_weights_file_weighs_them(
         gcn,
         clips(),
         IDS,
-        settings=WeightSettings(joints=joints, bodies=bodies),
+        settings=WeightSettings(formula=joints, person_pooling=bodies),
         training=IDS if scale == "training" else (),
     )
-    net = _net(gcn, ResNetConfig(joints=joints, bodies=bodies, constant=constant))
+    net = _net(gcn, ResNetConfig(formula=joints, person_pooling=bodies, weight_scale=constant))
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     with torch.no_grad():
         _, weights = net.skeleton_branch(torch.from_numpy(data.x), torch.from_numpy(data.present))
@@ -85,7 +85,7 @@ def test_rows_are_weighed_as_the_weights_file_weighs_them(
 def test_formulas_and_scales_differ(gcn: GraphNet) -> None:
     plain = compute_weights(gcn, clips(), IDS)[0].row
     for other in (
-        compute_weights(gcn, clips(), IDS, settings=WeightSettings(joints="l2_top15"))[0].row,
+        compute_weights(gcn, clips(), IDS, settings=WeightSettings(formula="l2_top15"))[0].row,
         compute_weights(gcn, clips(), IDS, training=IDS)[0].row,
     ):
         assert np.abs(other - plain).max() > 1e-3
@@ -99,7 +99,7 @@ def test_formulas_and_scales_differ(gcn: GraphNet) -> None:
 def test_gradient_through_either_formula_and_scale_against_finite_differences(
     gcn: GraphNet, joints: str, constant: float | None, name: str, place: tuple[int, ...]
 ) -> None:
-    net = _net(gcn, ResNetConfig(joints=joints, constant=constant, loss="mse")).double()
+    net = _net(gcn, ResNetConfig(formula=joints, weight_scale=constant, loss="mse")).double()
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     x, present = torch.from_numpy(data.x).double(), torch.from_numpy(data.present)
     size = 5 * CELL
@@ -125,7 +125,7 @@ def test_gradient_through_either_formula_and_scale_against_finite_differences(
 
 
 def test_settings_of_the_weights_change_what_is_learnt(gcn: GraphNet, mosaics: MosaicCache) -> None:
-    configs = (ResNetConfig(), ResNetConfig(joints="l2_top15"), ResNetConfig(constant=0.5))
+    configs = (ResNetConfig(), ResNetConfig(formula="l2_top15"), ResNetConfig(weight_scale=0.5))
     assert len({model_digest(_train(gcn, mosaics, config=each)) for each in configs}) == 3
 
 
@@ -136,7 +136,7 @@ def test_clips_change_at_random_as_the_graph_network_says(
     first, second = (model_digest(_train(changing, mosaics)) for _ in range(2))
     assert first == second != still
     # Left and right change places together with the mosaic's, or not at all.
-    flipping = _gcn(SMALL_GCN.replace(augment=Augment(flip=1.0)))
+    flipping = _gcn(SMALL_GCN.replace(augment=SkeletonAugment(flip=1.0)))
     assert model_digest(_train(flipping, mosaics)) == still
 
 

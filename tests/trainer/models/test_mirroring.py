@@ -95,7 +95,7 @@ def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
 ) -> None:
     """Crops, their order in time, rows, halves, weights, flags and skeletons all at once."""
     torch.manual_seed(3)
-    config = ResNetConfig(missing="zero", bodies=bodies)
+    config = ResNetConfig(missing="zero", person_pooling=bodies)
     net = WeightedMosaicNet(CLASSES, CELLS, config, mode="joint", gcn=GraphNet(CLASSES, GCN)).eval()
     shown = whole_pixels(persons, persons)
     frames = pictures_of(shown)

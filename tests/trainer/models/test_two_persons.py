@@ -21,7 +21,7 @@ from stroi.cache.layouts import BODY_25
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip
-from stroi.trainer.config import Bodies, ResNetConfig, WeightSettings
+from stroi.trainer.config import PersonPooling, ResNetConfig, WeightSettings
 from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.graph_net import GraphNet
@@ -81,28 +81,32 @@ def gcn() -> GraphNet:
     return net.eval()
 
 
-def _by_rule(joint: NDArray[np.float32], seen: str, shown: int, bodies: Bodies) -> np.ndarray:
+def _by_rule(
+    joint: NDArray[np.float32], seen: str, shown: int, pooling: PersonPooling
+) -> np.ndarray:
     """(2, K): the rule of docs/method.md for one clip's joint weights (2, V), for reading."""
     present = SEEN[seen]
     if seen != "both":
         body = joint[present.index(True)]
         halves = [body, body]
-    elif bodies == "per_half":
+    elif pooling == "per_half":
         halves = [joint[0], joint[0] if shown == 1 else joint[1]]
-    elif bodies == "mean":
+    elif pooling == "mean":
         halves = [joint.mean(0)] * 2
     else:
         halves = [joint[joint.mean(1).argmax()]] * 2
     return np.array([half[ROWS] / half[ROWS].mean() for half in halves])
 
 
-@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
-def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: GraphNet, bodies: Bodies) -> None:
-    weights = compute_weights(gcn, CLIPS, IDS, settings=WeightSettings(bodies=bodies))[0]
+@pytest.mark.parametrize("pooling", ["strongest", "mean", "per_half"])
+def test_every_mode_weighs_by_one_rule(
+    mosaics: MosaicCache, gcn: GraphNet, pooling: PersonPooling
+) -> None:
+    weights = compute_weights(gcn, CLIPS, IDS, settings=WeightSettings(person_pooling=pooling))[0]
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
         [
-            _by_rule(weights.joint[place[sample]], seen, shown, bodies)
+            _by_rule(weights.joint[place[sample]], seen, shown, pooling)
             for sample, (shown, seen) in zip(IDS, CASES, strict=True)
         ]
     )
@@ -111,9 +115,11 @@ def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: GraphNet, bodi
 
     cells = cell_grid(mosaics)
     torch.manual_seed(4)
-    net = WeightedMosaicNet(CLASSES, cells, ResNetConfig(bodies=bodies), mode="fixed").eval()
+    net = WeightedMosaicNet(
+        CLASSES, cells, ResNetConfig(person_pooling=pooling), mode="fixed"
+    ).eval()
     joint = WeightedMosaicNet(
-        CLASSES, cells, ResNetConfig(bodies=bodies), mode="joint", gcn=copy.deepcopy(gcn)
+        CLASSES, cells, ResNetConfig(person_pooling=pooling), mode="joint", gcn=copy.deepcopy(gcn)
     )
     joint.resnet.load_state_dict(net.resnet.state_dict())
     joint.eval()
@@ -125,7 +131,7 @@ def test_every_mode_weighs_by_one_rule(mosaics: MosaicCache, gcn: GraphNet, bodi
         "present": torch.from_numpy(data.present[order]),
         "persons": torch.from_numpy(PERSONS.astype(np.int64)),
     }
-    rule = WeightRule("mean", bodies, None)
+    rule = WeightRule("mean", pooling, None)
     exported = {
         "fixed": export_module(net, gcn=gcn, rule=rule),
         "joint": export_module(joint),
@@ -149,7 +155,9 @@ def test_what_is_seen_of_one_body_does_not_depend_on_how_many_are_shown(
     mosaics: MosaicCache, gcn: GraphNet
 ) -> None:
     """Equal weights in, equal weights out."""
-    weights = compute_weights(gcn, CLIPS, IDS, settings=WeightSettings(bodies="per_half"))[0]
+    weights = compute_weights(gcn, CLIPS, IDS, settings=WeightSettings(person_pooling="per_half"))[
+        0
+    ]
     halves = weights_per_half(weights, IDS, PERSONS)
     for sample, (_, seen) in zip(IDS, CASES, strict=True):
         if seen != "both":

@@ -49,13 +49,17 @@ def test_eq5_after_normalisation_against_numpy() -> None:
 def test_weight_zero_is_mean_colour_after_and_black_before() -> None:
     picture, nothing = _flat(200, 100, 50), torch.zeros(1, 2, 5)
     assert not _net().network_input(picture, nothing).any()
-    before = _net(ResNetConfig(place="before")).network_input(picture, nothing)[0, :, 0, 0].numpy()
+    before = (
+        _net(ResNetConfig(weight_position="before"))
+        .network_input(picture, nothing)[0, :, 0, 0]
+        .numpy()
+    )
     np.testing.assert_allclose(before, -MEAN / STD, rtol=1e-5)
 
 
 @pytest.mark.parametrize("place", ["after", "before"])
 def test_weights_of_one_are_no_weights(place: str) -> None:
-    net = _net(ResNetConfig().replace(place=place))
+    net = _net(ResNetConfig().replace(weight_position=place))
     mosaics = torch.randint(0, 256, (2, 45, 45, 3), dtype=torch.uint8)
     assert torch.equal(
         net.network_input(mosaics, torch.ones(2, 2, 5)), net.network_input(mosaics, None)

@@ -110,14 +110,14 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     gcn = None if mode == "plain" else _gcn(REFINED if extra == "ctrgcn" else SMALL_GCN)
     config = {
         "plain": ResNetConfig(missing="zero"),
-        "fixed": ResNetConfig(missing="zero", place="before"),
-        "joint": ResNetConfig(bodies="per_half", joints="l2_top15", constant=0.3),
+        "fixed": ResNetConfig(missing="zero", weight_position="before"),
+        "joint": ResNetConfig(person_pooling="per_half", formula="l2_top15", weight_scale=0.3),
     }[mode]
     net = _net(cache, mode, config, gcn if mode == "joint" else None)
     weights, inner = None, {}
     if gcn is not None and mode == "fixed":
         weights, constant = compute_weights(
-            gcn, CLIPS, IDS, settings=WeightSettings(bodies="mean"), training=IDS[:9]
+            gcn, CLIPS, IDS, settings=WeightSettings(person_pooling="mean"), training=IDS[:9]
         )
         if extra:
             how = WeightRule("mean", "mean", constant)

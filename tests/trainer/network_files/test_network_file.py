@@ -102,7 +102,7 @@ def _fused(path: Path, config: ResNetConfig) -> WeightedMosaicNet:
 
 
 def test_a_checkpoint_holds_every_setting(tmp_path: Path) -> None:
-    config = ResNetConfig(model="resnet34", dropout=0.1, joints="l2_top15", constant=0.5)
+    config = ResNetConfig(model="resnet34", dropout=0.1, formula="l2_top15", weight_scale=0.5)
     _fused(tmp_path / "net", config)
     assert read_meta(tmp_path / "net")["config"].keys() == ResNetConfig.model_fields.keys()
     loaded = load_resnet(tmp_path / "net")
@@ -116,10 +116,10 @@ def test_a_checkpoint_holds_every_setting(tmp_path: Path) -> None:
         ({"model": "resnet152"}, "PTH_META.*its model: Input should be"),
         ({"model": "resnet34"}, "PTH_NAMES"),
         ({"model": "resnet50"}, "PTH_NAMES"),
-        ({"joints": "max"}, "PTH_META.*its joints: Input should be"),
-        ({"place": ["after"]}, "PTH_META.*its place"),
-        ({"constant": -1.0}, "PTH_META.*its constant"),
-        ({"constant": "1"}, "PTH_META"),
+        ({"formula": "max"}, "PTH_META.*its formula: Input should be"),
+        ({"weight_position": ["after"]}, "PTH_META.*its weight_position"),
+        ({"weight_scale": -1.0}, "PTH_META.*its weight_scale"),
+        ({"weight_scale": "1"}, "PTH_META"),
         ({"dropout": 1.5}, "PTH_META.*its dropout"),
         ({"unheard": 1}, "PTH_META.*unheard"),
     ],

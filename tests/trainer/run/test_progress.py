@@ -27,7 +27,7 @@ def _fit(state: Path | None, *, stop_at: int = 10**6, minutes: float = 0.0, **mo
     """Train, with dropout and an averaged network, and be killed before batch `stop_at`."""
     net, seen = small_net(), 0
     feed, step = task_of(net)
-    schedule = SCHEDULE.replace(average=0.5, accumulate=more.pop("accumulate", 1))
+    schedule = SCHEDULE.replace(ema=0.5, accumulate=more.pop("accumulate", 1))
 
     def counted(epoch: int, skip: int) -> Generator[Batch, None, None]:
         nonlocal seen

@@ -12,7 +12,7 @@ from torch import nn
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Augment, GcnConfig, Mode, ResNetConfig, Schedule
+from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Schedule, SkeletonAugment
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights
@@ -65,8 +65,8 @@ def _gcn(**changes: Any) -> GcnConfig:
         (_gcn(stream="bone"), _gcn(stream="bone", centre="frame"), True),
         (_gcn(), _gcn(centre="frame"), False),
         (_gcn(), _gcn(align="body"), True),
-        (_gcn(), _gcn(augment=Augment(rotate=30.0)), True),
-        (_gcn(), _gcn(augment=Augment(tilt=30.0)), False),
+        (_gcn(), _gcn(augment=SkeletonAugment(rotate=30.0)), True),
+        (_gcn(), _gcn(augment=SkeletonAugment(tilt=30.0)), False),
         (_gcn(), _gcn(topologies=2), True),
         (_gcn(model="ctrgcn"), _gcn(model="ctrgcn", topologies=2), False),
         (_gcn(normalisation="stgcn"), _gcn(normalisation="stgcn", alpha=0.5), True),
@@ -99,17 +99,17 @@ def test_schedules(tmp_path: Path, one: Schedule, changes: dict[str, Any], unuse
     assert (first[0] == second[0], first[1] == second[1]) == (unused, unused)
 
 
-MADE = {"bodies": "mean", "joints": "l2_top15", "constant": 0.5}
+MADE = {"person_pooling": "mean", "formula": "l2_top15", "weight_scale": 0.5}
 
 
 @pytest.mark.parametrize(
     ("mode", "one", "changes", "unused"),
     [
-        ("plain", ResNetConfig(), {**MADE, "place": "before", "erase_area": 0.5}, True),
+        ("plain", ResNetConfig(), {**MADE, "weight_position": "before", "erase_area": 0.5}, True),
         ("fixed", ResNetConfig(), {**MADE, "erase_area": 0.5}, True),
-        ("fixed", ResNetConfig(), {"place": "before"}, False),
+        ("fixed", ResNetConfig(), {"weight_position": "before"}, False),
         ("joint", ResNetConfig(), {"erase_area": 0.5}, True),
-        ("joint", ResNetConfig(), {"joints": "l2_top15"}, False),
+        ("joint", ResNetConfig(), {"formula": "l2_top15"}, False),
         ("plain", ResNetConfig(erase=1.0), {"erase_area": 0.5}, False),
     ],
 )
@@ -142,7 +142,7 @@ def test_resnets(
     ("changes", "unused"),
     [
         ({"loss": "mse", "smoothing": 0.3, "precision": "bf16"}, True),
-        ({"augment": Augment(flip=1.0)}, True),
+        ({"augment": SkeletonAugment(flip=1.0)}, True),
         ({"size": "clip"}, False),
         ({"centre": "frame"}, False),
     ],

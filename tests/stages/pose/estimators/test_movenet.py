@@ -50,10 +50,10 @@ def test_names_itself_and_its_model(movenet: MoveNet) -> None:
 
 
 def test_tells_what_shapes_its_output(movenet: MoveNet) -> None:
-    info = MoveNet(side=192, min_joint_score=0.3).info()
+    info = MoveNet(input_size=192, min_joint_score=0.3).info()
     assert info == {
         "onnxruntime": onnxruntime.__version__,
-        "side": 192,
+        "input_size": 192,
         "min_person_score": 0.2,
         "min_joint_score": 0.3,
     }
@@ -75,7 +75,7 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("side", [0, 32, 250, 2048])
 def test_side_the_network_cannot_take_is_refused(side: int) -> None:
     with pytest.raises(ParamsError, match=f"image side is {side} px; use a multiple of 32"):
-        MoveNet(side=side)
+        MoveNet(input_size=side)
 
 
 def area_mean(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.float64]:

@@ -113,7 +113,7 @@ def test_dark_box_shows_nobody(tmp_path: Path) -> None:
 
 def test_halpe_brings_feet(tmp_path: Path) -> None:
     path = saved(tmp_path, tiny_rtmo(96, 64, BOXES, joints=26))
-    estimator = load_onnx(path, finder=Finder(), joints="halpe26")
+    estimator = load_onnx(path, finder=Finder(), layout="halpe26")
     (person, _) = estimator(spot(96, 64, 20, 30, bgr=(255, 0, 0)))
     heel = HALPE_26.index("right_heel")
     np.testing.assert_allclose(person[24], (20 + heel, 30, 1), atol=3)
@@ -126,15 +126,15 @@ def test_joints_that_are_not_the_networks_name_the_param(tmp_path: Path) -> None
     with pytest.raises(RefusedInput) as caught:
         estimator(spot(96, 64, 20, 30, bgr=(255, 0, 0)))
     assert caught.value.message == "the network finds 26 joints, coco17 has 17"
-    assert caught.value.remedy == "set skeletons.onnx.joints to one of coco17, halpe26"
+    assert caught.value.remedy == "set skeletons.onnx.layout to one of coco17, halpe26"
     with pytest.raises(ParamsError, match="no joints are called 'coco133'; use coco17 or halpe26"):
-        load_onnx(path, finder=Finder(), joints="coco133")
+        load_onnx(path, finder=Finder(), layout="coco133")
 
 
 def test_info_tells_all_that_shapes_the_joints(tmp_path: Path) -> None:
     path = saved(tmp_path, tiny_rtmpose(48, 64))
     info = load_onnx(path, finder=Finder(), min_joint_score=0.4).info()
-    assert (info["joints"], info["input"], info["min_joint_score"]) == ("coco17", [64, 48], 0.4)
+    assert (info["layout"], info["input"], info["min_joint_score"]) == ("coco17", [64, 48], 0.4)
     assert info["finder"] == {"name": "finder", "digest": "0" * 64, "side": 256}
     unsized = saved(tmp_path, tiny_rtmpose(192, 256, sides=False))
     assert load_onnx(unsized, finder=Finder()).info()["input"] == [256, 192]
