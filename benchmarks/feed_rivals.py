@@ -114,4 +114,4 @@ def online(
         x, present = torch.from_numpy(data.x[order]), torch.from_numpy(data.present[order])
         _, feature = gcn(x)
         halves = row_weights(joint_weights(feature), present)
-    return net.pictures(torch.from_numpy(mosaics), halves)
+    return net.network_input(torch.from_numpy(mosaics), halves)

@@ -37,7 +37,7 @@ from stroi.trainer.config import GcnConfig, Precision, Schedule, Settings, Skele
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.metrics.ensemble import sum_streams
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 

@@ -34,7 +34,7 @@ from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 

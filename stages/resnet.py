@@ -37,7 +37,7 @@ from stroi.trainer.config import Mode
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
@@ -154,7 +154,7 @@ def train_seed(
             pretrained_sha256=params.start_sha256,
             config=config,
             schedule=schedule,
-            feeding=params,
+            loader_config=params,
             seed=seed,
             device=device,
             threads=threads,

@@ -21,7 +21,7 @@ import numpy as np
 from stroi.cache.errors import StroiError
 from stroi.pipeline.options import in_project, say
 from stroi.pipeline.workspace import Workspace
-from stroi.trainer.processor import BF16, bf16_features, cpu_flags
+from stroi.trainer.runtime import BF16_FLAGS, bf16_features, cpu_flags
 
 State = Literal["ok", "missing", "note"]
 
@@ -32,7 +32,7 @@ LIBRARIES = (
 
 _FRAMES = 5
 
-CPU_FEATURES = ("avx2", "avx512f", "asimd", *BF16)
+CPU_FEATURES = ("avx2", "avx512f", "asimd", *BF16_FLAGS)
 """Flags of /proc/cpuinfo that decide how fast networks run."""
 
 

@@ -14,7 +14,7 @@ import click
 from stroi.cache.errors import ParamsError
 from stroi.cache.files.atomic import write_atomic
 from stroi.pipeline.index.table import csv_bytes
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
 
 TIMES = ("epoch", "seconds", "clips_per_second", "wait", "gpu")
 """Columns of the file of times; `wait` and `gpu` are shares of the time, 0 to 1."""
@@ -89,8 +89,8 @@ def _times(records: Sequence[EpochRecord]) -> bytes:
             str(record.epoch),
             f"{record.seconds:.3f}",
             f"{record.samples_per_second:.1f}",
-            f"{record.wait:.4f}",
-            "nan" if record.gpu is None else f"{record.gpu:.2f}",
+            f"{record.data_wait:.4f}",
+            "nan" if record.gpu_utilisation is None else f"{record.gpu_utilisation:.2f}",
         )
         for record in records
     )

@@ -12,7 +12,7 @@ from stroi.pipeline.index.table import csv_bytes
 from stroi.pipeline.parallel.progress import progress
 from stroi.stages.training.loggers import Logs
 from stroi.trainer.config import Schedule
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
 
 CURVE = ("epoch", "loss", "accuracy", "lr", "validation_loss", "validation_accuracy")
 """Columns of ``curve.csv``."""
@@ -49,11 +49,12 @@ def epochs(
 
 def _said(record: EpochRecord) -> str:
     """An epoch in words."""
-    held, gpu = record.validation_accuracy, record.gpu
+    validation, gpu = record.validation_accuracy, record.gpu_utilisation
     return (
         f"loss {record.loss:.3f}, training accuracy {percent(100 * record.accuracy)}%, "
-        + (f"validation accuracy {percent(100 * held)}%, " if held is not None else "")
-        + f"{record.samples_per_second:.0f} clips/s, {record.wait:.1%} of the time without data"
+        + (f"validation accuracy {percent(100 * validation)}%, " if validation is not None else "")
+        + f"{record.samples_per_second:.0f} clips/s, "
+        + f"{record.data_wait:.1%} of the time without data"
         + (f", GPU at {gpu:.0%}" if gpu is not None else "")
     )
 

@@ -22,7 +22,7 @@ from stroi.trainer.config import Mode, ResNetConfig, Schedule
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.safetensors_io import write_tensors
 from stroi.trainer.run.distributed import World, join_world
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.score_gcn import compute_weights
 from stroi.trainer.train_resnet import train_resnet
 
@@ -83,7 +83,7 @@ def file_weights() -> Weights:
 def train(one: World, mosaics: Path, mode: Mode, out: Path, changes: dict[str, Any]) -> None:
     """Train; `changes` are of the schedule, or of the call, or say that all is in float64."""
     double = changes.pop("double", False)
-    loop.CHECK_EVERY = changes.pop("look_every", loop.CHECK_EVERY)
+    loop.SYNC_EVERY = changes.pop("sync_every", loop.SYNC_EVERY)
     if "state" in changes:
         changes["state"] = Path(changes["state"])
     torch.set_default_dtype(torch.float32)

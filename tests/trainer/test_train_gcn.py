@@ -22,8 +22,8 @@ from stroi.trainer.config import Schedule
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_gcn
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import compute_weights, score_gcn
 from stroi.trainer.train_gcn import train_gcn
 

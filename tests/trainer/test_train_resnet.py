@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips, mosaic_cache
+from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from torch import nn
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
+from stroi.trainer.data.mosaic_loader import MosaicBatch, cell_grid
+from stroi.trainer.data.side_inputs import load_side_inputs, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.models.cell_grid import CellGrid
@@ -25,12 +26,12 @@ from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_resnet, save_resnet
 from stroi.trainer.network_files.safetensors_io import write_tensors
 from stroi.trainer.run.losses import branch_loss
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import compute_weights, score_gcn
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_gcn import train_gcn
-from stroi.trainer.train_resnet import train_resnet
+from stroi.trainer.train_resnet import rgb_loss, train_resnet
 
 TRUTH = np.array([LABELS[name] for name in IDS])
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
@@ -152,7 +153,7 @@ def _double(gcn: GraphNet) -> tuple[WeightedMosaicNet, dict[str, torch.Tensor]]:
 
 def _rgb_loss(net: WeightedMosaicNet, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     _, weights = net.skeleton_branch(inputs["x"], inputs["present"])
-    return branch_loss(net(inputs["mosaics"], weights), torch.from_numpy(TRUTH), "mse")
+    return branch_loss(net(inputs["mosaics"], weights)[0], torch.from_numpy(TRUTH), "mse")
 
 
 @pytest.mark.parametrize(
@@ -281,27 +282,17 @@ def test_checkpoints_of_another_kind_are_refused(gcn: GraphNet, tmp_path: Path) 
         load_resnet(path)
 
 
-def test_cells_must_be_whole(tmp_path: Path) -> None:
-    assert cell_grid(mosaic_cache(tmp_path, columns=3)) == CellGrid(5, 3, CELL, CELL)
-
-
 def test_loss_of_joint_mode_is_the_sum_of_both_branches(
     mosaics: MosaicCache, gcn: GraphNet
 ) -> None:
-    from stroi.trainer.data.epoch_order import MosaicBatch
-    from stroi.trainer.data.side_inputs import load_side_inputs
-    from stroi.trainer.steps import training_step
-
     config = ResNetConfig(loss="mse")
     net = WeightedMosaicNet(
         CLASSES, cell_grid(mosaics), config, mode="joint", gcn=copy.deepcopy(gcn)
     ).eval()
-    beside = load_side_inputs(
-        "joint", mosaics, IDS, weights=None, clips=clips(), frames=SMALL_GCN.frames
-    )
-    batch = MosaicBatch(np.arange(8), torch.from_numpy(mosaics.batch(IDS)))
+    side = load_side_inputs("joint", mosaics, IDS, clips=clips(), gcn=SMALL_GCN)
+    batch = MosaicBatch(np.arange(8), torch.from_numpy(mosaics.batch(IDS)), 8)
     with torch.no_grad():
-        got, hits = training_step(net, batch, beside, torch.from_numpy(TRUTH))
+        got, correct = rgb_loss(net, batch, side, torch.from_numpy(TRUTH))
     rgb = score_resnet(net, mosaics, IDS, clips=clips()).logits
     skeleton = score_gcn(net.gcn, clips(), IDS).logits
     expected = 0.0
@@ -310,5 +301,5 @@ def test_loss_of_joint_mode_is_the_sum_of_both_branches(
         shares /= shares.sum(1, keepdims=True)
         expected += float(((shares - np.eye(2)[TRUTH]) ** 2).sum()) / 8
     assert float(got) == pytest.approx(expected, rel=1e-4)
-    assert int(hits) == int((rgb.argmax(1) == TRUTH).sum())
+    assert int(correct) == int((rgb.argmax(1) == TRUTH).sum())
     assert isinstance(net, nn.Module)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from stroi.cache.layouts import Layout
 from stroi.trainer.config import SkeletonAugment
+from stroi.trainer.data.epoch_order import RandomStream, epoch_rng
 from stroi.trainer.models.input_streams import LAYOUTS_2D, mirror_joints
 
 _CLIP_DRAWS = 13
@@ -37,7 +38,7 @@ def epoch_draws(count: int, *, frames: int, joints: int, seed: int, epoch: int) 
     Returns:
         (N, 13 + 3 T + V) float32 in [0, 1).
     """
-    return _draws(np.random.default_rng((seed, epoch, 2)), count, frames, joints)
+    return _draws(epoch_rng(seed, epoch, RandomStream.SKELETON_AUGMENT), count, frames, joints)
 
 
 def clip_draws(sample_id: str, count: int, *, frames: int, joints: int) -> Tensor:

@@ -7,18 +7,41 @@ T frames, V joints, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from stroi.trainer.config import Mode, ResNetConfig
-from stroi.trainer.models.cell_grid import CellGrid, mirror_mosaic, valid_map, weight_map
+from stroi.trainer.models.cell_grid import (
+    CellGrid,
+    mirror_mosaic,
+    mirror_row_weights,
+    resize_cells,
+    valid_map,
+    weight_map,
+)
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.joint_attention import joint_weights, row_weights
+from stroi.trainer.models.input_streams import mirror_bodies
+from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
 from stroi.trainer.models.resnet import ResNet
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+
+
+class Skeletons(NamedTuple):
+    """Prepared skeletons of B clips with mosaics.
+
+    Attributes:
+        x: (B, M, T, V, 3) float32 key points; an absent joint is (0, 0, 0).
+        present: (B, M) bool, which persons have any joint.
+        person_count: (B,) persons that each mosaic shows, 1 or 2.
+    """
+
+    x: Tensor
+    present: Tensor
+    person_count: Tensor
 
 
 class WeightedMosaicNet(nn.Module):
@@ -59,24 +82,36 @@ class WeightedMosaicNet(nn.Module):
     def forward(
         self,
         mosaics: Tensor,
-        weights: Tensor | None,
+        weights: Tensor | None = None,
+        skeletons: Skeletons | None = None,
         *,
-        mirrored: Tensor | None = None,
-        shown: Tensor | None = None,
-    ) -> Tensor:
-        """Classify a batch of mosaics.
+        cell_valid: Tensor | None = None,
+        flip_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Classify a batch of clips.
 
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
-            weights: (B, 2, K) weights of the left and right half cells, or None for no weights.
-            mirrored: (B,) bool, which clips are shown in the mirror.
-            shown: (B, 2, columns, K) bool, which half cells show a joint; None weighs all alike.
+            weights: (B, 2, K) weights of the left and right half cells of the clip as it is (eq.
+                5); None for no weights, and in joint mode.
+            skeletons: Joint mode only: the clips whose joints weigh the rows.
+            cell_valid: (B, 2, columns, K) bool, which half cells show a joint; None weighs all
+                alike.
+            flip_mask: (B,) bool, which clips are mirrored, skeletons and weights with them.
 
         Returns:
-            (B, C) logits.
+            (B, C) logits of the RGB branch, and of the skeleton branch in joint mode, else None.
         """
-        x = self.network_input(mosaics, weights, cell_valid=shown, flip_mask=mirrored)
-        return self.resnet(x)  # type: ignore[no-any-return]
+        if self.config.cell:
+            mosaics = resize_cells(mosaics, self.cells)
+        skeleton_logits = None
+        if skeletons is not None:
+            skeleton_logits, weights = self.skeleton_branch(
+                skeletons.x, skeletons.present, flip_mask=flip_mask
+            )
+            weights = weights_in_mosaic(weights, skeletons.person_count)
+        x = self.network_input(mosaics, weights, cell_valid=cell_valid, flip_mask=flip_mask)
+        return self.resnet(x), skeleton_logits
 
     def network_input(
         self,
@@ -113,21 +148,28 @@ class WeightedMosaicNet(nn.Module):
             x = torch.where(flip_mask[:, None, None, None], mirror_mosaic(x, self.cells), x)
         return x.contiguous(memory_format=torch.channels_last)
 
-    def skeleton_branch(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    def skeleton_branch(
+        self, x: Tensor, present: Tensor, *, flip_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Joint mode: class logits and row weights out of the graph network (eq. 4).
 
         Args:
             x: (B, M, T, V, 3) prepared key points.
             present: (B, M) bool.
+            flip_mask: (B,) bool, which clips the graph network sees in a mirror.
 
         Returns:
-            (B, C) logits and (B, 2, K) row weights, both with gradients into the graph network.
+            (B, C) logits of the clips as the network sees them, and (B, 2, K) row weights of the
+            clips as they are; both with gradients into the graph network.
 
         Raises:
             ValueError: If this network has no graph network.
         """
         if self.gcn is None:
             raise ValueError("only a network in joint mode has a skeleton branch")
+        if flip_mask is not None:
+            mirrored = mirror_bodies(x, present, self.gcn.layout)
+            x = torch.where(flip_mask[:, None, None, None, None], mirrored, x)
         logits, feature = self.gcn(x, present)
         joint = joint_weights(feature, formula=self.config.formula)
         weights = row_weights(
@@ -137,4 +179,7 @@ class WeightedMosaicNet(nn.Module):
             layout=self.gcn.layout,
             weight_scale=self.config.weight_scale,
         )
+        if flip_mask is not None:
+            # The mosaic is weighted first and mirrored then, its weights with it.
+            weights = torch.where(flip_mask[:, None, None], mirror_row_weights(weights), weights)
         return logits, weights

@@ -119,20 +119,13 @@ class ExportModule(nn.Module):
             self.inputs += (TensorSpec("cell_valid", "bool", halves, about),)
         self.outputs = (TensorSpec("logits", "float32", (len(model.classes),), "one per class"),)
 
-    def classify(
-        self, mosaics: Tensor, weights: Tensor | None, cell_valid: Tensor | None
-    ) -> Tensor:
-        """(B, H, W, 3) uint8, (B, 2, K) and (B, 2, L, K) bool to (B, C) logits."""
-        x = self.model.network_input(mosaics, weights, cell_valid=cell_valid)
-        return self.model.resnet(x)  # type: ignore[no-any-return]
-
 
 class PlainExport(ExportModule):
     """Mosaics to logits."""
 
     def forward(self, mosaics: Tensor, cell_valid: Tensor | None = None) -> tuple[Tensor]:
         """(B, H, W, 3) uint8, and (B, 2, L, K) bool if missing cells weigh 0, to (B, C)."""
-        return (self.classify(mosaics, None, cell_valid),)
+        return (self.model(mosaics, cell_valid=cell_valid)[0],)
 
 
 class WeightedExport(ExportModule):
@@ -147,7 +140,7 @@ class WeightedExport(ExportModule):
         self, mosaics: Tensor, weights: Tensor, cell_valid: Tensor | None = None
     ) -> tuple[Tensor]:
         """Mosaics and flags as of `PlainExport`, and weights (B, 2, K), to (B, C)."""
-        return (self.classify(mosaics, weights, cell_valid),)
+        return (self.model(mosaics, weights, cell_valid=cell_valid)[0],)
 
 
 class SkeletonExport(ExportModule):
@@ -202,7 +195,8 @@ class SkeletonExport(ExportModule):
             weight_scale=rule.weight_scale,
         )
         weights = weights_in_mosaic(weights, persons)
-        return self.classify(mosaics, weights, cell_valid), weights, skeleton_logits
+        logits, _ = self.model(mosaics, weights, cell_valid=cell_valid)
+        return logits, weights, skeleton_logits
 
 
 def run_all_persons(

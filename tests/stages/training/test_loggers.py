@@ -19,7 +19,7 @@ from stroi.pipeline.cli import run
 from stroi.stages.training.loggers import UNLOGGED, Logs
 from stroi.stages.training.progress import epochs
 from stroi.trainer.config import Schedule
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
 
 RECORD = EpochRecord(0, 1.5, 0.5, 0.1, 2.0, 40.0, wait=0.25)
 COMMAND = ("resnet", "demo-xsub", "plain", "--threads", "1")

@@ -17,15 +17,15 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, decode_mosaics, encode_mosaics, sample_digests
 from stroi.trainer import train_resnet as training
 from stroi.trainer.config import ResNetConfig, Schedule
-from stroi.trainer.data.epoch_order import MosaicBatch, epoch_columns, mosaic_batches
-from stroi.trainer.data.side_inputs import cell_grid, load_side_inputs
-from stroi.trainer.data.side_inputs import scored_columns as scored_of_each
+from stroi.trainer.data.epoch_order import epoch_columns
+from stroi.trainer.data.mosaic_loader import EpochPlan, cell_grid, stream_batches
+from stroi.trainer.data.side_inputs import load_side_inputs
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.steps import forward
+from stroi.trainer.score_resnet import scored_columns as scored_of_each
 
 WIDE, NARROW = 8, 3
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
@@ -97,10 +97,10 @@ def test_draws_depend_on_seed_and_epoch_alone_and_favour_no_column() -> None:
 def test_batches_show_the_columns_drawn(wide: MosaicCache) -> None:
     drawn = epoch_columns(len(IDS), NARROW, WIDE, seed=0, epoch=0)
     assert drawn is not None
-    parts = [np.array([4, 0, 7]), np.array([1, 1])]
-    for batch in mosaic_batches(wide, IDS, parts, device=torch.device("cpu"), columns=drawn):
+    plan = EpochPlan([np.array([4, 0, 7]), np.array([1, 1])], [3, 2], drawn)
+    for batch in stream_batches(wide, IDS, plan, torch.device("cpu")):
         assert batch.columns is not None
-        for place, row in enumerate(batch.rows):
+        for place, row in enumerate(batch.index):
             for at, column in enumerate(drawn[row]):
                 whole = wide[IDS[row]][:, CELL * column : CELL * (column + 1)]
                 part = batch.mosaics[place, :, CELL * at : CELL * (at + 1)].numpy()
@@ -151,13 +151,13 @@ def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
 
     config = ResNetConfig(missing="zero")
     net = Eyes(CLASSES, cell_grid(wide), config, mode="plain").eval()
-    beside = load_side_inputs("plain", wide, IDS, weights=None, clips=None, missing="zero")
     drawn = epoch_columns(len(IDS), NARROW, WIDE, seed=0, epoch=4)
     assert drawn is not None
     rows = np.array([6, 2])
+    side = load_side_inputs("plain", wide, IDS, missing="zero").select(rows, drawn[rows])
     mosaics = torch.from_numpy(wide.batch([IDS[6], IDS[2]], columns=drawn[rows]))
     with torch.no_grad():
-        forward(net, MosaicBatch(rows, mosaics, drawn[rows]), beside)
+        net(mosaics, cell_valid=side.cell_valid)
     flags = wide.rows(IDS)
     for place, row in enumerate(rows):
         for half in range(2):
@@ -185,14 +185,13 @@ def test_resumed_draws_the_same_columns(wide: MosaicCache, tmp_path: Path) -> No
     assert train(state=tmp_path, save_every=1) == train()
 
 
-def test_key_of_a_run_tells_how_many_columns(
+def test_key_of_a_run_says_how_many_columns(
     wide: MosaicCache, narrow: MosaicCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs without candidates keep the keys they had."""
-    told: list[dict[str, str]] = []
+    inputs_of_runs: list[dict[str, str]] = []
 
     def noted(*args: object, inputs: dict[str, str], **kwargs: object) -> str:
-        told.append(inputs)
+        inputs_of_runs.append(inputs)
         return "0" * 64
 
     monkeypatch.setattr(training, "run_key", noted)
@@ -201,5 +200,5 @@ def test_key_of_a_run_tells_how_many_columns(
             "plain", cache, LABELS, CLASSES, config=ResNetConfig(flip=0.5),
             schedule=SHORT.replace(epochs=1), seed=0, device="cpu",
         )  # fmt: skip
-    assert told[0]["columns"] == "3 of 8"
-    assert sorted(told[1]) == ["gcn", "labels", "mosaics", "pretrained"]
+    assert [inputs["columns"] for inputs in inputs_of_runs] == ["3 of 8", "3 of 3"]
+    assert sorted(inputs_of_runs[1]) == ["columns", "labels", "mosaics"]

@@ -97,15 +97,13 @@ def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
 
 def test_flags_are_part_of_what_a_run_depends_on(mosaics: MosaicCache) -> None:
     found = {
-        missing: load_side_inputs(
-            "plain", mosaics, IDS, weights=None, clips=None, frames=None, missing=missing
-        )
+        missing: load_side_inputs("plain", mosaics, IDS, missing=missing)
         for missing in cast(tuple[Missing, ...], ("row", "zero"))
     }
-    assert found["row"].shown is None
+    assert found["row"].cell_valid is None
     assert found["row"].digests == {}
-    assert found["zero"].shown is not None
-    assert set(found["zero"].digests) == {"shown"}
+    assert found["zero"].cell_valid is not None
+    assert set(found["zero"].digests) == {"cell_valid"}
 
 
 def test_trained_and_scored_by_the_flags(

@@ -19,8 +19,8 @@ from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.losses import branch_loss
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import compute_weights
 from stroi.trainer.train_gcn import train_gcn
 
@@ -107,7 +107,7 @@ def test_gradient_through_either_formula_and_scale_against_finite_differences(
     truth = torch.tensor([LABELS[name] for name in IDS])
 
     def loss() -> torch.Tensor:
-        return branch_loss(net(pictures, net.skeleton_branch(x, present)[1]), truth, "mse")
+        return branch_loss(net(pictures, net.skeleton_branch(x, present)[1])[0], truth, "mse")
 
     assert net.gcn is not None
     parameter = net.gcn.get_parameter(name)

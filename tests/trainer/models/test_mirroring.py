@@ -15,14 +15,11 @@ from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
 from stroi.trainer.config import GcnConfig, ResNetConfig
-from stroi.trainer.data.epoch_order import MosaicBatch
-from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.data.skeleton_input import prepare
 from stroi.trainer.models.cell_grid import CellGrid, mirror_row_weights
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.input_streams import mirror_bodies
-from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
-from stroi.trainer.steps import forward
+from stroi.trainer.models.weighted_mosaic_net import Skeletons, WeightedMosaicNet
 
 CELL = 16  # a quarter of it is whole, so that halves have no rounded edges either
 INDEX = np.array([2, 5, 8], np.int32)
@@ -80,10 +77,12 @@ def run(
     present = (x != 0).any(-1).any(-1).any(-1)
     flags = torch.from_numpy(halves(made))[None]
     persons = torch.tensor([made.person_count])
-    beside = SideInputs(None, x, present, persons, flags, {})
-    batch = MosaicBatch(np.array([0]), torch.from_numpy(made.mosaic)[None])
+    mosaics = torch.from_numpy(made.mosaic)[None]
     with torch.no_grad():
-        rgb, skeleton = forward(net, batch, beside, mirrored=torch.tensor([flip]))
+        rgb, skeleton = net(
+            mosaics, None, Skeletons(x, present, persons), cell_valid=flags,
+            flip_mask=torch.tensor([flip]),
+        )  # fmt: skip
     assert skeleton is not None
     return rgb, skeleton
 

@@ -22,7 +22,8 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import PersonPooling, ResNetConfig, WeightSettings
-from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
+from stroi.trainer.data.mosaic_loader import cell_grid
+from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
@@ -102,7 +103,8 @@ def _by_rule(
 def test_every_mode_weighs_by_one_rule(
     mosaics: MosaicCache, gcn: GraphNet, pooling: PersonPooling
 ) -> None:
-    weights = compute_weights(gcn, CLIPS, IDS, settings=WeightSettings(person_pooling=pooling))[0]
+    settings = WeightSettings(person_pooling=pooling)
+    weights, _ = compute_weights(gcn, CLIPS, IDS, settings=settings)
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
         [
@@ -155,9 +157,8 @@ def test_what_is_seen_of_one_body_does_not_depend_on_how_many_are_shown(
     mosaics: MosaicCache, gcn: GraphNet
 ) -> None:
     """Equal weights in, equal weights out."""
-    weights = compute_weights(gcn, CLIPS, IDS, settings=WeightSettings(person_pooling="per_half"))[
-        0
-    ]
+    settings = WeightSettings(person_pooling="per_half")
+    weights, _ = compute_weights(gcn, CLIPS, IDS, settings=settings)
     halves = weights_per_half(weights, IDS, PERSONS)
     for sample, (_, seen) in zip(IDS, CASES, strict=True):
         if seen != "both":

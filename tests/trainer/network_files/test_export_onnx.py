@@ -18,7 +18,8 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, WeightSettings
-from stroi.trainer.data.side_inputs import cell_grid, valid_per_half, weights_per_half
+from stroi.trainer.data.mosaic_loader import cell_grid
+from stroi.trainer.data.side_inputs import valid_per_half, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights

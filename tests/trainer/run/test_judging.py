@@ -10,9 +10,9 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import Scores
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.run.judging import loss_and_accuracy
+from stroi.trainer.run.losses import loss_and_accuracy
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_gcn import compute_weights, score_gcn
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_gcn import train_gcn
