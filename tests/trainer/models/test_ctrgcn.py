@@ -72,20 +72,20 @@ def linear(layer: nn.Module, y: np.ndarray) -> np.ndarray:
 
 def graph_part(layer: CtrGraphConv, x: np.ndarray) -> np.ndarray:
     """(C_in, T, V) to (C, T, V), one subset, channel and pair of joints at a time."""
-    ends = linear(layer.relate, x.mean(1))
-    few, joints = layer.reduced, x.shape[2]
+    related = linear(layer.relate, x.mean(1))
+    reduced, joints = layer.reduced, x.shape[2]
     channels = layer.value[0].weight.shape[0]
-    widen = layer.expand.weight.detach().numpy()[:, :, 0, 0]
+    expand = layer.expand.weight.detach().numpy()[:, :, 0, 0]
     bias = layer.expand.bias.detach().numpy()
     out = np.zeros((channels, *x.shape[1:]))
     for k in range(3):
-        p, q = (ends[(3 * side + k) * few :][:few] for side in (0, 1))
+        p, q = (related[(3 * side + k) * reduced :][:reduced] for side in (0, 1))
         mixed = linear(layer.value[k], x)
         for c in range(channels):
             row = k * layer.topologies + c // (channels // layer.topologies)
             for i in range(joints):
                 for j in range(joints):
-                    refined = widen[row] @ np.tanh(p[:, j] - q[:, i]) + bias[row]
+                    refined = expand[row] @ np.tanh(p[:, j] - q[:, i]) + bias[row]
                     edge = layer.graph[k, i, j].item() + layer.alpha.item() * refined
                     out[c, :, i] += edge * mixed[c, :, j]
     return scaled(layer.bn, out)
@@ -93,8 +93,8 @@ def graph_part(layer: CtrGraphConv, x: np.ndarray) -> np.ndarray:
 
 def time_part(layer: MultiScaleTemporalConv, x: np.ndarray) -> np.ndarray:
     """(C, T, V) to (C, T', V), branch by branch."""
-    few, part = scaled(layer.bn_reduce, linear(layer.reduce, x)), layer.width
-    near = np.maximum(few[: 3 * part], 0)
+    reduced, part = scaled(layer.bn_reduce, linear(layer.reduce, x)), layer.width
+    near = np.maximum(reduced[: 3 * part], 0)
     frames = range(0, x.shape[1], layer.stride)
     branches = []
     for number, conv in enumerate(layer.dilated):
@@ -108,7 +108,7 @@ def time_part(layer: MultiScaleTemporalConv, x: np.ndarray) -> np.ndarray:
         ], axis=1))  # fmt: skip
     own = near[2 * part :]
     branches.append(np.stack([own[:, max(0, t - 1) : t + 2].max(1) for t in frames], axis=1))
-    branches.append(few[3 * part :, :: layer.stride])
+    branches.append(reduced[3 * part :, :: layer.stride])
     return scaled(layer.bn, np.concatenate(branches))
 
 
@@ -123,11 +123,11 @@ def test_network_against_a_plain_reading() -> None:
         flat = x[0, m].numpy().reshape(12, -1).T
         y = scaled(net.data_bn, flat).reshape(25, 3, 12).transpose(1, 2, 0)
         for number, block in enumerate(net.blocks):
-            around = y
+            shortcut = y
             if isinstance(block.shortcut, nn.Sequential):
-                around = scaled(block.shortcut[1], linear(block.shortcut[0], y))
-            z = time_part(block.temporal, np.maximum(graph_part(block.spatial, y) + around, 0))
-            y = np.maximum(z + (around[:, :: block.stride] if number else 0), 0)
+                shortcut = scaled(block.shortcut[1], linear(block.shortcut[0], y))
+            z = time_part(block.temporal, np.maximum(graph_part(block.spatial, y) + shortcut, 0))
+            y = np.maximum(z + (shortcut[:, :: block.stride] if number else 0), 0)
         np.testing.assert_allclose(feature[0, m].numpy(), y, atol=2e-4, rtol=1e-4)
         bodies.append(y.mean((1, 2)))
     expected = net.fc.weight.detach().numpy() @ np.mean(bodies, 0) + net.fc.bias.detach().numpy()
