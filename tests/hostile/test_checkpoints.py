@@ -198,7 +198,7 @@ LOADED: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
     ),
     "network of 90 GB": ("gcn", gcn(channels=[50_000, 50_000]), "PTH_SHAPE", "want (50000"),
     "million layers": (
-        "gcn", gcn(channels=[8] * 10**6, strides=[1] * 10**6), "PTH_META", "its channels",
+        "gcn", gcn(channels=[8] * 10**6, strides=[1] * 10**6), "PTH_META", "its config.channels",
     ),
 }  # fmt: skip
 
