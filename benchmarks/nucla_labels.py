@@ -42,7 +42,7 @@ def called(train: Part, test: Part, epochs: int, state: Path) -> dict[str, str]:
         schedule=setting.schedule.replace(epochs=epochs), seed=0, state=state, validation={},
         on_epoch=lambda record: None,
     )  # fmt: skip
-    scores = score_gcn(model, test.clips, tuple(test.labels), draws=setting.draws)
+    scores = score_gcn(model, test.clips, tuple(test.labels), tta_copies=setting.draws)
     found = [NAMES[int(logits.argmax())] for logits in scores.logits]
     return dict(zip(scores.ids, found, strict=True))
 

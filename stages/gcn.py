@@ -30,7 +30,7 @@ from stroi.stages.training.outputs import (
 from stroi.stages.training.progress import epochs, write_curve
 from stroi.stages.training.run_split import parts_of
 from stroi.trainer.config import Stream
-from stroi.trainer.metrics.ensemble import summed
+from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
@@ -76,7 +76,7 @@ def train_seed(
         save_gcn(checkpoint(out, seed, name), model)
         write_curve(seed_folder(out, seed), records, name)
         for part, ids in wanted.items():
-            found = score_gcn(model, clips, ids, threads=threads, draws=params.tta_copies)
+            found = score_gcn(model, clips, ids, threads=threads, tta_copies=params.tta_copies)
             scores[part].append(found)
         digests.append(sha256_file(checkpoint(out, seed, name)))
     if not world.is_leader:
@@ -85,7 +85,7 @@ def train_seed(
     keep_scores(
         out,
         seed,
-        {part: summed(streams, params.stream_weights) for part, streams in scores.items()},
+        {part: sum_streams(streams, params.stream_weights) for part, streams in scores.items()},
         params=params.model_dump(mode="json"),
         producer={"checkpoint": digests[0], "seed": seed, "division": parts.division} | further,
     )

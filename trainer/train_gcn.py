@@ -12,10 +12,9 @@ from torch import Tensor
 from stroi.trainer.config import GcnConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array, shuffled_batches
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
-from stroi.trainer.data.skeleton_augment import augmented, draws_of_epoch
+from stroi.trainer.data.skeleton_augment import augment_skeletons, epoch_draws
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
 from stroi.trainer.loop import OnEpoch, fit
-from stroi.trainer.models.backbones import build_graph_net
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.checkpointer import SAVE_EVERY, SAVE_MINUTES, Checkpointer
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
@@ -92,7 +91,7 @@ def train_gcn(
     data = prepare_all(clips, tuple(labels), **config.preparation)
     targets = torch.from_numpy(label_array(labels, data.ids, classes))
     with deterministic(seed, threads):
-        model = build_graph_net(classes, config, data.layout).to(where)
+        model = GraphNet(classes, config, data.layout).to(where)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     inputs = {
         "skeletons": skeleton_digest(data),
@@ -112,10 +111,10 @@ def train_gcn(
 
     def epoch_batches(epoch: int, skip: int) -> Generator[ClipBatch, None, None]:
         count, _, frames, joints, _ = x.shape
-        draws = draws_of_epoch(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
+        draws = epoch_draws(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
         for index in shuffled_batches(count, schedule.batch_size, seed=seed, epoch=epoch)[skip:]:
             own = torch.from_numpy(index[world.shard_slice(len(index))])
-            changed = augmented(x[own], draws[own], config.augment, data.layout)
+            changed = augment_skeletons(x[own], draws[own], config.augment, data.layout)
             yield ClipBatch(changed, present[own], targets[own], len(index))
 
     def compute_loss(batch: ClipBatch) -> tuple[Tensor, Tensor]:

@@ -16,8 +16,8 @@ from stroi.cache.scores import Scores, join
 from stroi.pipeline.index.table import Index
 from stroi.pipeline.params.profile import EnsembleParams
 from stroi.stages.training.networks import GRAPH_NETWORK, RESNET
-from stroi.trainer.metrics.accuracy import accuracy, ensemble, per_class_accuracy, two_way_accuracy
-from stroi.trainer.metrics.ensemble import AlphaChoice, choose_alpha
+from stroi.trainer.metrics.accuracy import accuracy, per_class_accuracy, two_way_accuracy
+from stroi.trainer.metrics.ensemble import AlphaChoice, choose_alpha, ensemble
 from stroi.trainer.metrics.significance import accuracy_interval
 
 

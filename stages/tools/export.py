@@ -79,11 +79,11 @@ def export_run(
     require_onnx()
     path = _there(checkpoint(workspace.run(run.name, f"resnet-{mode}"), seed), f"resnet-{mode}")
     model, made = load_resnet(path), {"resnet": sha256_file(path)}
-    gcn, weighing = None, None
+    gcn, rule = None, None
     if with_gcn:
-        gcn, weighing, digest = _maker(workspace, run, seed)
+        gcn, rule, digest = _maker(workspace, run, seed)
         made["gcn"] = digest
-    graph = export_module(model, gcn=gcn, weighing=weighing)
+    graph = export_module(model, gcn=gcn, rule=rule)
     about = description(graph, model) | {"seed": seed, "checkpoints": made}
     data = export_bytes(graph, about)
     name = f"{run.name}-{mode}{'-gcn' if with_gcn else ''}-seed-{seed}.onnx"
@@ -122,16 +122,16 @@ def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, W
             " from each other",
             remedy="run `dvc repro`",
         )
-    return load_gcn(path), _weighing(folder, weights), digest
+    return load_gcn(path), _weight_rule(folder, weights), digest
 
 
-def _weighing(folder: Path, weights: Manifest) -> WeightRule:
+def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
     """How a weights file was made, as its manifest says."""
-    constant = weights.producer.get("weight_scale")
+    weight_scale = weights.producer.get("weight_scale")
     try:
         params = WeightParams.model_validate(weights.params)
-        if constant is not None and not 0 < constant < float("inf"):
-            raise ValueError(f"the constant {constant}")
+        if weight_scale is not None and not 0 < weight_scale < float("inf"):
+            raise ValueError(f"the weight_scale {weight_scale}")
     except (TypeError, ValueError) as error:
         raise RefusedInput(
             "EXPORT_STALE",
@@ -139,7 +139,7 @@ def _weighing(folder: Path, weights: Manifest) -> WeightRule:
             f" ({str(error).splitlines()[0][:100]!a})",
             remedy="run stage weights again, or `dvc repro`",
         ) from error
-    return WeightRule(params.formula, params.person_pooling, constant)
+    return WeightRule(params.formula, params.person_pooling, weight_scale)
 
 
 def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]
         "skeletons": None,
     }
     if isinstance(graph, SkeletonExport):
-        gcn, how = graph.gcn, graph.weighing
+        gcn, rule = graph.gcn, graph.rule
         found["skeletons"] = {
             "model": gcn.config.model,
             "stream": gcn.config.stream,
@@ -172,11 +172,7 @@ def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]
             "preparation": gcn.config.preparation,
             "layout": gcn.layout.name,
             "joints": list(gcn.layout.joints),
-            "weights": {
-                "formula": how.formula,
-                "person_pooling": how.person_pooling,
-                "scale": how.scale,
-            },
+            "weights": asdict(rule),
         }
     return found
 

@@ -19,11 +19,11 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer import loop
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.safetensors_io import write_tensors
 from stroi.trainer.run.distributed import World, join_world
 from stroi.trainer.run.progress import EpochRecord
-from stroi.trainer.score_gcn import dump_weights
+from stroi.trainer.score_gcn import compute_weights
 from stroi.trainer.train_resnet import train_resnet
 
 CONFIG = ResNetConfig(flip=0.5, shift=1)
@@ -54,10 +54,10 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def graph_network(dropout: float) -> StGcn:
+def graph_network(dropout: float) -> GraphNet:
     """The network that joint mode starts from; with dropout every process draws its own."""
     torch.manual_seed(1)
-    return StGcn(CLASSES, SMALL_GCN.replace(dropout=dropout))
+    return GraphNet(CLASSES, SMALL_GCN.replace(dropout=dropout))
 
 
 def _doubled(net: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -77,7 +77,7 @@ def beside(mode: Mode, double: bool, dropout: float) -> dict[str, object]:
 
 def file_weights() -> Weights:
     """Weights of all clips."""
-    return dump_weights(graph_network(0.0), clips(), tuple(LABELS))
+    return compute_weights(graph_network(0.0), clips(), tuple(LABELS))[0]
 
 
 def train(one: World, mosaics: Path, mode: Mode, out: Path, changes: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages import resnet
 from stroi.stages.training.configs import resnet_config
 from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
-from stroi.trainer.models import ctrgcn, stgcn
+from stroi.trainer.models import ctrgcn, graph_net, stgcn
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet
 from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors
 from stroi.trainer.run.distributed import World
@@ -44,8 +44,8 @@ def test_fixed_mode_needs_no_graph_network_and_opens_no_file_of_it(
         raise AssertionError(f"fixed mode builds a {type(self).__name__}")
 
     for kind in (
-        stgcn.StGcn, stgcn.Block, ctrgcn.CtrGcn, ctrgcn.RefinedBlock, ctrgcn.Refined,
-        ctrgcn.Branches,
+        graph_net.GraphNet, stgcn.StGcnBlock, ctrgcn.CtrGcnBlock, ctrgcn.CtrGraphConv,
+        ctrgcn.MultiScaleTemporalConv,
     ):  # fmt: skip
         monkeypatch.setattr(kind, "__init__", refused)
     opened: list[str] = []

@@ -13,7 +13,7 @@ from stroi.trainer.config import Mode, ResNetConfig, Schedule
 from stroi.trainer.run.losses import loss_and_accuracy
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.score_gcn import dump_weights, score_gcn
+from stroi.trainer.score_gcn import compute_weights, score_gcn
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet
@@ -56,7 +56,7 @@ def test_an_rgb_network_is_validated_by_its_own_scores_and_learns_the_same(
     gcn = train_gcn(clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=SHORT, seed=0)
     given = {
         "plain": {},
-        "fixed": {"weights": dump_weights(gcn, clips(), IDS)},
+        "fixed": {"weights": compute_weights(gcn, clips(), IDS)[0]},
         "joint": {"clips": clips()},
     }[mode]
     inputs = given | ({"gcn": gcn} if mode == "joint" else {})

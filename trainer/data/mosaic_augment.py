@@ -19,8 +19,8 @@ from torch import Tensor
 from stroi.trainer.config import ResNetConfig, SkeletonAugment
 from stroi.trainer.data.epoch_order import RandomStream, epoch_rng
 from stroi.trainer.data.side_inputs import SideInputs
-from stroi.trainer.data.skeleton_augment import augmented, draws_of_epoch
-from stroi.trainer.models.cell_grid import resized, shift
+from stroi.trainer.data.skeleton_augment import augment_skeletons, epoch_draws
+from stroi.trainer.models.cell_grid import resize_cells, shift_cells
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import to_device
@@ -91,7 +91,7 @@ def augment_params_of_epoch(
         params = replace(params, shift=torch.from_numpy(pixels))
     if model.gcn is not None and joint_augment(model.gcn) != SkeletonAugment():
         frames, joints = model.gcn.config.frames, len(model.gcn.layout.joints)
-        draws = draws_of_epoch(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
+        draws = epoch_draws(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
         params = replace(params, skeleton=draws)
     return params
 
@@ -136,16 +136,18 @@ def augment_batch(
     """
     device, grid = mosaics.device, model.cells
     if model.config.cell:
-        mosaics = resized(mosaics, grid)
+        mosaics = resize_cells(mosaics, grid)
     if params.shift is not None:
         down, right = to_device(params.shift, device).unbind(1)
-        mosaics = shift(mosaics, grid, down, right)
+        mosaics = shift_cells(mosaics, grid, down, right)
     if params.colour is not None:
         mosaics = colour_jitter(mosaics, to_device(params.colour, device))
     if params.erase is not None and bool(params.erase.any()):
         mosaics = random_erase(mosaics, to_device(params.erase, device))
     if params.skeleton is not None and model.gcn is not None and side.skeletons is not None:
-        x = augmented(side.skeletons.x, params.skeleton, joint_augment(model.gcn), model.gcn.layout)
+        x = augment_skeletons(
+            side.skeletons.x, params.skeleton, joint_augment(model.gcn), model.gcn.layout
+        )
         side = replace(side, skeletons=side.skeletons._replace(x=x))
     flip_mask = None if params.flip is None else to_device(params.flip, device)
     return mosaics, side, flip_mask

@@ -16,7 +16,7 @@ from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
-from stroi.trainer.models.joint_attention import shown_weights
+from stroi.trainer.models.joint_attention import weights_in_mosaic
 from stroi.trainer.models.weighted_mosaic_net import Skeletons
 from stroi.trainer.runtime import to_device
 
@@ -90,7 +90,7 @@ def weights_per_half(
             remedy="make the weights from the skeletons the mosaics were cut by",
         )
     rows = torch.from_numpy(weights.row[[row_of[sample] for sample in ids]])
-    return shown_weights(rows, torch.from_numpy(person_count)).numpy()
+    return weights_in_mosaic(rows, torch.from_numpy(person_count)).numpy()
 
 
 def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:

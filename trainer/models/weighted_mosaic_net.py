@@ -1,4 +1,8 @@
-"""The RGB branch: weighted mosaics into a ResNet (eq. 5), with the graph network in joint mode."""
+"""The RGB branch: weighted mosaics into a ResNet (eq. 5), with the graph network in joint mode.
+
+Legend of shapes: B batch, H and W mosaic height and width in px, K rows, L columns, M persons,
+T frames, V joints, C classes.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from stroi.trainer.config import Mode, ResNetConfig
-from stroi.trainer.models.cell_grid import CellGrid, mirror, resized, valid_map, weight_map
+from stroi.trainer.models.cell_grid import (
+    CellGrid,
+    mirror_mosaic,
+    mirror_row_weights,
+    resize_cells,
+    valid_map,
+    weight_map,
+)
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.joint_attention import joint_weights, row_weights, shown_weights
-from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
+from stroi.trainer.models.input_streams import mirror_bodies
+from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
 from stroi.trainer.models.resnet import ResNet
 
 MEAN = (0.485, 0.456, 0.406)
@@ -92,48 +103,49 @@ class WeightedMosaicNet(nn.Module):
             (B, C) logits of the RGB branch, and of the skeleton branch in joint mode, else None.
         """
         if self.config.cell:
-            mosaics = resized(mosaics, self.cells)
+            mosaics = resize_cells(mosaics, self.cells)
         skeleton_logits = None
         if skeletons is not None:
             skeleton_logits, weights = self.skeleton_branch(
                 skeletons.x, skeletons.present, flip_mask=flip_mask
             )
-            weights = shown_weights(weights, skeletons.person_count)
-        x = self.pictures(mosaics, weights, mirrored=flip_mask, shown=cell_valid)
+            weights = weights_in_mosaic(weights, skeletons.person_count)
+        x = self.network_input(mosaics, weights, cell_valid=cell_valid, flip_mask=flip_mask)
         return self.resnet(x), skeleton_logits
 
-    def pictures(
+    def network_input(
         self,
         mosaics: Tensor,
         weights: Tensor | None,
         *,
-        mirrored: Tensor | None = None,
-        shown: Tensor | None = None,
+        cell_valid: Tensor | None = None,
+        flip_mask: Tensor | None = None,
     ) -> Tensor:
-        """What the ResNet sees: normalised by ImageNet's mean and deviation, and weighted.
+        """Input of the ResNet: weighted (eq. 5) and normalised by ImageNet's mean and deviation.
 
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
-            weights: (B, 2, K) or None.
-            mirrored: (B,) bool or None.
-            shown: (B, 2, columns, K) bool or None; half cells that show no joint weigh 0.
+            weights: (B, 2, K) row weights of both half cells, or None.
+            cell_valid: (B, 2, L, K) bool or None; half cells that show no joint weigh 0.
+            flip_mask: (B,) bool, which clips are mirrored with their weights; None for none.
 
         Returns:
             (B, 3, H, W), channels_last. With weights after normalisation (the default) a weight
             of 0 gives the mean colour; before it, black.
         """
-        x = mosaics.permute(0, 3, 1, 2).to(self.mean.dtype).div_(255)
-        pixels = None if weights is None else weight_map(weights, self.cells)
-        if shown is not None:
-            whole = valid_map(shown, self.cells).to(x.dtype)
-            pixels = whole if pixels is None else pixels * whole
-        if pixels is not None and self.config.weight_position == "before":
-            x = x * pixels
+        x = mosaics.permute(0, 3, 1, 2)  # (B, H, W, 3) -> (B, 3, H, W)
+        x = x.to(self.mean.dtype).div_(255)
+        pixel_weights = None if weights is None else weight_map(weights, self.cells)
+        if cell_valid is not None:
+            valid = valid_map(cell_valid, self.cells).to(x.dtype)  # (B, 1, H, W)
+            pixel_weights = valid if pixel_weights is None else pixel_weights * valid
+        if pixel_weights is not None and self.config.weight_position == "before":
+            x = x * pixel_weights
         x = x.sub_(self.mean).div_(self.std)
-        if pixels is not None and self.config.weight_position == "after":
-            x = x * pixels
-        if mirrored is not None:
-            x = torch.where(mirrored[:, None, None, None], mirror(x, self.cells), x)
+        if pixel_weights is not None and self.config.weight_position == "after":
+            x = x * pixel_weights
+        if flip_mask is not None:
+            x = torch.where(flip_mask[:, None, None, None], mirror_mosaic(x, self.cells), x)
         return x.contiguous(memory_format=torch.channels_last)
 
     def skeleton_branch(
@@ -159,15 +171,15 @@ class WeightedMosaicNet(nn.Module):
             mirrored = mirror_bodies(x, present, self.gcn.layout)
             x = torch.where(flip_mask[:, None, None, None, None], mirrored, x)
         logits, feature = self.gcn(x, present)
-        joint = joint_weights(feature, kind=self.config.formula)
+        joint = joint_weights(feature, formula=self.config.formula)
         weights = row_weights(
             joint,
             present,
-            bodies=self.config.person_pooling,
+            person_pooling=self.config.person_pooling,
             layout=self.gcn.layout,
-            constant=self.config.weight_scale,
+            weight_scale=self.config.weight_scale,
         )
         if flip_mask is not None:
             # The mosaic is weighted first and mirrored then, its weights with it.
-            weights = torch.where(flip_mask[:, None, None], mirror_halves(weights), weights)
+            weights = torch.where(flip_mask[:, None, None], mirror_row_weights(weights), weights)
         return logits, weights

@@ -21,7 +21,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import GcnConfig, LoaderConfig, Mode, ResNetConfig, Schedule, Settings
 from stroi.trainer.data.input_digests import array_digest, mosaic_digest
 from stroi.trainer.data.side_inputs import SideInputs
-from stroi.trainer.models.input_streams import FLAT
+from stroi.trainer.models.input_streams import LAYOUTS_2D
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 
 VERSION = 4
@@ -144,7 +144,7 @@ def used_schedule(schedule: Schedule) -> Schedule:
 
 def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
     """Settings of a graph network trained on joints of `layout`."""
-    flat = layout.name in FLAT
+    flat = layout.name in LAYOUTS_2D
     augment = _without(config.augment, {"rotate": flat})
     return _without(
         config.replace(augment=augment),

@@ -135,17 +135,19 @@ def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
     seen: list[torch.Tensor] = []
 
     class Eyes(WeightedMosaicNet):
-        def pictures(
+        def network_input(
             self,
             mosaics: torch.Tensor,
             weights: torch.Tensor | None,
             *,
-            mirrored: torch.Tensor | None = None,
-            shown: torch.Tensor | None = None,
+            cell_valid: torch.Tensor | None = None,
+            flip_mask: torch.Tensor | None = None,
         ) -> torch.Tensor:
-            assert shown is not None
-            seen.append(shown)
-            return super().pictures(mosaics, weights, mirrored=mirrored, shown=shown)
+            assert cell_valid is not None
+            seen.append(cell_valid)
+            return super().network_input(
+                mosaics, weights, cell_valid=cell_valid, flip_mask=flip_mask
+            )
 
     config = ResNetConfig(missing="zero")
     net = Eyes(CLASSES, cell_grid(wide), config, mode="plain").eval()

@@ -48,7 +48,7 @@ def test_what_the_network_sees_against_numpy(place: str, weighted: bool) -> None
     config = ResNetConfig(weight_position=place, missing="zero")
     net = WeightedMosaicNet(("a", "b"), CELLS, config, mode="fixed").eval()
     given = torch.from_numpy(weights) if weighted else None
-    got = net.pictures(torch.from_numpy(mosaics), given, shown=shown).numpy()
+    got = net.network_input(torch.from_numpy(mosaics), given, cell_valid=shown).numpy()
     for n, j, i, half in np.ndindex(2, 5, 3, 2):
         rows, columns = slice(9 * j, 9 * j + 9), slice(9 * i + 4 * half, 9 * i + 4 + 5 * half)
         factor = (weights[n, half, j] if weighted else 1.0) * float(shown[n, half, i, j])
@@ -64,8 +64,10 @@ def test_what_the_network_sees_against_numpy(place: str, weighted: bool) -> None
 def test_mirrored_cells_take_their_flags_along() -> None:
     net = WeightedMosaicNet(("a", "b"), CELLS, ResNetConfig(missing="zero"), mode="plain").eval()
     mosaics = torch.full((2, 45, 27, 3), 200, dtype=torch.uint8)
-    plain = net.pictures(mosaics, None, shown=flags())
-    turned = net.pictures(mosaics, None, shown=flags(), mirrored=torch.tensor([True, True]))
+    plain = net.network_input(mosaics, None, cell_valid=flags())
+    turned = net.network_input(
+        mosaics, None, cell_valid=flags(), flip_mask=torch.tensor([True, True])
+    )
     assert torch.equal((plain == 0).sum((1, 2, 3)), (turned == 0).sum((1, 2, 3)))
     assert torch.equal(turned[:, :, :9], plain[:, :, :9].unflatten(3, (3, 9)).flip(4).flatten(3))
 

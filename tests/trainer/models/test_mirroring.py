@@ -16,9 +16,9 @@ from stroi.cache.skeletons3d import JointClip
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.data.skeleton_input import prepare
-from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.cell_grid import CellGrid, mirror_row_weights
+from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.models.input_streams import mirror_bodies
 from stroi.trainer.models.weighted_mosaic_net import Skeletons, WeightedMosaicNet
 
 CELL = 16  # a quarter of it is whole, so that halves have no rounded edges either
@@ -95,7 +95,7 @@ def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
     """Crops, their order in time, rows, halves, weights, flags and skeletons all at once."""
     torch.manual_seed(3)
     config = ResNetConfig(missing="zero", person_pooling=bodies)
-    net = WeightedMosaicNet(CLASSES, CELLS, config, mode="joint", gcn=StGcn(CLASSES, GCN)).eval()
+    net = WeightedMosaicNet(CLASSES, CELLS, config, mode="joint", gcn=GraphNet(CLASSES, GCN)).eval()
     shown = whole_pixels(persons, persons)
     frames = pictures_of(shown)
     other = seen_in_a_mirror(shown)
@@ -120,16 +120,18 @@ def test_weights_of_a_file_go_with_their_rows(persons: int) -> None:
     one, two = cut(shown, frames), cut(seen_in_a_mirror(shown), mirrored)
     weights = torch.rand(1, 2, 5)
     swapped = weights.numpy()[:, ::-1][:, :, [0, 2, 1, 4, 3]].copy()
-    got = net.pictures(
+    got = net.network_input(
         torch.from_numpy(one.mosaic)[None], weights,
-        mirrored=torch.tensor([True]), shown=torch.from_numpy(halves(one))[None],
+        flip_mask=torch.tensor([True]), cell_valid=torch.from_numpy(halves(one))[None],
     )  # fmt: skip
-    expected = net.pictures(
+    expected = net.network_input(
         torch.from_numpy(two.mosaic)[None], torch.from_numpy(swapped),
-        shown=torch.from_numpy(halves(two))[None],
+        cell_valid=torch.from_numpy(halves(two))[None],
     )  # fmt: skip
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
-    torch.testing.assert_close(mirror_halves(weights), torch.from_numpy(swapped), rtol=0, atol=0)
+    torch.testing.assert_close(
+        mirror_row_weights(weights), torch.from_numpy(swapped), rtol=0, atol=0
+    )
 
 
 def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:

@@ -21,11 +21,11 @@ from torch import nn
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.weights import Weights
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.distributed import World, join_world
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.score_gcn import dump_weights
+from stroi.trainer.score_gcn import compute_weights
 from stroi.trainer.train_gcn import train_gcn
 
 SIZE = 2
@@ -125,7 +125,7 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
         digests.append(model_digest(_train(one, None, [])))
         digests.append(model_digest(_train(one, None, [], dropout=0.5)))
     torch.manual_seed(0)
-    weights = dump_weights(StGcn(CLASSES, SMALL_GCN), clips(), IDS[rank::SIZE])
+    weights = compute_weights(GraphNet(CLASSES, SMALL_GCN), clips(), IDS[rank::SIZE])[0]
     found = {count: step[0] for count, step in steps.items()}
     losses = {count: step[1] for count, step in steps.items()}
     arrays = {count: value.numpy() for count, value in found.items()}
@@ -223,7 +223,7 @@ def test_losses_are_close_to_those_of_one_process(seen: list[Seen]) -> None:
 
 def test_weights_of_halves_weighed_by_processes_are_those_of_the_whole(seen: list[Seen]) -> None:
     torch.manual_seed(0)
-    whole = dump_weights(StGcn(CLASSES, SMALL_GCN), clips(), IDS)
+    whole = compute_weights(GraphNet(CLASSES, SMALL_GCN), clips(), IDS)[0]
     for one in seen:
         rows = [whole.ids.index(name) for name in one.weights.ids]
         np.testing.assert_array_equal(one.weights.joint, whole.joint[rows])

@@ -23,7 +23,7 @@ from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_input import SkeletonSet
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.score_gcn import dump_weights
+from stroi.trainer.score_gcn import compute_weights
 from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet
 
@@ -87,7 +87,7 @@ def gcn() -> GraphNet:
 
 @pytest.fixture(scope="module")
 def weights(gcn: GraphNet) -> Weights:
-    return dump_weights(gcn, clips(), IDS)
+    return compute_weights(gcn, clips(), IDS)[0]
 
 
 @pytest.fixture(scope="module")

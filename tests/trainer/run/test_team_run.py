@@ -17,7 +17,7 @@ from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clip, clips, mo
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import ResNetConfig
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.distributed import World
 from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet
@@ -64,7 +64,10 @@ def _resnet(one: World, given: list[dict[str, Any]]) -> list[Ended]:
         mode, more = changes["mode"], {}
         if mode == "joint":
             torch.manual_seed(0)
-            more = {"gcn": StGcn(CLASSES, SMALL_GCN), "clips": clips() | changes.get("clips", {})}
+            more = {
+                "gcn": GraphNet(CLASSES, SMALL_GCN),
+                "clips": clips() | changes.get("clips", {}),
+            }
         train_resnet(
             mode, MosaicCache(changes["mosaics"]), changes.get("labels", LABELS), CLASSES, **more,
             config=ResNetConfig().replace(**changes.get("config", {})), device="cpu",
