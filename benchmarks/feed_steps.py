@@ -16,7 +16,7 @@ from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Compile, LoaderConfig, Precision, ResNetConfig
-from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, network_grid
+from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, cell_grid
 from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import compile_network, deterministic
@@ -52,7 +52,7 @@ class Trainer:
         count = len(cache.ids)
         self.labels = torch.randint(len(CLASSES), (count,), generator=random)
         self.side = SideInputs(torch.rand(count, 2, 5, generator=random) + 0.5)
-        self.net = WeightedMosaicNet(CLASSES, network_grid(cache, config), config, mode="fixed")
+        self.net = WeightedMosaicNet(CLASSES, cell_grid(cache, config.cell), config, mode="fixed")
         self.net.to(device).train()
         compile_network(self.net.resnet, compiled, device)
         loader = LoaderConfig(resident="auto" if resident else "never")

@@ -38,6 +38,7 @@ from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
@@ -153,7 +154,7 @@ def trained(
 
     model = train_gcn(
         train.clips | held.clips, train.labels, NAMES, config=config, schedule=setting.schedule,
-        seed=seed, state=state, validation=held.labels, on_epoch=tell,
+        run=RunOptions(seed, "cpu", checkpoints=state, on_epoch=tell), validation=held.labels,
     )  # fmt: skip
     plain = score_gcn(model, test.clips, tuple(test.labels))
     if not setting.draws:

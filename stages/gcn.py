@@ -35,6 +35,7 @@ from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
 from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
@@ -115,20 +116,22 @@ def train_stream(
     label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")
     name = f"{run.name}-gcn-seed-{seed}" + (f"-{stream}" if stream != params.streams[0] else "")
     shown = epochs(schedule, label, records, logs, name) if world.is_leader else nullcontext()
-    with shown as tell:
+    with shown as on_epoch:
         model = train_gcn(
             clips,
             index.labels(parts.train),
             index.classes,
             config=gcn_config(params, stream, device),
             schedule=schedule,
-            seed=seed,
-            device=device,
-            threads=threads,
-            state=workspace.store / "training",
+            run=RunOptions(
+                seed,
+                device,
+                threads,
+                checkpoints=workspace.store / "training",
+                on_epoch=on_epoch,
+                world=world,
+            ),
             validation=index.labels(parts.validation),
-            on_epoch=tell,
-            world=world,
         )
     return model, records
 

@@ -38,6 +38,7 @@ from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
 from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
@@ -143,7 +144,7 @@ def train_seed(
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
     shown = epochs(schedule, label, records, logs, name) if world.is_leader else nullcontext()
-    with shown as tell:
+    with shown as on_epoch:
         model = train_resnet(
             mode,
             mosaics,
@@ -155,14 +156,16 @@ def train_seed(
             config=config,
             schedule=schedule,
             loader_config=params,
-            seed=seed,
-            device=device,
-            threads=threads,
-            state=workspace.store / "training",
+            run=RunOptions(
+                seed,
+                device,
+                threads,
+                checkpoints=workspace.store / "training",
+                on_epoch=on_epoch,
+                world=world,
+                batch_norm=params.batch_norm,
+            ),
             validation=index.labels(parts.validation),
-            on_epoch=tell,
-            world=world,
-            batch_norm=params.batch_norm,
         )
     if not world.is_leader:
         return

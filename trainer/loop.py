@@ -18,6 +18,7 @@ from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.ema import copy_tensors
 from stroi.trainer.run.progress import EpochProgress, EpochRecord, GpuUtilisation
 from stroi.trainer.run.resume_point import TrainState
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.runtime import evaluating
 
 SYNC_EVERY = 16
@@ -39,19 +40,17 @@ LossFn = Callable[[B], tuple[Tensor, Tensor]]
 """Scalar loss of a batch, to minimise, and the number of correct predictions in it."""
 Validate = Callable[[], tuple[float, float]]
 """Loss and accuracy, 0 to 1, of the network as it is at that moment."""
-OnEpoch = Callable[[EpochRecord], None]
 
 
 def fit(
     state: TrainState,
     epoch_batches: EpochBatches[B],
     compute_loss: LossFn[B],
+    checkpointer: Checkpointer,
     *,
     schedule: Schedule,
-    seed: int,
-    checkpointer: Checkpointer,
+    run: RunOptions,
     validate: Validate | None = None,
-    on_epoch: OnEpoch | None = None,
 ) -> list[EpochRecord]:
     """Train the network in place by SGD; interrupted and resumed equals uninterrupted.
 
@@ -62,11 +61,10 @@ def fit(
         state: Network, optimiser, moving average and best weights.
         epoch_batches: The loader's batches.
         compute_loss: Forward pass of a batch and its loss.
-        schedule: Epochs, rates, accumulation.
-        seed: Seed; what dropout draws in an epoch depends on it and the epoch's number only.
         checkpointer: Of `state`.
+        schedule: Epochs, rates, accumulation.
+        run: What dropout draws in an epoch depends on its seed and the epoch's number alone.
         validate: Called after every epoch; the steps are the same with and without it.
-        on_epoch: Called with the record of every epoch, those of the checkpoint included.
 
     Returns:
         One record per epoch.
@@ -78,7 +76,7 @@ def fit(
     """
     _require_validation(schedule, validate)
     model, optimizer, world = state.model, state.optimizer, state.world
-    on_epoch = on_epoch or (lambda record: None)
+    on_epoch = run.on_epoch or (lambda record: None)
     gpu = GpuUtilisation(state.device)
     point = checkpointer.load()
     records, resumed = list(point.records), point.progress
@@ -90,7 +88,7 @@ def fit(
         lr = learning_rate(schedule, epoch)
         for group in optimizer.param_groups:
             group["lr"] = lr
-        world.seed_epoch(seed, epoch)
+        world.seed_epoch(run.seed, epoch)
         if resumed is not None:
             checkpointer.restore_rng(point)
         progress, resumed = resumed or EpochProgress(), None

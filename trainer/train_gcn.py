@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,13 +13,13 @@ from stroi.trainer.data.epoch_order import label_array, shuffled_batches
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_augment import augment_skeletons, epoch_draws
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
-from stroi.trainer.loop import OnEpoch, fit
+from stroi.trainer.loop import fit
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.run.checkpointer import SAVE_EVERY, SAVE_MINUTES, Checkpointer
-from stroi.trainer.run.distributed import SINGLE_PROCESS, World
+from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.losses import branch_loss, loss_and_accuracy
 from stroi.trainer.run.resume_point import TrainState
 from stroi.trainer.run.run_key import run_key, used_gcn, used_schedule
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.runtime import autocast, deterministic, pick_device
 from stroi.trainer.score_gcn import score_gcn
 
@@ -49,15 +48,8 @@ def train_gcn(
     *,
     config: GcnConfig,
     schedule: Schedule,
-    seed: int,
-    device: str = "cpu",
-    threads: int = 1,
-    state: Path | None = None,
-    save_every: int = SAVE_EVERY,
-    save_minutes: float = SAVE_MINUTES,
+    run: RunOptions,
     validation: Mapping[str, int] | None = None,
-    on_epoch: OnEpoch | None = None,
-    world: World = SINGLE_PROCESS,
 ) -> GraphNet:
     """Train the graph network on the clips that `labels` names.
 
@@ -68,15 +60,8 @@ def train_gcn(
         classes: Class names.
         config: Shape of the network.
         schedule: Optimiser and rates.
-        seed: Seed of initial weights, order, augmentation and dropout, from 0.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: CPU threads.
-        state: Folder of checkpoints for resuming; it may be deleted at any time.
-        save_every: Epochs between two checkpoints.
-        save_minutes: Least minutes between two checkpoints inside an epoch.
+        run: Seed, device, checkpoints, processes.
         validation: Class number of clips to validate every epoch on; no step depends on them.
-        on_epoch: Called with the record of every epoch.
-        world: The processes that train together, each with this very call.
 
     Returns:
         The trained network in evaluation mode.
@@ -87,11 +72,11 @@ def train_gcn(
             ``TEAM_RUN``.
         RefusedInput: ``LABEL_RANGE``.
     """
-    where = pick_device(device)
+    device, world = pick_device(run.device), run.world
     data = prepare_all(clips, tuple(labels), **config.preparation)
     targets = torch.from_numpy(label_array(labels, data.ids, classes))
-    with deterministic(seed, threads):
-        model = GraphNet(classes, config, data.layout).to(where)
+    with deterministic(run.seed, run.threads):
+        model = GraphNet(classes, config, data.layout).to(device)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     inputs = {
         "skeletons": skeleton_digest(data),
@@ -103,36 +88,36 @@ def train_gcn(
         inputs["validation"] = skeleton_digest(unseen)
         inputs["validation labels"] = array_digest(label_array(validation, unseen.ids, classes))
     key = run_key(
-        "gcn", used_gcn(config, data.layout), used_schedule(schedule), seed=seed,
-        threads=threads, device=where, classes=classes, inputs=inputs, processes=world.size,
+        "gcn", used_gcn(config, data.layout), used_schedule(schedule), run, device=device,
+        classes=classes, inputs=inputs,
     )  # fmt: skip
     world.check_run(key)
-    train_state = TrainState.create(model, schedule, world)
+    state = TrainState.create(model, schedule, world)
 
     def epoch_batches(epoch: int, skip: int) -> Generator[ClipBatch, None, None]:
         count, _, frames, joints, _ = x.shape
-        draws = epoch_draws(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
-        for index in shuffled_batches(count, schedule.batch_size, seed=seed, epoch=epoch)[skip:]:
+        draws = epoch_draws(count, frames=frames, joints=joints, seed=run.seed, epoch=epoch)
+        batches = shuffled_batches(count, schedule.batch_size, seed=run.seed, epoch=epoch)
+        for index in batches[skip:]:
             own = torch.from_numpy(index[world.shard_slice(len(index))])
             changed = augment_skeletons(x[own], draws[own], config.augment, data.layout)
             yield ClipBatch(changed, present[own], targets[own], len(index))
 
     def compute_loss(batch: ClipBatch) -> tuple[Tensor, Tensor]:
-        labels = batch.labels.to(where)
-        with autocast(where, config.precision):
-            logits, _ = train_state.network(batch.x.to(where), batch.present.to(where))
+        labels = batch.labels.to(device)
+        with autocast(device, config.precision):
+            logits, _ = state.network(batch.x.to(device), batch.present.to(device))
         loss = branch_loss(logits.float(), labels, config.loss, smoothing=config.smoothing)
         correct = (logits.argmax(1) == labels).sum()
         return world.reduce_loss(model, loss, correct, batch.size)
 
     def validate() -> tuple[float, float]:
-        scores = score_gcn(model, clips, tuple(validation or ()), threads=threads)
+        scores = score_gcn(model, clips, tuple(validation or ()), threads=run.threads)
         return loss_and_accuracy(scores, validation or {}, config.loss)
 
-    with deterministic(seed, threads):
+    with deterministic(run.seed, run.threads):
         fit(
-            train_state, epoch_batches, compute_loss, schedule=schedule, seed=seed,
-            checkpointer=Checkpointer(train_state, key, state, save_every, save_minutes),
-            validate=validate if validation else None, on_epoch=on_epoch,
+            state, epoch_batches, compute_loss, Checkpointer.create(state, key, run),
+            schedule=schedule, run=run, validate=validate if validation else None,
         )  # fmt: skip
     return model.eval()

@@ -12,18 +12,17 @@ from torch import Tensor, nn
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import BatchNorm, LoaderConfig, Mode, ResNetConfig, Schedule
+from stroi.trainer.config import LoaderConfig, Mode, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.mosaic_augment import augment_batch, augment_params_of_epoch
-from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, network_grid
+from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, cell_grid
 from stroi.trainer.data.side_inputs import SideInputs, load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
-from stroi.trainer.loop import OnEpoch, fit
+from stroi.trainer.loop import fit
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_pretrained_resnet
-from stroi.trainer.run.checkpointer import SAVE_EVERY, SAVE_MINUTES, Checkpointer
-from stroi.trainer.run.distributed import SINGLE_PROCESS, World
+from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.losses import branch_loss, loss_and_accuracy
 from stroi.trainer.run.resume_point import TrainState
 from stroi.trainer.run.run_key import (
@@ -33,6 +32,7 @@ from stroi.trainer.run.run_key import (
     used_resnet,
     used_schedule,
 )
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.runtime import (
     autocast,
     compile_network,
@@ -59,16 +59,8 @@ def train_resnet(
     config: ResNetConfig,
     schedule: Schedule,
     loader_config: LoaderConfig = DEFAULT_LOADER,
-    seed: int,
-    device: str = "auto",
-    threads: int = 1,
-    state: Path | None = None,
-    save_every: int = SAVE_EVERY,
-    save_minutes: float = SAVE_MINUTES,
+    run: RunOptions,
     validation: Mapping[str, int] | None = None,
-    on_epoch: OnEpoch | None = None,
-    world: World = SINGLE_PROCESS,
-    batch_norm: BatchNorm = "synchronised",
 ) -> WeightedMosaicNet:
     """Train a ResNet on the mosaics that `labels` names.
 
@@ -90,16 +82,8 @@ def train_resnet(
         config: Loss, weights, augmentation, precision.
         schedule: Optimiser and rates.
         loader_config: How mosaics reach the network, and what compiles it.
-        seed: Seed of initial weights, order, augmentation and dropout, from 0.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: CPU threads.
-        state: Folder of checkpoints for resuming; it may be deleted at any time.
-        save_every: Epochs between two checkpoints.
-        save_minutes: Least minutes between two checkpoints inside an epoch.
+        run: Seed, device, checkpoints, processes.
         validation: Class number of clips to validate every epoch on; no step depends on them.
-        on_epoch: Called with the record of every epoch.
-        world: The processes that train together, each with this very call.
-        batch_norm: What several GPUs normalise by.
 
     Returns:
         The trained network in evaluation mode.
@@ -111,7 +95,7 @@ def train_resnet(
             ``CLIP_EMPTY``, ``TEAM_RUN``.
         RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
     """
-    where = pick_device(device)
+    device, world = pick_device(run.device), run.world
     side_of = partial(
         load_side_inputs, mode, mosaics, weights=weights, clips=clips,
         gcn=None if gcn is None else gcn.config, missing=config.missing,
@@ -120,14 +104,14 @@ def train_resnet(
     targets = label_array(labels, ids, classes)
     side = side_of(ids)
 
-    with deterministic(seed, threads):
+    with deterministic(run.seed, run.threads):
         own_gcn = copy.deepcopy(gcn) if mode == "joint" else None
         model = WeightedMosaicNet(
-            classes, network_grid(mosaics, config), config, mode=mode, gcn=own_gcn
+            classes, cell_grid(mosaics, config.cell), config, mode=mode, gcn=own_gcn
         )
     if pretrained is not None:
         load_pretrained_resnet(model.resnet, pretrained, sha256=pretrained_sha256)
-    model.to(where)
+    model.to(device)
     inputs = mosaic_inputs(model, mosaics, ids, side, targets)
     inputs |= loader_inputs(mosaics, ids, loader_config, pretrained)
     if validation:
@@ -135,40 +119,44 @@ def train_resnet(
         truth = label_array(validation, validation_ids, classes)
         further = mosaic_inputs(model, mosaics, validation_ids, side_of(validation_ids), truth)
         inputs |= {f"validation {name}": value for name, value in further.items()}
-    local_batch_norm = world.synchronise_batch_norm(model, batch_norm)
+    local_batch_norm = world.synchronise_batch_norm(model, run.batch_norm)
     if world.size > 1 and not local_batch_norm:
         inputs["batch_norm"] = "synchronised"
     key = run_key(
-        mode, used_resnet(config, mode), used_schedule(schedule), seed=seed, threads=threads,
-        device=where, classes=classes, inputs=inputs, processes=world.size,
+        mode, used_resnet(config, mode), used_schedule(schedule), run, device=device,
+        classes=classes, inputs=inputs,
     )  # fmt: skip
     world.check_run(key)
 
     loader = MosaicLoader(
-        mosaics, ids, schedule.batch_size, seed, where, loader_config,
-        lambda epoch: augment_params_of_epoch(model, len(ids), seed=seed, epoch=epoch),
+        mosaics, ids, schedule.batch_size, run.seed, device, loader_config,
+        lambda epoch: augment_params_of_epoch(model, len(ids), seed=run.seed, epoch=epoch),
         world.shard_slice,
     )  # fmt: skip
-    compile_network(model.resnet, loader_config.compile, where)
-    train_state = TrainState.create(model, schedule, world)
+    compile_network(model.resnet, loader_config.compile, device)
+    state = TrainState.create(model, schedule, world)
 
     def compute_loss(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
         loss, correct = rgb_loss(
-            model, batch, side, torch.from_numpy(targets), network=train_state.network
+            model, batch, side, torch.from_numpy(targets), network=state.network
         )
         return world.reduce_loss(model, loss, correct, batch.size, average_running=local_batch_norm)
 
     def validate() -> tuple[float, float]:
         scores = score_resnet(
-            model, mosaics, tuple(validation or ()), weights=weights, clips=clips, threads=threads
+            model,
+            mosaics,
+            tuple(validation or ()),
+            weights=weights,
+            clips=clips,
+            threads=run.threads,
         )
         return loss_and_accuracy(scores, validation or {}, config.loss)
 
-    with deterministic(seed, threads):
+    with deterministic(run.seed, run.threads):
         fit(
-            train_state, loader.epoch, compute_loss, schedule=schedule, seed=seed,
-            checkpointer=Checkpointer(train_state, key, state, save_every, save_minutes),
-            validate=validate if validation else None, on_epoch=on_epoch,
+            state, loader.epoch, compute_loss, Checkpointer.create(state, key, run),
+            schedule=schedule, run=run, validate=validate if validation else None,
         )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
     return (model if loader_config.compile == "none" else copy.deepcopy(model)).eval()

@@ -22,7 +22,7 @@ CURVE = ("epoch", "loss", "accuracy", "lr", "validation_loss", "validation_accur
 def epochs(
     schedule: Schedule, label: str, records: list[EpochRecord], logs: Logs, name: str
 ) -> Iterator[Callable[[EpochRecord], None]]:
-    """A progress display by epochs; yields what the trainer tells each epoch to.
+    """A progress display by epochs; yields the trainer's epoch callback.
 
     Args:
         schedule: How many epochs there are.
@@ -39,12 +39,12 @@ def epochs(
         progress(schedule.epochs, label=label, unit="epochs") as bar,
     ):
 
-        def tell(record: EpochRecord) -> None:
+        def on_epoch(record: EpochRecord) -> None:
             records.append(record)
             log(records)
             bar.update(1, _said(record))
 
-        yield tell
+        yield on_epoch
 
 
 def _said(record: EpochRecord) -> str:

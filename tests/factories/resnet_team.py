@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
+from trainings import resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
@@ -24,7 +25,6 @@ from stroi.trainer.network_files.safetensors_io import write_tensors
 from stroi.trainer.run.distributed import World, join_world
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.score_gcn import compute_weights
-from stroi.trainer.train_resnet import train_resnet
 
 CONFIG = ResNetConfig(flip=0.5, shift=1)
 SCHEDULE = QUICK.replace(epochs=3, batch_size=5, lr=0.01, milestones=())
@@ -84,14 +84,14 @@ def train(one: World, mosaics: Path, mode: Mode, out: Path, changes: dict[str, A
     """Train; `changes` are of the schedule, or of the call, or say that all is in float64."""
     double = changes.pop("double", False)
     loop.SYNC_EVERY = changes.pop("sync_every", loop.SYNC_EVERY)
-    if "state" in changes:
-        changes["state"] = Path(changes["state"])
+    if "checkpoints" in changes:
+        changes["checkpoints"] = Path(changes["checkpoints"])
     torch.set_default_dtype(torch.float32)
     inputs = beside(mode, double, changes.pop("dropout", 0.0))
     torch.set_default_dtype(torch.float64 if double else torch.float32)
     of_schedule = {name: changes.pop(name) for name in set(changes) & set(Schedule.model_fields)}
     records: list[EpochRecord] = []
-    model = train_resnet(
+    model = resnet_trained(
         mode, MosaicCache(mosaics), LABELS, CLASSES, **inputs, config=CONFIG,
         schedule=SCHEDULE.replace(**of_schedule), seed=0, device="cpu",
         on_epoch=records.append, world=one, **changes,

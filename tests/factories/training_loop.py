@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from stroi.trainer.config import Schedule
 from stroi.trainer.data.epoch_order import shuffled_batches
 from stroi.trainer.loop import fit
-from stroi.trainer.run.checkpointer import SAVE_EVERY, SAVE_MINUTES, Checkpointer
+from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.resume_point import TrainState
+from stroi.trainer.run.run_options import SAVE_EVERY, SAVE_MINUTES, OnEpoch, RunOptions
 from stroi.trainer.runtime import deterministic
 
 SCHEDULE = Schedule(epochs=6, batch_size=4, lr=0.1, milestones=(2, 4), warmup=1)
@@ -71,15 +72,19 @@ def train(
     folder: Path | None = None,
     save_every: int = SAVE_EVERY,
     save_minutes: float = SAVE_MINUTES,
+    on_epoch: OnEpoch | None = None,
     **more: Any,
 ) -> list[EpochRecord]:
     """Train by `fit` as the trainings of the package do, with checkpoints in a folder."""
     state = TrainState.create(net, schedule)
-    checkpointer = Checkpointer(state, key, folder, save_every, save_minutes)
+    run = RunOptions(
+        seed, checkpoints=folder, save_every=save_every, save_minutes=save_minutes,
+        on_epoch=on_epoch,
+    )  # fmt: skip
     with deterministic(seed, 1):
         return fit(
-            state, epoch_batches, compute_loss, schedule=schedule, seed=seed,
-            checkpointer=checkpointer, **more,
+            state, epoch_batches, compute_loss, Checkpointer.create(state, key, run),
+            schedule=schedule, run=run, **more,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from small_inputs import CELL, CLASSES, LABELS
 from torch import nn
+from trainings import resnet_trained
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.mosaics import MosaicCache
@@ -18,7 +19,6 @@ from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import compile_network
-from stroi.trainer.train_resnet import train_resnet
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 FULL = Schedule(epochs=1, batch_size=len(LABELS), lr=0.05)
@@ -30,7 +30,7 @@ def _net() -> WeightedMosaicNet:
 
 
 def _train(mosaics: MosaicCache, loader: LoaderConfig) -> WeightedMosaicNet:
-    return train_resnet(
+    return resnet_trained(
         "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=FULL,
         loader_config=loader, seed=0, device="cpu",
     )  # fmt: skip

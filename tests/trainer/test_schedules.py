@@ -12,6 +12,7 @@ import torch
 from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
 from training_loop import Rows, train
+from trainings import gcn_trained
 
 from stroi.trainer.config import Schedule, SkeletonAugment
 from stroi.trainer.loop import learning_rate
@@ -19,7 +20,6 @@ from stroi.trainer.run.ema import WeightEma
 from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.train_gcn import train_gcn
 
 MODERN = SMALL_GCN.replace(
     model="ctrgcn", channels=(8, 8), strides=(1, 2), topologies=4, smoothing=0.1,
@@ -112,8 +112,8 @@ def _train(state: Path | None = None, stop: int | None = None, **changes: object
     config = MODERN.replace(**changes)
     with suppress(Stopped):
         return model_digest(
-            train_gcn(
-                clips(), LABELS, CLASSES, config=config, schedule=COSINE, seed=0, state=state,
+            gcn_trained(
+                clips(), LABELS, CLASSES, config=config, schedule=COSINE, seed=0, checkpoints=state,
                 save_every=1, on_epoch=tell,
             )
         )  # fmt: skip

@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clip, clips
+from trainings import gcn_trained
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
 from stroi.cache.scores import Scores
@@ -25,7 +26,6 @@ from stroi.trainer.network_files.network_file import load_gcn, save_gcn
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights, score_gcn
-from stroi.trainer.train_gcn import train_gcn
 
 
 def _train(
@@ -36,8 +36,8 @@ def _train(
     **settings: object,
 ) -> GraphNet:
     config = SMALL_GCN.replace(**settings)
-    return train_gcn(
-        clips(), labels, CLASSES, config=config, schedule=schedule, seed=seed, state=state,
+    return gcn_trained(
+        clips(), labels, CLASSES, config=config, schedule=schedule, seed=seed, checkpoints=state,
         save_every=1,
     )  # fmt: skip
 
@@ -76,8 +76,8 @@ def test_resumed_across_a_milestone_equals_uninterrupted(tmp_path: Path, net: Gr
             raise Stop
 
     with pytest.raises(Stop):
-        train_gcn(
-            clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0, state=tmp_path,
+        gcn_trained(
+            clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, checkpoints=tmp_path,
             save_every=1, on_epoch=stop,
         )  # fmt: skip
     assert len(list(tmp_path.iterdir())) == 1
@@ -98,7 +98,7 @@ def test_other_input_or_settings_are_another_training(tmp_path: Path) -> None:
 def test_only_the_clips_of_the_labels_are_touched() -> None:
     given = {name: clips()[name] for name in IDS[:4]}
     labels = {name: LABELS[name] for name in IDS[:4]}
-    train_gcn(given, labels, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
+    gcn_trained(given, labels, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
 
 
 def test_labels_out_of_range_are_named() -> None:
@@ -109,7 +109,7 @@ def test_labels_out_of_range_are_named() -> None:
 def test_a_clip_of_nobody_is_named() -> None:
     empty = Clip(np.zeros((5, 2, 25, 3), np.float32), 1, 320, 240, 25.0)
     with pytest.raises(StroiError, match="CLIP_EMPTY: clip clip3"):
-        train_gcn(
+        gcn_trained(
             {**clips(), "clip3": empty}, LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0
         )
 
@@ -117,7 +117,7 @@ def test_a_clip_of_nobody_is_named() -> None:
 def test_unknown_device_is_named() -> None:
     for device in ("tpu", "cuda:99", "cuda:x"):
         with pytest.raises(ParamsError, match=f"DEVICE: there is no device '{device}'"):
-            train_gcn(
+            gcn_trained(
                 clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0, device=device
             )
 

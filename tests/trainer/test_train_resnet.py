@@ -11,6 +11,7 @@ import pytest
 import torch
 from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from torch import nn
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
@@ -30,8 +31,7 @@ from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights, score_gcn
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.train_gcn import train_gcn
-from stroi.trainer.train_resnet import rgb_loss, train_resnet
+from stroi.trainer.train_resnet import rgb_loss
 
 TRUTH = np.array([LABELS[name] for name in IDS])
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
@@ -40,7 +40,7 @@ MODES: tuple[Mode, ...] = ("plain", "fixed", "joint")
 
 @pytest.fixture(scope="module")
 def gcn() -> GraphNet:
-    return train_gcn(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
+    return gcn_trained(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def _train(
     mode: Mode, mosaics: MosaicCache, inputs: dict[str, object], **changes: object
 ) -> WeightedMosaicNet:
     settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
-    return train_resnet(mode, mosaics, LABELS, CLASSES, **inputs, **{**settings, **changes})
+    return resnet_trained(mode, mosaics, LABELS, CLASSES, **inputs, **{**settings, **changes})
 
 
 def _score_inputs(inputs: dict[str, object]) -> dict[str, object]:
@@ -101,7 +101,7 @@ def test_resumed_across_a_milestone_equals_uninterrupted(
 
     inputs = _inputs(mode, gcn, weights)
     config = ResNetConfig(flip=0.5)
-    settings = {"config": config, "state": tmp_path, "save_every": 1}
+    settings = {"config": config, "checkpoints": tmp_path, "save_every": 1}
     with pytest.raises(Stop):
         _train(mode, mosaics, inputs, on_epoch=stop, **settings)
     resumed = _train(mode, mosaics, inputs, **settings)
@@ -222,7 +222,7 @@ def test_missing_weights_are_counted_and_named(mosaics: MosaicCache, weights: We
 
 def test_unknown_mosaics_are_named(mosaics: MosaicCache) -> None:
     with pytest.raises(RefusedInput, match=r"ID_UNKNOWN.*ghost"):
-        train_resnet(
+        resnet_trained(
             "plain", mosaics, {**LABELS, "ghost": 0}, CLASSES, config=ResNetConfig(),
             schedule=SHORT, seed=0, device="cpu",
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.mosaics import MosaicCache
@@ -15,8 +16,6 @@ from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights, score_gcn
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.train_gcn import train_gcn
-from stroi.trainer.train_resnet import train_resnet
 
 TRAIN = {name: LABELS[name] for name in IDS[:5]}
 UNSEEN = {name: LABELS[name] for name in IDS[5:]}
@@ -39,8 +38,10 @@ def test_verdict_is_cross_entropy_and_accuracy_by_id() -> None:
 def test_a_graph_network_is_validated_by_its_own_scores_and_learns_the_same() -> None:
     records: list[EpochRecord] = []
     settings = {"config": SMALL_GCN, "schedule": QUICK, "seed": 0}
-    net = train_gcn(clips(), TRAIN, CLASSES, **settings, validation=UNSEEN, on_epoch=records.append)
-    alone = train_gcn({name: clips()[name] for name in TRAIN}, TRAIN, CLASSES, **settings)
+    net = gcn_trained(
+        clips(), TRAIN, CLASSES, **settings, validation=UNSEEN, on_epoch=records.append
+    )
+    alone = gcn_trained({name: clips()[name] for name in TRAIN}, TRAIN, CLASSES, **settings)
     assert model_digest(net) == model_digest(alone)
     scores = score_gcn(net, clips(), tuple(UNSEEN))
     assert (records[-1].validation_loss, records[-1].validation_accuracy) == (
@@ -53,7 +54,7 @@ def test_a_graph_network_is_validated_by_its_own_scores_and_learns_the_same() ->
 def test_an_rgb_network_is_validated_by_its_own_scores_and_learns_the_same(
     mode: Mode, mosaics: MosaicCache
 ) -> None:
-    gcn = train_gcn(clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=SHORT, seed=0)
+    gcn = gcn_trained(clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=SHORT, seed=0)
     given = {
         "plain": {},
         "fixed": {"weights": compute_weights(gcn, clips(), IDS)[0]},
@@ -62,11 +63,11 @@ def test_an_rgb_network_is_validated_by_its_own_scores_and_learns_the_same(
     inputs = given | ({"gcn": gcn} if mode == "joint" else {})
     settings = {"config": ResNetConfig(flip=0.5), "seed": 0, "device": "cpu"}
     records: list[EpochRecord] = []
-    net = train_resnet(
+    net = resnet_trained(
         mode, mosaics, TRAIN, CLASSES, **inputs, **settings, schedule=SHORT, validation=UNSEEN,
         on_epoch=records.append,
     )  # fmt: skip
-    alone = train_resnet(mode, mosaics, TRAIN, CLASSES, **inputs, **settings, schedule=SHORT)
+    alone = resnet_trained(mode, mosaics, TRAIN, CLASSES, **inputs, **settings, schedule=SHORT)
     assert model_digest(net) == model_digest(alone)
     scores = score_resnet(net, mosaics, tuple(UNSEEN), **given)
     assert records[-1].validation_loss == loss_and_accuracy(scores, UNSEEN, "cross_entropy")[0]
@@ -75,7 +76,7 @@ def test_an_rgb_network_is_validated_by_its_own_scores_and_learns_the_same(
 
 def test_the_best_network_is_what_comes_back() -> None:
     records: list[EpochRecord] = []
-    net = train_gcn(
+    net = gcn_trained(
         clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=QUICK.replace(keep="best"), seed=0,
         validation=UNSEEN, on_epoch=records.append,
     )  # fmt: skip

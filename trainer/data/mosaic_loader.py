@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import LoaderConfig, Resident, ResNetConfig
+from stroi.trainer.config import LoaderConfig, Resident
 from stroi.trainer.data.epoch_order import (
     block_shuffled_order,
     epoch_columns,
@@ -275,8 +275,12 @@ def _take_columns(mosaics: Tensor, columns: Tensor, candidates: int) -> Tensor:
     )
 
 
-def cell_grid(mosaics: MosaicCache) -> CellGrid:
-    """How mosaics are divided: K rows, and the L columns that are shown.
+def cell_grid(mosaics: MosaicCache, cell: int = 0) -> CellGrid:
+    """How the mosaics that the network sees are divided: K rows, and the L columns that are shown.
+
+    Args:
+        mosaics: The cache.
+        cell: Side in px that cells are resized to; 0 for the cache's own.
 
     Raises:
         RefusedInput: ``SCHEMA`` if their cells are not of one size, or their manifest names other
@@ -290,14 +294,5 @@ def cell_grid(mosaics: MosaicCache) -> CellGrid:
             f"{mosaics.folder}: {height} x {width} px are not {rows} x {columns} equal cells",
             remedy="rebuild the mosaics",
         )
-    return CellGrid(rows, len(mosaics.scored), height // rows, width // columns)
-
-
-def network_grid(mosaics: MosaicCache, config: ResNetConfig) -> CellGrid:
-    """How the mosaics are divided that the network sees, whose cells it may resize.
-
-    Raises:
-        RefusedInput: ``SCHEMA``.
-    """
-    grid = cell_grid(mosaics)
-    return replace(grid, height=config.cell, width=config.cell) if config.cell else grid
+    shown = len(mosaics.scored)
+    return CellGrid(rows, shown, cell or height // rows, cell or width // columns)

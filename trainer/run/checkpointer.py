@@ -21,12 +21,7 @@ from stroi.trainer.run.resume_point import (
     load_checkpoint,
     save_checkpoint,
 )
-
-SAVE_EVERY = 5
-"""Epochs between two checkpoints."""
-SAVE_MINUTES = 10.0
-"""Least time between two checkpoints inside an epoch: no kill costs more than that and a few
-steps."""
+from stroi.trainer.run.run_options import SAVE_EVERY, SAVE_MINUTES, RunOptions
 
 
 @dataclass
@@ -47,6 +42,11 @@ class Checkpointer:
     save_every: int = SAVE_EVERY
     save_minutes: float = SAVE_MINUTES
     _last: float = field(default_factory=time.monotonic, init=False)
+
+    @classmethod
+    def create(cls, state: TrainState, key: str, run: RunOptions) -> Checkpointer:
+        """The checkpointer that a run's options ask for."""
+        return cls(state, key, run.checkpoints, run.save_every, run.save_minutes)
 
     @property
     def path(self) -> Path | None:

@@ -23,6 +23,7 @@ from stroi.trainer.data.input_digests import array_digest, mosaic_digest
 from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.models.input_streams import LAYOUTS_2D
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
+from stroi.trainer.run.run_options import RunOptions
 
 VERSION = 4
 """Raised whenever the same inputs and settings would train to another result."""
@@ -34,13 +35,11 @@ def run_key(
     what: str,
     config: GcnConfig | ResNetConfig,
     schedule: Schedule,
+    run: RunOptions,
     *,
-    seed: int,
-    threads: int,
     device: torch.device,
     classes: Sequence[str],
     inputs: Mapping[str, str],
-    processes: int = 1,
 ) -> str:
     """Digest of everything a training result depends on.
 
@@ -48,12 +47,10 @@ def run_key(
         what: Kind of run.
         config: Settings of the network, those in use.
         schedule: Settings of the optimiser, those in use.
-        seed: Seed.
-        threads: CPU threads: another number gives other last bits.
+        run: Its seed counts, and its threads and processes, which decide the last bits.
         device: Where it trains.
         classes: Class names, of which the number counts.
         inputs: Digests of the data, by name.
-        processes: How many train together.
 
     Returns:
         64 hexadecimal digits.
@@ -63,9 +60,9 @@ def run_key(
         "what": what,
         "config": config.model_dump(mode="json"),
         "schedule": schedule.model_dump(mode="json"),
-        "seed": seed,
-        "threads": threads,
-        "processes": processes,
+        "seed": run.seed,
+        "threads": run.threads,
+        "processes": run.world.size,
         "device": device.type,
         "torch": torch.__version__,
         # Its generators decide the order of clips and all random changes of them.

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from small_inputs import CELL, CLASSES, IDS, LABELS, mosaic_cache
+from trainings import resnet_trained
 
 from stroi.cache.columns import scored_columns
 from stroi.cache.files.atomic import write_atomic
@@ -119,12 +120,12 @@ def test_scores_are_those_of_mosaics_without_candidates(
     missing: str, wide: MosaicCache, narrow: MosaicCache
 ) -> None:
     config = ResNetConfig(flip=0.5, missing=missing)
-    net = training.train_resnet(
+    net = resnet_trained(
         "plain", wide, LABELS, CLASSES, config=config, schedule=SHORT, seed=0, device="cpu"
     )
     one, two = (score_resnet(net, each, IDS).logits for each in (wide, narrow))
     np.testing.assert_array_equal(one, two)
-    other = training.train_resnet(
+    other = resnet_trained(
         "plain", narrow, LABELS, CLASSES, config=config, schedule=SHORT, seed=0, device="cpu"
     )
     assert model_digest(other) != model_digest(net)
@@ -175,14 +176,12 @@ def test_resumed_draws_the_same_columns(wide: MosaicCache, tmp_path: Path) -> No
 
     def train(**more: object) -> str:
         settings = {"config": ResNetConfig(flip=0.5, shift=1), "schedule": SHORT, "seed": 3}
-        net = training.train_resnet(
-            "plain", wide, LABELS, CLASSES, device="cpu", **{**settings, **more}
-        )
+        net = resnet_trained("plain", wide, LABELS, CLASSES, device="cpu", **{**settings, **more})
         return model_digest(net)
 
     with pytest.raises(Stop):
-        train(state=tmp_path, save_every=1, on_epoch=stop)
-    assert train(state=tmp_path, save_every=1) == train()
+        train(checkpoints=tmp_path, save_every=1, on_epoch=stop)
+    assert train(checkpoints=tmp_path, save_every=1) == train()
 
 
 def test_key_of_a_run_says_how_many_columns(
@@ -196,7 +195,7 @@ def test_key_of_a_run_says_how_many_columns(
 
     monkeypatch.setattr(training, "run_key", noted)
     for cache in (wide, narrow):
-        training.train_resnet(
+        resnet_trained(
             "plain", cache, LABELS, CLASSES, config=ResNetConfig(flip=0.5),
             schedule=SHORT.replace(epochs=1), seed=0, device="cpu",
         )  # fmt: skip

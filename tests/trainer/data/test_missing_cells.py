@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from small_inputs import CLASSES, IDS, LABELS, QUICK, mosaic_cache
+from trainings import resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Missing, ResNetConfig
@@ -17,7 +18,6 @@ from stroi.trainer.data.side_inputs import load_side_inputs, valid_per_half
 from stroi.trainer.models.cell_grid import CellGrid, valid_map
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.train_resnet import train_resnet
 
 CELLS = CellGrid(5, 3, 9, 9)
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -115,7 +115,7 @@ def test_trained_and_scored_by_the_flags(
 
     monkeypatch.setattr(MosaicCache, "rows", some)
     nets = {
-        missing: train_resnet(
+        missing: resnet_trained(
             "plain", mosaics, LABELS, CLASSES,
             config=ResNetConfig(missing=missing), schedule=QUICK, seed=0, device="cpu",
         )

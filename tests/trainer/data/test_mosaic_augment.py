@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from small_inputs import CLASSES, LABELS
+from trainings import resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import ResNetConfig, Schedule
@@ -23,7 +24,6 @@ from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.train_resnet import train_resnet
 
 CELLS = CellGrid(5, 3, 8, 6)
 ALL = ResNetConfig(brightness=0.4, contrast=0.3, saturation=0.5, erase=0.5, flip=0.5, shift=1)
@@ -164,7 +164,7 @@ def test_training_sees_them_and_no_label(
 
     def train(labels: dict[str, int], config: ResNetConfig) -> str:
         return model_digest(
-            train_resnet(
+            resnet_trained(
                 "plain", mosaics, labels, CLASSES, config=config, schedule=SHORT, seed=0,
                 device="cpu",
             )

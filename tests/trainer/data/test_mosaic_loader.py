@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from small_inputs import CELL, CLASSES, IDS, LABELS, mosaic_cache
+from trainings import resnet_trained
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.mosaics import MosaicCache
@@ -29,7 +30,6 @@ from stroi.trainer.data.prefetch import PREFETCH_SLOTS
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.run.distributed import World
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.train_resnet import train_resnet
 
 CPU = torch.device("cpu")
 SHORT = Schedule(epochs=1, batch_size=4, lr=0.05)
@@ -188,9 +188,9 @@ def test_a_resident_training_is_the_same_bits(mosaics: MosaicCache, tmp_path: Pa
     config = ResNetConfig(flip=0.5, shift=1, brightness=0.3)
 
     def train(how: Resident) -> str:
-        net = train_resnet(
+        net = resnet_trained(
             "plain", mosaics, LABELS, CLASSES, config=config, schedule=SHORT, seed=0,
-            device="cpu", loader_config=LoaderConfig(resident=how), state=tmp_path / how,
+            device="cpu", loader_config=LoaderConfig(resident=how), checkpoints=tmp_path / how,
         )  # fmt: skip
         return model_digest(net)
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from small_inputs import CLASSES, IDS, LABELS
+from trainings import resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import LoaderConfig, ResNetConfig, Schedule
 from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
 from stroi.trainer.data.window_reader import WindowReader
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.train_resnet import train_resnet
 
 CPU = torch.device("cpu")
 SHORT = Schedule(epochs=1, batch_size=4, lr=0.05)
@@ -60,9 +60,9 @@ def test_training_is_reproducible_and_has_a_key_of_its_own(
     mosaics: MosaicCache, tmp_path: Path
 ) -> None:
     def train(config: LoaderConfig) -> str:
-        net = train_resnet(
+        net = resnet_trained(
             "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=SHORT, seed=0,
-            device="cpu", loader_config=config, state=tmp_path,
+            device="cpu", loader_config=config, checkpoints=tmp_path,
         )  # fmt: skip
         return model_digest(net)
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
+from trainings import gcn_trained
 
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig, Schedule, Stream
@@ -21,7 +22,6 @@ from stroi.trainer.models.joint_attention import joint_weights
 from stroi.trainer.network_files.network_file import load_gcn, save_gcn
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights, score_gcn
-from stroi.trainer.train_gcn import train_gcn
 
 SMALL = SMALL_GCN.replace(
     model="ctrgcn", channels=(8, 8, 16), strides=(1, 1, 2), topologies=4, dropout=0.0
@@ -216,7 +216,7 @@ def test_at_first_no_topology_is_refined_and_every_one_gets_a_gradient() -> None
 
 def test_learns_repeats_and_comes_back_from_its_file(tmp_path: Path) -> None:
     schedule = Schedule(epochs=40, batch_size=8, lr=0.1, milestones=(35,))
-    net = train_gcn(clips(), LABELS, CLASSES, config=SMALL, schedule=schedule, seed=0)
+    net = gcn_trained(clips(), LABELS, CLASSES, config=SMALL, schedule=schedule, seed=0)
     scores = score_gcn(net, clips(), IDS)
     assert accuracy(scores.logits, np.array([LABELS[name] for name in scores.ids])) == 1
     path = tmp_path / "net.safetensors"
@@ -227,7 +227,7 @@ def test_learns_repeats_and_comes_back_from_its_file(tmp_path: Path) -> None:
     weights = compute_weights(loaded, clips(), IDS)[0]
     np.testing.assert_allclose(weights.row.mean(2), 1, rtol=1e-5)
     again = [
-        model_digest(train_gcn(clips(), LABELS, CLASSES, config=SMALL, schedule=QUICK, seed=0))
+        model_digest(gcn_trained(clips(), LABELS, CLASSES, config=SMALL, schedule=QUICK, seed=0))
         for _ in range(2)
     ]
     assert again[0] == again[1]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import train_resnet as training
@@ -22,7 +23,6 @@ from stroi.trainer.run.losses import branch_loss
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights
-from stroi.trainer.train_gcn import train_gcn
 
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
 CHANGES = SkeletonAugment(tilt=20.0, scale=0.2, time_jitter=1.0, drop_joints=0.1)
@@ -30,7 +30,7 @@ CHANGES = SkeletonAugment(tilt=20.0, scale=0.2, time_jitter=1.0, drop_joints=0.1
 
 def _gcn(config: GcnConfig) -> GraphNet:
     """The same network whatever `config` says of its training."""
-    gcn = train_gcn(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
+    gcn = gcn_trained(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
     assert isinstance(gcn, GraphNet)
     gcn.config = config
     return gcn
@@ -54,7 +54,7 @@ def _net(gcn: GraphNet, config: ResNetConfig) -> WeightedMosaicNet:
 
 def _train(gcn: GraphNet, mosaics: MosaicCache, **changes: object) -> WeightedMosaicNet:
     settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
-    return training.train_resnet(
+    return resnet_trained(
         "joint", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), **{**settings, **changes}
     )
 
@@ -150,8 +150,8 @@ def test_changing_clips_resume_to_the_bit(
         raise Stop
 
     with pytest.raises(Stop):
-        _train(changing, mosaics, on_epoch=stop, state=tmp_path, save_every=1)
-    resumed = _train(changing, mosaics, state=tmp_path, save_every=1)
+        _train(changing, mosaics, on_epoch=stop, checkpoints=tmp_path, save_every=1)
+    resumed = _train(changing, mosaics, checkpoints=tmp_path, save_every=1)
     assert model_digest(resumed) == model_digest(_train(changing, mosaics))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from small_inputs import CLASSES, IDS, LABELS, clip
+from trainings import resnet_trained
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
@@ -19,7 +20,6 @@ from stroi.trainer.data.mosaic_loader import EpochPlan, cell_grid, stream_batche
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.train_resnet import train_resnet
 
 CELL = 14
 INDEX = np.array([2, 5, 8], np.int32)
@@ -69,7 +69,7 @@ def test_training_reads_the_compact_form(native: Path, tmp_path: Path, codec: st
         [batch] = stream_batches(cache, IDS, plan, torch.device("cpu"))
         assert batch.mosaics.shape == (len(IDS), 5 * CELL, 3 * CELL, 3)
         settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
-        net = train_resnet("plain", cache, LABELS, CLASSES, **settings)
+        net = resnet_trained("plain", cache, LABELS, CLASSES, **settings)
         digests.append(model_digest(net))
         scores.append(score_resnet(net, cache, IDS).logits)
     assert (digests[0] == digests[1]) == (codec == "webp")

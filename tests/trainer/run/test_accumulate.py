@@ -17,6 +17,7 @@ from stroi.trainer.config import GcnConfig, Schedule
 from stroi.trainer.data.epoch_order import split
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import run_key
+from stroi.trainer.run.run_options import RunOptions
 
 SCHEDULE = Schedule(epochs=3, lr=0.1, milestones=(2,))
 
@@ -102,7 +103,7 @@ def test_nothing_stops_early_without_validation_clips() -> None:
 
 def _key(schedule: Schedule) -> str:
     return run_key(
-        "gcn", GcnConfig(), schedule, seed=0, threads=1, device=torch.device("cpu"),
+        "gcn", GcnConfig(), schedule, RunOptions(0), device=torch.device("cpu"),
         classes=("a", "b"), inputs={},
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from resnet_team import free_port
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from torch import nn
+from trainings import gcn_trained
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.weights import Weights
@@ -26,7 +27,6 @@ from stroi.trainer.run.distributed import World, join_world
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights
-from stroi.trainer.train_gcn import train_gcn
 
 SIZE = 2
 CONFIG = SMALL_GCN.replace(dropout=0.0)
@@ -135,9 +135,9 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
 def _train(
     one: World, folder: Path | None, records: list[EpochRecord], dropout: float = 0.0
 ) -> Any:
-    return train_gcn(
+    return gcn_trained(
         clips(), LABELS, CLASSES, config=CONFIG.replace(dropout=dropout), schedule=SCHEDULE,
-        seed=0, state=folder, on_epoch=records.append, world=one,
+        seed=0, checkpoints=folder, on_epoch=records.append, world=one,
     )  # fmt: skip
 
 

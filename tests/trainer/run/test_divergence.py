@@ -13,14 +13,13 @@ import torch
 from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
 from training_loop import KEY, Rows, train
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.network_files.safetensors_io import META, read_meta, read_tensors
 from stroi.trainer.run.resume_point import checkpoint_path
-from stroi.trainer.train_gcn import train_gcn
-from stroi.trainer.train_resnet import train_resnet
 
 HUGE = 3e38
 """As a learning rate, it makes the next step overflow; the loss before that step is finite."""
@@ -117,12 +116,12 @@ def test_a_state_that_had_diverged_says_how_to_go_on(tmp_path: Path) -> None:
 def test_real_networks_tell_too(tmp_path: Path, mosaics: MosaicCache) -> None:
     schedule = QUICK.replace(epochs=1, batch_size=8, lr=HUGE, weight_decay=1e6)
     trainings = {
-        "gcn": lambda: train_gcn(
-            clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=schedule, seed=0, state=tmp_path
+        "gcn": lambda: gcn_trained(
+            clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=schedule, checkpoints=tmp_path
         ),
-        "resnet": lambda: train_resnet(
+        "resnet": lambda: resnet_trained(
             "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=schedule, seed=0,
-            device="cpu", state=tmp_path,
+            device="cpu", checkpoints=tmp_path,
         ),
     }  # fmt: skip
     for training in trainings.values():

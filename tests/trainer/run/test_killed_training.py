@@ -79,7 +79,7 @@ def test_killed_inside_an_epoch_and_resumed_is_the_same_bytes(
     more: dict[str, Any] = {"save_minutes": 0, "sync_every": 1, "dropout": 0.5}
     state = tmp_path / "state"
     assert _start(how, mosaics, mode, tmp_path / "whole", more).wait(600) == 0
-    more["state"] = str(state)
+    more["checkpoints"] = str(state)
     _kill_inside(_start(how, mosaics, mode, tmp_path / "killed", more), state)
     assert not (tmp_path / "killed").exists()
     assert _start(how, mosaics, mode, tmp_path / "resumed", more).wait(600) == 0

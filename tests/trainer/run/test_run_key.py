@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from small_inputs import CLASSES, IDS, LABELS, SMALL_GCN, clips, mosaic_cache
 from torch import nn
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.layouts import BODY_25
 from stroi.cache.mosaics import MosaicCache
@@ -24,8 +25,6 @@ from stroi.trainer.data.skeleton_input import SkeletonSet
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights
-from stroi.trainer.train_gcn import train_gcn
-from stroi.trainer.train_resnet import train_resnet
 
 MIB = 2**20
 CUBE = np.arange(5 * 7 * 3, dtype=np.float32).reshape(5, 7, 3)
@@ -82,7 +81,7 @@ def test_a_digest_takes_no_copy(made: object) -> None:
 
 @pytest.fixture(scope="module")
 def gcn() -> GraphNet:
-    return train_gcn(clips(), LABELS, CLASSES, config=GCN, schedule=SHORT, seed=0)
+    return gcn_trained(clips(), LABELS, CLASSES, config=GCN, schedule=SHORT, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +103,8 @@ def trained(train: Callable[[Path], nn.Module], state: Path) -> tuple[str, str]:
 
 def of_gcn(config: GcnConfig, schedule: Schedule, state: Path) -> tuple[str, str]:
     def train(where: Path) -> nn.Module:
-        return train_gcn(
-            clips(), LABELS, CLASSES, config=config, schedule=schedule, seed=0, state=where
+        return gcn_trained(
+            clips(), LABELS, CLASSES, config=config, schedule=schedule, seed=0, checkpoints=where
         )
 
     return trained(train, state)
@@ -183,9 +182,9 @@ def test_resnets(
 
     def run(config: ResNetConfig, state: Path) -> tuple[str, str]:
         def train(where: Path) -> nn.Module:
-            return train_resnet(
+            return resnet_trained(
                 mode, mosaics, LABELS, CLASSES, **beside.get(mode, {}), config=config,
-                schedule=SHORT.replace(epochs=1), seed=0, device="cpu", state=where,
+                schedule=SHORT.replace(epochs=1), seed=0, device="cpu", checkpoints=where,
             )  # fmt: skip
 
         return trained(train, state)
@@ -209,9 +208,9 @@ def test_graph_networks_that_train_on_jointly(
     """The same weights under other settings: those that the joint training reads are in its key."""
 
     def train(where: Path) -> nn.Module:
-        return train_resnet(
+        return resnet_trained(
             "joint", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), config=ResNetConfig(),
-            schedule=SHORT.replace(epochs=1), seed=0, device="cpu", state=where,
+            schedule=SHORT.replace(epochs=1), seed=0, device="cpu", checkpoints=where,
         )  # fmt: skip
 
     before = gcn.config
@@ -228,8 +227,8 @@ def test_names_of_classes_are_in_no_key(tmp_path: Path) -> None:
     """Only how many there are; another order of theirs gives other labels."""
     found = [
         trained(
-            lambda where, names=names: train_gcn(
-                clips(), LABELS, names, config=GCN, schedule=SHORT, seed=0, state=where
+            lambda where, names=names: gcn_trained(
+                clips(), LABELS, names, config=GCN, schedule=SHORT, seed=0, checkpoints=where
             ),
             tmp_path / str(number),
         )

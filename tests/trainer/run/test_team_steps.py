@@ -22,6 +22,7 @@ from stroi.trainer.loop import fit
 from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.distributed import World
 from stroi.trainer.run.resume_point import TrainState
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.runtime import deterministic
 
 COUNT = 26
@@ -67,8 +68,8 @@ def _trained(one: World, schedule: Schedule) -> Trained:
 
     with deterministic(0, 1):
         fit(
-            state, epoch_batches, compute_loss, schedule=schedule, seed=0,
-            checkpointer=Checkpointer(state, KEY),
+            state, epoch_batches, compute_loss, Checkpointer(state, KEY), schedule=schedule,
+            run=RunOptions(0),
         )  # fmt: skip
     return Trained({name: value.numpy() for name, value in net.state_dict().items()}, len(sent))
 
