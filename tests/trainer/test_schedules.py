@@ -23,7 +23,9 @@ from stroi.trainer.train_gcn import train_gcn
 
 MODERN = SMALL_GCN.replace(
     model="ctrgcn", channels=(8, 8), strides=(1, 2), topologies=4, smoothing=0.1,
-    augment=SkeletonAugment(rotate=60, tilt=10, scale=0.2, crop=0.7, jitter=1.0, flip=0.5),
+    augment=SkeletonAugment(
+        rotate=60, tilt=10, scale=0.2, time_crop=0.7, time_jitter=1.0, flip=0.5
+    ),
 )  # fmt: skip
 COSINE = QUICK.replace(
     decay="cosine", warmup=1, ema=0.9, nesterov=True, decay_all=False, weight_decay=0.01
@@ -129,7 +131,7 @@ def test_every_setting_makes_another_training(tmp_path: Path) -> None:
     digests = {_train(tmp_path)}
     for change in (
         {"stream": "bone"}, {"centre": "frame"}, {"size": "clip"}, {"frames": 20, "fill": "pad"},
-        {"topologies": 2}, {"smoothing": 0.0}, {"augment": MODERN.augment.replace(jitter=0.5)},
+        {"topologies": 2}, {"smoothing": 0.0}, {"augment": MODERN.augment.replace(time_jitter=0.5)},
     ):  # fmt: skip
         digests.add(_train(tmp_path, **change))
     assert len(digests) == len(list(tmp_path.iterdir())) == 8

@@ -19,8 +19,8 @@ from stroi.trainer.train_gcn import train_gcn
 from stroi.trainer.train_resnet import train_resnet
 
 TRAIN = {name: LABELS[name] for name in IDS[:5]}
-HELD = {name: LABELS[name] for name in IDS[5:]}
-TRUTH = np.array([HELD[name] for name in sorted(HELD)])
+UNSEEN = {name: LABELS[name] for name in IDS[5:]}
+TRUTH = np.array([UNSEEN[name] for name in sorted(UNSEEN)])
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
 
 
@@ -36,21 +36,21 @@ def test_verdict_is_cross_entropy_and_accuracy_by_id() -> None:
         loss_and_accuracy(scores, {"a": 0, "b": 0, "c": 2}, "mse")
 
 
-def test_a_graph_network_is_judged_by_its_own_scores_and_learns_the_same() -> None:
-    told: list[EpochRecord] = []
+def test_a_graph_network_is_validated_by_its_own_scores_and_learns_the_same() -> None:
+    records: list[EpochRecord] = []
     settings = {"config": SMALL_GCN, "schedule": QUICK, "seed": 0}
-    net = train_gcn(clips(), TRAIN, CLASSES, **settings, validation=HELD, on_epoch=told.append)
+    net = train_gcn(clips(), TRAIN, CLASSES, **settings, validation=UNSEEN, on_epoch=records.append)
     alone = train_gcn({name: clips()[name] for name in TRAIN}, TRAIN, CLASSES, **settings)
     assert model_digest(net) == model_digest(alone)
-    scores = score_gcn(net, clips(), tuple(HELD))
-    assert (told[-1].validation_loss, told[-1].validation_accuracy) == (
-        loss_and_accuracy(scores, HELD, SMALL_GCN.loss)
+    scores = score_gcn(net, clips(), tuple(UNSEEN))
+    assert (records[-1].validation_loss, records[-1].validation_accuracy) == (
+        loss_and_accuracy(scores, UNSEEN, SMALL_GCN.loss)
     )
-    assert told[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
+    assert records[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
 
 
 @pytest.mark.parametrize("mode", ["plain", "fixed", "joint"])
-def test_an_rgb_network_is_judged_by_its_own_scores_and_learns_the_same(
+def test_an_rgb_network_is_validated_by_its_own_scores_and_learns_the_same(
     mode: Mode, mosaics: MosaicCache
 ) -> None:
     gcn = train_gcn(clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=SHORT, seed=0)
@@ -59,25 +59,25 @@ def test_an_rgb_network_is_judged_by_its_own_scores_and_learns_the_same(
         "fixed": {"weights": compute_weights(gcn, clips(), IDS)[0]},
         "joint": {"clips": clips()},
     }[mode]
-    beside = given | ({"gcn": gcn} if mode == "joint" else {})
+    inputs = given | ({"gcn": gcn} if mode == "joint" else {})
     settings = {"config": ResNetConfig(flip=0.5), "seed": 0, "device": "cpu"}
-    told: list[EpochRecord] = []
+    records: list[EpochRecord] = []
     net = train_resnet(
-        mode, mosaics, TRAIN, CLASSES, **beside, **settings, schedule=SHORT, validation=HELD,
-        on_epoch=told.append,
+        mode, mosaics, TRAIN, CLASSES, **inputs, **settings, schedule=SHORT, validation=UNSEEN,
+        on_epoch=records.append,
     )  # fmt: skip
-    alone = train_resnet(mode, mosaics, TRAIN, CLASSES, **beside, **settings, schedule=SHORT)
+    alone = train_resnet(mode, mosaics, TRAIN, CLASSES, **inputs, **settings, schedule=SHORT)
     assert model_digest(net) == model_digest(alone)
-    scores = score_resnet(net, mosaics, tuple(HELD), **given)
-    assert told[-1].validation_loss == loss_and_accuracy(scores, HELD, "cross_entropy")[0]
-    assert told[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
+    scores = score_resnet(net, mosaics, tuple(UNSEEN), **given)
+    assert records[-1].validation_loss == loss_and_accuracy(scores, UNSEEN, "cross_entropy")[0]
+    assert records[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
 
 
 def test_the_best_network_is_what_comes_back() -> None:
-    told: list[EpochRecord] = []
+    records: list[EpochRecord] = []
     net = train_gcn(
         clips(), TRAIN, CLASSES, config=SMALL_GCN, schedule=QUICK.replace(keep="best"), seed=0,
-        validation=HELD, on_epoch=told.append,
+        validation=UNSEEN, on_epoch=records.append,
     )  # fmt: skip
-    share = float((score_gcn(net, clips(), tuple(HELD)).logits.argmax(1) == TRUTH).mean())
-    assert share == max(record.validation_accuracy or 0.0 for record in told)
+    share = float((score_gcn(net, clips(), tuple(UNSEEN)).logits.argmax(1) == TRUTH).mean())
+    assert share == max(record.validation_accuracy or 0.0 for record in records)
