@@ -25,8 +25,8 @@ SCALARS = {
     "accuracy/validation": "validation_accuracy",
     "learning rate": "lr",
     "speed/clips per second": "samples_per_second",
-    "speed/share of time without batches": "wait",
-    "speed/share of time the GPU works": "gpu",
+    "speed/share of time without batches": "data_wait",
+    "speed/share of time the GPU works": "gpu_utilisation",
 }
 """TensorBoard's curves and the epochs' values that they show."""
 

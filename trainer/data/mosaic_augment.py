@@ -9,7 +9,7 @@ Legend of shapes: N clips, B batch, H x W px of a mosaic, T frames, V joints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -55,9 +55,8 @@ class AugmentParams:
     def select(self, index: NDArray[np.int64]) -> AugmentParams:
         """The parameters of the clips at (B,) positions."""
         rows = torch.from_numpy(index)
-        drawn = {field.name: getattr(self, field.name) for field in fields(self)}
-        return AugmentParams(**{name: value[rows] for name, value in drawn.items()
-                                if value is not None})  # fmt: skip
+        every = (self.colour, self.erase, self.flip, self.shift, self.skeleton)
+        return AugmentParams(*(None if values is None else values[rows] for values in every))
 
 
 def augment_params_of_epoch(
@@ -72,28 +71,25 @@ def augment_params_of_epoch(
         epoch: Number of the epoch, from 0.
     """
     config, grid = model.config, model.cells
-    params = AugmentParams()
     rng = epoch_rng(seed, epoch, RandomStream.COLOUR_AND_ERASE)
     reach = np.array([config.brightness, config.contrast, config.saturation])
-    colour = 1 + reach * rng.uniform(-1, 1, (count, 3))
-    if reach.any():
-        params = replace(params, colour=torch.from_numpy(colour.astype(np.float32)))
-    if config.erase > 0:
-        size = np.array([grid.rows * grid.height, grid.columns * grid.width])
-        boxes = erase_boxes(rng.random((count, 5)), config, size)
-        params = replace(params, erase=torch.from_numpy(boxes))
+    colour = (1 + reach * rng.uniform(-1, 1, (count, 3))).astype(np.float32)
+    size = np.array([grid.rows * grid.height, grid.columns * grid.width])
+    boxes = erase_boxes(rng.random((count, 5)), config, size)
     rng = epoch_rng(seed, epoch, RandomStream.FLIP_AND_SHIFT)
-    flip = torch.from_numpy(rng.random(count) < config.flip)
-    if config.flip > 0:
-        params = replace(params, flip=flip)
-    if config.shift > 0:
-        pixels = rng.integers(-config.shift, config.shift, (count, 2), endpoint=True)
-        params = replace(params, shift=torch.from_numpy(pixels))
+    flip = rng.random(count) < config.flip
+    pixels = rng.integers(-config.shift, config.shift, (count, 2), endpoint=True)
+    skeleton = None
     if model.gcn is not None and joint_augment(model.gcn) != SkeletonAugment():
         frames, joints = model.gcn.config.frames, len(model.gcn.layout.joints)
-        draws = epoch_draws(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
-        params = replace(params, skeleton=draws)
-    return params
+        skeleton = epoch_draws(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
+    return AugmentParams(
+        torch.from_numpy(colour) if reach.any() else None,
+        torch.from_numpy(boxes) if config.erase > 0 else None,
+        torch.from_numpy(flip) if config.flip > 0 else None,
+        torch.from_numpy(pixels) if config.shift > 0 else None,
+        skeleton,
+    )
 
 
 def joint_augment(gcn: GraphNet) -> SkeletonAugment:

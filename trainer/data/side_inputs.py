@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -42,26 +42,23 @@ class SideInputs:
     ) -> SideInputs:
         """What goes with the clips at (B,) positions, of which (B, L) columns are shown."""
         rows = torch.from_numpy(index)
-        valid = None if self.cell_valid is None else self.cell_valid[rows]
-        if valid is not None and columns is not None:
-            clip = torch.arange(len(rows))[:, None]
-            # (B, 2, C, K) at (B, L) columns -> (B, L, 2, K) -> (B, 2, L, K)
-            valid = valid[clip, :, torch.from_numpy(columns)].transpose(1, 2)
-        return SideInputs(
-            None if self.row_weights is None else self.row_weights[rows],
-            None if self.skeletons is None else Skeletons(*(each[rows] for each in self.skeletons)),
-            valid,
-        )
+        side = self._map(lambda values: values[rows])
+        if side.cell_valid is None or columns is None:
+            return side
+        clip = torch.arange(len(rows))[:, None]
+        # (B, 2, C, K) at (B, L) columns -> (B, L, 2, K) -> (B, 2, L, K)
+        valid = side.cell_valid[clip, :, torch.from_numpy(columns)].transpose(1, 2)
+        return replace(side, cell_valid=valid)
 
     def to(self, device: torch.device) -> SideInputs:
         """The same on a device."""
-        return replace(
-            self,
-            row_weights=None if self.row_weights is None else to_device(self.row_weights, device),
-            skeletons=None
-            if self.skeletons is None
-            else Skeletons(*(to_device(each, device) for each in self.skeletons)),
-            cell_valid=None if self.cell_valid is None else to_device(self.cell_valid, device),
+        return self._map(lambda values: to_device(values, device))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> SideInputs:
+        return SideInputs(
+            None if self.row_weights is None else change(self.row_weights),
+            None if self.skeletons is None else Skeletons(*map(change, self.skeletons)),
+            None if self.cell_valid is None else change(self.cell_valid),
         )
 
 

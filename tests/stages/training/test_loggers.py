@@ -21,7 +21,7 @@ from stroi.stages.training.progress import epochs
 from stroi.trainer.config import Schedule
 from stroi.trainer.run.progress import EpochRecord
 
-RECORD = EpochRecord(0, 1.5, 0.5, 0.1, 2.0, 40.0, wait=0.25)
+RECORD = EpochRecord(0, 1.5, 0.5, 0.1, 2.0, 40.0, data_wait=0.25)
 COMMAND = ("resnet", "demo-xsub", "plain", "--threads", "1")
 NAME = "demo-xsub-resnet-plain-seed-0"
 
@@ -114,7 +114,9 @@ def test_a_training_that_goes_on_replaces_its_logs(tmp_path: Path) -> None:
         with Logs(tmp_path, tmp_path / "board").of("x") as told:
             records: list[EpochRecord] = []
             for epoch in range(count):
-                records.append(EpochRecord(epoch, 1.5 - epoch, 0.5, 0.1, 2.0, 40.0, gpu=0.5))
+                records.append(
+                    EpochRecord(epoch, 1.5 - epoch, 0.5, 0.1, 2.0, 40.0, gpu_utilisation=0.5)
+                )
                 told(records)
     scalars = _scalars(tmp_path / "board" / "x")
     assert scalars["loss/training"] == [(0, 1.5), (1, 0.5)]
