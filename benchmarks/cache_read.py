@@ -105,7 +105,7 @@ def verify_rates(folder: Path, repeats: int) -> dict[str, float]:
     for _ in range(repeats):
         for name, clock in (("processor", time.process_time), ("confined", time.perf_counter)):
             start = clock()
-            problems = verify(folder, confined=name == "confined")
+            problems = verify(folder, received=name == "confined")
             rates[name].append(size / 1e9 / (clock() - start))
             if problems:
                 raise SystemExit("\n".join(problems))

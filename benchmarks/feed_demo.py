@@ -11,6 +11,7 @@ from natural_mosaics import write_shard
 from stroi.cache.manifest import Manifest, write_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import Clip
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.stages.video.frame_sampling import sample_frames
 from stroi.stages.video.reader import read_selected
@@ -23,7 +24,7 @@ def demo_cache(folder: Path, videos: Mapping[str, Path], clips: Mapping[str, Cli
         wanted = sample_frames(len(clips[name].keypoints), COLUMNS)
         frames = read_selected(videos[name], wanted.tolist())
         cut = cut_mosaic(
-            frames, clips[name], wanted, cell=CELL, size=SIZE, min_confidence=0.1
+            frames, clips[name], wanted, MosaicParams(cell=CELL, size=SIZE, min_confidence=0.1)
         )  # fmt: skip
         cuts.append(cut)
     entry = write_shard(folder, 0, tuple(sorted(clips)), cuts)

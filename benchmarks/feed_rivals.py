@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import Clip
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.stages.video.frame_sampling import sample_frames
 from stroi.stages.video.reader import read_selected
@@ -85,7 +86,9 @@ def cut(video: Path, clip: Clip, *, well: bool) -> NDArray[np.uint8]:
             found.append(np.asarray(frame, np.uint8))
         capture.release()
         frames = dict(enumerate(found))
-    return cut_mosaic(frames, clip, wanted, cell=CELL, size=SIZE, min_confidence=0.1).mosaic
+    return cut_mosaic(
+        frames, clip, wanted, MosaicParams(cell=CELL, size=SIZE, min_confidence=0.1)
+    ).mosaic
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ def main() -> None:
     workspace = Workspace(ROOT)
     mosaics = MosaicCache(workspace.mosaics("demo"))
     weights = read_weights(workspace.run(RUN, "weights") / "seed-0")
-    rows = dict(zip(weights.ids, weights.row, strict=True))
+    rows = dict(zip(weights.ids, weights.row_weights, strict=True))
     pictures = [draw(name, mosaics[name], rows[name][0]) for name in CLIPS]
     cv2.imwrite(str(ROOT / "docs" / "mosaic.png"), np.hstack(pictures))
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.layouts import roi_joints
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
 
 ENDINGS = {".avi", ".mp4", ".mkv", ".mov", ".webm"}
@@ -66,7 +67,9 @@ def random_cuts(
             clip = Clip(keypoints, 1, width, height, 25.0)
             shown = {time: frames[time] for time in times.tolist()}
             yield [
-                cut_mosaic(shown, clip, times, cell=CELL, size=size, min_confidence=0.1)
+                cut_mosaic(
+                    shown, clip, times, MosaicParams(cell=CELL, size=size, min_confidence=0.1)
+                )
                 for size in sizes
             ]
 
@@ -96,7 +99,7 @@ def write_shard(folder: Path, number: int, ids: tuple[str, ...], cuts: Sequence[
     names = ("mosaic", "frame_index", "box", "confidence", "valid")
     stacked = {name: np.stack([getattr(cut, name) for cut in cuts]) for name in names}
     mosaics = Mosaics(ids=ids, person_count=np.ones(len(ids), np.int8), **stacked)
-    data = encode_mosaics(mosaics)
+    encoded = assemble_mosaics([mosaics])
     name = f"mosaics-{number:05d}.h5"
-    write_atomic(folder / name, data)
-    return file_entry(name, data, ids, sample_digests(mosaics))
+    write_atomic(folder / name, encoded.data)
+    return file_entry(name, encoded.data, ids, encoded.sample_sha256)

@@ -30,7 +30,7 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import IndexParams, SkeletonParams
 from stroi.stages.index import build_index
 from stroi.stages.pose.detections import measure as measure_video
-from stroi.stages.pose.registry import Settings, load
+from stroi.stages.pose.registry import load
 from stroi.stages.skeletons import build_skeletons
 from stroi.stages.video.reader import read_frames
 
@@ -73,7 +73,7 @@ def decode(videos: list[Path]) -> None:
 
 def estimate(videos: list[Path], side: int) -> Spent:
     """The estimator alone, on every frame."""
-    estimator = load("movenet", Settings(input_size=side))
+    estimator = load(SkeletonParams(source="movenet", input_size=side))
     wall, cpu = 0.0, 0.0
     for video in videos:
         for frame in read_frames(video):

@@ -33,12 +33,12 @@ class StroiError(Exception):
         return _rebuild, (type(self), self.code, self.message, self.remedy, self.details)
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """What is wrong, and what to do about it."""
         return self.message + (f"; {self.remedy}" if self.remedy else "")
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.told}"
+        return f"{self.code}: {self.text}"
 
 
 class ParamsError(StroiError):
@@ -61,6 +61,11 @@ class OutputInUse(StroiError):
 
 class ClipRejected(StroiError):
     """One clip that cannot be used: it is quarantined and the run goes on."""
+
+
+def refuse(code: str, message: str, remedy: str = "fetch or rebuild the file") -> RefusedInput:
+    """The refusal of a file, for the caller to raise."""
+    return RefusedInput(code, message, remedy=remedy)
 
 
 def raise_first(problems: Sequence[RefusedInput]) -> None:

@@ -1,4 +1,4 @@
-"""The ledger beside the shards, as a cache's reader sees it: which clips were left out, and why."""
+"""The ledger of a cache, for its readers: which clips were left out, and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.opening import open_regular
+from stroi.cache.files.opening import open_no_link
 
 LEDGER_NAME = "ledger.csv"
 COLUMNS = ("id", "status", "code", "detail")
@@ -30,7 +30,7 @@ def read_rows(folder: Path) -> list[tuple[str, str, str, str]]:
     path = folder / LEDGER_NAME
     if not path.exists():
         return []
-    with open_regular(path, "LEDGER", remedy=_REMEDY) as (fd, size):
+    with open_no_link(path, "LEDGER", remedy=_REMEDY) as (fd, size):
         if size > MAX_TABLE_BYTES:
             problem = f"{path} has {size} bytes, allowed are {MAX_TABLE_BYTES}"
             raise RefusedInput("LEDGER", problem, remedy=_REMEDY)
@@ -56,7 +56,7 @@ def count_codes(rows: Sequence[tuple[str, str, str, str]]) -> dict[str, int]:
 def withhold_places(rows: Sequence[tuple[str, str, str, str]]) -> bytes:
     """A ledger for strangers: details that name a place on this machine are left out.
 
-    A detail goes as a whole: where a path ends cannot be told once it has spaces in it.
+    A detail goes as a whole: where a path with spaces ends is unknown.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -12,32 +11,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, refuse
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import digest, sha256_bytes
 from stroi.cache.files.fault_points import fault_point
-from stroi.cache.files.opening import read_regular, stored_bytes
+from stroi.cache.files.opening import read_no_link
 from stroi.cache.ids import check_ids, check_sorted
 from stroi.cache.storage.schema import SCHEMA, check_version
-from stroi.cache.storage.strict_json import MAX_MEMORY, JsonNode, parse_json
+from stroi.cache.storage.strict_json import JsonNode, parse_json
 
 MANIFEST_NAME = "manifest.json"
-MAX_MANIFEST_BYTES = 1 << 26
-"""A manifest up to this size, enough for 250,000 clips, is refused within 300 MB of memory."""
-
-
-_HEAVIER = 8
-"""So many times the bytes of its files a manifest may have."""
-
-_GROWTH = 4
-"""So many times the bytes of its text a parsed manifest takes; texts of one letter take more."""
+MAX_MANIFEST_BYTES = 1 << 30
+"""Largest manifest that is written, and that is read: four million clips have room."""
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,64}")
 _UNSEALED = "0" * 64
-_PIECE = 1 << 20
 _NAME_REMEDY = "use letters, digits, '_', '.' and '-'"
 _REMEDY = "fetch the manifest again or rebuild the folder"
 
@@ -51,9 +42,9 @@ class FileEntry:
         bytes: Its size.
         sha256: Digest of its bytes.
         ids: The samples it holds, sorted; empty for a file that holds none.
-        sample_sha256: Digest of each sample (see `schema.sample_digests`), or empty.
+        sample_sha256: Digest of each sample as `schema.sample_digests`, or empty.
         inputs: What each sample was made from: digests in the order of `ids` by what they are
-            of, such as ``video``; empty if that is not known (since schema 1.1).
+            of, such as ``video``; empty if that is not known.
     """
 
     name: str
@@ -73,7 +64,7 @@ def file_entry(
         RefusedInput: ``MANIFEST`` if `name` is not a plain file name.
     """
     if not _is_file_name(name):
-        raise RefusedInput("MANIFEST", f"{name!a} is not the name of a file", remedy=_NAME_REMEDY)
+        raise refuse("MANIFEST", f"{name!a} is not the name of a file", _NAME_REMEDY)
     return FileEntry(name, len(data), sha256_bytes(data), tuple(ids), tuple(sample_sha256))
 
 
@@ -170,7 +161,7 @@ class Manifest:
             schema=schema,
             stroi_version=top.text("stroi_version", _VERSION),
         )
-        _check_whole(manifest, top.text("params_digest", _HEX), where)
+        _check_consistent(manifest, top.text("params_digest", _HEX), where)
         return manifest
 
 
@@ -192,64 +183,43 @@ def write_manifest(folder: Path, manifest: Manifest, *, replace: bool = True) ->
     path = folder / MANIFEST_NAME
     unsealed = _render({**manifest.to_dict(), "digest": _UNSEALED})
     sealed = _render({**manifest.to_dict(), "digest": sha256_bytes(unsealed)})
-    weight = sum(entry.bytes for entry in manifest.files)
-    if len(sealed) > manifest_limit(weight):
+    if len(sealed) > MAX_MANIFEST_BYTES:
         raise RefusedInput(
             "MANIFEST",
-            f"{path} would have {len(sealed)} bytes, {manifest_limit(weight)} are read beside files"
-            f" of {weight} bytes",
+            f"{path} would have {len(sealed)} bytes, allowed are {MAX_MANIFEST_BYTES}",
             remedy="split the data set",
         )
-    _parse(sealed.decode("ascii"), str(path), weight)
+    _parse(sealed.decode("ascii"), str(path))
     fault_point("before_manifest")
     written = write_atomic(path, sealed, replace=replace)
     fault_point("after_manifest")
     return written
 
 
-def manifest_limit(weight: int) -> int:
-    """Largest manifest in bytes that is read beside files that take `weight` bytes on disk.
-
-    A large cache has a large manifest, up to 400 bytes a clip; but a small download must not cost
-    much memory, so beyond `MAX_MANIFEST_BYTES` it may not far outweigh what it describes. Scores
-    of two classes take 72 bytes a clip.
-    """
-    return max(MAX_MANIFEST_BYTES, _HEAVIER * weight)
-
-
-def read_manifest(
-    folder: Path, kind: str | Sequence[str] | None = None, *, weight: int | None = None
-) -> Manifest:
+def read_manifest(folder: Path, kind: str | Sequence[str] | None = None) -> Manifest:
     """Read the manifest of `folder`; the files it names are not looked at.
 
     Args:
         folder: A folder that stroi wrote.
         kind: The kind it must be, or several that it may be; None takes any.
-        weight: Bytes on disk of the files it describes; None looks into the folder.
 
     Raises:
         RefusedInput: ``MANIFEST_MISSING``, ``MANIFEST``, ``JSON_DUPLICATE_KEY``, ``DIGEST`` if
             it was changed after it was written, ``SCHEMA`` for a newer version or another kind.
     """
     path = folder / MANIFEST_NAME
-    if weight is None:
-        weight = stored_bytes(folder, apart_from=MANIFEST_NAME)
-    manifest = _parse(_read(path, manifest_limit(weight)), str(path), weight)
+    manifest = _parse(_read(path), str(path))
     kinds = (kind,) if isinstance(kind, str) else kind
     if kinds is not None and manifest.kind not in kinds:
-        wanted = " or ".join(kinds)
-        raise RefusedInput(
-            "SCHEMA", f"{path} describes {manifest.kind}, want {wanted}", remedy="check the path"
-        )
+        problem = f"{path} describes {manifest.kind}, want {' or '.join(kinds)}"
+        raise refuse("SCHEMA", problem, "check the path")
     return manifest
 
 
-def _parse(text: str, where: str, weight: int) -> Manifest:
-    document = parse_json(text, where, memory=max(MAX_MEMORY, _GROWTH * _HEAVIER * weight))
+def _parse(text: str, where: str) -> Manifest:
+    document = parse_json(text, where)
     check_version(JsonNode(document, where).text("schema"), where)
     _check_seal(document, text, where)
-    # The text is as large as what it says; checking the whole needs the memory.
-    del text
     return Manifest.from_dict(document, where)
 
 
@@ -258,38 +228,32 @@ def _render(document: Mapping[str, Any]) -> bytes:
     return text.encode("ascii") + b"\n"
 
 
-def _read(path: Path, limit: int) -> str:
+def _read(path: Path) -> str:
     if not os.path.lexists(path):
         raise RefusedInput(
             "MANIFEST_MISSING",
             f"{path} is missing: the folder is incomplete or not a cache",
             remedy="finish or repeat the run that writes it, or `dvc pull` the folder",
         )
-    data = read_regular(path, "MANIFEST", limit, remedy=_REMEDY)
+    data = read_no_link(path, "MANIFEST", MAX_MANIFEST_BYTES, remedy=_REMEDY)
     if not data.isascii():
-        raise _refused(f"{path} is not ASCII text")
+        raise refuse("MANIFEST", f"{path} is not ASCII text", _REMEDY)
     return data.decode("ascii")
 
 
 def _check_seal(document: object, text: str, where: str) -> None:
     seal = JsonNode(document, where).text("digest", _HEX)
-    start = text.find(f'"digest": "{seal}"') + len('"digest": "')
-    sha = hashlib.sha256()
-    for first in range(0, start, _PIECE):
-        sha.update(text[first : min(first + _PIECE, start)].encode())
-    sha.update(_UNSEALED.encode())
-    for first in range(start + len(seal), len(text), _PIECE):
-        sha.update(text[first : first + _PIECE].encode())
-    if sha.hexdigest() != seal:
-        raise RefusedInput("DIGEST", f"{where} was changed after it was written", remedy=_REMEDY)
+    unsealed = text.replace(f'"digest": "{seal}"', f'"digest": "{_UNSEALED}"', 1)
+    if sha256_bytes(unsealed.encode()) != seal:
+        raise refuse("DIGEST", f"{where} was changed after it was written", _REMEDY)
 
 
-def _check_whole(manifest: Manifest, params_digest: str, where: str) -> None:
+def _check_consistent(manifest: Manifest, params_digest: str, where: str) -> None:
     if params_digest != manifest.params_digest:
-        raise _refused(f"{where}: params_digest is not that of params")
+        raise refuse("MANIFEST", f"{where}: params_digest is not that of params", _REMEDY)
     names = [entry.name for entry in manifest.files]
     if names != sorted(set(names)) or len({name.casefold() for name in names}) != len(names):
-        raise _refused(f"{where}: the files are not sorted or occur twice")
+        raise refuse("MANIFEST", f"{where}: the files are not sorted or occur twice", _REMEDY)
     check_ids([name for entry in manifest.files for name in entry.ids], where=where)
     for entry in manifest.files:
         check_sorted(entry.ids, where=f"{where}: {entry.name}")
@@ -301,11 +265,7 @@ def _check_lengths(entry: FileEntry, where: str) -> None:
     for what, made in digests.items():
         if made and len(made) != len(entry.ids):
             counts = f"{len(entry.ids)} ids and {len(made)} {what} digests"
-            raise _refused(f"{where}: {entry.name} has {counts}")
-
-
-def _refused(message: str) -> RefusedInput:
-    return RefusedInput("MANIFEST", message, remedy=_REMEDY)
+            raise refuse("MANIFEST", f"{where}: {entry.name} has {counts}", _REMEDY)
 
 
 def _is_file_name(name: str) -> bool:
@@ -332,8 +292,6 @@ def _entry(node: JsonNode) -> FileEntry:
 
 
 def _inputs(node: JsonNode) -> dict[str, tuple[str, ...]]:
-    if isinstance(node.value, dict) and "inputs" not in node.value:
-        return {}  # schema 1.0
     inputs = node.mapping("inputs")
     for what in inputs:
         if _KIND.fullmatch(what) is None:

@@ -1,42 +1,35 @@
 """Mosaic shards: what the mosaics stage writes and the ResNet stage reads.
 
 A folder of them comes in two forms: *training*, plain pixels that are copied out of the mapped
-file, and *compact*, one JPEG or lossless WebP picture per clip (see `stroi.cache.share.convert`).
+file, and *compact*, one JPEG or lossless WebP picture per clip (`stroi.cache.share.convert`).
 
 Legend of shapes: N clips, B batch, K rows (ROI joints), C columns (sampled frames), L of them
-scored (see `stroi.cache.columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
-2 persons are shown at most.
+scored (`scored_columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
+a mosaic has 2 persons at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.columns import scored_of
 from stroi.cache.errors import RefusedInput
-from stroi.cache.ids import ids_from_array, ids_to_array
+from stroi.cache.ids import ids_to_array
 from stroi.cache.pictures.codecs import decode_picture
 from stroi.cache.pictures.compact_shard import blob_at, blob_ends, check_compact, picture_size
 from stroi.cache.shards import ShardedCache
 from stroi.cache.storage.assemble import Encoded, assemble
 from stroi.cache.storage.formats import MOSAICS, MOSAICS_COMPACT
-from stroi.cache.storage.hdf5 import decode
-from stroi.cache.storage.schema import Array, check_arrays
-from stroi.cache.storage.schema import sample_digests as digests_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from torch.utils.data import Dataset
+from stroi.cache.storage.schema import Array
 
 Form = Literal["training", "compact"]
 
-_ENDS = "blob_end"
+BLOB_ENDS = "blob_end"
 
 
 @dataclass(frozen=True)
@@ -73,43 +66,49 @@ def assemble_mosaics(parts: Sequence[Mosaics]) -> Encoded:
     return assemble(MOSAICS, [_to_arrays(part) for part in parts])
 
 
-def encode_mosaics(mosaics: Mosaics) -> bytes:
-    """One shard as the bytes of an HDF5 file; equal bytes for equal mosaics.
+def scored_columns(columns: int, candidates: int) -> NDArray[np.int64]:
+    """Positions of the L scored columns among C candidates.
+
+    The C - L further ones are spread over the L + 1 gaps before, between and behind them, as
+    evenly as whole numbers allow.
+
+    Args:
+        columns: L, from 1.
+        candidates: C, from L.
+
+    Returns:
+        (L,) positions, ascending.
+    """
+    ordinal = np.arange(columns, dtype=np.int64)
+    return ordinal + (ordinal + 1) * (candidates - columns) // (columns + 1)
+
+
+def scored_columns_of(params: Mapping[str, Any], count: int, where: str) -> NDArray[np.int64]:
+    """Positions of the scored columns of a cache.
+
+    Args:
+        params: Params of its manifest.
+        count: C, columns that its mosaics have.
+        where: The cache, for messages.
+
+    Returns:
+        (L,) positions; all C where the params have no candidates.
 
     Raises:
-        RefusedInput: As `assemble_mosaics`.
+        RefusedInput: ``SCHEMA`` if the params have another C, or an L that C cannot hold.
     """
-    return b"".join(assemble_mosaics([mosaics]).pieces)
-
-
-def decode_mosaics(path: Path) -> Mosaics:
-    """Read one shard whole into memory, every check made but the manifest's digest.
-
-    Raises:
-        RefusedInput: See `stroi.cache.storage.hdf5.map_arrays` and
-            `stroi.cache.storage.schema.check_contents`.
-    """
-    arrays = decode(MOSAICS, path)
-    return Mosaics(
-        ids=ids_from_array(arrays["sample_id"]),
-        mosaic=arrays["mosaic"],
-        person_count=arrays["person_count"],
-        frame_index=arrays["frame_index"],
-        box=arrays["box"],
-        confidence=arrays["confidence"],
-        valid=arrays["valid"].astype(np.bool_),
-    )
-
-
-def sample_digests(mosaics: Mosaics) -> tuple[str, ...]:
-    """SHA-256 of each clip's flags, boxes and pixels as stored, N texts, for the manifest.
-
-    Raises:
-        RefusedInput: As `encode_mosaics`.
-    """
-    arrays = _to_arrays(mosaics)
-    check_arrays(MOSAICS, arrays, "new mosaics file")
-    return digests_of(MOSAICS, arrays)
+    candidates: Any = params.get("candidates") or 0
+    columns: Any = params.get("columns")
+    if candidates == 0:
+        return np.arange(count, dtype=np.int64)
+    integers = type(candidates) is int and type(columns) is int
+    if not integers or candidates != count or not 1 <= columns <= count:
+        raise RefusedInput(
+            "SCHEMA",
+            f"{where}: {count} columns, its manifest says {columns!a} out of {candidates!a}",
+            remedy="rebuild the mosaics",
+        )
+    return scored_columns(columns, count)
 
 
 class MosaicCache(ShardedCache):
@@ -154,9 +153,9 @@ class MosaicCache(ShardedCache):
         """Positions (L,) of the columns that are scored; all C unless there are candidates.
 
         Raises:
-            RefusedInput: ``SCHEMA``, see `stroi.cache.columns.scored_of`; ``H5_EMPTY``.
+            RefusedInput: ``SCHEMA`` as `scored_columns_of`; ``H5_EMPTY``.
         """
-        return scored_of(self.manifest.params, self.columns, str(self.folder))
+        return scored_columns_of(self.manifest.params, self.columns, str(self.folder))
 
     @property
     def columns(self) -> int:
@@ -216,15 +215,15 @@ class MosaicCache(ShardedCache):
 
         Returns:
             (H, W, 3) uint8 RGB, in C order: the mapped file's own pages if all columns of a
-            training form are asked for.
+            training form are wanted.
 
         Raises:
             RefusedInput: As `batch`.
         """
         shard, row = self.find(sample_id)
-        if columns is None and _ENDS not in shard:
-            found: NDArray[np.uint8] = shard["mosaic"][row]
-            return found
+        if columns is None and BLOB_ENDS not in shard:
+            mapped: NDArray[np.uint8] = shard["mosaic"][row]
+            return mapped
         wanted = None if columns is None else columns[None]
         mosaic: NDArray[np.uint8] = self.batch([sample_id], columns=wanted)[0]
         return mosaic
@@ -232,9 +231,9 @@ class MosaicCache(ShardedCache):
     def _copy(self, sample_id: str, out: NDArray[np.uint8]) -> None:
         """Copy one whole mosaic."""
         shard, row = self.find(sample_id)
-        if _ENDS in shard:
-            where = f"{self.folder / self._place[sample_id][0]}: {sample_id!a}"
-            decode_picture(blob_at(shard, shard[_ENDS], row), out, where)
+        if BLOB_ENDS in shard:
+            where = f"{self.folder / self._location[sample_id][0]}: {sample_id!a}"
+            decode_picture(blob_at(shard, shard[BLOB_ENDS], row), out, where)
         else:
             out[:] = shard["mosaic"][row]
 
@@ -259,7 +258,7 @@ class MosaicCache(ShardedCache):
                 mode="clip",
             )  # fmt: skip
 
-    def rows(self, ids: Sequence[str]) -> NDArray[np.bool_]:
+    def valid(self, ids: Sequence[str]) -> NDArray[np.bool_]:
         """Which cells of `ids` show a joint: (B, 2, C, K) bool, False is black.
 
         Raises:
@@ -268,41 +267,18 @@ class MosaicCache(ShardedCache):
         return self._gather("valid", ids).astype(np.bool_)
 
     def person_count(self, ids: Sequence[str]) -> NDArray[np.int8]:
-        """Persons shown in each of `ids`: (B,) int8, 1 or 2.
+        """Persons in each of `ids`: (B,) int8, 1 or 2.
 
         Raises:
             RefusedInput: ``ID_UNKNOWN``; ``H5_EMPTY`` if there is no sample.
         """
         return self._gather("person_count", ids).astype(np.int8)
 
-    def torch_dataset(self) -> Dataset[tuple[str, Tensor]]:
-        """The cache as a map-style torch data set of (id, mosaic (H, W, 3) uint8) pairs.
-
-        Opens its files anew in each worker. Needs torch.
-        """
-        from torch import from_numpy
-        from torch.utils.data import Dataset
-
-        cache = self
-
-        class MosaicDataset(Dataset[tuple[str, "Tensor"]]):
-            def __len__(self) -> int:
-                return len(cache)
-
-            def __getitem__(self, index: int) -> tuple[str, Tensor]:
-                sample_id = cache.ids[index]
-                return sample_id, from_numpy(cache[sample_id])
-
-            def __reduce__(self) -> tuple[Any, ...]:
-                return MosaicCache.torch_dataset, (cache,)
-
-        return MosaicDataset()
-
     def _gather(self, field: str, ids: Sequence[str]) -> Array:
-        found = [self.find(sample_id) for sample_id in ids]
-        if not found:
+        places = [self.find(sample_id) for sample_id in ids]
+        if not places:
             return self._first()[field][:0]
-        return np.stack([shard[field][row] for shard, row in found])
+        return np.stack([shard[field][row] for shard, row in places])
 
     def _first(self) -> dict[str, Array]:
         """Arrays of the first sample's shard."""
@@ -314,7 +290,7 @@ class MosaicCache(ShardedCache):
         arrays = super()._open(name)
         if self.form == "compact":
             check_compact(arrays, str(self.folder / name))
-            arrays[_ENDS] = blob_ends(arrays)
+            arrays[BLOB_ENDS] = blob_ends(arrays)
         for field, shape in {
             "mosaic": (*_size(arrays), 3),
             "valid": arrays["valid"].shape[1:],
@@ -339,7 +315,7 @@ def _check_columns(columns: NDArray[np.int64], clips: int, there: int) -> None:
 
 def _size(shard: dict[str, Array]) -> tuple[int, int]:
     """Height and width in px of a shard's mosaics, of either form."""
-    if _ENDS in shard:
+    if BLOB_ENDS in shard:
         return picture_size(shard)
     height, width = shard["mosaic"].shape[1:3]
     return int(height), int(width)

@@ -13,7 +13,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import ids_from_array
 from stroi.cache.manifest import FileEntry, read_manifest
 from stroi.cache.storage.hdf5 import map_arrays
-from stroi.cache.storage.schema import ID_FIELD, Array, Format, check_contents
+from stroi.cache.storage.schema import ID_FIELD, Array, FileFormat, check_contents
 from stroi.cache.verify import require_verified
 
 
@@ -38,27 +38,27 @@ class ShardedCache:
         RefusedInput: As `stroi.cache.verify.require_verified`.
     """
 
-    def __init__(self, folder: Path | str, *formats: Format, verify: bool = True) -> None:
+    def __init__(self, folder: Path | str, *formats: FileFormat, verify: bool = True) -> None:
         self.folder = Path(folder)
         by_kind = {each.kind: each for each in formats}
         read = require_verified if verify else read_manifest
         self.manifest = read(self.folder, tuple(by_kind))
         self.format = by_kind[self.manifest.kind]
         self.ids = self.manifest.ids
-        self._place = {
+        self._location = {
             name: (entry.name, row)
             for entry in self.manifest.files
             for row, name in enumerate(entry.ids)
         }
         self._entries = {entry.name: entry for entry in self.manifest.files}
-        # No lock, which a fork could leave held: a dict's `setdefault` is one step.
+        # No lock, which a fork could leave locked: a dict's `setdefault` is one step.
         self._shards: dict[str, dict[str, Array]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __contains__(self, sample_id: object) -> bool:
-        return sample_id in self._place
+        return sample_id in self._location
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_shards": {}}
@@ -69,14 +69,14 @@ class ShardedCache:
         Raises:
             RefusedInput: ``ID_UNKNOWN``, or any of reading a shard.
         """
-        self._known(sample_id)
-        name, row = self._place[sample_id]
+        self._check_known(sample_id)
+        name, row = self._location[sample_id]
         shard = self._shards.get(name)
         if shard is None:
             shard = self._shards.setdefault(name, self._open(name))
         return shard, row
 
-    def stored(self, ids: Sequence[str]) -> NDArray[np.int64]:
+    def storage_order(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Positions (B,) of `ids` in the order in which the files hold them.
 
         Raises:
@@ -85,13 +85,13 @@ class ShardedCache:
         number = {entry.name: place for place, entry in enumerate(self.manifest.files)}
         places = []
         for sample_id in ids:
-            self._known(sample_id)
-            name, row = self._place[sample_id]
+            self._check_known(sample_id)
+            name, row = self._location[sample_id]
             places.append((number[name], row))
         return np.array(sorted(range(len(places)), key=places.__getitem__), np.int64)
 
-    def _known(self, sample_id: str) -> None:
-        if sample_id not in self._place:
+    def _check_known(self, sample_id: str) -> None:
+        if sample_id not in self._location:
             raise RefusedInput(
                 "ID_UNKNOWN",
                 f"{self.folder} has no sample {sample_id!a}",
@@ -102,7 +102,7 @@ class ShardedCache:
         return map_shard(self.folder / name, self.format, self._entries[name])
 
 
-def map_shard(path: Path, fmt: Format, entry: FileEntry) -> dict[str, Array]:
+def map_shard(path: Path, fmt: FileFormat, entry: FileEntry) -> dict[str, Array]:
     """Every array of a shard as a view of the mapped file, all checked.
 
     Raises:

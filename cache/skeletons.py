@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.ids import ids_from_array, ids_to_array
+from stroi.cache.errors import refuse
+from stroi.cache.ids import ids_from_array
 from stroi.cache.shards import ShardedCache
-from stroi.cache.storage.assemble import Encoded, assemble
+from stroi.cache.storage.assemble import Encoded, assemble_clips
 from stroi.cache.storage.formats import SKELETONS
 from stroi.cache.storage.hdf5 import decode
-from stroi.cache.storage.schema import Array, refused, sample_digests
+from stroi.cache.storage.schema import Array, ragged_rows
 
 
 @dataclass(frozen=True)
@@ -53,42 +54,19 @@ def assemble_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> Encoded:
         RefusedInput: If ids, shapes, types or values are not as `Clip` says, or there are more
             than a file can hold.
     """
-    if len(ids) != len(clips):
-        raise ValueError(f"{len(ids)} ids for {len(clips)} clips")
-    return assemble(
-        SKELETONS,
-        [
-            {"sample_id": ids_to_array((name,)), **_to_arrays(clip, number)}
-            for number, (name, clip) in enumerate(zip(ids, clips, strict=True))
-        ],
-    )
-
-
-def encode_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> bytes:
-    """`assemble_skeletons` as the bytes of an HDF5 file."""
-    return b"".join(assemble_skeletons(ids, clips).pieces)
+    arrays = [_to_arrays(clip, number) for number, clip in enumerate(clips)]
+    return assemble_clips(SKELETONS, ids, arrays)
 
 
 def decode_skeletons(path: Path) -> dict[str, Clip]:
-    """Clips of one shard by id, every check made but the manifest's digest.
+    """Clips of a single file by id, such as those that `stroi sample` writes next to its videos.
 
     Raises:
-        RefusedInput: See `stroi.cache.storage.hdf5.map_arrays` and
-            `stroi.cache.storage.schema.check_contents`.
+        RefusedInput: As `stroi.cache.storage.hdf5.decode`.
     """
     arrays = decode(SKELETONS, path)
     ids = ids_from_array(arrays["sample_id"])
     return {sample_id: _clip(arrays, row) for row, sample_id in enumerate(ids)}
-
-
-def clip_digests(clips: Sequence[Clip]) -> tuple[str, ...]:
-    """SHA-256 of each clip as it is stored, N texts, for the manifest.
-
-    Raises:
-        RefusedInput: If the key points of a clip are not as `Clip` says.
-    """
-    each = (_to_arrays(clip, number) for number, clip in enumerate(clips))
-    return tuple(sample_digests(SKELETONS, arrays)[0] for arrays in each)
 
 
 class SkeletonCache(ShardedCache):
@@ -115,10 +93,9 @@ class SkeletonCache(ShardedCache):
 
 
 def _clip(arrays: dict[str, Array], row: int) -> Clip:
-    start = int(arrays["frame_count"][:row].sum(dtype=np.int64))
-    stop = start + int(arrays["frame_count"][row])
+    frames = ragged_rows(arrays["frame_count"], row)
     return Clip(
-        keypoints=arrays["keypoints"][start:stop].copy(),
+        keypoints=arrays["keypoints"][frames].copy(),
         person_count=int(arrays["person_count"][row]),
         width=int(arrays["width"][row]),
         height=int(arrays["height"][row]),
@@ -129,7 +106,7 @@ def _clip(arrays: dict[str, Array], row: int) -> Clip:
 def _to_arrays(clip: Clip, number: int) -> dict[str, Array]:
     fits = clip.keypoints.shape[1:] == (2, 25, 3) and clip.keypoints.dtype == np.float32
     if not fits or not len(clip.keypoints):
-        raise refused(
+        raise refuse(
             "SCHEMA",
             f"keypoints of clip {number} are {clip.keypoints.dtype} {clip.keypoints.shape},"
             " want float32 (T, 2, 25, 3)",

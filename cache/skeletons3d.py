@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.ids import ids_from_array, ids_to_array
+from stroi.cache.errors import refuse
 from stroi.cache.layouts import LAYOUTS
 from stroi.cache.shards import ShardedCache
-from stroi.cache.storage.assemble import Encoded, assemble
+from stroi.cache.storage.assemble import Encoded, assemble_clips
 from stroi.cache.storage.formats import JOINTS
-from stroi.cache.storage.hdf5 import decode
-from stroi.cache.storage.schema import Array, refused, sample_digests
+from stroi.cache.storage.schema import Array, ragged_rows
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class JointClip:
             sees it, y up, z into the room; zeros where a joint is absent.
         state: (T, 2, V) uint8: 0 absent, 1 inferred, 2 tracked. All 0 is an absent person.
         person_count: 1 or 2. Of two the first is the one further left in the colour picture.
-        layout: Name of the joints' order, see `stroi.cache.layouts.LAYOUTS`.
+        layout: Name of the joints' order, in `stroi.cache.layouts.LAYOUTS`.
         fps: Frames per second; 0 if unknown.
     """
 
@@ -54,42 +53,7 @@ def assemble_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> Encoded:
         RefusedInput: If ids, shapes, types or values are not as `JointClip` says, or there are
             more than a file can hold.
     """
-    if len(ids) != len(clips):
-        raise ValueError(f"{len(ids)} ids for {len(clips)} clips")
-    return assemble(
-        JOINTS,
-        [
-            {"sample_id": ids_to_array((name,)), **arrays}
-            for name, arrays in zip(ids, _to_arrays(clips), strict=True)
-        ],
-    )
-
-
-def encode_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> bytes:
-    """`assemble_joints` as the bytes of an HDF5 file."""
-    return b"".join(assemble_joints(ids, clips).pieces)
-
-
-def decode_joints(path: Path) -> dict[str, JointClip]:
-    """Clips of one shard by id, every check made but the manifest's digest.
-
-    Raises:
-        RefusedInput: See `stroi.cache.storage.hdf5.map_arrays` and
-            `stroi.cache.storage.schema.check_contents`;
-            ``LAYOUT`` if a clip's joints have no known layout.
-    """
-    arrays = decode(JOINTS, path)
-    ids = ids_from_array(arrays["sample_id"])
-    return {sample_id: _clip(arrays, row) for row, sample_id in enumerate(ids)}
-
-
-def joint_digests(clips: Sequence[JointClip]) -> tuple[str, ...]:
-    """SHA-256 of each clip as it is stored, N texts, for the manifest.
-
-    Raises:
-        RefusedInput: If the joints of a clip are not as `JointClip` says.
-    """
-    return tuple(sample_digests(JOINTS, arrays)[0] for arrays in _to_arrays(clips))
+    return assemble_clips(JOINTS, ids, list(_to_arrays(clips)))
 
 
 class JointCache(ShardedCache):
@@ -116,14 +80,13 @@ class JointCache(ShardedCache):
 
 
 def _clip(arrays: dict[str, Array], row: int) -> JointClip:
-    start = int(arrays["frame_count"][:row].sum(dtype=np.int64))
-    stop = start + int(arrays["frame_count"][row])
+    frames = ragged_rows(arrays["frame_count"], row)
     layout = arrays["layout"][row].decode("ascii", "replace")
-    position = arrays["position"][start:stop].copy()
+    position = arrays["position"][frames].copy()
     _check_layout(layout, position.shape[2])
     return JointClip(
         position=position,
-        state=arrays["state"][start:stop].copy(),
+        state=arrays["state"][frames].copy(),
         person_count=int(arrays["person_count"][row]),
         layout=layout,
         fps=float(arrays["fps"][row]),
@@ -133,7 +96,7 @@ def _clip(arrays: dict[str, Array], row: int) -> JointClip:
 def _check_layout(name: str, joints: int) -> None:
     layout = LAYOUTS.get(name)
     if layout is None or len(layout.joints) != joints:
-        raise refused(
+        raise refuse(
             "LAYOUT",
             f"no layout of {joints} joints is called {name!a}",
             f"the layouts are {', '.join(LAYOUTS)}",
@@ -142,12 +105,12 @@ def _check_layout(name: str, joints: int) -> None:
 
 def _to_arrays(clips: Sequence[JointClip]) -> Iterator[dict[str, Array]]:
     if not clips:
-        raise refused("H5_EMPTY", "there are no joints of any clip")
+        raise refuse("H5_EMPTY", "there are no joints of any clip")
     for number, clip in enumerate(clips):
         _check_layout(clip.layout, clip.position.shape[2])
         fits = len(clip.position) > 0 and clip.state.shape == clip.position.shape[:3]
         if not fits or clip.layout != clips[0].layout:
-            raise refused(
+            raise refuse(
                 "SCHEMA",
                 f"clip {number} has {clip.layout} joints {clip.position.shape} and states"
                 f" {clip.state.shape}, the first clip has {clips[0].layout}",

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from stroi.cache.checking.sandbox import Answer, Request, ask, dismiss
-from stroi.cache.columns import columns_told
-from stroi.cache.errors import RefusedInput
+from stroi.cache.check_shard import check_file
+from stroi.cache.errors import RefusedInput, raise_first, refuse
 from stroi.cache.files.temporaries import is_temporary
+from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
-from stroi.cache.storage.schema import MAX_FILE_BYTES, refused
+from stroi.cache.storage.sandbox import LimitedRun
 
 OnFile = Callable[[FileEntry, str], None]
-
-_LEDGER = "ledger.csv"
-_LEDGER_UNLISTED = "1.0"
-"""The schema whose manifests did not list the ledger."""
+Outcome = dict[str, int] | RefusedInput
+"""Lengths of the axes of a good file, or what is wrong with it."""
 
 _COLUMNS = "C"
-"""The axis whose length a manifest's params may tell."""
+"""The axis whose length a manifest's params may declare."""
+
+_MEMORY = 192 << 20
+_BYTES_PER_ID = 1 << 10
+_CPU_SECONDS = 3
+_BYTES_PER_CPU_SECOND = 1 << 25
+_IDS_PER_CPU_SECOND = 50_000
 
 
 def verify(
@@ -29,7 +35,7 @@ def verify(
     kind: str | None = None,
     *,
     jobs: int = 1,
-    confined: bool = True,
+    received: bool = False,
     on_file: OnFile | None = None,
 ) -> list[str]:
     """Every problem of a folder: manifest, set of files, digests, structure, ids, values.
@@ -37,9 +43,9 @@ def verify(
     Args:
         folder: A folder with a manifest.
         kind: The kind it must be; None takes any.
-        jobs: Files that are checked at a time, each by a process of its own.
-        confined: Whether to check files in child processes with limits (see
-            `stroi.cache.checking.sandbox`); leave it so for files that others made.
+        jobs: Files that are checked at a time.
+        received: Whether others made the files: each is then checked in a child process with
+            limits on memory and time.
         on_file: Called with each file in turn and its problem, or an empty text.
 
     Returns:
@@ -51,7 +57,8 @@ def verify(
         manifest = read_manifest(folder, kind)
     except RefusedInput as error:
         return [str(error)]
-    return [str(problem) for problem in find_problems(folder, manifest, jobs, confined, on_file)]
+    problems = find_problems(folder, manifest, jobs, received=received, on_file=on_file)
+    return [str(problem) for problem in problems]
 
 
 def require_verified(folder: Path, kind: str | Sequence[str], *, jobs: int = 1) -> Manifest:
@@ -66,46 +73,22 @@ def require_verified(folder: Path, kind: str | Sequence[str], *, jobs: int = 1) 
         RefusedInput: As `read_manifest`; the first problem of `verify`, the others as details.
     """
     manifest = read_manifest(folder, kind)
-    problems = list(find_problems(folder, manifest, jobs))
-    if problems:
-        first, *others = problems
-        more = f" (and {len(others)} more)" if others else ""
-        raise RefusedInput(
-            first.code,
-            first.message + more,
-            remedy=first.remedy,
-            details=tuple(map(str, others)),
-        )
+    raise_first(list(find_problems(folder, manifest, jobs)))
     return manifest
 
 
-def require_sound(path: Path, kind: str) -> None:
-    """Refuse a single file of samples, with or without a manifest, before it is opened here.
-
-    A child process checks its structure, ids and values; no digest is looked at, so that this is
-    fast for a file that nobody vouches for or whose folder is not to be read whole.
-
-    Args:
-        path: The file.
-        kind: The kind it must be, such as ``mosaics``.
-
-    Raises:
-        RefusedInput: ``FILE_MISSING``, ``FILE_TYPE``, ``FILE_SIZE``, or any of reading a shard.
-    """
-    size = path.lstat().st_size if path.exists() else 0
-    entry = FileEntry(path.name, size, "")
-    unopened = _refuse_unopened(path, entry)
-    answer = unopened or ask(Request(str(path.absolute()), str(path), kind, size, ""))
-    refusal = _refusal(answer)
-    if refusal is not None:
-        raise refusal
+def declared_columns(params: Mapping[str, Any]) -> int | None:
+    """C, the columns of every mosaic, as a manifest's params declare it; None if they do not."""
+    counts = [params.get(name) for name in ("candidates", "columns")]
+    return next((count for count in counts if type(count) is int and count), None)
 
 
 def find_problems(
     folder: Path,
     manifest: Manifest,
     jobs: int = 1,
-    confined: bool = True,
+    *,
+    received: bool = False,
     on_file: OnFile | None = None,
 ) -> Iterator[RefusedInput]:
     """The same as `verify`, for a manifest that was read, one problem after the other.
@@ -114,97 +97,84 @@ def find_problems(
         folder: The manifest's folder.
         manifest: What it must hold.
         jobs: As for `verify`.
-        confined: As for `verify`.
+        received: As for `verify`.
         on_file: As for `verify`.
 
     Yields:
         The refusal of each problem.
     """
-    columns = columns_told(manifest.params)
+    columns = declared_columns(manifest.params)
     axes = {} if columns is None else {_COLUMNS: (columns, "the manifest")}
-    for entry, answer in _answers(folder, manifest, jobs, confined):
-        problem = _refusal(answer) or _other_axes(folder / entry.name, answer.axes, axes)
+    check = _check_in_children if received else _check_in_threads
+    for entry, outcome in zip(manifest.files, check(folder, manifest, jobs), strict=True):
+        if isinstance(outcome, RefusedInput):
+            problem: RefusedInput | None = outcome
+        else:
+            problem = _other_axes(folder / entry.name, outcome, axes)
         if on_file is not None:
             on_file(entry, str(problem or ""))
         if problem:
             yield problem
     listed = {MANIFEST_NAME, *(entry.name for entry in manifest.files)}
-    if manifest.schema == _LEDGER_UNLISTED:
-        listed.add(_LEDGER)
     for name in sorted(path.name for path in folder.iterdir() if path.name not in listed):
         what = "was left by a killed writer" if is_temporary(name) else "is not in the manifest"
-        yield refused("FILE_EXTRA", f"{folder}: {name!a} {what}", "move it elsewhere")
+        yield refuse("FILE_EXTRA", f"{folder}: {name!a} {what}", "move it elsewhere")
 
 
-def _answers(
-    folder: Path, manifest: Manifest, jobs: int, confined: bool
-) -> Iterator[tuple[FileEntry, Answer]]:
-    def answer(entry: FileEntry) -> Answer:
-        request = _request(folder, manifest, entry)
-        refusal = _refuse_unopened(folder / entry.name, entry)
-        if refusal is not None:
-            return refusal
-        return ask(request) if confined else _check_here(request)
+def _check_in_threads(folder: Path, manifest: Manifest, jobs: int) -> Iterator[Outcome]:
+    def check(entry: FileEntry) -> Outcome:
+        try:
+            return check_file(folder, manifest, entry)
+        except RefusedInput as error:
+            return error
 
     if jobs <= 1:
-        yield from ((entry, answer(entry)) for entry in manifest.files)
+        yield from map(check, manifest.files)
         return
     with ThreadPoolExecutor(jobs) as pool:
-        yield from zip(manifest.files, pool.map(answer, manifest.files), strict=True)
-    dismiss()
+        yield from pool.map(check, manifest.files)
 
 
-def _request(folder: Path, manifest: Manifest, entry: FileEntry) -> Request:
-    path = folder / entry.name
-    return Request(
-        path=str(path.absolute()),
-        where=str(path),
-        kind=manifest.kind,
-        bytes=entry.bytes,
-        sha256=entry.sha256,
-        ids="\n".join(manifest.ids if entry.name == _LEDGER else entry.ids),
-        sample_sha256="".join(entry.sample_sha256),
+def _check_in_children(folder: Path, manifest: Manifest, jobs: int) -> Iterator[Outcome]:
+    running: deque[LimitedRun] = deque()
+    try:
+        for entry in manifest.files:
+            if len(running) >= jobs:
+                yield _outcome(running.popleft())
+            running.append(_start_child(folder, manifest, entry))
+        while running:
+            yield _outcome(running.popleft())
+    finally:
+        for run in running:
+            run.kill()
+
+
+def _start_child(folder: Path, manifest: Manifest, entry: FileEntry) -> LimitedRun:
+    size = min(entry.bytes, MAX_TABLE_BYTES)
+    ids = len(manifest.ids) if entry.name == LEDGER_NAME else len(entry.ids)
+    return LimitedRun(
+        partial(check_file, folder, manifest, entry),
+        str(folder / entry.name),
+        memory=_MEMORY + ids * _BYTES_PER_ID,
+        seconds=_CPU_SECONDS + size // _BYTES_PER_CPU_SECOND + ids // _IDS_PER_CPU_SECOND,
     )
 
 
-def _check_here(request: Request) -> Answer:
-    # The caller of a confined check never needs the HDF5 library.
-    from stroi.cache.checking.check_shard import check
-
-    return check(request)
-
-
-def _refuse_unopened(path: Path, entry: FileEntry) -> Answer | None:
-    if entry.ids and path.suffix != ".h5":
-        return Answer("SCHEMA", f"{path} cannot hold samples, only .h5 files can", "rebuild it")
+def _outcome(run: LimitedRun) -> Outcome:
     try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return Answer("FILE_MISSING", f"{path} is missing", "fetch or rebuild it")
-    except OSError as error:
-        return Answer("FILE_READ", f"{path} cannot be read: {error.strerror}", "check the disk")
-    if not stat.S_ISREG(status.st_mode):
-        return Answer("FILE_TYPE", f"{path} is not a regular file", "fetch or rebuild it")
-    if status.st_size != entry.bytes:
-        text = f"{path} has {status.st_size} bytes, the manifest says {entry.bytes}"
-        return Answer("FILE_SIZE", text, "fetch or rebuild it")
-    if status.st_size > MAX_FILE_BYTES and path.suffix == ".h5":
-        text = f"{path} has {status.st_size} bytes, allowed are {MAX_FILE_BYTES}"
-        return Answer("FILE_SIZE", text, "rebuild it with fewer clips in a file")
-    return None
-
-
-def _refusal(answer: Answer) -> RefusedInput | None:
-    return refused(answer.code, answer.message, answer.remedy) if answer.code else None
+        axes: dict[str, int] = run.result()
+    except RefusedInput as error:
+        return error
+    return axes
 
 
 def _other_axes(
-    path: Path, found: dict[str, int], axes: dict[str, tuple[int, str]]
+    path: Path, lengths: dict[str, int], axes: dict[str, tuple[int, str]]
 ) -> RefusedInput | None:
-    for axis, length in found.items():
+    for axis, length in lengths.items():
         known, other = axes.setdefault(axis, (length, path.name))
         if known != length:
-            return refused(
+            return refuse(
                 "SCHEMA",
                 f"{path} was made with {axis} = {length}, {other} with {known}",
                 "rebuild the folder with one set of params",

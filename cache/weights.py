@@ -29,14 +29,14 @@ class Weights:
 
     Attributes:
         ids: Sample ids, N.
-        joint: (N, 2, V) float32 from 0; 0 for an absent person.
-        row: (N, 2, K) float32 from 0, weight of each mosaic row and shown person, by default
-            with mean 1 over K; an absent person has those of the other one.
+        joint_weights: (N, 2, V) float32 from 0; 0 for an absent person.
+        row_weights: (N, 2, K) float32 from 0, by default with mean 1 over K; an absent person has
+            those of the other one.
     """
 
     ids: tuple[str, ...]
-    joint: NDArray[np.float32]
-    row: NDArray[np.float32]
+    joint_weights: NDArray[np.float32]
+    row_weights: NDArray[np.float32]
 
 
 def write_weights(
@@ -54,7 +54,11 @@ def write_weights(
         RefusedInput: If ids, shapes, types or values are not as `Weights` says.
         StroiError: If the disk is full or read-only.
     """
-    arrays = {"sample_id": ids_to_array(weights.ids), "joint": weights.joint, "row": weights.row}
+    arrays = {
+        "sample_id": ids_to_array(weights.ids),
+        "joint": weights.joint_weights,
+        "row": weights.row_weights,
+    }
     data = encode_learnt(WEIGHTS, arrays)
     write_atomic(folder / WEIGHTS_NAME, data)
     entry = file_entry(WEIGHTS_NAME, data, weights.ids, sample_digests(WEIGHTS, arrays))

@@ -24,7 +24,8 @@ from stroi.stages.training.run_split import parts_of
 from stroi.stages.video.fingerprint import measure_clip
 
 STAGE_PARAMS = ("index",)
-"""The profile's groups that shape this stage's out."""
+VERSION = 1
+"""Raise it when the same input would give other bytes."""
 
 _CHUNK = 64
 
@@ -46,7 +47,7 @@ def build_index(
         raw: Root of the data set.
         out: Folder of the index.
         params: The stage's params.
-        workers: Who digests the files.
+        workers: Where to run.
         store: Folder of finished work.
         runs: Runs of the data set, whose splits must divide its clips.
 
@@ -66,20 +67,21 @@ def build_index(
     listing = list_clips(raw, params)
     for note in listing.notes:
         say(note)
-    listed = listing.clips
-    check_runs([Sample(**vars(clip)) for clip in listed], runs)
-    videos, skeletons = {clip.video for clip in listed}, {clip.skeleton for clip in listed}
+    clips = listing.clips
+    check_runs([Sample(**vars(clip)) for clip in clips], runs)
+    videos, skeletons = {clip.video for clip in clips}, {clip.skeleton for clip in clips}
     _check_places(raw, [place for place in videos | skeletons if place])
-    # A folder of JSON files is digested by the stage that knows which of them count.
+    # A folder of JSON files is digested by stage skeletons, which knows which of them count.
     folders = {place for place in skeletons if (raw / place).is_dir()}
     places = sorted(place for place in videos | (skeletons - folders) if place)
     measured = _measure_all(raw, places, workers, store)
-    rows = [_row(clip, measured, folders) for clip in listed]
+    rows = [_row(clip, measured, folders) for clip in clips]
     samples = [row for row in rows if isinstance(row, Sample)]
     write_index(out, samples)
-    said = listing.remarks
     outcomes = [
-        ClipOutcome(row.id, detail=said.get(row.id, "")) if isinstance(row, Sample) else row
+        ClipOutcome(row.id, detail=listing.remarks.get(row.id, ""))
+        if isinstance(row, Sample)
+        else row
         for row in rows
     ]
     for note in (*overlap_notes(samples), *empty_notes(samples)):
@@ -91,7 +93,7 @@ def build_index(
 
 
 def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> None:
-    """Refuse runs whose splits cannot divide the clips: now, not when all people are estimated.
+    """Refuse runs whose splits cannot divide the clips: before hours of pose estimation.
 
     Raises:
         ParamsError: What `stroi.stages.training.run_split.parts_of` refuses, with the run's name.
@@ -109,9 +111,10 @@ def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> None:
 
 
 def _check_places(raw: Path, videos: Sequence[str]) -> None:
-    """Refuse videos that DVC would not see: it tracks `raw`, but looks behind no linked folder."""
+    """Refuse videos that DVC would not see: it tracks `raw`, but follows no linked folder in it."""
     places = {Path(video) for video in videos}
-    folders = {place.parent for place in places} | {one for one in places if (raw / one).is_dir()}
+    inside = {place for place in places if (raw / place).is_dir()}
+    folders = {place.parent for place in places} | inside
     for folder in sorted(folders):
         if folder.is_absolute() or ".." in folder.parts:
             raise RefusedInput(
@@ -145,11 +148,11 @@ def _measure_all(
 
 
 def _measure_chunk(raw: Path, places: Sequence[str], tick: Tick) -> dict[str, Measured]:
-    found = {}
+    measured = {}
     for place in places:
-        found[place] = _measure(raw / place)
+        measured[place] = _measure(raw / place)
         tick()
-    return found
+    return measured
 
 
 def _measure(path: Path) -> Measured:
@@ -158,13 +161,13 @@ def _measure(path: Path) -> Measured:
     try:
         return measure_clip(path)
     except ClipRejected as rejected:
-        return ClipOutcome("", rejected.code, rejected.told)
+        return ClipOutcome("", rejected.code, rejected.text)
 
 
 def _row(
     clip: ClipEntry, measured: Mapping[str, Measured], folders: set[str]
 ) -> Sample | ClipOutcome:
-    found: list[tuple[str, int]] = []
+    files: list[tuple[str, int]] = []
     skeleton = "" if clip.skeleton in folders else clip.skeleton
     for place, missing in ((clip.video, "VIDEO_MISSING"), (skeleton, "SKEL_MISSING")):
         one = measured[place] if place else ("", 0)
@@ -173,16 +176,16 @@ def _row(
             return ClipOutcome(clip.id, missing, f"{problem}; put it there or leave the sample out")
         if isinstance(one, ClipOutcome):
             return ClipOutcome(clip.id, one.code, one.detail)
-        found.append(one)
-    (sha256, size), (skeleton_sha256, _) = found
+        files.append(one)
+    (sha256, size), (skeleton_sha256, _) = files
     return Sample(**vars(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
 
 
 def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:
     if not (workspace.root / "params.yaml").exists():  # an index alone needs none
         return []
-    plan = load_project(workspace.root)
-    names = [name for name, run in plan.runs.items() if run.dataset == dataset]
+    project = load_project(workspace.root)
+    names = [name for name, run in project.runs.items() if run.dataset == dataset]
     return [load_run(workspace.root, name) for name in names]
 
 

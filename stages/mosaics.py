@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,80 +17,99 @@ from stroi.cache.ids import ID_BYTES
 from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.storage.assemble import Encoded
-from stroi.pipeline.index.ledger import Ledger, check_share
-from stroi.pipeline.index.table import Index, Sample, read_index, segment_inputs
+from stroi.pipeline.index.ledger import Ledger
+from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import MosaicParams
-from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
+from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.mosaic.cut import PERSONS, ROWS, Cut, cell_side, cut_mosaic
+from stroi.stages.mosaic.cut import PERSONS, ROI_JOINTS, Cut, cell_side, cut_mosaic
+from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.fingerprint import check_unchanged
-from stroi.stages.video.frame_sampling import sample_candidates
+from stroi.stages.video.frame_sampling import mosaic_frames
 from stroi.stages.video.reader import read_selected
 
 STAGE_PARAMS = ("mosaics",)
-ALGORITHM = 2
-"""Raise it when the same video, skeleton and params give other pixels."""
+VERSION = 2
+"""Raise it when the same input would give other bytes: video, skeleton and params to pixels."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where one clip's video and skeleton are; no label.
+def build_mosaics(
+    raw: Path,
+    index: Index,
+    skeletons: Path,
+    out: Path,
+    params: MosaicParams,
+    workers: Workers,
+    store: Path,
+) -> Ledger:
+    """Write the mosaic cache of a data set to `out`.
 
-    Attributes:
-        id: Sample id.
-        video: The video; None if the clip has none.
-        sha256: Its digest in the index.
-        start: First frame of the clip in the video.
-        stop: Frame after its last; 0 if it lasts to the video's end.
-        skeletons: Folder of the skeleton cache.
+    Raises:
+        RefusedInput: If the skeletons are damaged.
+        StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
+    cache = SkeletonCache(skeletons)
+    spec = TaskSpec(
+        kind="mosaics",
+        algorithm=VERSION,
+        params=params.model_dump(exclude=NOT_CONTENT),
+        producer={"opencv": cv2.__version__},
+        make=partial(make_mosaic, skeletons=skeletons, params=params),
+        encode=encode,
+        detail=describe,
+        # Each clip's skeleton is an input by its content, however it came about.
+        origin={"skeletons": dict(cache.manifest.producer)},
+    )
+    content = cache.manifest.content_by_id
+    clips = [
+        replace(clip, digests={**clip.digests, "skeleton": content[clip.id]})
+        for clip in clip_inputs(raw, index.samples, "video")
+        if clip.id in content
+    ]
+    size = mosaic_bytes(params)
+    return build_cache(
+        out, spec, clips, params, clip_bytes=lambda _: size, workers=workers, store=store
+    )
 
-    id: str
-    video: Path | None
-    sha256: str
-    start: int
-    stop: int
-    skeletons: Path
 
-
-@lru_cache(maxsize=1)
-def _skeletons(folder: Path) -> SkeletonCache:
-    # The stage verified the folder once, before the workers started.
-    return SkeletonCache(folder, verify=False)
-
-
-def make_mosaic(source: Source, *, params: MosaicParams) -> Cut:
+def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cut:
     """The mosaic of one clip.
+
+    Args:
+        clip: The clip.
+        skeletons: Folder of the skeleton cache.
+        params: The stage's params.
 
     Raises:
         ClipRejected: ``VIDEO_NONE`` if the clip has no video; if the video changed since it was
             indexed, or its frames cannot be read.
     """
-    if source.video is None:
+    if not clip.video:
         raise ClipRejected(
             "VIDEO_NONE",
             "a skeleton without a video",
             remedy="add the video, or train the graph network alone",
         )
-    check_unchanged(source.video, source.sha256)
-    clip = _skeletons(source.skeletons)[source.id]
-    wanted = sample_candidates(
-        len(clip.keypoints), params.columns, params.candidates, params.sampling
-    )
+    video = clip.raw / clip.video
+    check_unchanged(video, clip.digests["video"])
+    skeleton = _open_skeletons(skeletons)[clip.id]
+    frame_index = mosaic_frames(len(skeleton.keypoints), params)
     return cut_mosaic(
-        read_selected(source.video, wanted.tolist(), source.start, source.stop),
-        clip,
-        wanted,
-        cell=params.cell,
-        size=params.size,
-        min_confidence=params.min_confidence,
-        border=params.border,
-        missing=params.missing,
+        read_selected(video, frame_index.tolist(), *clip.segment),
+        skeleton,
+        frame_index,
+        params,
     )
+
+
+@lru_cache(maxsize=1)
+def _open_skeletons(folder: Path) -> SkeletonCache:
+    # The stage verified the folder once, before the workers started.
+    return SkeletonCache(folder, verify=False)
 
 
 def encode(ids: Sequence[str], cuts: Sequence[Cut]) -> Encoded:
@@ -111,74 +130,23 @@ def encode(ids: Sequence[str], cuts: Sequence[Cut]) -> Encoded:
     )
 
 
-def clip_bytes(params: MosaicParams) -> int:
+def mosaic_bytes(params: MosaicParams) -> int:
     """Bytes that a clip takes in a shard."""
     columns = max(params.columns, params.candidates)
-    pixels = 3 * len(ROWS) * columns * cell_side(params.cell, params.size) ** 2
+    pixels = 3 * len(ROI_JOINTS) * columns * cell_side(params) ** 2
     # Per cell and person: box, confidence and flag; per column: the frame; the id and the count.
-    return pixels + columns * (PERSONS * len(ROWS) * (16 + 4 + 1) + 4) + ID_BYTES + 1
+    return pixels + columns * (PERSONS * len(ROI_JOINTS) * (16 + 4 + 1) + 4) + ID_BYTES + 1
 
 
 def describe(cut: Cut) -> str:
     """The ledger's remark: people, frames, and how many cells' joint is missing."""
-    shown = cut.valid[: cut.person_count]
-    missing = int(np.count_nonzero(~shown))
+    valid = cut.valid[: cut.person_count]
+    missing = int(np.count_nonzero(~valid))
     people = "1 person" if cut.person_count == 1 else f"{cut.person_count} people"
     return (
         f"{people} in {len(cut.frame_index)} of the frames {cut.frame_index[0]} to"
-        f" {cut.frame_index[-1]}; {missing} of {shown.size} cells missing"
+        f" {cut.frame_index[-1]}; {missing} of {valid.size} cells missing"
     )
-
-
-def build_mosaics(
-    raw: Path,
-    index: Index,
-    skeletons: Path,
-    out: Path,
-    params: MosaicParams,
-    workers: Workers,
-    store: Path,
-) -> Ledger:
-    """Write the mosaic cache of a data set to `out`.
-
-    Raises:
-        RefusedInput: If the skeletons are damaged.
-        StroiError: If more clips than ``max_quarantined`` were quarantined.
-    """
-    cache = SkeletonCache(skeletons)
-    poses = cache.manifest.content_by_id
-    spec = TaskSpec(
-        kind="mosaics",
-        algorithm=ALGORITHM,
-        params=params.model_dump(exclude=NOT_CONTENT),
-        producer={"opencv": cv2.__version__},
-        make=partial(make_mosaic, params=params),
-        encode=encode,
-        detail=describe,
-        # Each clip's skeleton is an input by its content, however it came about.
-        origin={"skeletons": dict(cache.manifest.producer)},
-    )
-    segments = segment_inputs(index.samples)
-    size = clip_bytes(params)
-    jobs = [
-        _job(raw, sample, skeletons, poses[sample.id], segments[sample.id], size)
-        for sample in index.samples
-        if sample.id in poses
-    ]
-    ledger = build_shards(
-        out, spec, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
-    )
-    check_share(ledger, params.max_quarantined, out)
-    return ledger
-
-
-def _job(
-    raw: Path, sample: Sample, skeletons: Path, pose: str, segment: Mapping[str, str], size: int
-) -> ClipTask[Source]:
-    video = raw / sample.video if sample.video else None
-    source = Source(sample.id, video, sample.sha256, sample.start, sample.stop, skeletons)
-    inputs = {"video": sample.sha256, "skeleton": pose, **segment}
-    return ClipTask(sample.id, inputs, source, bytes=size)
 
 
 @click.command(help="Cut the mosaics of DATASET into data/DATASET/mosaics.")

@@ -1,4 +1,4 @@
-"""Stage ``sample``: render the demo data set, with the joints that are known to be true."""
+"""Stage ``sample``: render the demo data set, with its known joints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
-from stroi.cache.skeletons import Clip, encode_skeletons
+from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.pipeline.datasets.table import REQUIRED
 from stroi.pipeline.index.table import csv_bytes
 from stroi.pipeline.options import in_project, say, with_workers
@@ -22,8 +22,10 @@ from stroi.stages.demo.clips import DemoClip, plan_demo
 from stroi.stages.demo.render import render_clip
 
 STAGE_PARAMS = ("sample",)
+VERSION = 1
+"""Raise it when the same input would give other bytes."""
 JOINTS = "joints.h5"
-"""The known joints, as a skeleton shard beside the table."""
+"""The known joints, as a skeleton shard in the folder of the table."""
 
 _CHUNK = 8
 
@@ -34,26 +36,27 @@ def render_demo(raw: Path, params: SampleParams, workers: Workers, store: Path) 
     Returns:
         Number of clips.
     """
-    plan = plan_demo(**params.model_dump())
+    clips = plan_demo(**params.model_dump())
     (raw / "videos").mkdir(parents=True, exist_ok=True)
-    chunks = [plan[at : at + _CHUNK] for at in range(0, len(plan), _CHUNK)]
+    chunks = [clips[at : at + _CHUNK] for at in range(0, len(clips), _CHUNK)]
     rendered = parallel_map_unordered(
         partial(_render_all, raw),
         chunks,
         workers=workers,
-        total=len(plan),
+        total=len(clips),
         label="sample",
         scratch=store,
     )
-    joints = {sample_id: truth for chunk in rendered for sample_id, truth in chunk.items()}
+    joints = {sample_id: clip for chunk in rendered for sample_id, clip in chunk.items()}
     ids = sorted(joints)
-    write_atomic(raw / JOINTS, encode_skeletons(ids, [joints[sample_id] for sample_id in ids]))
+    known = assemble_skeletons(ids, [joints[sample_id] for sample_id in ids])
+    write_atomic(raw / JOINTS, known.pieces)
     rows = (
         (clip.sample_id, _video(clip), clip.label, clip.subject, clip.camera)
-        for clip in sorted(plan, key=lambda clip: clip.sample_id)
+        for clip in sorted(clips, key=lambda clip: clip.sample_id)
     )
     write_atomic(raw / "table.csv", csv_bytes(REQUIRED, rows))
-    return len(plan)
+    return len(clips)
 
 
 def _video(clip: DemoClip) -> str:
@@ -61,11 +64,11 @@ def _video(clip: DemoClip) -> str:
 
 
 def _render_all(raw: Path, clips: Sequence[DemoClip], tick: Tick) -> dict[str, Clip]:
-    truths = {}
+    joints = {}
     for clip in clips:
-        truths[clip.sample_id] = render_clip(clip, raw / _video(clip))
+        joints[clip.sample_id] = render_clip(clip, raw / _video(clip))
         tick()
-    return truths
+    return joints
 
 
 @click.command(help="Render the demo as data set DATASET: data/DATASET/raw.")

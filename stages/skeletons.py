@@ -1,9 +1,9 @@
-"""Stage ``skeletons``: estimate, track and choose the people of every clip."""
+"""Stage ``skeletons``: detect and track the people of every clip, and choose its one or two."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -14,96 +14,45 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from stroi.cache.errors import ClipRejected
 from stroi.cache.files.atomic import check_writable, sweep_temporaries
+from stroi.cache.files.digests import digest
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.storage.assemble import Encoded
-from stroi.pipeline.index.ledger import Ledger, check_share
+from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, say, with_workers
-from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.cache_params import recorded, shaping
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
-from stroi.pipeline.shards.build import TaskSpec, build_shards
+from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.pose.detect import DETECTIONS, Source, find, make_jobs, remark
-from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
-from stroi.stages.pose.sampled import frames_to_look_at, sparse_persons
-from stroi.stages.pose.source import KINECT, PoseSourcePlan, make_plan, suitable
+from stroi.stages.pose.detect import DETECTIONS, describe_source, detect_poses
+from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE
+from stroi.stages.pose.readers.openpose_folder import folder_digest, json_folder
+from stroi.stages.pose.sampled import frames_to_process, sampled_persons
+from stroi.stages.pose.source import (
+    JSON,
+    KINECT,
+    PoseSourcePlan,
+    plan_pose_source,
+    suitable_workers,
+)
 from stroi.stages.pose.tracking.person_selection import fill_gaps, main_persons
 from stroi.stages.pose.tracking.tracking import track
+from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
+from stroi.stages.video.frame_sampling import mosaic_frames
 
 STAGE_PARAMS = ("skeletons", "mosaics")
-ALGORITHM = 3
-"""Raise it when the same people found give other skeletons: tracking and choice."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A clip's skeleton.
-
-    Attributes:
-        clip: The skeleton.
-        remark: The ledger's remark: where it comes from, people, frames, what was filled.
-    """
-
-    clip: Clip
-    remark: str
-
-
-def make_clip(source: Source, *, plan: PoseSourcePlan, params: SkeletonParams) -> Made:
-    """The tracked skeleton of one clip.
-
-    Raises:
-        ClipRejected: If the video cannot be used or shows nobody.
-    """
-    found = find(source, plan)
-    choice: dict[str, Any] = {
-        "subjects": params.subjects,
-        "min_presence": params.min_presence,
-        "min_relative_size": params.min_relative_size,
-        "fill_gap": 0,
-    }
-    frames = len(found.counts)
-    look = np.arange(frames)
-    if plan.columns is not None:
-        look = frames_to_look_at(plan.columns.of(frames), frames, found.fps)
-        keypoints, person_count = sparse_persons(found, look, **choice)
-    elif plan.source == KINECT:
-        keypoints, person_count = main_persons(found.as_tracks(), **choice, in_order=True)
-    else:
-        keypoints, person_count = main_persons(track(found.by_frame(), fps=found.fps), **choice)
-    # Frames that nobody looked at are no gaps.
-    filled = fill_gaps(keypoints.swapaxes(0, 1), 0 if plan.columns else params.fill_gap)
-    clip = Clip(filled.swapaxes(0, 1), person_count, found.width, found.height, found.fps)
-    told = remark(source, plan, frames)
-    return Made(clip, f"{told}; {describe(clip, keypoints, look)}")
-
-
-def encode(ids: Sequence[str], made: Sequence[Made]) -> Encoded:
-    """A skeleton shard."""
-    return assemble_skeletons(ids, [one.clip for one in made])
-
-
-def describe(clip: Clip, found: NDArray[np.float32], look: NDArray[np.intp]) -> str:
-    """People, frames, the share of frames in which each was seen, and what was filled.
-
-    Args:
-        clip: A clip of T frames.
-        found: (T, 2, 25, 3) its key points before gaps were filled.
-        look: (F,) frames that were looked at.
-    """
-    shown = clip.keypoints[look, : clip.person_count, :, 2].max(axis=2) > 0
-    seen = " and ".join(f"{share:.0%}" for share in np.mean(shown, axis=0))
-    frames = len(clip.keypoints)
-    looked = f"{len(look)} of {frames}" if len(look) < frames else f"{frames}"
-    filled = np.count_nonzero(clip.keypoints[..., 2]) - np.count_nonzero(found[..., 2])
-    return (
-        f"{clip.person_count} of at most 2 people in {looked} frames, seen in {seen}"
-        f"; {filled} missing joints interpolated"
-    )
+VERSION = 3
+"""Raise it when the same input would give other bytes: detections to skeletons, by tracking and
+choice. (`stroi.stages.pose.source.DETECTION_VERSION` is that of the detections.)"""
+FRAME_BYTES = 2 * 25 * 3 * 4
+"""Bytes of a frame of a shard: two people of 25 joints."""
+_CHUNK = 64
 
 
 def build_skeletons(
@@ -122,43 +71,151 @@ def build_skeletons(
         index: Its clips.
         out: Folder of the cache.
         params: The stage's params.
-        workers: Who makes it.
+        workers: Where to run.
         store: Folder of finished work.
-        mosaics: Params of the mosaics to come: they say which frames `sampled` are.
+        mosaics: Params of the mosaics to come, whose frames ``frames: sampled`` takes.
 
     Raises:
         StroiError: If the source of the skeletons cannot be used, or more clips than
             ``max_quarantined`` were quarantined.
     """
-    plan = make_plan(params, mosaics or MosaicParams())
+    plan = plan_pose_source(params, mosaics or MosaicParams())
     for warning in mixed_sources(out, plan.producer):
         say(warning)
-    workers = suitable(workers, plan)
+    workers = suitable_workers(workers, plan)
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
+    # A sensor itself tells who is who; scipy tracks everybody else.
+    tracking = {} if plan.source == KINECT else {"scipy": scipy.__version__}
     spec = TaskSpec(
         kind="skeletons",
-        algorithm=ALGORITHM,
+        algorithm=VERSION,
         params=shaping(params),
-        producer={**plan.producer, **_libraries(plan)},
-        make=partial(make_clip, plan=plan, params=params),
+        producer={**plan.producer, "numpy": np.__version__, **tracking},
+        make=partial(make_skeleton, plan=plan, store=store),
         encode=encode,
         detail=attrgetter("remark"),
         stated=recorded(params, plan.source),
         origin={"chosen": plan.why},
     )
-    jobs = make_jobs(raw, index.samples, plan, workers, store)
-    ledger = build_shards(
-        out, spec, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
+    return build_cache(
+        out,
+        spec,
+        _inputs(raw, index, plan, workers, store),
+        params,
+        clip_bytes=lambda clip: FRAME_BYTES * clip.frames,
+        workers=workers,
+        store=store,
     )
-    check_share(ledger, params.max_quarantined, out)
-    return ledger
 
 
-def _libraries(plan: PoseSourcePlan) -> dict[str, str]:
-    """Versions of what tracks the people; a sensor says itself who is who."""
-    tracking = {} if plan.source == KINECT else {"scipy": scipy.__version__}
-    return {"numpy": np.__version__} | tracking
+def _inputs(
+    raw: Path, index: Index, plan: PoseSourcePlan, workers: Workers, store: Path
+) -> list[ClipInput]:
+    if plan.source == KINECT:
+        return clip_inputs(raw, index.samples, "video", "skeleton")
+    clips = clip_inputs(raw, index.samples, "video")
+    return _with_json(clips, workers, store) if plan.source == JSON else clips
+
+
+def _with_json(clips: Sequence[ClipInput], workers: Workers, store: Path) -> list[ClipInput]:
+    """Clips with the folder of JSON files that the table names, or that is named after the clip."""
+    clips = [replace(clip, skeleton=clip.skeleton or f"{JSON}/{clip.id}") for clip in clips]
+    chunks = [clips[at : at + _CHUNK] for at in range(0, len(clips), _CHUNK)]
+    digested = parallel_map_unordered(
+        _digest_folders,
+        chunks,
+        workers=workers,
+        total=len(clips),
+        label="JSON files",
+        scratch=store,
+    )
+    sha256 = {clip_id: one for chunk in digested for clip_id, one in chunk.items()}
+    return [replace(clip, digests={**clip.digests, "skeleton": sha256[clip.id]}) for clip in clips]
+
+
+def _digest_folders(clips: Sequence[ClipInput], tick: Tick) -> dict[str, str]:
+    digests = {}
+    for clip in clips:
+        try:
+            folder = json_folder(clip.raw, clip.skeleton)
+            digests[clip.id] = folder_digest(folder, *clip.segment)
+        except ClipRejected as rejected:
+            # Rejected again, and put into the ledger, when the clip is made.
+            digests[clip.id] = digest([rejected.code])
+        tick()
+    return digests
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A clip's skeleton.
+
+    Attributes:
+        clip: The skeleton.
+        remark: The ledger's remark: where it comes from, people, frames, what was filled.
+    """
+
+    clip: Clip
+    remark: str
+
+
+def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skeleton:
+    """The tracked skeleton of one clip.
+
+    Raises:
+        ClipRejected: If the video cannot be used or shows nobody.
+    """
+    detections = detect_poses(clip, plan, store)
+    params, frames = plan.params, len(detections.counts)
+    choice: dict[str, Any] = {
+        "subjects": params.subjects,
+        "min_presence": params.min_presence,
+        "min_relative_size": params.min_relative_size,
+        "fill_gap": 0,
+    }
+    processed = np.arange(frames)
+    if plan.needed is not None:
+        needed = mosaic_frames(frames, plan.needed).tolist()
+        processed = frames_to_process(needed, frames, detections.fps)
+        keypoints, person_count = sampled_persons(detections, processed, **choice)
+    elif plan.source == KINECT:
+        keypoints, person_count = main_persons(detections.as_tracks(), **choice, in_order=True)
+    else:
+        tracks = track(detections.by_frame(), fps=detections.fps)
+        keypoints, person_count = main_persons(tracks, **choice)
+    # Frames that were not processed are no gaps.
+    longest = 0 if plan.needed else params.fill_gap
+    # (T, 2, 25, 3) -> (2, T, 25, 3) -> (T, 2, 25, 3)
+    filled = fill_gaps(keypoints.swapaxes(0, 1), longest).swapaxes(0, 1)
+    skeleton = Clip(filled, person_count, detections.width, detections.height, detections.fps)
+    source = describe_source(clip, plan, frames)
+    return Skeleton(skeleton, f"{source}; {describe(skeleton, keypoints, processed)}")
+
+
+def encode(ids: Sequence[str], skeletons: Sequence[Skeleton]) -> Encoded:
+    """A skeleton shard."""
+    return assemble_skeletons(ids, [skeleton.clip for skeleton in skeletons])
+
+
+def describe(clip: Clip, unfilled: NDArray[np.float32], processed: NDArray[np.intp]) -> str:
+    """People, frames, the share of frames in which each was seen, and what was filled.
+
+    Args:
+        clip: A clip of T frames.
+        unfilled: (T, 2, 25, 3) its key points before gaps were filled.
+        processed: (F,) frames that were processed.
+    """
+    # (F, persons, 25) -> (F, persons)
+    seen = clip.keypoints[processed, : clip.person_count, :, 2].max(axis=2) > 0
+    shares = " and ".join(f"{share:.0%}" for share in np.mean(seen, axis=0))
+    frames = len(clip.keypoints)
+    of = f"{len(processed)} of {frames}" if len(processed) < frames else f"{frames}"
+    filled = np.count_nonzero(clip.keypoints[..., 2]) - np.count_nonzero(unfilled[..., 2])
+    return (
+        f"{clip.person_count} of at most 2 people in {of} frames, seen in {shares}"
+        f"; {filled} missing joints interpolated"
+    )
 
 
 @click.command(help="Estimate and track the skeletons of DATASET into data/DATASET/skeletons.")
@@ -177,8 +234,7 @@ def command(
     profile = load_profile(workspace.root, dataset)
     params = profile.skeletons
     if openpose_root:
-        own = params.openpose.model_copy(update={"root": str(openpose_root)})
-        params = params.model_copy(update={"openpose": own})
+        params = params.replace(openpose=params.openpose.replace(root=str(openpose_root)))
     with lock(workspace.lock("skeletons", dataset)):
         ledger = build_skeletons(
             workspace.raw(dataset),

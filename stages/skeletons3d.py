@@ -1,9 +1,7 @@
-"""Stage ``joints``: read what a sensor saw of the people of every clip."""
+"""Stage ``joints``: read the 3-D joints that a sensor recorded of the people of every clip."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,136 +9,87 @@ import click
 import numpy as np
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.digests import sha256_file
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons3d import JointClip, assemble_joints
-from stroi.cache.storage.assemble import Encoded
-from stroi.pipeline.index.ledger import Ledger, check_share
-from stroi.pipeline.index.table import Index, Sample, read_index, segment_inputs
+from stroi.pipeline.index.ledger import Ledger
+from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, say, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import JointParams
-from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
+from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.sensors import READERS
+from stroi.stages.sensors.readers import READERS
+from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
+from stroi.stages.video.fingerprint import check_unchanged
 
 STAGE_PARAMS = ("joints",)
+VERSION = 2
+"""Raise it when the same input would give other bytes: reading and the choice of bodies."""
 FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
-"""Bytes of a frame of a joint shard: two people of 25 joints at most."""
-
-ALGORITHM = 2
-"""Raise it when the same files give other joints: reading and the choice of bodies."""
+"""Bytes of a frame of a shard: two people of 25 joints at most."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a clip's skeleton file lies; no label.
-
-    Attributes:
-        raw: Root of the data set.
-        skeleton: The file, relative to `raw`; empty if the clip has none.
-        sha256: Its digest in the index.
-        start: First frame of the clip in it.
-        stop: Frame after its last; 0 if it lasts to the end.
-    """
-
-    raw: Path
-    skeleton: str
-    sha256: str
-    start: int = 0
-    stop: int = 0
-
-
-def make_joints(source: Source, *, layout: str) -> JointClip:
-    """The joints of one clip, read from bytes that are those of the index.
-
-    Args:
-        source: The clip's file.
-        layout: How it is written, a key of `stroi.stages.sensors.READERS`.
-
-    Raises:
-        ClipRejected: ``SKEL_MISSING`` if the clip has no such file, ``SKEL_CHANGED`` if it is
-            not the one that was indexed, or changed while it was read; whatever its reader
-            refuses.
-    """
-    if not source.sha256:
-        raise ClipRejected(
-            "SKEL_MISSING",
-            f"{source.skeleton!a} is no skeleton file" if source.skeleton else "no skeleton file",
-            remedy="put the sensor's file there, or leave the sample out",
-        )
-    path = source.raw / source.skeleton
-    _check_unchanged(path, source.sha256)
-    clip = READERS[layout](path, source.start, source.stop)
-    _check_unchanged(path, source.sha256)
-    return clip
-
-
-def _check_unchanged(path: Path, sha256: str) -> None:
-    try:
-        found = sha256_file(path) if path.is_file() else ""
-    except OSError as error:
-        raise ClipRejected(
-            "SKEL_OPEN",
-            f"{path.name!a}: {error.strerror}",
-            remedy="put the file back where it can be read, or leave the sample out",
-        ) from None
-    if found != sha256:
-        raise ClipRejected(
-            "SKEL_CHANGED",
-            f"{path.name!a} changed since it was indexed",
-            remedy="rebuild the index when nobody writes there",
-        )
-
-
-def encode(ids: Sequence[str], clips: Sequence[JointClip]) -> Encoded:
-    """A joint shard."""
-    return assemble_joints(ids, clips)
-
-
-def describe(clip: JointClip) -> str:
-    """The ledger's remark: people, frames, and the share of frames in which each was seen."""
-    shown = clip.state[:, : clip.person_count].max(axis=2) > 0
-    seen = " and ".join(f"{share:.0%}" for share in np.mean(shown, axis=0))
-    return f"{clip.person_count} of at most 2 people in {len(shown)} frames, seen in {seen}"
-
-
-def build_joints(
+def build_skeletons3d(
     raw: Path, index: Index, out: Path, params: JointParams, workers: Workers, store: Path
 ) -> Ledger:
-    """Write the joint cache of a data set to `out`.
+    """Write the cache of a sensor's skeletons to `out`.
 
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
     spec = TaskSpec(
         kind="joints",
-        algorithm=ALGORITHM,
+        algorithm=VERSION,
         params=params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True)),
         producer={"numpy": np.__version__},
-        make=partial(make_joints, layout=params.format),
-        encode=encode,
+        make=partial(read_skeleton, layout=params.format),
+        encode=assemble_joints,
         detail=describe,
     )
-    segments = segment_inputs(index.samples)
-    jobs = [_job(raw, sample, segments[sample.id]) for sample in index.samples]
-    ledger = build_shards(
-        out, spec, jobs, clips_per_shard=params.clips_per_shard, store=store, workers=workers
+    return build_cache(
+        out,
+        spec,
+        clip_inputs(raw, index.samples, "skeleton"),
+        params,
+        clip_bytes=lambda clip: FRAME_BYTES * clip.frames,
+        workers=workers,
+        store=store,
     )
-    check_share(ledger, params.max_quarantined, out)
-    return ledger
 
 
-def _job(raw: Path, sample: Sample, segment: Mapping[str, str]) -> ClipTask[Source]:
-    inputs = {"skeleton": sample.skeleton_sha256, **segment}
-    source = Source(
-        raw, sample.skeleton, sample.skeleton_sha256, start=sample.start, stop=sample.stop
-    )
-    return ClipTask(
-        sample.id, inputs, source, bytes=FRAME_BYTES * max(0, sample.stop - sample.start)
-    )
+def read_skeleton(clip: ClipInput, *, layout: str) -> JointClip:
+    """The joints of one clip, read from the bytes that the index lists.
+
+    Args:
+        clip: The clip.
+        layout: How its file is written, a key of `stroi.stages.sensors.readers.READERS`.
+
+    Raises:
+        ClipRejected: ``SKEL_MISSING`` if the clip has no skeleton file; as `check_unchanged`,
+            before and after reading; whatever the reader rejects.
+    """
+    sha256 = clip.digests["skeleton"]
+    if not sha256:
+        raise ClipRejected(
+            "SKEL_MISSING",
+            f"{clip.skeleton!a} is no skeleton file" if clip.skeleton else "no skeleton file",
+            remedy="put the sensor's file there, or leave the sample out",
+        )
+    path = clip.raw / clip.skeleton
+    check_unchanged(path, sha256, "skeleton")
+    joints = READERS[layout](path, clip.start, clip.stop)
+    check_unchanged(path, sha256, "skeleton")
+    return joints
+
+
+def describe(clip: JointClip) -> str:
+    """The ledger's remark: people, frames, and the share of frames in which each was seen."""
+    # (T, 2, V) -> (T, persons)
+    seen = clip.state[:, : clip.person_count].max(axis=2) > 0
+    shares = " and ".join(f"{share:.0%}" for share in np.mean(seen, axis=0))
+    return f"{clip.person_count} of at most 2 people in {len(seen)} frames, seen in {shares}"
 
 
 @click.command(help="Read the joints that a sensor saw in DATASET into data/DATASET/joints.")
@@ -148,10 +97,10 @@ def _job(raw: Path, sample: Sample, segment: Mapping[str, str]) -> ClipTask[Sour
 @in_project
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
-    """Build the joint cache of one data set."""
+    """Build the cache of a sensor's skeletons of one data set."""
     params = load_profile(workspace.root, dataset).joints
     with lock(workspace.lock("joints", dataset)):
-        ledger = build_joints(
+        ledger = build_skeletons3d(
             workspace.raw(dataset),
             read_index(workspace.index(dataset)),
             workspace.joints(dataset),

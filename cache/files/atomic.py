@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stroi.cache.files.digests import digest, sha256_bytes, sha256_file
-from stroi.cache.files.disk import writing
+from stroi.cache.errors import StroiError
 from stroi.cache.files.fault_points import fault_point
-from stroi.cache.files.locks import lock
-from stroi.cache.files.rename import rename_new
 from stroi.cache.files.temporaries import new_temporary, new_temporary_link, remove_left_over
 
-__all__ = [
-    "digest",
-    "fault_point",
-    "link_or_copy",
-    "lock",
-    "sha256_bytes",
-    "sha256_file",
-    "sweep_temporaries",
-    "write_atomic",
-]
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # linux/fcntl.h, linux/fs.h
 
 
 def write_atomic(
@@ -50,7 +43,7 @@ def write_atomic(
     """
     pieces = [data] if isinstance(data, bytes | memoryview) else data
     views = [memoryview(piece).cast("B") for piece in pieces]
-    with writing(path, sum(map(len, views))):
+    with os_errors_as_ours(path, sum(map(len, views))):
         fault_point("before_write")
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_temporary(path) as (temporary, fd):
@@ -72,7 +65,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         FileNotFoundError: If there is no `source`.
     """
     size = source.stat().st_size
-    with writing(target, size):
+    with os_errors_as_ours(target, size):
         target.parent.mkdir(parents=True, exist_ok=True)
         with new_temporary_link(source, target) as temporary:
             if temporary is not None:
@@ -87,7 +80,7 @@ def check_writable(folder: Path) -> None:
     Raises:
         StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED``.
     """
-    with writing(folder):
+    with os_errors_as_ours(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with new_temporary(folder / "probe"):
             pass
@@ -97,7 +90,7 @@ def sweep_temporaries(folder: Path) -> None:
     """Remove what killed writers of this host left in `folder`.
 
     A file goes only if its name is a temporary's, it belongs to this user, the process that made
-    it is gone and nobody holds it.
+    it is gone and no process has locked it.
 
     Args:
         folder: Folder to sweep, not below it; may be missing.
@@ -108,24 +101,81 @@ def sweep_temporaries(folder: Path) -> None:
         remove_left_over(path)
 
 
+@contextmanager
+def os_errors_as_ours(path: Path, size: int = 0) -> Iterator[None]:
+    """Raise an OSError of writing `path` as an error that names a remedy.
+
+    Args:
+        path: What is written: a file or a folder.
+        size: Bytes that shall be written; named when the disk is full.
+
+    Raises:
+        StroiError: ``DISK_FULL``, ``OUTPUT_READ_ONLY`` or ``WRITE_FAILED`` for an OSError inside
+            the ``with`` block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _failure(path, size, error) from error
+
+
+def rename_new(source: Path, target: Path) -> bool:
+    """Rename `source` to `target`, which is never replaced, be it an empty folder or a link.
+
+    Args:
+        source: A file, or a folder.
+        target: The new name, on the same file system.
+
+    Returns:
+        Whether it has that name now; if not, something else has it and nothing was changed.
+
+    Raises:
+        OSError: If the disk does not take it.
+    """
+    failure = _rename_noreplace(source, target)
+    if failure and failure != errno.EEXIST:
+        # NFS and old kernels cannot do it in one step, and other systems have another call for it.
+        return _rename_in_two_steps(source, target)
+    return not failure
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of `data`.
+
+    Raises:
+        OSError: If the disk does not take it.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk.
+
+    Raises:
+        OSError: If the disk does not take them.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def _write_synced(fd: int, views: Sequence[memoryview]) -> None:
     before_half = sum(map(len, views)) // 2
     for view in views:
         if 0 <= before_half <= len(view):
-            _write_all(fd, view[:before_half])
+            write_all(fd, view[:before_half])
             fault_point("mid_write")
-            _write_all(fd, view[before_half:])
+            write_all(fd, view[before_half:])
             before_half = -1
         else:
-            _write_all(fd, view)
+            write_all(fd, view)
             before_half -= len(view)
     fault_point("before_fsync")
     os.fsync(fd)
-
-
-def _write_all(fd: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _rename(temporary: Path, path: Path, *, replace: bool = True) -> bool:
@@ -135,9 +185,54 @@ def _rename(temporary: Path, path: Path, *, replace: bool = True) -> bool:
     elif not rename_new(temporary, path):
         return False
     fault_point("after_rename")
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
     return True
+
+
+def _rename_noreplace(source: Path, target: Path) -> int:
+    """Number of the system's error, 0 if there was none."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "renameat2"):
+        return errno.ENOSYS
+    names = _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target)
+    return ctypes.get_errno() if library.renameat2(*names, _RENAME_NOREPLACE) else 0
+
+
+def _rename_in_two_steps(source: Path, target: Path) -> bool:
+    try:
+        if not source.is_dir():
+            os.link(source, target, follow_symlinks=False)
+            source.unlink()
+            return True
+        target.mkdir()
+    except FileExistsError:
+        return False
+    try:
+        # A folder replaces an empty one alone: this one, unless another has filled it meanwhile.
+        source.rename(target)
+    except OSError:
+        with suppress(OSError):
+            target.rmdir()
+        raise
+    return True
+
+
+def _failure(path: Path, size: int, error: OSError) -> StroiError:
+    if error.errno in _DISK_FULL:
+        need = max(1, -(-size // 1_000_000))
+        return StroiError(
+            "DISK_FULL",
+            f"no space left writing {path} (needs {need} MB)",
+            remedy="free some space and run again; finished files are kept",
+        )
+    if error.errno in _READ_ONLY:
+        return StroiError(
+            "OUTPUT_READ_ONLY",
+            f"{path} cannot be written: {error.strerror}",
+            remedy="choose a folder that you may write to",
+        )
+    return StroiError(
+        "WRITE_FAILED",
+        f"{path} cannot be written: {error.strerror or error}",
+        remedy="check the disk and run again; finished files are kept",
+    )

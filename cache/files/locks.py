@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stroi.cache.errors import OutputInUse, StroiError
-from stroi.cache.files.disk import writing
+from stroi.cache.files.atomic import os_errors_as_ours
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
         StroiError: ``LOCK`` if the file system cannot lock; ``OUTPUT_READ_ONLY``, ``DISK_FULL``
             or ``WRITE_FAILED`` if there can be no such file.
     """
-    with writing(path):
+    with os_errors_as_ours(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
@@ -41,7 +41,7 @@ def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
 
 
 def _sign(fd: int) -> None:
-    """Say who holds the lock; on a full disk it is held without a word."""
+    """Write who has the lock; on a full disk it stays without a name."""
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     with suppress(OSError):
         os.truncate(fd, 0)

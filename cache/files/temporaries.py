@@ -1,6 +1,6 @@
-"""Temporary files and folders: each locked by its maker, swept when nobody holds it any more.
+"""Temporary files and folders: each locked by its maker, swept when no process has the lock.
 
-A process id does not tell everything: containers that share a folder and a host name have process
+A process id does not say enough: containers that share a folder and a host name have process
 ids of their own, and a maker that lives there looks dead here. Its lock is seen everywhere. What
 cannot be locked, as on a file system without locks, is left alone.
 """
@@ -8,22 +8,46 @@ cannot be locked, as on a file system without locks, is left alone.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import secrets
 import shutil
+import socket
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stroi.cache.files.fault_points import fault_point
-from stroi.cache.files.processes import PATTERN, is_gone, this_process
 
-_TEMPORARY = re.compile(rf".+\.tmp-({PATTERN})-[0-9a-f]{{8}}")
+_PROCESS = r"([0-9]{1,9})-([0-9a-f]{8})"
+_MAKER = re.compile(_PROCESS)
+_TEMPORARY = re.compile(rf".+\.tmp-({_PROCESS})-[0-9a-f]{{8}}")
 
 
-def temporary_beside(path: Path) -> Path:
+def this_process() -> str:
+    """Name of this process on this host, for file names: number and digest of the host's name."""
+    return f"{os.getpid()}-{_host()}"
+
+
+def is_gone(maker: str) -> bool:
+    """Whether the process that called itself `maker` was one of this host and has ended.
+
+    Args:
+        maker: What `this_process` returned there; anything else is not gone.
+    """
+    match = _MAKER.fullmatch(maker)
+    return match is not None and match[2] == _host() and not _alive(int(match[1]))
+
+
+def is_of_this_host(maker: str) -> bool:
+    """Whether the process that called itself `maker` was one of this host."""
+    match = _MAKER.fullmatch(maker)
+    return match is not None and match[2] == _host()
+
+
+def temporary_name(path: Path) -> Path:
     """A name for what shall become `path`, of this process and never given twice."""
     return path.with_name(f"{path.name}.tmp-{this_process()}-{secrets.token_hex(4)}")
 
@@ -35,7 +59,7 @@ def is_temporary(name: str) -> bool:
 
 @contextmanager
 def new_temporary(path: Path) -> Iterator[tuple[Path, int]]:
-    """A new file beside `path`, held until the block ends, and gone then if it is still there.
+    """A new file next to `path`, locked until the block ends, and gone then if it is still there.
 
     Yields:
         Its path and a descriptor to write to.
@@ -43,7 +67,7 @@ def new_temporary(path: Path) -> Iterator[tuple[Path, int]]:
     Raises:
         OSError: If it cannot be made.
     """
-    with _held(path, create) as (temporary, fd):
+    with _locked(path, create) as (temporary, fd):
         try:
             yield temporary, fd
         finally:
@@ -53,8 +77,8 @@ def new_temporary(path: Path) -> Iterator[tuple[Path, int]]:
 
 @contextmanager
 def new_temporary_folder(path: Path) -> Iterator[Path]:
-    """A new folder beside `path` that only this user may enter; as `new_temporary`."""
-    with _held(path, _make_folder) as (temporary, _):
+    """A new folder next to `path` that only this user may enter; as `new_temporary`."""
+    with _locked(path, _make_folder) as (temporary, _):
         try:
             yield temporary
         finally:
@@ -63,7 +87,7 @@ def new_temporary_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_temporary_link(source: Path, path: Path) -> Iterator[Path | None]:
-    """A second name of `source` beside `path`; as `new_temporary`. None where none can be made.
+    """A second name of `source` next to `path`; as `new_temporary`. None where none can be made.
 
     Raises:
         OSError: If `source` cannot be opened.
@@ -73,7 +97,7 @@ def new_temporary_link(source: Path, path: Path) -> Iterator[Path | None]:
         # Shared, for others may be linking the same file.
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_SH)
-        temporary = temporary_beside(path)
+        temporary = temporary_name(path)
         try:
             fault_point("before_link")
             os.link(source, temporary)
@@ -121,18 +145,18 @@ def remove_left_over(path: Path) -> bool:
 
 
 def can_be_locked(path: Path) -> bool:
-    """Whether nobody holds `path`."""
+    """Whether no process has locked `path`."""
     with _try_lock(path) as locked:
         return locked
 
 
 @contextmanager
-def _held(path: Path, make: Callable[[Path], int]) -> Iterator[tuple[Path, int]]:
-    """What `make` makes beside `path`, locked."""
+def _locked(path: Path, make: Callable[[Path], int]) -> Iterator[tuple[Path, int]]:
+    """What `make` makes next to `path`, locked."""
     while True:
-        temporary = temporary_beside(path)
+        temporary = temporary_name(path)
         fd = make(temporary)
-        # Where there are no locks nobody sweeps.
+        # Where there are no locks there is no sweeping.
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX)
         # Who sweeps may have come in between the making and the locking.
@@ -159,7 +183,7 @@ def _is_at(fd: int, path: Path) -> bool:
 
 @contextmanager
 def _left_over(path: Path) -> Iterator[bool]:
-    """Whether `path` is left over; if it is, it is held meanwhile."""
+    """Whether `path` is left over; if it is, it is locked meanwhile."""
     match = _TEMPORARY.fullmatch(path.name)
     if match is None or not is_gone(match[1]) or not _is_ours(path):
         yield False
@@ -196,3 +220,17 @@ def _try_lock(path: Path) -> Iterator[bool]:
         yield True
     finally:
         os.close(fd)
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

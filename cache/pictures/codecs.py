@@ -12,14 +12,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import ParamsError, StroiError
+from stroi.cache.errors import ParamsError, StroiError, refuse
 from stroi.cache.pictures.picture_headers import check_header
-from stroi.cache.storage.schema import refused
 
 Codec = Literal["jpeg", "webp"]
 
 DEFAULT_QUALITY = 90
-"""JPEG quality when none is asked for.
+"""JPEG quality when none is given.
 
 On mosaics of real videos at 225 and 480 px (benchmarks/results/cache_read.md) it takes 0.086 and
 0.048 of the training form's size and is read at least 1.7 times as fast as a folder of JPEG files
@@ -114,12 +113,12 @@ def decode_picture(blob: NDArray[np.uint8] | bytes, out: NDArray[np.uint8], wher
     straight: int | None = getattr(cv2, "IMREAD_COLOR_RGB", None)
     flags = cv2.IMREAD_COLOR if straight is None else straight
     try:
-        found = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
-        found = None
-    if found is None or found.shape != out.shape or found.dtype != np.uint8:
-        raise refused("IMAGE_DECODE", f"{where} cannot be decoded")
-    out[...] = cv2.cvtColor(found, cv2.COLOR_BGR2RGB) if straight is None else found
+        decoded = None
+    if decoded is None or decoded.shape != out.shape or decoded.dtype != np.uint8:
+        raise refuse("IMAGE_DECODE", f"{where} cannot be decoded")
+    out[...] = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB) if straight is None else decoded
 
 
 @cache

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.errors import refuse
 from stroi.cache.ids import ids_from_array
 from stroi.cache.pictures.codecs import Codec, decode_picture, encode_picture, opencv
-from stroi.cache.storage.formats import ABOUT_MOSAICS, MAX_SIDE
-from stroi.cache.storage.schema import ID_FIELD, Array, Arrays, refused
+from stroi.cache.storage.formats import MAX_SIDE, MOSAIC_METADATA
+from stroi.cache.storage.schema import ID_FIELD, Array, Arrays
 from stroi.cache.storage.strict_json import JsonNode
 
 MAX_SHARD_PIXELS = 2_000_000_000
@@ -42,7 +43,7 @@ def to_compact(
 
     Args:
         arrays: Arrays of `stroi.cache.storage.formats.MOSAICS`; each mosaic is read once.
-        origin_sha256: Digest of each sample, N (see `stroi.cache.storage.schema.sample_digests`).
+        origin_sha256: Digest of each sample, N, as `stroi.cache.storage.schema.sample_digests`.
         codec: ``jpeg`` or ``webp`` (lossless).
         quality: JPEG quality from 1 to 100; None for WebP.
         on_sample: Called with 1 after each sample.
@@ -63,7 +64,7 @@ def to_compact(
         blobs.append(encode_picture(mosaic, codec, quality))
         on_sample(1)
     return {
-        **{field.name: arrays[field.name] for field in ABOUT_MOSAICS},
+        **{field.name: arrays[field.name] for field in MOSAIC_METADATA},
         "height": np.full(count, height, np.int32),
         "width": np.full(count, width, np.int32),
         "origin_sha256": np.array([digest.encode("ascii") for digest in origin_sha256], "S64"),
@@ -95,7 +96,7 @@ def to_training(
     for row, name in enumerate(ids):
         decode_picture(blob_at(arrays, ends, row), mosaics[row], f"{where}: {name!a}")
         on_sample(1)
-    return {**{field.name: arrays[field.name] for field in ABOUT_MOSAICS}, "mosaic": mosaics}
+    return {**{field.name: arrays[field.name] for field in MOSAIC_METADATA}, "mosaic": mosaics}
 
 
 def read_packed(extra: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -132,21 +133,21 @@ def check_compact(arrays: Arrays, where: str) -> None:
     ids = ids_from_array(arrays[ID_FIELD.name])
     _, _, columns, rows = arrays["valid"].shape
     if (arrays["height"] != height).any() or (arrays["width"] != width).any():
-        raise refused("SCHEMA", f"{where} holds pictures of several sizes")
+        raise refuse("SCHEMA", f"{where} holds pictures of several sizes")
     if height % rows or width % columns:
-        raise refused(
+        raise refuse(
             "SCHEMA", f"{where}: {height} x {width} px are not {rows} x {columns} equal cells"
         )
     check_extent(len(ids), height, width, where)
     longest = int(arrays["blob_bytes"].argmax())
     if int(arrays["blob_bytes"][longest]) > 2 * 3 * height * width + _SLACK:
-        raise refused(
+        raise refuse(
             "IMAGE_SIZE",
             f"{where}: the blob of {ids[longest]!a} is longer than any of {height} x {width} px",
         )
     for name, digest in zip(ids, arrays["origin_sha256"].tolist(), strict=True):
         if _HEX.fullmatch(digest) is None:
-            raise refused("SCHEMA", f"{where}: origin_sha256 of {name!a} is not a digest")
+            raise refuse("SCHEMA", f"{where}: origin_sha256 of {name!a} is not a digest")
 
 
 def check_extent(count: int, height: int, width: int, where: str) -> None:
@@ -162,13 +163,13 @@ def check_extent(count: int, height: int, width: int, where: str) -> None:
         RefusedInput: ``IMAGE_SIZE``.
     """
     if max(height, width) > MAX_SIDE:
-        raise refused(
+        raise refuse(
             "IMAGE_SIZE",
             f"{where}: a picture of {height} x {width} px is larger than {MAX_SIDE} px a side",
             "keep it in the training form",
         )
     if count * height * width * 3 > MAX_SHARD_PIXELS:
-        raise refused(
+        raise refuse(
             "IMAGE_SIZE",
             f"{where}: {count} pictures of {height} x {width} px are more than"
             f" {MAX_SHARD_PIXELS} bytes",
@@ -213,11 +214,11 @@ def fidelity(arrays: Arrays, mosaics: NDArray[np.uint8], where: str) -> NDArray[
     """
     cv2 = opencv()
     ends = blob_ends(arrays)
-    found = np.empty(mosaics.shape[1:], np.uint8)
+    decoded = np.empty(mosaics.shape[1:], np.uint8)
     ratios = np.full(len(mosaics), EQUAL_DB)
     for row, name in enumerate(ids_from_array(arrays[ID_FIELD.name])):
-        decode_picture(blob_at(arrays, ends, row), found, f"{where}: {name!a}")
-        squares = float(cv2.norm(found, mosaics[row], cv2.NORM_L2SQR))
+        decode_picture(blob_at(arrays, ends, row), decoded, f"{where}: {name!a}")
+        squares = float(cv2.norm(decoded, mosaics[row], cv2.NORM_L2SQR))
         if squares:
-            ratios[row] = 10 * np.log10(255**2 * found.size / squares)
+            ratios[row] = 10 * np.log10(255**2 * decoded.size / squares)
     return ratios

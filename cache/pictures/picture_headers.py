@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Callable
 
-from stroi.cache.storage.schema import refused
+from stroi.cache.errors import refuse
 
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """JPEG markers that announce height and width: SOF0 to SOF15 without DHT, JPG and DAC."""
@@ -45,12 +45,12 @@ def check_header(data: bytes, height: int, width: int, where: str) -> None:
         RefusedInput: ``IMAGE_HEADER``.
     """
     try:
-        found = picture_size(data, "JPEG", "WebP")
+        size = picture_size(data, "JPEG", "WebP")
     except ValueError as error:
-        raise refused("IMAGE_HEADER", f"{where}: {error}") from None
-    if found != (width, height):
-        raise refused(
-            "IMAGE_HEADER", f"{where} is {found[1]} x {found[0]} px, declared {height} x {width}"
+        raise refuse("IMAGE_HEADER", f"{where}: {error}") from None
+    if size != (width, height):
+        raise refuse(
+            "IMAGE_HEADER", f"{where} is {size[1]} x {size[0]} px, declared {height} x {width}"
         )
 
 

@@ -1,95 +1,215 @@
-"""A cache as one file: plain USTAR, written and read by the letter.
+"""Files on their way out of and into a cache: as one plain USTAR archive, or as a folder.
 
-Any tar program reads what is written here. The other way round only what is written here is read:
-a header holds a name and a size, everything else in it is fixed, so an archive is wholly determined
-by the files in it and has no room for links, devices, extensions or anything hidden.
+Any tar program reads what is written here. Only plain files in one folder are read back: links,
+devices, folders and extended headers are refused.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-from stroi.cache.errors import ParamsError, RefusedInput
-from stroi.cache.files.staging import new_file, write_all
-from stroi.cache.share.transfer import Piece, pour
+from stroi.cache.errors import ParamsError, RefusedInput, refuse
+from stroi.cache.files.atomic import write_all
+from stroi.cache.files.fault_points import fault_point
+from stroi.cache.files.opening import open_no_link
+from stroi.cache.files.staging import new_file
 
-MAX_MEMBERS = 10_000
+MAX_ENTRIES = 10_000
 MAX_BYTES = 8**11 - 1
-"""Largest size that a header can tell."""
+"""Largest size that a USTAR header can hold."""
 
-_BLOCK = 512
+RECEIVED_REMEDY = "ask the sender for a cache that `stroi cache export` wrote"
+
+_BLOCK = tarfile.BLOCKSIZE
 _END = bytes(2 * _BLOCK)
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})")
-_SIZE = re.compile(rb"([0-7]{11})\0")
 _NAME_BYTES = 100
-_NO_FILE = {
-    b"1": "a hard link",
-    b"2": "a symbolic link",
-    b"3": "a character device",
-    b"4": "a block device",
-    b"5": "a folder",
-    b"6": "a FIFO",
-    b"g": "a pax header",
-    b"x": "a pax header",
-    b"K": "a GNU long name",
-    b"L": "a GNU long name",
-    b"S": "a GNU sparse file",
-}
-_REMEDY = "ask for one that `stroi cache export` wrote, or unpack it and import the folder"
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Member:
-    """A file within an archive: its name without the top folder, and where its bytes lie."""
+class OutgoingFile:
+    """A file to publish.
+
+    Attributes:
+        name: Its plain name.
+        size: Its length in bytes.
+        sha256: Digest of its bytes.
+        source: Path of its bytes, or the bytes.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    source: Path | bytes
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """A received file: its name without the folder, and where its bytes are in the archive."""
 
     name: str
     offset: int
     size: int
 
 
+@dataclass(frozen=True)
+class ReceivedFiles:
+    """A received folder or archive.
+
+    Attributes:
+        where: Its path.
+        entries: Its files by name; the sizes are those found when it was opened.
+        copy: Writes an entry's bytes to a descriptor and returns their SHA-256.
+    """
+
+    where: Path
+    entries: dict[str, ArchiveEntry]
+    copy: Callable[[ArchiveEntry, int], str]
+
+    @property
+    def size(self) -> int:
+        """Size of all files in bytes."""
+        return sum(entry.size for entry in self.entries.values())
+
+
 def write_archive(
     path: Path,
     top: str,
-    pieces: Sequence[Piece],
-    on_piece: Callable[[Piece], None] = lambda piece: None,
+    files: Sequence[OutgoingFile],
+    on_file: Callable[[OutgoingFile], None] = lambda file: None,
 ) -> None:
-    """Write a new archive; equal pieces give equal bytes.
+    """Write a new archive; equal files give equal bytes.
 
     Args:
-        path: The new file.
-        top: Name of the folder that the members lie in.
-        pieces: The members, in the order in which they are written.
-        on_piece: Called with each member when it is written.
+        path: The new archive.
+        top: Name of the folder that the files lie in.
+        files: The files, in the order in which they are written.
+        on_file: Called with each file after it is written.
 
     Raises:
-        ParamsError: ``ARCHIVE_NAME`` or ``ARCHIVE_SIZE`` if USTAR cannot tell one;
+        ParamsError: ``ARCHIVE_NAME`` or ``ARCHIVE_SIZE`` if a USTAR header cannot hold one;
             ``ARCHIVE_COUNT`` if there are more than will be read.
-        RefusedInput: ``DIGEST`` if a file is not what its piece says.
+        RefusedInput: ``DIGEST`` or ``SOURCE`` if a file is not what its entry says.
         OSError: If the disk does not take it.
     """
-    check_count(len(pieces))
-    for piece in pieces:
-        if not _split(f"{top}/{piece.name}"):
-            raise ParamsError("ARCHIVE_NAME", f"{top}/{piece.name}: no plain name of an archive")
-        if piece.size > MAX_BYTES:
+    check_count(len(files))
+    for file in files:
+        if not _split(f"{top}/{file.name}"):
+            raise ParamsError("ARCHIVE_NAME", f"{top}/{file.name}: no plain name of an archive")
+        if file.size > MAX_BYTES:
             raise ParamsError(
-                "ARCHIVE_SIZE", f"{piece.name}: too large for tar", remedy="export a folder"
+                "ARCHIVE_SIZE", f"{file.name}: too large for tar", remedy="export a folder"
             )
     with new_file(path) as fd:
-        for piece in pieces:
-            write_all(fd, header(f"{top}/{piece.name}", piece.size))
-            pour(piece, fd)
-            write_all(fd, bytes(-piece.size % _BLOCK))
-            on_piece(piece)
+        for file in files:
+            write_all(fd, header(f"{top}/{file.name}", file.size))
+            copy_checked(file, fd)
+            write_all(fd, bytes(-file.size % _BLOCK))
+            on_file(file)
         write_all(fd, _END)
 
 
-def read_members(fd: int, total: int, where: str) -> tuple[str, tuple[Member, ...]]:
-    """Name of the top folder, and every member, of an archive; only its headers are read.
+def header(name: str, size: int) -> bytes:
+    """The 512 bytes before a file: no time, owner or mode of this machine."""
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf(tarfile.USTAR_FORMAT, "ascii")
+
+
+def check_count(files: int) -> None:
+    """Refuse to publish more files than an import reads.
+
+    Raises:
+        ParamsError: ``ARCHIVE_COUNT``.
+    """
+    if files > MAX_ENTRIES:
+        raise ParamsError(
+            "ARCHIVE_COUNT",
+            f"{files} files, at most {MAX_ENTRIES} are read",
+            remedy="rebuild the cache with more clips_per_shard",
+        )
+
+
+def copy_checked(file: OutgoingFile, out: int) -> None:
+    """Write the bytes of `file` to the descriptor `out`.
+
+    Raises:
+        RefusedInput: ``DIGEST`` if they have another digest; ``SOURCE`` if they cannot be read.
+        OSError: If the disk does not take them.
+    """
+    if isinstance(file.source, bytes):
+        write_all(out, file.source)
+        fault_point("mid_write")
+        copied = sha256(file.source).hexdigest()
+    else:
+        with open_no_link(file.source, "SOURCE") as (fd, _):
+            copied = copy_range(fd, 0, file.size, out, str(file.source))
+    if copied != file.sha256:
+        raise RefusedInput("DIGEST", f"{file.name} changed meanwhile", remedy="wait for its writer")
+
+
+def copy_range(fd: int, offset: int, count: int, out: int, where: str) -> str:
+    """Copy `count` bytes from `offset` of one descriptor to another, in bounded memory.
+
+    Returns:
+        Their SHA-256.
+
+    Raises:
+        RefusedInput: ``SOURCE`` if there are fewer or they cannot be read.
+        OSError: If the disk does not take them.
+    """
+    sha, end = sha256(), offset + count
+    while offset < end:
+        try:
+            chunk = os.pread(fd, min(_CHUNK, end - offset), offset)
+        except OSError as error:
+            raise RefusedInput(
+                "SOURCE", f"{where} cannot be read: {error.strerror}", remedy="check its disk"
+            ) from error
+        if not chunk:
+            raise RefusedInput("SOURCE", f"{where} ends too early", remedy="fetch it again")
+        sha.update(chunk)
+        write_all(out, chunk)
+        fault_point("mid_write")
+        offset += len(chunk)
+    return sha.hexdigest()
+
+
+@contextmanager
+def open_received(source: Path) -> Iterator[ReceivedFiles]:
+    """Open a received folder or archive for copying; links are not followed.
+
+    Raises:
+        RefusedInput: ``IMPORT_OPEN``, ``IMPORT_FILE`` or ``ARCHIVE_*``.
+    """
+    if source.is_symlink() or not source.is_dir():
+        with open_no_link(source, "IMPORT_OPEN", remedy=RECEIVED_REMEDY) as (archive, size):
+
+            def copy_from_archive(entry: ArchiveEntry, out: int) -> str:
+                return copy_range(archive, entry.offset, entry.size, out, entry.name)
+
+            entries = read_entries(archive, size, str(source))
+            yield ReceivedFiles(source, {each.name: each for each in entries}, copy_from_archive)
+        return
+
+    def copy_from_folder(entry: ArchiveEntry, out: int) -> str:
+        path = source / entry.name
+        with open_no_link(path, "IMPORT_FILE", remedy=RECEIVED_REMEDY) as (fd, _):
+            return copy_range(fd, 0, entry.size, out, entry.name)
+
+    yield ReceivedFiles(source, _list_folder(source), copy_from_folder)
+
+
+def read_entries(fd: int, total: int, where: str) -> tuple[ArchiveEntry, ...]:
+    """Every file of an archive; only the headers are read.
 
     Args:
         fd: Descriptor of the archive, a regular file.
@@ -97,91 +217,46 @@ def read_members(fd: int, total: int, where: str) -> tuple[str, tuple[Member, ..
         where: The archive, for messages.
 
     Raises:
-        RefusedInput: ``ARCHIVE_FORMAT``, ``ARCHIVE_CHECKSUM``, ``ARCHIVE_TYPE``,
-            ``ARCHIVE_NAME``, ``ARCHIVE_DUPLICATE``, ``ARCHIVE_SIZE``, ``ARCHIVE_COUNT`` or
-            ``ARCHIVE_END``.
+        RefusedInput: ``ARCHIVE_FORMAT``, ``ARCHIVE_TYPE``, ``ARCHIVE_NAME``,
+            ``ARCHIVE_DUPLICATE``, ``ARCHIVE_SIZE`` or ``ARCHIVE_COUNT``.
     """
-    members: dict[str, Member] = {}
+    entries: dict[str, ArchiveEntry] = {}
     top, at = "", 0
-    while (block := _read_block(fd, at, where)) != bytes(_BLOCK):
-        place = f"{where}: member {len(members)}"
-        folder, name, size = _read_header(block, place)
-        if members and folder != top:
-            raise _refused("ARCHIVE_NAME", f"{place} lies in {folder!a}, others in {top!a}")
-        if name.casefold() in members:
-            raise _refused("ARCHIVE_DUPLICATE", f"{place}: {name!a} is there already")
-        if len(members) == MAX_MEMBERS:
-            raise _refused("ARCHIVE_COUNT", f"{where} has more than {MAX_MEMBERS} members")
-        top, start = folder, at + _BLOCK
-        if size > total - start:
-            raise _refused(
-                "ARCHIVE_SIZE", f"{place} claims {size} bytes, {max(0, total - start)} are left"
-            )
-        members[name.casefold()] = Member(name, start, size)
-        at = start + size + -size % _BLOCK
-        if any(os.pread(fd, -size % _BLOCK, start + size)):
-            raise _refused("ARCHIVE_FORMAT", f"{place} has bytes hidden behind its end")
-    if at + len(_END) != total or _read_block(fd, at + _BLOCK, where) != bytes(_BLOCK):
-        raise _refused("ARCHIVE_END", f"{where} goes on behind its end, or ends too early")
-    return top, tuple(members.values())
+    while (block := os.pread(fd, _BLOCK, at)) != bytes(_BLOCK):
+        if len(entries) == MAX_ENTRIES:
+            raise refuse("ARCHIVE_COUNT", f"{where} has more than {MAX_ENTRIES} files")
+        place = f"{where}: file {len(entries)}"
+        folder, entry = _read_header(block, at + _BLOCK, place)
+        if entries and folder != top:
+            raise refuse("ARCHIVE_NAME", f"{place} lies in {folder!a}, others in {top!a}")
+        if entry.name.casefold() in entries:
+            raise refuse("ARCHIVE_DUPLICATE", f"{place}: {entry.name!a} is there already")
+        left = total - entry.offset
+        if not 0 <= entry.size <= left:
+            raise refuse("ARCHIVE_SIZE", f"{place} claims {entry.size} bytes, {left} are left")
+        entries[entry.name.casefold()] = entry
+        top, at = folder, entry.offset + entry.size + -entry.size % _BLOCK
+    return tuple(entries.values())
 
 
-def check_count(files: int) -> None:
-    """Refuse to publish more files than are taken in.
-
-    Raises:
-        ParamsError: ``ARCHIVE_COUNT``.
-    """
-    if files > MAX_MEMBERS:
-        raise ParamsError(
-            "ARCHIVE_COUNT",
-            f"{files} files, at most {MAX_MEMBERS} are read",
-            remedy="rebuild the cache with more clips_per_shard",
-        )
+def refuse_received(message: str) -> RefusedInput:
+    """The refusal of a file that does not belong into a cache, for the caller to raise."""
+    return refuse("IMPORT_FILE", message, RECEIVED_REMEDY)
 
 
-def header(name: str, size: int) -> bytes:
-    """The 512 bytes before a member: every field but these two is fixed."""
-    fields = (
-        name.encode("ascii").ljust(_NAME_BYTES, b"\0"),
-        b"0000644\0" + b"0000000\0" * 2,  # mode, owner, group
-        f"{size:011o}\0".encode(),
-        b"00000000000\0",  # time
-        b" " * 8,  # checksum, which counts itself as spaces
-        b"0" + bytes(100),  # type, link name
-        b"ustar\x0000" + bytes(64),  # magic and version, names of owner and group
-        b"0000000\0" * 2 + bytes(155 + 12),  # device, prefix, padding
-    )
-    block = b"".join(fields)
-    return block[:148] + f"{sum(block):06o}\0 ".encode() + block[156:]
-
-
-def _read_block(fd: int, at: int, where: str) -> bytes:
-    block = os.pread(fd, _BLOCK, at)
-    if len(block) != _BLOCK:
-        raise _refused("ARCHIVE_END", f"{where} ends too early")
-    return block
-
-
-def _read_header(block: bytes, where: str) -> tuple[str, str, int]:
-    if block[257:262] != b"ustar":
-        raise _refused("ARCHIVE_FORMAT", f"{where} has no USTAR header")
-    checksum = sum(block[:148]) + sum(b" " * 8) + sum(block[156:])
-    if block[148:156] != f"{checksum:06o}\0 ".encode():
-        raise _refused("ARCHIVE_CHECKSUM", f"{where}: its header is damaged")
-    if block[156:157] != b"0":
-        what = _NO_FILE.get(block[156:157], "of an unknown type")
-        raise _refused("ARCHIVE_TYPE", f"{where} is {what}, allowed are plain files")
-    raw = block[:_NAME_BYTES].rstrip(b"\0").decode("ascii", "backslashreplace")
-    names = _split(raw)
-    if names is None or any(block[345:500]):
-        raise _refused("ARCHIVE_NAME", f"{where} is called {raw!a}, want FOLDER/FILE")
-    size = _SIZE.fullmatch(block[124:136])
-    if size is None:
-        raise _refused("ARCHIVE_SIZE", f"{where}: its size is no octal number")
-    if block != header(raw, int(size[1], 8)):
-        raise _refused("ARCHIVE_FORMAT", f"{where} has header fields that stroi does not write")
-    return *names, int(size[1], 8)
+def _read_header(block: bytes, offset: int, where: str) -> tuple[str, ArchiveEntry]:
+    """Folder and entry of one header."""
+    try:
+        # One block at a time, so that no extended header is ever interpreted.
+        info = tarfile.TarInfo.frombuf(block, "ascii", "surrogateescape")
+    except tarfile.HeaderError as error:
+        raise refuse("ARCHIVE_FORMAT", f"{where} has no tar header: {error}") from None
+    if info.type != tarfile.REGTYPE:
+        raise refuse("ARCHIVE_TYPE", f"{where} has type {info.type!a}, only plain files are read")
+    names = _split(info.name)
+    if names is None:
+        raise refuse("ARCHIVE_NAME", f"{where} is called {info.name!a}, want FOLDER/FILE")
+    return names[0], ArchiveEntry(names[1], offset, info.size)
 
 
 def _split(name: str) -> tuple[str, str] | None:
@@ -191,5 +266,14 @@ def _split(name: str) -> tuple[str, str] | None:
     return match[1], match[2]
 
 
-def _refused(code: str, message: str) -> RefusedInput:
-    return RefusedInput(code, message, remedy=_REMEDY)
+def _list_folder(source: Path) -> dict[str, ArchiveEntry]:
+    listed: dict[str, ArchiveEntry] = {}
+    with os.scandir(source) as entries:
+        for entry in entries:
+            if len(listed) == MAX_ENTRIES:
+                raise refuse_received(f"{source} has more than {MAX_ENTRIES} files")
+            if not entry.is_file(follow_symlinks=False):
+                raise refuse_received(f"{source}: {entry.name!a} is not a regular file")
+            size = entry.stat(follow_symlinks=False).st_size
+            listed[entry.name] = ArchiveEntry(entry.name, 0, size)
+    return listed

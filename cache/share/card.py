@@ -1,17 +1,22 @@
-"""The data card of a published cache: for people (README.md) and for programs (card.json)."""
+"""The data card of a published cache: README.md and a contact sheet to look at, and card.json."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stroi.cache.errors import ParamsError
-from stroi.cache.files.opening import read_regular
+from stroi.cache.files.opening import read_no_link
 from stroi.cache.manifest import stroi_version
+from stroi.cache.mosaics import MosaicCache
 from stroi.cache.percent import percent
+from stroi.cache.pictures.codecs import encode_picture, opencv
 from stroi.cache.share.info import Info
 from stroi.cache.storage.strict_json import JsonNode, parse_json
 
@@ -25,6 +30,11 @@ PUBLISHED = frozenset({CARD_NAME, README_NAME, SHEET_NAME, *INDEX_NAMES})
 NOT_STATED = "not stated"
 _MAX_BYTES = 1 << 20
 _MAX_TEXT = 2000
+SHEET_MOSAICS = 12
+_ACROSS = 4
+_SIDE = 225  # px, the longer side of a mosaic on the sheet
+_GAP = 4
+_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     path = folder / CARD_NAME
     if not path.exists():
         return None
-    document = parse_json(read_regular(path, "CARD", _MAX_BYTES), str(path))
+    document = parse_json(read_no_link(path, "CARD", _MAX_BYTES), str(path))
     return JsonNode({"card": document}, str(path)).mapping("card")
 
 
@@ -108,9 +118,9 @@ def find_estimator(producer: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(producer.get("estimator"), str):
         return {key: producer.get(key) for key in ("estimator", "model")}
     for value in producer.values():
-        found = find_estimator(value) if isinstance(value, dict) else None
-        if found:
-            return found
+        estimator = find_estimator(value) if isinstance(value, dict) else None
+        if estimator:
+            return estimator
     return None
 
 
@@ -137,6 +147,34 @@ def readme_bytes(card: Mapping[str, Any], info: Info, files: Mapping[str, int]) 
     return "\n".join([*lines, "", _USE.format(origin=info.manifest_sha256)]).encode()
 
 
+def contact_sheet(cache: MosaicCache, count: int = SHEET_MOSAICS) -> bytes:
+    """A JPEG of at most `count` mosaics, evenly chosen by id, in the order of their ids.
+
+    Args:
+        cache: A cache with at least one sample.
+        count: Most mosaics to show, from 1.
+
+    Raises:
+        StroiError: ``OPENCV_MISSING``.
+    """
+    cv2 = opencv()
+    height, width, _ = cache.shape
+    scale = min(1.0, _SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    tiles = [
+        np.asarray(cv2.resize(cache[sample_id], size, interpolation=cv2.INTER_AREA), np.uint8)
+        for sample_id in evenly(cache.ids, count)
+    ]
+    return encode_picture(_grid(tiles), "jpeg", _QUALITY)
+
+
+def evenly(ids: Sequence[str], count: int) -> list[str]:
+    """At most `count` of the ids at even distances, from the first to the last if two or more."""
+    if len(ids) <= count:
+        return list(ids)
+    return [ids[round(place * (len(ids) - 1) / max(1, count - 1))] for place in range(count)]
+
+
 def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every leaf of nested JSON objects as a dotted key and its JSON text."""
     for key, value in sorted(tree.items()):
@@ -160,7 +198,7 @@ def _facts(card: Mapping[str, Any], info: Info) -> Iterator[tuple[str, str]]:
     yield "pose estimator", f"{_plain(estimator['estimator'])}{model}"
     yield "samples", f"{info.samples} in {info.shards} files"
     if info.persons:
-        yield "persons shown", ", ".join(f"{n} in {k}" for n, k in info.persons.items())
+        yield "persons", ", ".join(f"{n} in {k}" for n, k in info.persons.items())
     if info.height:
         yield "mosaic", f"{info.height} x {info.width} px, {info.rows} rows, {info.columns} columns"
         yield "black cells", f"{percent(100 * info.black_cells, 2)}% (their joint is missing)"
@@ -184,13 +222,27 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
+def _grid(tiles: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Tiles (h, w, 3) in rows of four on a white ground."""
+    height, width, _ = tiles[0].shape
+    across = min(_ACROSS, len(tiles))
+    down = -(-len(tiles) // across)
+    shape = (down * (height + _GAP) + _GAP, across * (width + _GAP) + _GAP, 3)
+    sheet = np.full(shape, 255, np.uint8)
+    for place, tile in enumerate(tiles):
+        y = _GAP + place // across * (height + _GAP)
+        x = _GAP + place % across * (width + _GAP)
+        sheet[y : y + height, x : x + width] = tile
+    return sheet
+
+
 _USE = """## Check and use
 
     stroi cache verify FOLDER
     stroi cache import THIS data/NAME/mosaics
 
-`verify` tells whether every byte is what the manifest says. Whether the manifest is the
-publisher's is told by its SHA-256, if the publisher made that known:
+`verify` checks whether every byte is what the manifest says. Whether the manifest is the
+publisher's, only its SHA-256 can prove, if the publisher made that known:
 `stroi cache import --expect SHA256`. The manifest of the cache that this was exported from has
 `{origin}`.
 

@@ -18,7 +18,7 @@ from stroi.cache.share.card import flat
 from stroi.cache.share.info import MOSAIC_KINDS, open_cache
 from stroi.cache.share.measures import FieldChange, PixelChange
 from stroi.cache.storage.formats import FORMATS
-from stroi.cache.storage.schema import ID_FIELD, Array, Format
+from stroi.cache.storage.schema import ID_FIELD, Array, FileFormat, ragged_rows
 
 PIXELS = "mosaic"
 
@@ -45,7 +45,7 @@ class Difference:
         producer: What made them, where it differs.
         fields: How much each field differs, by name.
         pixels: How much the pixels differ.
-        beside: Files that hold no samples and differ, or that only one of the two has. They do
+        other_files: Files that hold no samples and differ, or that only one of the two has. They do
             not count as a difference: a published cache has a card, its source has none.
     """
 
@@ -57,7 +57,7 @@ class Difference:
     producer: tuple[Change, ...]
     fields: Mapping[str, FieldChange]
     pixels: PixelChange
-    beside: tuple[str, ...]
+    other_files: tuple[str, ...]
 
     @property
     def same(self) -> bool:
@@ -76,7 +76,7 @@ class Difference:
             "producer": [vars(change) for change in self.producer],
             "fields": {name: change.to_dict() for name, change in self.fields.items()},
             "pixels": self.pixels.to_dict(),
-            "beside": list(self.beside),
+            "other_files": list(self.other_files),
         }
 
 
@@ -110,7 +110,7 @@ def diff(a: Path, b: Path, *, on_sample: Callable[[int], None] = lambda count: N
         producer=_changes(ours.producer, theirs.producer),
         fields={name: change for name, change in fields.items() if change.samples},
         pixels=pixels,
-        beside=_beside(ours, theirs),
+        other_files=_other_files(ours, theirs),
     )
 
 
@@ -156,8 +156,8 @@ def _measure(
 def _by_file(manifest: Manifest, ids: set[str]) -> Iterator[list[str]]:
     """The samples among `ids`, those of one file at a time."""
     for entry in manifest.files:
-        if found := [name for name in entry.ids if name in ids]:
-            yield found
+        if chosen := [name for name in entry.ids if name in ids]:
+            yield chosen
 
 
 def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -181,7 +181,7 @@ def _classes(a: Path, b: Path, ours: Manifest, theirs: Manifest) -> tuple[Change
     return (Change("class_name", first, second),) if names[0] != names[1] else ()
 
 
-def _beside(ours: Manifest, theirs: Manifest) -> tuple[str, ...]:
+def _other_files(ours: Manifest, theirs: Manifest) -> tuple[str, ...]:
     a, b = (
         {entry.name: entry.sha256 for entry in one.files if not entry.ids} for one in (ours, theirs)
     )
@@ -190,13 +190,13 @@ def _beside(ours: Manifest, theirs: Manifest) -> tuple[str, ...]:
 
 def _common_fields(*kinds: str) -> list[str]:
     """Fields that both kinds have for each sample; the mosaic is compared as pixels."""
-    found = [
+    names = [
         {field.name for field in FORMATS[kind].fields if field.dims[0] in ("N", "F")}
         for kind in kinds
     ]
     if set(kinds) <= set(MOSAIC_KINDS):
-        found.append({field.name for field in FORMATS["mosaics"].fields} - {PIXELS})
-    return sorted(set.intersection(*found) - {ID_FIELD.name})
+        names.append({field.name for field in FORMATS["mosaics"].fields} - {PIXELS})
+    return sorted(set.intersection(*names) - {ID_FIELD.name})
 
 
 def _compare(
@@ -217,14 +217,12 @@ def _sample(
     cache: ShardedCache, sample_id: str, names: Mapping[str, object]
 ) -> Iterator[tuple[str, Array]]:
     arrays, row = cache.find(sample_id)
-    fmt: Format = FORMATS[cache.manifest.kind]
+    fmt: FileFormat = FORMATS[cache.manifest.kind]
     for one in fmt.fields:
         if one.name not in names:
             continue
         rows = arrays[one.name]
         if one.dims[0] == "F":
-            lengths = arrays[fmt.lengths][: row + 1]
-            stop = int(lengths.sum(dtype=np.int64))
-            yield one.name, rows[stop - int(lengths[-1]) : stop]
+            yield one.name, rows[ragged_rows(arrays[fmt.ragged_lengths], row)]
         else:
             yield one.name, np.asarray(rows[row])

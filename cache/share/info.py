@@ -1,4 +1,4 @@
-"""What a cache is, told without reading its pixels."""
+"""What a cache is, without reading its pixels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.files.opening import read_regular, stored_bytes
+from stroi.cache.files.opening import read_no_link
 from stroi.cache.ledger import count_codes, read_rows
-from stroi.cache.manifest import MANIFEST_NAME, Manifest, manifest_limit, read_manifest
+from stroi.cache.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.pictures.compact_shard import read_packed
 from stroi.cache.shards import ShardedCache
@@ -42,14 +42,14 @@ class Info:
         bytes: Size of all of them.
         samples: Number of samples.
         quarantined: Number of clips that were left out, by the ledger's code.
-        persons: Number of samples by persons shown, "1" or "2"; empty for other kinds.
+        persons: Number of samples by persons in them, "1" or "2"; empty for other kinds.
         frames: Number of frames of all skeletons together; 0 for other kinds.
         height: Height of a mosaic in pixels; 0 for other kinds.
         width: Its width.
         columns: Its columns C (frames).
         rows: Its rows K (ROI joints).
-        black_cells: Share of the cells of the shown persons that are black, 0 to 1.
-        packed: Codec, quality and PSNR of a compact cache that tells them; None otherwise.
+        black_cells: Share of the cells of the persons in them that are black, 0 to 1.
+        packed: Codec, quality and PSNR of a compact cache whose manifest has them; None otherwise.
     """
 
     kind: str
@@ -91,9 +91,9 @@ def manifest_sha256(folder: Path) -> str:
     Raises:
         RefusedInput: ``MANIFEST_MISSING`` if there is none.
     """
-    path = folder / MANIFEST_NAME
-    limit = manifest_limit(stored_bytes(folder, apart_from=MANIFEST_NAME))
-    return sha256_bytes(read_regular(path, "MANIFEST_MISSING", limit))
+    return sha256_bytes(
+        read_no_link(folder / MANIFEST_NAME, "MANIFEST_MISSING", MAX_MANIFEST_BYTES)
+    )
 
 
 def describe(folder: Path) -> Info:
@@ -169,11 +169,11 @@ def _mosaics(cache: MosaicCache) -> dict[str, Any]:
     for entry in cache.manifest.files:
         if not entry.ids:
             continue
-        count, valid = cache.person_count(entry.ids), cache.rows(entry.ids)
-        shown = np.arange(2) < count[:, None]
+        count, valid = cache.person_count(entry.ids), cache.valid(entry.ids)
+        present = np.arange(2) < count[:, None]
         persons.update(map(str, count.tolist()))
-        cells += int(shown.sum()) * valid[0, 0].size
-        black += int(np.count_nonzero(~valid[shown]))
+        cells += int(present.sum()) * valid[0, 0].size
+        black += int(np.count_nonzero(~valid[present]))
     height, width, _ = cache.shape
     return {
         "persons": dict(sorted(persons.items())),

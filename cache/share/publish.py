@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.errors import ParamsError
+from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.digests import sha256_bytes, sha256_file
-from stroi.cache.files.staging import new_file, place, private_folder, refuse_existing
+from stroi.cache.files.staging import move_into_place, new_file, refuse_existing, staging_folder
 from stroi.cache.ledger import LEDGER_NAME, read_rows, withhold_places
 from stroi.cache.manifest import (
     MANIFEST_NAME,
-    FileEntry,
     Manifest,
     file_entry,
     read_manifest,
@@ -22,7 +21,7 @@ from stroi.cache.manifest import (
 )
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.pictures.compact_shard import read_packed
-from stroi.cache.share.archive import check_count, write_archive
+from stroi.cache.share.archive import OutgoingFile, check_count, copy_checked, write_archive
 from stroi.cache.share.card import (
     CARD_NAME,
     INDEX_NAMES,
@@ -31,19 +30,19 @@ from stroi.cache.share.card import (
     SHEET_NAME,
     About,
     card_bytes,
+    contact_sheet,
     make_card,
     readme_bytes,
 )
 from stroi.cache.share.convert import pack, unpack
 from stroi.cache.share.info import MOSAIC_KINDS, Info, describe, form_of
-from stroi.cache.share.privacy import refuse_private
-from stroi.cache.share.sheet import contact_sheet
-from stroi.cache.share.transfer import Piece, pour
 from stroi.cache.storage.schema import SCHEMA
 
 AS_IT_IS = "as-is"
 FORMS = (AS_IT_IS, "training", "jpeg", "webp")
 
+_PRIVATE = re.compile(r"(?:^|[\s'\"=:;(,\[])(?:/[^/\s]|~[/\w]|[A-Za-z]:[\\/]|\\\\)|file:")
+"""The beginning of an absolute path, wherever it stands in a text."""
 _TOP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -102,43 +101,45 @@ def export_cache(
     """
     refuse_existing(target)
     manifest = read_manifest(folder)
-    with private_folder(target, sum(entry.bytes for entry in manifest.files)) as private:
+    with staging_folder(target, sum(entry.bytes for entry in manifest.files)) as private:
         counts = {entry.name: len(entry.ids) for entry in manifest.files}
         if _converts(folder, manifest, form):
             folder = _convert(folder, private / "converted", form, quality, on_sample)
             counts = {}
 
-        def written(piece: Piece) -> None:
-            on_sample(counts.get(piece.name, 0))
+        def on_file(file: OutgoingFile) -> None:
+            on_sample(counts.get(file.name, 0))
 
         info = describe(folder)
-        pieces = _pieces(folder, info, about, dict(index or {}), sheet, private / "manifest")
+        files = _outgoing(folder, info, about, dict(index or {}), sheet, private / "manifest")
         made = private / "made"
         if target.suffix == ".tar":
             top = target.stem if _TOP.fullmatch(target.stem) else info.kind
-            write_archive(made, top, pieces, written)
+            write_archive(made, top, files, on_file)
         else:
-            write_folder(made, pieces, written)
+            write_folder(made, files, on_file)
         archive = sha256_file(made) if made.is_file() else ""
-        place(made, target)
-    sizes = [piece.size for piece in pieces]
-    return Published(info, pieces[-1].sha256, archive, len(pieces), sum(sizes))
+        move_into_place(made, target)
+    sizes = [file.size for file in files]
+    return Published(info, files[-1].sha256, archive, len(files), sum(sizes))
 
 
-def write_folder(folder: Path, pieces: Sequence[Piece], on_piece: Callable[[Piece], None]) -> None:
-    """Write a new folder of new files, calling `on_piece` after each.
+def write_folder(
+    folder: Path, files: Sequence[OutgoingFile], on_file: Callable[[OutgoingFile], None]
+) -> None:
+    """Write a new folder of new files, calling `on_file` after each.
 
     Raises:
         ParamsError: ``ARCHIVE_COUNT`` if there are more than will be taken in.
-        RefusedInput: ``DIGEST`` or ``SOURCE`` if a file is not what its piece says.
+        RefusedInput: ``DIGEST`` or ``SOURCE`` if a file is not what its entry says.
         OSError: If the disk does not take it.
     """
-    check_count(len(pieces))
+    check_count(len(files))
     folder.mkdir()
-    for piece in pieces:
-        with new_file(folder / piece.name) as fd:
-            pour(piece, fd)
-        on_piece(piece)
+    for file in files:
+        with new_file(folder / file.name) as fd:
+            copy_checked(file, fd)
+        on_file(file)
 
 
 def _converts(folder: Path, manifest: Manifest, form: str) -> bool:
@@ -167,9 +168,9 @@ def _convert(
     return target
 
 
-def _pieces(
+def _outgoing(
     folder: Path, info: Info, about: About, index: dict[str, bytes], sheet: bool, scratch: Path
-) -> list[Piece]:
+) -> list[OutgoingFile]:
     """Every file of the publication, the manifest last."""
     manifest = read_manifest(folder)
     refuse_private(folder, manifest)
@@ -189,12 +190,13 @@ def _pieces(
     seal = _seal(
         replace(manifest, files=files, extra=_extra(manifest, rows), schema=SCHEMA), scratch
     )
-    pieces = [_piece(entry, added.get(entry.name, folder / entry.name)) for entry in files]
-    return [*pieces, Piece(MANIFEST_NAME, len(seal), sha256_bytes(seal), seal)]
-
-
-def _piece(entry: FileEntry, source: Path | bytes) -> Piece:
-    return Piece(entry.name, entry.bytes, entry.sha256, source)
+    outgoing = [
+        OutgoingFile(
+            entry.name, entry.bytes, entry.sha256, added.get(entry.name, folder / entry.name)
+        )
+        for entry in files
+    ]
+    return [*outgoing, OutgoingFile(MANIFEST_NAME, len(seal), sha256_bytes(seal), seal)]
 
 
 def _extra(manifest: Manifest, rows: Sequence[object]) -> dict[str, Any]:
@@ -205,3 +207,31 @@ def _seal(manifest: Manifest, scratch: Path) -> bytes:
     """Bytes of ``manifest.json``."""
     write_manifest(scratch, manifest)
     return (scratch / MANIFEST_NAME).read_bytes()
+
+
+def refuse_private(folder: Path, manifest: Manifest) -> None:
+    """Refuse to publish a cache whose manifest names a place on this machine.
+
+    Raises:
+        RefusedInput: ``EXPORT_PRIVATE``, naming the key.
+    """
+    published = {"params": manifest.params, "producer": manifest.producer, "extra": manifest.extra}
+    for key in find_private(published):
+        raise RefusedInput(
+            "EXPORT_PRIVATE",
+            f"{folder}: {key[1:]!a} of its manifest names a place on this machine",
+            remedy="make the cache with paths relative to the project, and export that",
+        )
+
+
+def find_private(tree: object, at: str = "") -> Iterator[str]:
+    """Keys of nested JSON values whose text, or whose name, holds an absolute path."""
+    if isinstance(tree, str) and _PRIVATE.search(tree):
+        yield at
+    elif isinstance(tree, dict):
+        for key, value in sorted(tree.items()):
+            yield from [f"{at}.{key}"] if _PRIVATE.search(key) else []
+            yield from find_private(value, f"{at}.{key}")
+    elif isinstance(tree, list):
+        for number, value in enumerate(tree):
+            yield from find_private(value, f"{at}[{number}]")

@@ -1,6 +1,6 @@
-"""Take in a cache that somebody else published: copied first, checked there, placed last.
+"""Take in a cache that another published: copied first, checked there, placed last.
 
-Nothing of the source is trusted or read twice: the copy, which nobody else can enter, is what is
+Nothing of the source is trusted or read twice: the copy, which no other user can enter, is what is
 checked and what gets the target's name.
 """
 
@@ -17,20 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.errors import RefusedInput, raise_first
-from stroi.cache.files.disk import writing
-from stroi.cache.files.staging import new_file, place, private_folder, refuse_existing
+from stroi.cache.files.atomic import os_errors_as_ours
+from stroi.cache.files.staging import move_into_place, new_file, refuse_existing, staging_folder
 from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
 from stroi.cache.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     Manifest,
-    manifest_limit,
     read_manifest,
+)
+from stroi.cache.share.archive import (
+    RECEIVED_REMEDY,
+    ReceivedFiles,
+    open_received,
+    refuse_received,
 )
 from stroi.cache.share.card import PUBLISHED, read_card
 from stroi.cache.share.convert import unpack
 from stroi.cache.share.info import manifest_sha256
-from stroi.cache.share.sources import REMEDY, Source, open_source, refuse_file
 from stroi.cache.storage.schema import MAX_FILE_BYTES
 from stroi.cache.verify import OnFile, find_problems
 
@@ -90,20 +94,20 @@ def import_cache(
         StroiError: If the disk is full or read-only.
     """
     with (
-        open_source(source) as found,
-        private_folder(target, found.size) as private,
-        _retold(private / "received", source) as folder,
+        open_received(source) as received,
+        staging_folder(target, received.size) as private,
+        _refusals_of(private / "received", source) as folder,
     ):
         folder.mkdir()
-        manifest = _take_manifest(found, folder, expect)
+        manifest = _take_manifest(received, folder, expect)
         sha256 = manifest_sha256(folder)
         if os.path.lexists(target) and not unpacked:
             _refuse_other(target, sha256, jobs)
             check(target, manifest)
             return Imported(manifest, sha256, read_card(target), placed=False)
-        _take_rest(found, manifest, folder, target)
+        _take_rest(received, manifest, folder, target)
         with watch(manifest) as on_file:
-            raise_first(list(find_problems(folder, manifest, jobs, on_file=on_file)))
+            raise_first(list(find_problems(folder, manifest, jobs, received=True, on_file=on_file)))
         card = read_card(folder)
         check(folder, manifest)
         made = folder
@@ -113,7 +117,7 @@ def import_cache(
         if os.path.lexists(target):
             _refuse_other(target, manifest_sha256(made), jobs)
             return Imported(manifest, sha256, card, placed=False)
-        place(made, target)
+        move_into_place(made, target)
     return Imported(manifest, sha256, card, placed=True)
 
 
@@ -128,53 +132,56 @@ def _refuse_other(target: Path, sha256: str, jobs: int) -> None:
     raise_first(list(find_problems(target, read_manifest(target), jobs)))
 
 
-def _take_manifest(found: Source, folder: Path, expect: str) -> Manifest:
-    for name in found.members:
+def _take_manifest(received: ReceivedFiles, folder: Path, expect: str) -> Manifest:
+    for name in received.entries:
         if name not in _KNOWN and not _SHARD.fullmatch(name):
-            raise refuse_file(f"{found.where}: {name!a} does not belong in a cache")
-    if MANIFEST_NAME not in found.members:
+            raise refuse_received(f"{received.where}: {name!a} does not belong in a cache")
+    if MANIFEST_NAME not in received.entries:
         raise RefusedInput(
-            "MANIFEST_MISSING", f"{found.where} has no {MANIFEST_NAME}", remedy=REMEDY
+            "MANIFEST_MISSING", f"{received.where} has no {MANIFEST_NAME}", remedy=RECEIVED_REMEDY
         )
-    member = found.members[MANIFEST_NAME]
-    weight = found.stored - member.size
-    if member.size > manifest_limit(weight):
+    entry = received.entries[MANIFEST_NAME]
+    if entry.size > MAX_MANIFEST_BYTES:
         raise RefusedInput(
-            "MANIFEST", f"{found.where}: its manifest has {member.size} bytes", remedy=REMEDY
+            "MANIFEST",
+            f"{received.where}: its manifest has {entry.size} bytes",
+            remedy=RECEIVED_REMEDY,
         )
     with new_file(folder / MANIFEST_NAME) as out:
-        sha256 = found.copy(member, out)
+        sha256 = received.copy(entry, out)
     if expect and sha256 != expect:
         raise RefusedInput(
             "EXPECT",
-            f"{found.where}: the SHA-256 of its manifest is {sha256}, want {expect}",
+            f"{received.where}: the SHA-256 of its manifest is {sha256}, want {expect}",
             remedy="this is another cache or another version of it: ask the sender",
         )
-    return read_manifest(folder, weight=weight)
+    return read_manifest(folder)
 
 
-def _take_rest(found: Source, manifest: Manifest, folder: Path, target: Path) -> None:
+def _take_rest(received: ReceivedFiles, manifest: Manifest, folder: Path, target: Path) -> None:
     """Copy what the manifest lists; its sizes come first, so that nothing large comes for free."""
     sizes = {entry.name: entry.bytes for entry in manifest.files}
-    for name, member in found.members.items():
-        # Manifests of schema 1.0 do not list the ledger; `verify` judges all of them.
-        listed = sizes.get(name, min(member.size, MAX_MANIFEST_BYTES))
-        if name != MANIFEST_NAME and member.size != listed:
-            raise refuse_file(f"{found.where}: {name} has {member.size} bytes, not {listed}")
+    for name, entry in received.entries.items():
+        # Whether a file may be there at all is for `find_problems` to say.
+        listed = sizes.get(name, min(entry.size, MAX_MANIFEST_BYTES))
+        if name != MANIFEST_NAME and entry.size != listed:
+            raise refuse_received(f"{received.where}: {name} has {entry.size} bytes, not {listed}")
         limit = MAX_FILE_BYTES if name.endswith(".h5") else MAX_TABLE_BYTES
-        if member.size > limit:
-            raise refuse_file(f"{found.where}: {name} has {member.size} bytes, allowed are {limit}")
-    if found.size > shutil.disk_usage(folder).free:
-        with writing(target, found.size):
+        if entry.size > limit:
+            raise refuse_received(
+                f"{received.where}: {name} has {entry.size} bytes, allowed are {limit}"
+            )
+    if received.size > shutil.disk_usage(folder).free:
+        with os_errors_as_ours(target, received.size):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    for name, member in found.members.items():
+    for name, entry in received.entries.items():
         if name != MANIFEST_NAME:
             with new_file(folder / name) as out:
-                found.copy(member, out)
+                received.copy(entry, out)
 
 
 @contextmanager
-def _retold(copy: Path, source: Path) -> Iterator[Path]:
+def _refusals_of(copy: Path, source: Path) -> Iterator[Path]:
     """Give refusals within the block the source's name instead of its copy's."""
     try:
         yield copy

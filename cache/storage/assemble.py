@@ -2,7 +2,7 @@
 
 The HDF5 library is asked for the headers alone: it writes into an object that keeps what little
 that is, while the arrays are placed where the headers say they lie. So a file costs no memory
-beside the samples it is made of, and a full disk cannot hit the library.
+besides the samples it is made of, and a full disk cannot hit the library.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 from h5py import h5s
 
-from stroi.cache.ids import check_ids, check_sorted, ids_from_array
+from stroi.cache.errors import refuse
+from stroi.cache.ids import check_ids, check_sorted, ids_from_array, ids_to_array
 from stroi.cache.storage.hdf5_headers import stored_dtype
 from stroi.cache.storage.schema import (
     ID_FIELD,
@@ -27,9 +28,8 @@ from stroi.cache.storage.schema import (
     Array,
     Arrays,
     Field,
-    Format,
+    FileFormat,
     check_arrays,
-    refused,
     sample_digests,
 )
 
@@ -49,6 +49,11 @@ class Encoded:
     sample_sha256: tuple[str, ...]
 
     @property
+    def data(self) -> bytes:
+        """Its bytes in one piece."""
+        return b"".join(self.pieces)
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
         return sum(map(len, self.pieces))
@@ -62,7 +67,7 @@ class Encoded:
         return sha.hexdigest()
 
 
-def assemble(fmt: Format, samples: Sequence[Arrays]) -> Encoded:
+def assemble(fmt: FileFormat, samples: Sequence[Arrays]) -> Encoded:
     """One file of samples: contiguous, uncompressed, of equal bytes for equal samples.
 
     Args:
@@ -71,12 +76,12 @@ def assemble(fmt: Format, samples: Sequence[Arrays]) -> Encoded:
             one another by id. The pieces are views of them.
 
     Raises:
-        RefusedInput: If the arrays do not fit the declaration (see `check_arrays`);
+        RefusedInput: As `check_arrays` if the arrays do not fit the declaration;
             ``FILE_SIZE`` if the file would be larger than any that is read.
     """
     where = f"new {fmt.kind} file"
     if not samples:
-        raise refused("H5_EMPTY", f"{where}: holds nothing")
+        raise refuse("H5_EMPTY", f"{where}: holds nothing")
     for arrays in samples:
         check_arrays(fmt, arrays, where)
     ids = [name for arrays in samples for name in ids_from_array(arrays[ID_FIELD.name])]
@@ -88,6 +93,24 @@ def assemble(fmt: Format, samples: Sequence[Arrays]) -> Encoded:
     return Encoded(pieces, tuple(digests))
 
 
+def assemble_clips(fmt: FileFormat, ids: Sequence[str], clips: Sequence[Arrays]) -> Encoded:
+    """One file of one clip per id; as `assemble`.
+
+    Args:
+        fmt: The declaration.
+        ids: N sample ids, sorted.
+        clips: Array of each field but the id, of each clip.
+
+    Raises:
+        ValueError: If there are not as many clips as ids.
+        RefusedInput: As `assemble`.
+    """
+    if len(ids) != len(clips):
+        raise ValueError(f"{len(ids)} ids for {len(clips)} clips")
+    named = zip(ids, clips, strict=True)
+    return assemble(fmt, [{ID_FIELD.name: ids_to_array((name,)), **each} for name, each in named])
+
+
 def _parts(field: Field, samples: Sequence[Arrays], where: str) -> list[Array]:
     """Arrays of a field, to be joined along their first axis."""
     if field.dims[0] not in _SAMPLE_AXES:
@@ -95,7 +118,7 @@ def _parts(field: Field, samples: Sequence[Arrays], where: str) -> list[Array]:
     parts = [np.ascontiguousarray(arrays[field.name]) for arrays in samples]
     for part in parts:
         if part.shape[1:] != parts[0].shape[1:]:
-            raise refused(
+            raise refuse(
                 "H5_LENGTHS",
                 f"{where}: {field.name} of a sample is {part.shape[1:]}, of the first"
                 f" {parts[0].shape[1:]}",
@@ -103,10 +126,10 @@ def _parts(field: Field, samples: Sequence[Arrays], where: str) -> list[Array]:
     return parts
 
 
-def _pieces(fmt: Format, parts: dict[str, list[Array]], where: str) -> list[bytes | memoryview]:
+def _pieces(fmt: FileFormat, parts: dict[str, list[Array]], where: str) -> list[bytes | memoryview]:
     size = sum(part.nbytes for field in parts.values() for part in field)
     if size > MAX_FILE_BYTES:
-        raise refused(
+        raise refuse(
             "FILE_SIZE",
             f"{where}: its samples take {size} bytes, a file holds at most {MAX_FILE_BYTES}",
             "put fewer samples into a file: lower clips_per_shard",
@@ -123,7 +146,7 @@ def _pieces(fmt: Format, parts: dict[str, list[Array]], where: str) -> list[byte
     return pieces
 
 
-def _lay_out(fmt: Format, parts: dict[str, list[Array]], headers: _Headers) -> dict[str, int]:
+def _lay_out(fmt: FileFormat, parts: dict[str, list[Array]], headers: _Headers) -> dict[str, int]:
     """Have the library write the headers; where each array begins in the file, by field."""
     offsets = {}
     with h5py.File(

@@ -9,7 +9,7 @@ docs/cache-format.md says what each field means.
 
 from __future__ import annotations
 
-from stroi.cache.storage.schema import ID_FIELD, Field, Format
+from stroi.cache.storage.schema import ID_FIELD, Field, FileFormat
 
 MAX_SIDE = 4096
 """Longest side in px of a picture in a blob."""
@@ -20,7 +20,7 @@ MAX_CLASS_BYTES = 256
 MAX_BLOB_BYTES = 2 * 3 * MAX_SIDE**2
 """Longest blob."""
 
-ABOUT_MOSAICS = (
+MOSAIC_METADATA = (
     ID_FIELD,
     Field("person_count", "|i1", ("N",), low=1, high=2),
     Field("frame_index", "<i4", ("N", "C"), low=0),
@@ -28,28 +28,28 @@ ABOUT_MOSAICS = (
     Field("confidence", "<f4", ("N", 2, "C", "K"), low=0),
     Field("valid", "|u1", ("N", 2, "C", "K"), low=0, high=1),
 )
-"""What both forms of mosaics hold beside the pixels."""
+"""What both forms of mosaics hold besides the pixels."""
 
-MOSAICS = Format(
+MOSAICS = FileFormat(
     "mosaics",
-    (*ABOUT_MOSAICS, Field("mosaic", "|u1", ("N", "H", "W", 3))),
+    (*MOSAIC_METADATA, Field("mosaic", "|u1", ("N", "H", "W", 3))),
     multiples=(("H", "K"), ("W", "C")),
 )
 
-MOSAICS_COMPACT = Format(
+MOSAICS_COMPACT = FileFormat(
     "mosaics_compact",
     (
-        *ABOUT_MOSAICS,
+        *MOSAIC_METADATA,
         Field("height", "<i4", ("N",), low=1, high=MAX_SIDE),
         Field("width", "<i4", ("N",), low=1, high=MAX_SIDE),
         Field("origin_sha256", "S64", ("N",)),
         Field("blob_bytes", "<i4", ("N",), low=1, high=MAX_BLOB_BYTES),
         Field("blob", "|u1", ("F",)),
     ),
-    lengths="blob_bytes",
+    ragged_lengths="blob_bytes",
 )
 
-SKELETONS = Format(
+SKELETONS = FileFormat(
     "skeletons",
     (
         ID_FIELD,
@@ -60,10 +60,10 @@ SKELETONS = Format(
         Field("fps", "<f8", ("N",), low=0),
         Field("keypoints", "<f4", ("F", 2, 25, 3)),
     ),
-    lengths="frame_count",
+    ragged_lengths="frame_count",
 )
 
-JOINTS = Format(
+JOINTS = FileFormat(
     "joints",
     (
         ID_FIELD,
@@ -74,10 +74,10 @@ JOINTS = Format(
         Field("position", "<f4", ("F", 2, "V", 3)),
         Field("state", "|u1", ("F", 2, "V"), low=0, high=2),
     ),
-    lengths="frame_count",
+    ragged_lengths="frame_count",
 )
 
-WEIGHTS = Format(
+WEIGHTS = FileFormat(
     "weights",
     (
         ID_FIELD,
@@ -86,7 +86,7 @@ WEIGHTS = Format(
     ),
 )
 
-SCORES = Format(
+SCORES = FileFormat(
     "scores",
     (
         ID_FIELD,
@@ -95,7 +95,7 @@ SCORES = Format(
     ),
 )
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, FileFormat] = {
     fmt.kind: fmt for fmt in (MOSAICS, MOSAICS_COMPACT, SKELETONS, JOINTS, WEIGHTS, SCORES)
 }
 """Format of the ``.h5`` files of each kind of folder."""

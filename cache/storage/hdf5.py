@@ -16,18 +16,17 @@ import h5py
 import numpy as np
 from h5py._objects import phil
 
-from stroi.cache.errors import RefusedInput
-from stroi.cache.files.opening import open_regular
+from stroi.cache.errors import RefusedInput, refuse
+from stroi.cache.files.opening import open_no_link
 from stroi.cache.storage.assemble import assemble
-from stroi.cache.storage.hdf5_headers import read_headers
+from stroi.cache.storage.hdf5_headers import SUPERBLOCK_BYTES, check_superblock, read_headers
 from stroi.cache.storage.mapping import Mapping
-from stroi.cache.storage.schema import Array, Arrays, Format, check_contents, refused
-from stroi.cache.storage.superblock import HEADER_BYTES, check_superblock
+from stroi.cache.storage.schema import Array, Arrays, FileFormat, check_contents
 
 _LIBRARY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 
 
-def encode(fmt: Format, arrays: Arrays) -> bytes:
+def encode(fmt: FileFormat, arrays: Arrays) -> bytes:
     """One HDF5 file as bytes: contiguous, uncompressed, equal for equal arrays.
 
     Args:
@@ -43,7 +42,7 @@ def encode(fmt: Format, arrays: Arrays) -> bytes:
     return b"".join(assemble(fmt, [arrays]).pieces)
 
 
-def encode_learnt(fmt: Format, arrays: Arrays) -> bytes:
+def encode_learnt(fmt: FileFormat, arrays: Arrays) -> bytes:
     """`encode` of what a trained network gave: NaN and infinity come from its training.
 
     Raises:
@@ -60,7 +59,7 @@ def encode_learnt(fmt: Format, arrays: Arrays) -> bytes:
         raise
 
 
-def decode(fmt: Format, path: Path) -> dict[str, Array]:
+def decode(fmt: FileFormat, path: Path) -> dict[str, Array]:
     """Every array of a file, checked and copied into memory.
 
     Raises:
@@ -71,10 +70,10 @@ def decode(fmt: Format, path: Path) -> dict[str, Array]:
     return {name: array.copy() for name, array in arrays.items()}
 
 
-def map_arrays(fmt: Format, path: Path) -> dict[str, Array]:
+def map_arrays(fmt: FileFormat, path: Path) -> dict[str, Array]:
     """Every array of a file as a read-only view of the mapped file; structure checked, values not.
 
-    A file of somebody else must have passed `stroi.cache.verify` before: its headers alone can
+    A received file must have passed `stroi.cache.verify` before: its headers alone can
     make the library take gigabytes, which only the limits of a process of its own prevent.
 
     Args:
@@ -87,12 +86,12 @@ def map_arrays(fmt: Format, path: Path) -> dict[str, Array]:
     Raises:
         RefusedInput: ``H5_OPEN``, and as `map_open`.
     """
-    with open_regular(path, "H5_OPEN") as (fd, size):
+    with open_no_link(path, "H5_OPEN") as (fd, size):
         return map_open(fmt, fd, size, str(path))[0]
 
 
 def map_open(
-    fmt: Format, fd: int, size: int, where: str
+    fmt: FileFormat, fd: int, size: int, where: str
 ) -> tuple[dict[str, Array], Callable[[], None]]:
     """The same as `map_arrays` of a file that is open already.
 
@@ -112,7 +111,7 @@ def map_open(
             ``H5_SHAPE_BOMB``, ``H5_HOLE``, ``H5_OVERLAP``, ``H5_LENGTHS``, ``H5_EMPTY`` or
             ``SCHEMA``.
     """
-    check_superblock(os.pread(fd, HEADER_BYTES, 0), size, where)
+    check_superblock(os.pread(fd, SUPERBLOCK_BYTES, 0), size, where)
     offsets, shapes = _read_headers(fmt, fd, size, where)
     mapped = Mapping(fd, size)
     arrays = {
@@ -121,7 +120,7 @@ def map_open(
         ).reshape(shapes[field.name])
         for field in fmt.fields
     }
-    return arrays, mapped.release
+    return arrays, mapped.drop_pages
 
 
 @contextmanager
@@ -148,14 +147,14 @@ def _set_search(folders: Sequence[bytes]) -> None:
 
 
 def _read_headers(
-    fmt: Format, fd: int, size: int, where: str
+    fmt: FileFormat, fd: int, size: int, where: str
 ) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
     try:
-        # The descriptor, not the path: nobody can swap the file between check and use.
+        # The descriptor, not the path: no one can swap the file between check and use.
         with no_plugins(), h5py.File(f"/dev/fd/{fd}", "r", locking=False) as file:
             return read_headers(fmt, file, size, where)
     except _LIBRARY_ERRORS as error:
-        raise refused("H5_DAMAGED", f"{where}: {_first_line(error)}") from error
+        raise refuse("H5_DAMAGED", f"{where}: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -56,11 +56,11 @@ class Mapping:
             "version": 3, "shape": (self._size,), "typestr": "|u1", "data": (self._at, True),
         }  # fmt: skip
 
-    def release(self) -> None:
-        """Give the memory of what was read so far back; reading it again costs time, nothing."""
+    def drop_pages(self) -> None:
+        """Free the memory of what was read so far; reading it again costs time, nothing else."""
         _LIBC.madvise(self._at, self._size, mmap.MADV_DONTNEED)
 
     def __del__(self) -> None:
-        # At the very end of the process the system does it.
+        # At the end of the process the system does it.
         if self._at is not None and not sys.is_finalizing():
             _LIBC.munmap(self._at, self._size)

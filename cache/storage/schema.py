@@ -12,18 +12,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import refuse
 from stroi.cache.ids import ID_BYTES, check_ids, check_sorted, ids_from_array
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
-SCHEMA = "1.2"
-"""Version of every format: a reader refuses a newer major, and takes any minor of its own.
-
-1.0: mosaics, skeletons, weights, scores. 1.1: the compact form of mosaics; the manifest says what
-each sample was made from, and lists the ledger. 1.2: joints.
-"""
+SCHEMA = "2.0"
+"""Version of every format: a reader refuses another major, and takes any minor of its own."""
 
 MAX_FILE_BYTES = 1 << 31
 """Largest file of samples that is written, and that is read."""
@@ -69,19 +65,19 @@ ID_FIELD = Field("sample_id", f"S{ID_BYTES}", ("N",))
 
 
 @dataclass(frozen=True)
-class Format:
+class FileFormat:
     """A kind of file: its fields in the order in which they are written.
 
     Attributes:
         kind: Name of the kind, stored in the file.
         fields: All fields; the first is `ID_FIELD`.
-        lengths: Name of the field (N,) that says how many rows of axis ``F`` each sample has.
+        ragged_lengths: Name of the field (N,) with the rows of axis ``F`` of each sample.
         multiples: Pairs of symbols; the first length must be a multiple of the second.
     """
 
     kind: str
     fields: tuple[Field, ...]
-    lengths: str = ""
+    ragged_lengths: str = ""
     multiples: tuple[tuple[str, str], ...] = ()
 
 
@@ -89,34 +85,33 @@ def _keep() -> None:
     """Give back nothing."""
 
 
-def refused(code: str, message: str, remedy: str = "fetch or rebuild the file") -> RefusedInput:
-    """The refusal of a file, for the caller to raise."""
-    return RefusedInput(code, message, remedy=remedy)
-
-
 def check_version(text: str, where: str) -> tuple[int, int]:
-    """Major and minor schema version, refused unless this reader can read that major.
+    """Major and minor schema version, refused unless the major is that of `SCHEMA`.
 
     Raises:
         RefusedInput: ``SCHEMA``.
     """
     match = _VERSION.fullmatch(text)
-    ours = int(SCHEMA.split(".")[0])
     if match is None:
-        raise refused("SCHEMA", f"{where}: schema {text[:32]!a} is not a version")
+        raise refuse("SCHEMA", f"{where}: schema {text[:32]!a} is not a version")
     major, minor = int(match[1]), int(match[2])
+    ours = int(SCHEMA.split(".")[0])
     if major > ours:
-        raise refused(
+        raise refuse(
             "SCHEMA",
             f"{where}: schema {text} is newer than {SCHEMA}, which this stroi reads",
             "install a newer stroi",
         )
-    if major < 1:
-        raise refused("SCHEMA", f"{where}: schema {text} was never in use")
+    if major < ours:
+        raise refuse(
+            "SCHEMA",
+            f"{where}: schema {text} is of an older stroi, this one reads {SCHEMA}",
+            "make it again with this stroi",
+        )
     return major, minor
 
 
-def check_arrays(fmt: Format, arrays: Arrays, where: str) -> None:
+def check_arrays(fmt: FileFormat, arrays: Arrays, where: str) -> None:
     """Refuse arrays that do not fit `fmt`: names, types, shapes, ids, values.
 
     Args:
@@ -131,14 +126,14 @@ def check_arrays(fmt: Format, arrays: Arrays, where: str) -> None:
     check_shapes(fmt, {name: array.shape for name, array in arrays.items()}, where)
     for field in fmt.fields:
         if arrays[field.name].dtype != field.numpy:
-            raise refused(
+            raise refuse(
                 "SCHEMA",
                 f"{where}: {field.name} is {arrays[field.name].dtype}, want {field.numpy}",
             )
     check_contents(fmt, arrays, where)
 
 
-def check_shapes(fmt: Format, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+def check_shapes(fmt: FileFormat, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
     """Refuse missing fields, wrong numbers of axes, and lengths that do not agree.
 
     Raises:
@@ -147,27 +142,27 @@ def check_shapes(fmt: Format, shapes: Mapping[str, tuple[int, ...]], where: str)
     bound: dict[str, tuple[int, str]] = {}
     for field in fmt.fields:
         if field.name not in shapes:
-            raise refused("SCHEMA", f"{where}: {field.name} is missing")
+            raise refuse("SCHEMA", f"{where}: {field.name} is missing")
         shape = shapes[field.name]
         wanted = "(" + ", ".join(map(str, field.dims)) + ")"
         if len(shape) != len(field.dims):
-            raise refused("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
+            raise refuse("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
         for length, dim in zip(shape, field.dims, strict=True):
             if length == 0:
-                raise refused("H5_EMPTY", f"{where}: {field.name} holds nothing: {shape}")
+                raise refuse("H5_EMPTY", f"{where}: {field.name} holds nothing: {shape}")
             if isinstance(dim, int):
                 if length != dim:
-                    raise refused("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
+                    raise refuse("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
                 continue
             known, other = bound.setdefault(dim, (length, field.name))
             if known != length:
-                raise refused(
+                raise refuse(
                     "H5_LENGTHS",
                     f"{where}: {field.name} has {length} along {dim}, {other} has {known}",
                 )
     for whole, part in fmt.multiples:
         if bound[whole][0] % bound[part][0]:
-            raise refused(
+            raise refuse(
                 "SCHEMA",
                 f"{where}: {whole} = {bound[whole][0]} of {bound[whole][1]} is not a multiple of"
                 f" {part} = {bound[part][0]} of {bound[part][1]}",
@@ -175,7 +170,7 @@ def check_shapes(fmt: Format, shapes: Mapping[str, tuple[int, ...]], where: str)
 
 
 def check_contents(
-    fmt: Format, arrays: Arrays, where: str, release: Callable[[], None] = _keep
+    fmt: FileFormat, arrays: Arrays, where: str, drop_pages: Callable[[], None] = _keep
 ) -> None:
     """Refuse bad ids, values that are not finite or out of range, and lengths that do not add up.
 
@@ -183,7 +178,7 @@ def check_contents(
         fmt: The declaration.
         arrays: Array of each field, as on disk.
         where: The file, for messages.
-        release: Called after each block of values, to give back the memory of mapped arrays.
+        drop_pages: Called after each block of values, to give back the memory of mapped arrays.
 
     Raises:
         RefusedInput: ``ID_BAD``, ``ID_DUPLICATE``, ``ID_ORDER``, ``NONFINITE``, ``RANGE`` or
@@ -194,10 +189,10 @@ def check_contents(
     check_sorted(ids, where=where)
     _check_ragged(fmt, arrays, where)
     for field in fmt.fields:
-        _check_values(fmt, field, arrays, where, release)
+        _check_values(fmt, field, arrays, where, drop_pages)
 
 
-def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
+def sample_digests(fmt: FileFormat, arrays: Arrays) -> tuple[str, ...]:
     """SHA-256 of each sample: its bytes in every field of `fmt` in order, the id aside.
 
     Args:
@@ -211,18 +206,20 @@ def sample_digests(fmt: Format, arrays: Arrays) -> tuple[str, ...]:
 
 
 def iterate_digests(
-    fmt: Format, arrays: Arrays, release: Callable[[], None] = _keep
+    fmt: FileFormat, arrays: Arrays, drop_pages: Callable[[], None] = _keep
 ) -> Iterator[str]:
     """The same as `sample_digests`, one sample after the other.
 
     Args:
         fmt: The declaration.
         arrays: Array of each field, as on disk.
-        release: Called now and then, to give back the memory of mapped arrays.
+        drop_pages: Called now and then, to give back the memory of mapped arrays.
     """
     fields = [field for field in fmt.fields if field.dims[0] in ("N", "F") and field != ID_FIELD]
     count = next(len(arrays[field.name]) for field in fields if field.dims[0] == "N")
-    ends = np.cumsum(arrays[fmt.lengths], dtype=np.int64).tolist() if fmt.lengths else []
+    ends = (
+        np.cumsum(arrays[fmt.ragged_lengths], dtype=np.int64).tolist() if fmt.ragged_lengths else []
+    )
     for row, rows in enumerate(itertools.pairwise([0, *ends] if ends else [0] * (count + 1))):
         sha = hashlib.sha256()
         for field in fields:
@@ -231,26 +228,32 @@ def iterate_digests(
             for place in range(0, len(flat), _BLOCK):
                 sha.update(flat[place : place + _BLOCK].tobytes())
                 if place:
-                    release()
-        release()
+                    drop_pages()
+        drop_pages()
         yield sha.hexdigest()
 
 
-def _check_ragged(fmt: Format, arrays: Arrays, where: str) -> None:
-    if not fmt.lengths:
+def ragged_rows(lengths: NDArray[np.integer[Any]], row: int) -> slice:
+    """Where sample `row` lies in a ragged field; `lengths` (N,) are those of the samples."""
+    stop = int(lengths[: row + 1].sum(dtype=np.int64))
+    return slice(stop - int(lengths[row]), stop)
+
+
+def _check_ragged(fmt: FileFormat, arrays: Arrays, where: str) -> None:
+    if not fmt.ragged_lengths:
         return
-    total = int(np.sum(cast("NDArray[np.int64]", arrays[fmt.lengths]), dtype=np.int64))
+    total = int(np.sum(cast("NDArray[np.int64]", arrays[fmt.ragged_lengths]), dtype=np.int64))
     for field in fmt.fields:
         rows = arrays[field.name].shape[0]
         if field.dims[0] == "F" and rows != total:
-            raise refused(
+            raise refuse(
                 "H5_LENGTHS",
-                f"{where}: {field.name} has {rows} rows, {fmt.lengths} adds up to {total}",
+                f"{where}: {field.name} has {rows} rows, {fmt.ragged_lengths} adds up to {total}",
             )
 
 
 def _check_values(
-    fmt: Format, field: Field, arrays: Arrays, where: str, release: Callable[[], None]
+    fmt: FileFormat, field: Field, arrays: Arrays, where: str, drop_pages: Callable[[], None]
 ) -> None:
     flat = arrays[field.name].reshape(-1)
     if flat.dtype.kind != "f" and field.low is None:
@@ -259,14 +262,12 @@ def _check_values(
         block = cast("NDArray[np.float64]", flat[start : start + _BLOCK])
         if flat.dtype.kind == "f" and not (finite := np.isfinite(block)).all():
             owner = _owner(fmt, field, arrays, start + int(np.argmin(finite)))
-            raise refused("NONFINITE", f"{where}: {field.name} of {owner} holds NaN or infinity")
+            raise refuse("NONFINITE", f"{where}: {field.name} of {owner} holds NaN or infinity")
         if (outside := _outside(field, block)).any():
             owner = _owner(fmt, field, arrays, start + int(np.argmax(outside)))
             above = "" if field.high is None else f" or above {field.high:g}"
-            raise refused(
-                "RANGE", f"{where}: {field.name} of {owner} is below {field.low:g}{above}"
-            )
-        release()
+            raise refuse("RANGE", f"{where}: {field.name} of {owner} is below {field.low:g}{above}")
+        drop_pages()
 
 
 def _outside(field: Field, block: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -276,10 +277,10 @@ def _outside(field: Field, block: NDArray[np.float64]) -> NDArray[np.bool_]:
     return below if field.high is None else below | (block > field.high)
 
 
-def _owner(fmt: Format, field: Field, arrays: Arrays, element: int) -> str:
+def _owner(fmt: FileFormat, field: Field, arrays: Arrays, element: int) -> str:
     array = arrays[field.name]
     row = element // (array.size // len(array))
     if field.dims[0] == "F":
-        ends = np.cumsum(arrays[fmt.lengths], dtype=np.int64)
+        ends = np.cumsum(arrays[fmt.ragged_lengths], dtype=np.int64)
         row = int(np.searchsorted(ends, row, side="right"))
     return ascii(ids_from_array(arrays[ID_FIELD.name][row : row + 1])[0])

@@ -9,61 +9,60 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import RefusedInput, refuse
 
 MAX_DEPTH = 64
 MAX_DIGITS = 100
-MAX_MEMORY = 170_000_000
-"""Largest size in bytes that a parsed text may have by default, estimated from above."""
 
-_REMEDY = "fetch the file again or rebuild the folder"
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-_SHOWN = 80
+_QUOTED = 80
 
 
-def parse_json(data: bytes | str, where: str, *, memory: int = MAX_MEMORY) -> object:
-    """Parse UTF-8 JSON; no double keys, no NaN or infinity, no deep nesting, no memory bomb.
+def parse_json(data: bytes | str, where: str) -> object:
+    """Parse UTF-8 JSON; no double keys, no NaN or infinity, no deep nesting, no endless number.
+
+    The caller limits the length of `data`.
 
     Args:
         data: The text.
         where: The file, for messages.
-        memory: Largest size in bytes that it may have when parsed.
 
     Raises:
-        RefusedInput: ``JSON``, ``JSON_DUPLICATE_KEY``, ``JSON_DEPTH`` or ``JSON_SIZE``.
+        RefusedInput: ``JSON``, ``JSON_DUPLICATE_KEY`` or ``JSON_DEPTH``.
     """
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) != len(items):
+        unique = dict(items)
+        if len(unique) != len(items):
             [(double, _)] = Counter(key for key, _ in items).most_common(1)
-            raise _refused("JSON_DUPLICATE_KEY", f"{where} has the key {double[:_SHOWN]!a} twice")
-        return found
+            raise refuse("JSON_DUPLICATE_KEY", f"{where} has the key {double[:_QUOTED]!a} twice")
+        return unique
 
     def constant(text: str) -> NoReturn:
-        raise _refused("JSON", f"{where} holds {text[:_SHOWN]}, which is not JSON")
+        raise refuse("JSON", f"{where} holds {text[:_QUOTED]}, which is not JSON")
 
     def real(text: str) -> float:
         value = float(text)
         return value if math.isfinite(value) else constant(text)
 
-    def whole(text: str) -> int:
+    def integer(text: str) -> int:
         if len(text) > MAX_DIGITS:
-            raise _refused("JSON", f"{where} holds a number of {len(text)} digits")
+            raise refuse("JSON", f"{where} holds a number of {len(text)} digits")
         return int(text)
 
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
-        _check_size(text, where, memory)
         parsed: object = json.loads(
             text,
             object_pairs_hook=pairs,
             parse_constant=constant,
             parse_float=real,
-            parse_int=whole,
+            parse_int=integer,
         )
     except ValueError as error:
-        raise _refused("JSON", f"{where} is not JSON: {error}") from error
+        raise refuse("JSON", f"{where} is not JSON: {error}") from error
+    except RecursionError:
+        raise refuse("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}") from None
+    _check_depth(parsed, where)
     return parsed
 
 
@@ -71,7 +70,7 @@ def parse_json(data: bytes | str, where: str, *, memory: int = MAX_MEMORY) -> ob
 class JsonNode:
     """A JSON object and where it stands, so that a message can say which value is wrong.
 
-    Every method but `wrong` raises RefusedInput, ``MANIFEST``, if the value is not as asked.
+    Every method but `wrong` raises RefusedInput, ``MANIFEST``, if the value has another form.
 
     Attributes:
         value: What the JSON text holds here.
@@ -83,12 +82,12 @@ class JsonNode:
 
     def wrong(self, key: str, problem: str) -> RefusedInput:
         """The refusal of the value at `key`, for the caller to raise."""
-        return RefusedInput("MANIFEST", f"{self.where}: {key} {problem}", remedy=_REMEDY)
+        return refuse("MANIFEST", f"{self.where}: {key} {problem}")
 
     def get(self, key: str) -> object:
         """The value at `key`."""
         if not isinstance(self.value, dict):
-            raise RefusedInput("MANIFEST", f"{self.where} is not an object", remedy=_REMEDY)
+            raise refuse("MANIFEST", f"{self.where} is not an object")
         if key not in self.value:
             raise self.wrong(key, "is missing")
         return self.value[key]
@@ -137,24 +136,10 @@ class JsonNode:
         return value
 
 
-def _check_size(text: str, where: str, limit: int) -> None:
-    """Refuse a text that nests deeply, or becomes much larger than it is by being parsed."""
-    # What a number in a list and an entry of an object cost at most; 60 and 250 likewise.
-    depth, memory = 0, 32 * text.count(",") + 200 * text.count(":")
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        if token[0] == '"':
-            # One escape can make a text of four bytes a character.
-            memory += 60 + len(token) * (4 if "\\" in token else 1)
-        elif token in "[{":
-            depth, memory = depth + 1, memory + 250
-        else:
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise _refused("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}")
-        if memory > limit:
-            raise _refused("JSON_SIZE", f"{where} needs more than {limit} bytes of memory")
-
-
-def _refused(code: str, message: str) -> RefusedInput:
-    return RefusedInput(code, message, remedy=_REMEDY)
+def _check_depth(value: object, where: str, depth: int = 0) -> None:
+    if not isinstance(value, dict | list):
+        return
+    if depth == MAX_DEPTH:
+        raise refuse("JSON_DEPTH", f"{where} nests deeper than {MAX_DEPTH}")
+    for child in value.values() if isinstance(value, dict) else value:
+        _check_depth(child, where, depth + 1)

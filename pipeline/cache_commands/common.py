@@ -64,11 +64,16 @@ def many(count: int, noun: str) -> str:
 
 
 def check_files(
-    folder: Path, manifest: Manifest, jobs: int, on_file: OnFile = lambda entry, problem: None
+    folder: Path,
+    manifest: Manifest,
+    jobs: int,
+    *,
+    received: bool,
+    on_file: OnFile = lambda entry, problem: None,
 ) -> list[RefusedInput]:
     """Every problem of a cache, with a progress display."""
-    with counting_files(len(manifest.files), on_file) as told:
-        return list(find_problems(folder, manifest, jobs, on_file=told))
+    with counting_files(len(manifest.files), on_file) as count_file:
+        return list(find_problems(folder, manifest, jobs, received=received, on_file=count_file))
 
 
 @contextmanager

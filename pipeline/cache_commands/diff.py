@@ -50,8 +50,8 @@ def lines(found: Difference, limit: int) -> Iterator[str]:
             f"{percent(100 * pixels.share, 2)}% of them "
             f"by up to {pixels.largest}; PSNR {mean:.1f} dB on average, {least:.1f} dB at least"
         )
-    if found.beside:
-        yield f"(other files that differ: {', '.join(found.beside)})"
+    if found.other_files:
+        yield f"(other files that differ: {', '.join(found.other_files)})"
 
 
 @click.command(

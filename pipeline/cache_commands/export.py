@@ -67,7 +67,7 @@ def command(
     about = About(title, dataset_name, licence, citation, contact)
     refuse_existing(target)
     manifest = read_manifest(folder)
-    raise_first(check_files(folder, manifest, jobs))
+    raise_first(check_files(folder, manifest, jobs, received=False))
     labels = index_of(index, manifest.ids) if index is not None else None
     with counting_samples(len(manifest.ids), "export") as tell:
         done = export_cache(

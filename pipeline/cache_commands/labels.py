@@ -8,7 +8,7 @@ from dataclasses import astuple, fields
 from pathlib import Path, PurePosixPath
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.claims import refuse_other, settle
+from stroi.cache.files.staging import refuse_other, write_if_absent
 from stroi.cache.share.card import INDEX_NAMES
 from stroi.pipeline.cache_commands.common import first_few, many
 from stroi.pipeline.index.table import Index, Sample, csv_bytes, read_index
@@ -101,7 +101,7 @@ def place_index(target: Path, files: dict[str, bytes]) -> None:
         StroiError: If the disk is full or read-only.
     """
     for name, data in sorted(files.items()):
-        settle(target / name, data)
+        write_if_absent(target / name, data)
 
 
 def _leaves(path: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.disk import writing
+from stroi.cache.files.atomic import os_errors_as_ours
 from stroi.cache.files.locks import lock
 from stroi.cache.files.temporaries import is_left_over
 from stroi.pipeline.cache_commands.common import many, size
@@ -81,7 +81,7 @@ def prune(store: Path, days: float, also: Collection[str] = ()) -> dict[Path, in
         for path in sorted({store / "locks" / STORE_LOCK, *(store / "locks").glob("*.lock")}):
             held.enter_context(lock(path))
         unused = find_unused(store, days, also)
-        with writing(store):
+        with os_errors_as_ours(store):
             for path in unused:
                 path.unlink()
     return unused

@@ -49,7 +49,7 @@ def verify_folder(folder: Path, jobs: int) -> tuple[Manifest, list[RefusedInput]
         lines.append(f"{folder / entry.name}: {problem or f'ok{samples}, {size(entry.bytes)}'}")
 
     manifest = read_manifest(folder)
-    problems = check_files(folder, manifest, jobs, told)
+    problems = check_files(folder, manifest, jobs, received=True, on_file=told)
     for line in lines:
         say(line)
     tell_maker(folder, manifest)

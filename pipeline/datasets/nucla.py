@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.storage.strict_json import parse_json
 from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
 from stroi.pipeline.index.ledger import ClipOutcome
@@ -171,7 +171,7 @@ def _remark(root: Path, clip: ClipEntry) -> str:
 def _skeleton_frames(path: Path) -> int | None:
     """Frames in a JSON file; None if it is not what the stage that reads it will take."""
     try:
-        content = parse_json(read_plain(path, MAX_SKELETON_BYTES), path.name)
+        content = parse_json(read_regular(path, MAX_SKELETON_BYTES), path.name)
     except (OSError, RefusedInput):
         return None
     frames = content.get("skeletons") if isinstance(content, dict) else None

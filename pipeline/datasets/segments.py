@@ -17,7 +17,7 @@ from math import inf
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.pipeline.datasets.listing import ClipEntry
 from stroi.pipeline.index.csv import check_inside
 from stroi.pipeline.index.ledger import ClipOutcome
@@ -92,7 +92,7 @@ def split_lines(path: Path) -> list[tuple[int, str]]:
         RefusedInput: ``SEGMENT_TABLE`` if it cannot be read, is too large or no ASCII text.
     """
     try:
-        text = read_plain(path, MAX_BYTES).decode("ascii")
+        text = read_regular(path, MAX_BYTES).decode("ascii")
     except OSError as error:
         raise _bad_table(path, f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

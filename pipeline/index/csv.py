@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.received import open_plain
+from stroi.cache.files.opening import open_regular
 from stroi.cache.ids import check_ids
 from stroi.cache.ledger import MAX_TABLE_BYTES
 
@@ -94,7 +94,7 @@ def iterate_csv(path: Path, *, required: Iterable[str]) -> Iterator[tuple[int, d
             ``CSV_COLUMNS`` or ``CSV_ROW`` (ragged, or wrongly quoted).
     """
     try:
-        with open_plain(path) as (fd, size):
+        with open_regular(path) as (fd, size):
             if size > MAX_TABLE_BYTES:
                 raise _too_much(path, 1, f"{size} bytes, at most {MAX_TABLE_BYTES} are read")
             with os.fdopen(fd, encoding="utf-8-sig", newline="", closefd=False) as text:

@@ -12,7 +12,7 @@ from pathlib import Path
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import digest
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.storage.formats import MAX_CLASS_BYTES
 from stroi.pipeline.index.csv import (
     check_inside,
@@ -179,7 +179,7 @@ def read_index(folder: Path) -> Index:
 def _read_classes(path: Path) -> tuple[str, ...]:
     """Class names, one a line; a class's number is its line's."""
     try:
-        text = read_plain(path, MAX_CLASSES_BYTES).decode()
+        text = read_regular(path, MAX_CLASSES_BYTES).decode()
     except FileNotFoundError:
         raise RefusedInput(
             "CSV_MISSING", f"{path} does not exist", remedy="run the stage that writes it"

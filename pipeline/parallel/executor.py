@@ -14,9 +14,8 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from stroi.cache.errors import ParamsError, StroiError
-from stroi.cache.files.disk import writing
-from stroi.cache.files.processes import this_process
-from stroi.cache.files.temporaries import new_temporary_folder, remove_left_over
+from stroi.cache.files.atomic import os_errors_as_ours
+from stroi.cache.files.temporaries import new_temporary_folder, remove_left_over, this_process
 from stroi.pipeline.parallel.progress import Progress, progress
 
 Task = TypeVar("Task")
@@ -145,7 +144,7 @@ def _call(function: Callable[[Task, Tick], Result], folder: Path, task: Task) ->
 @contextmanager
 def _counters(scratch: Path) -> Iterator[Path]:
     """A folder for the counters of this run; those of killed runs are removed."""
-    with writing(scratch):
+    with os_errors_as_ours(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
         for left in scratch.glob("progress.tmp-*"):
             remove_left_over(left)

@@ -117,7 +117,7 @@ class OpenPoseParams(ParamsModel):
     )
     """Picture that the network sees, px, multiples of 16; -1 keeps the shape of the frame."""
     scale_number: Annotated[int, Field(ge=1, le=8)] = 1
-    """Sizes of the picture that are looked at."""
+    """Sizes of the picture that are processed."""
     scale_gap: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
     """Between them."""
     number_people_max: Annotated[int, Field(ge=-1)] = -1
@@ -128,6 +128,17 @@ class OpenPoseParams(ParamsModel):
     """GPUs to use; -1 for all."""
     num_gpu_start: Annotated[int, Field(ge=0)] = 0
     """The first of them."""
+
+    @model_validator(mode="after")
+    def _flags_can_be_used(self) -> OpenPoseParams:
+        sides = self.net_resolution.split("x")
+        if any(side != "-1" and int(side) % 16 for side in sides):
+            raise ValueError(
+                f"net_resolution is {self.net_resolution}: use multiples of 16, such as -1x368"
+            )
+        if self.num_gpu == 0:
+            raise ValueError("num_gpu is 0, which switches detection off: use -1 for all")
+        return self
 
 
 class OpenPoseJsonParams(ParamsModel):
@@ -153,7 +164,7 @@ class SkeletonParams(ParamsModel):
     """Where skeletons come from. ``auto`` takes OpenPose if it is there, else MoveNet: another
     machine may then give other skeletons."""
     frames: Literal["all", "sampled"] = "all"
-    """Frames that an estimator looks at: ``sampled`` are those that the mosaics need and some
+    """Frames that an estimator processes: ``sampled`` are those that the mosaics need and some
     between, for data sets whose graph network sees a sensor's joints."""
     input_size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
     """Larger side of MoveNet's input in px."""

@@ -21,7 +21,7 @@ from ruamel.yaml.tokens import CommentToken
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 
 MAX_BYTES = 2**17
 """Largest file that is read; the shipped profiles have a fiftieth of it."""
@@ -133,7 +133,7 @@ def _end(block: Any, last: Any) -> tuple[dict[Any, Any], Any, int]:
 
 def _read_text(path: Path) -> str:
     try:
-        data = read_plain(path, MAX_BYTES)
+        data = read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         raise ParamsError(
             "PARAMS_MISSING", f"{path} does not exist", remedy="run from the project's root"

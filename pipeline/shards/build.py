@@ -15,8 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from stroi.cache.files.atomic import check_writable, link_or_copy, sweep_temporaries
-from stroi.cache.files.disk import writing
+from stroi.cache.files.atomic import (
+    check_writable,
+    link_or_copy,
+    os_errors_as_ours,
+    sweep_temporaries,
+)
 from stroi.cache.files.locks import lock
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
 from stroi.pipeline.index.ledger import FILE as LEDGER
@@ -131,7 +135,7 @@ def _publish(
     store: Path,
     inputs: Mapping[str, Mapping[str, str]],
 ) -> Ledger:
-    with writing(out):
+    with os_errors_as_ours(out):
         # Without its manifest a half-updated folder is no cache at all.
         (out / "manifest.json").unlink(missing_ok=True)
         sweep_temporaries(out)
@@ -142,13 +146,13 @@ def _publish(
             link_or_copy(shard_path(store, spec.kind, shard.key), out / name)
             files.append(_entry(name, shard, inputs))
     wanted = {entry.name for entry in files}
-    with writing(out):
+    with os_errors_as_ours(out):
         for stale in out.glob(f"{spec.kind}-*.h5"):
             if stale.name not in wanted:
                 stale.unlink()
     ledger = write_ledger(out, [outcome for shard in shards for outcome in shard.outcomes])
     files.append(file_entry(LEDGER, (out / LEDGER).read_bytes()))
-    with writing(out):
+    with os_errors_as_ours(out):
         write_manifest(out, _manifest(spec, files, ledger))
     return ledger
 

@@ -21,8 +21,7 @@ from threading import get_ident
 from typing import Any, TypeVar
 
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.files.processes import is_gone, is_of_this_host, this_process
-from stroi.cache.files.temporaries import can_be_locked
+from stroi.cache.files.temporaries import can_be_locked, is_gone, is_of_this_host, this_process
 from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.parallel.progress import announce
 from stroi.pipeline.shards.task import ClipTask, TaskSpec

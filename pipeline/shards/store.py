@@ -149,7 +149,7 @@ def _make_clip(
             made[job.id] = spec.make(job.source)
         fault_point("after_decode")
     except ClipRejected as rejected:
-        return ClipOutcome(job.id, rejected.code, rejected.told)
+        return ClipOutcome(job.id, rejected.code, rejected.text)
     except OSError as error:
         raise StroiError(
             "CLIP_READ",

@@ -1,6 +1,6 @@
 """A motion-JPEG AVI file made of bytes alone.
 
-Every picture is coded by itself, so that a frame's bytes tell nothing of the frames around it,
+Every picture is coded by itself, so that a frame's bytes do not depend on the frames around it,
 and the file depends on the JPEG coder only, not on a video library's build.
 """
 

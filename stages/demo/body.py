@@ -1,7 +1,7 @@
-"""A person's joints in metres: a trunk that stands, arms and legs that reach.
+"""A person's joints in metres: a standing trunk, arms and legs by inverse kinematics.
 
 A person's own axes: x to their left, y up, z to their front, origin on the floor below the hips.
-With facing 0 the person looks towards +z, where the cameras stand, and x points to the right of
+With facing 0 the person faces +z, where the cameras stand, and x points to the right of
 the picture. All functions work on all T frames of a clip at once.
 """
 
@@ -116,7 +116,7 @@ def reach(
 
     Args:
         start: (T, 3) shoulder or hip.
-        target: (T, 3) wanted wrist or ankle; out of reach: the bones point at it, nearly straight.
+        target: (T, 3) wrist or ankle to reach; if too far, the bones point at it, nearly straight.
         lengths: Length of the first and the second bone, metres.
         pole: (T, 3) direction to which the elbow or knee points.
 
@@ -187,7 +187,7 @@ def head(rig: Rig, nod: npt.ArrayLike, turn: npt.ArrayLike) -> tuple[dict[str, P
 
     Args:
         rig: The trunk.
-        nod: Radians by which the face looks down, number or (T,).
+        nod: Radians by which the face is turned down, number or (T,).
         turn: Radians by which the face is turned to the person's left, number or (T,).
 
     Returns:
@@ -207,7 +207,7 @@ def head(rig: Rig, nod: npt.ArrayLike, turn: npt.ArrayLike) -> tuple[dict[str, P
         "right_ear": centre - left * wide,
         "left_ear": centre + left * wide,
     }
-    return points, np.stack([left, up, front], axis=1)
+    return points, np.stack([left, up, front], axis=1)  # 3 times (T, 3) -> (T, 3, 3)
 
 
 def assemble(
@@ -225,7 +225,7 @@ def assemble(
             f"{side}_shoulder": rig.shoulder(side), f"{side}_elbow": elbow,
             f"{side}_wrist": wrist, f"{side}_hand": tips,
         }  # fmt: skip
-    trunk = np.stack([rig.left, rig.up, rig.front], axis=1)
+    trunk = np.stack([rig.left, rig.up, rig.front], axis=1)  # 3 times (T, 3) -> (T, 3, 3)
     return Pose(rig.body, points, trunk, face[1], open_hand)
 
 

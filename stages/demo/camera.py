@@ -19,7 +19,7 @@ _VIEWS = ((-0.33, 1.25, 1.00), (0.44, 1.45, 0.97))
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera that looks at the middle of the scene.
+    """A camera that points at the middle of the scene.
 
     Attributes:
         yaw: Radians about the vertical; positive stands to the right of the picture of yaw 0.

@@ -1,25 +1,25 @@
 """Which clips the demo data set has, and what each modality can reach on them by construction.
 
 Twelve classes form six pairs. The two classes of a pair share one stream of nuisance draws
-(body, clothes, background, frame count, tempo, phase, noise; see `nuisance.py`, whose functions
+(body, clothes, background, frame count, tempo, phase, noise; the functions of `randomisation.py`
 take no label), so that for every clip there is a twin with the other label of the pair:
 
 * **object pairs** (`OBJECT_PAIRS`): the twins have bit-identical joints in every frame and differ
-  only in the picture of the held object. Whatever a skeleton model answers, it answers the same
-  for both twins and is right for one of them: 50 % inside the pair.
+  only in the picture of the held object. A skeleton model gives both twins the same
+  answer, which is right for one of them: 50 % inside the pair.
 * **motion pairs** (`MOTION_PAIRS`): a clip of T frames is sampled at s, 2s, ..., 5s with
   s = T // 6 (`interior` sampling, L = 5). The cyclic motion's phase advances by u cycles per s
   frames in the slow class and by 1 + u in the fast one, so that the twins' pictures at the five
   sampled frames are equal to the byte; motion JPEG codes every picture by itself, so that they
-  still are in the video. Whatever a mosaic model answers, it answers the same for both twins:
-  50 % inside the pair. The skeleton has all T frames.
+  still are in the video. A mosaic model gives both twins the same answer: 50 % inside the
+  pair. The skeleton has all T frames.
 
 Nothing hides which *pair* a clip belongs to, from either modality. With as many object pairs as
 motion pairs the best possible accuracy is therefore (3 * 1/2 + 3 * 1) / 6 = 75 % for the skeleton
 alone and 75 % for the mosaic alone, and 100 % for both together, exactly so on any test part that
 holds both twins of whatever it holds (a split by subject or by camera does). Two things blur this:
-an estimated skeleton moves by a pixel or so with the look of the object, in every frame alike; and
-a mosaic whose frames are not sampled at s, 2s, ..., 5s may show the tempo.
+an estimated skeleton moves by a pixel or so with the object, in every frame alike; and a mosaic
+whose frames are not sampled at s, 2s, ..., 5s may show the tempo.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the people do: six motions, one per pair, none of which knows the label.
 
-A motion turns (nuisance, phase) into poses and into the places where something is held. The
+A motion turns (nuisance, phase) into poses and into the places of held objects. The
 cyclic ones depend on the phase modulo one cycle; what depends on the frame number besides (the
 slow sway) is the same for both members of a pair.
 """
@@ -25,7 +25,8 @@ from stroi.stages.demo.body import (
     unit,
 )
 from stroi.stages.demo.pose_parts import (
-    Held,
+    Arm,
+    HeldObject,
     angled,
     carried,
     centred,
@@ -40,15 +41,15 @@ from stroi.stages.demo.pose_parts import (
 )
 from stroi.stages.demo.randomisation import Nuisance
 
-Scene = tuple[tuple[Pose, ...], tuple[Held, ...]]
+Scene = tuple[tuple[Pose, ...], tuple[HeldObject, ...]]
 Motion = Callable[[Nuisance, Points, Points], Scene]
 
 OBJECT_RADIUS = 0.105
-"""Half the size of everything held in one hand, metres."""
+"""Half the size of every object for one hand, metres."""
 WEIGHT_RADIUS = 0.125
 """Half the length of a dumbbell, metres."""
 BOARD = (0.165, 0.120)
-"""Half width and half height of everything held in both hands, metres."""
+"""Half width and half height of every object for both hands, metres."""
 APART = 0.56
 """Half the distance of two people, metres."""
 TOWARDS = 0.27
@@ -69,8 +70,8 @@ def sip(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
     face = head(rig, 0.05 - 0.06 * raised, -0.08 * raised)
     pose = assemble(rig, {"right": arm, "left": hanging(rig, "left")}, standing(rig), face)
     centre = grip(arm, spread(frames, 0.02, 0.01, 0.05))
-    held = carried(nuisance, centre, *upright(-0.15 - 0.35 * raised, OBJECT_RADIUS), "right")
-    return (centred(nuisance, pose),), (held,)
+    held_object = carried(nuisance, centre, *upright(-0.15 - 0.35 * raised, OBJECT_RADIUS), "right")
+    return (centred(nuisance, pose),), (held_object,)
 
 
 def browse(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
@@ -91,8 +92,8 @@ def browse(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
         arms[side] = reaching(rig, side, wrist, pole, hand)
     face = head(rig, 0.24 + 0.05 * np.sin(phase), 0.06 * np.cos(phase))
     pose = assemble(rig, arms, standing(rig), face)
-    held = carried(nuisance, middle, right * BOARD[0], up * BOARD[1], "right", "left")
-    return (centred(nuisance, pose),), (held,)
+    held_object = carried(nuisance, middle, right * BOARD[0], up * BOARD[1], "right", "left")
+    return (centred(nuisance, pose),), (held_object,)
 
 
 def _handing(
@@ -131,8 +132,10 @@ def give(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
     taker, to = _handing(nuisance, frame, 1, ((share - 0.10) / 0.36, (share - 0.62) / 0.35))
     over = ease((share - 0.48) / 0.10)
     centre = from_ + (to - from_) * over[:, None] + [0.0, 0.03, 0.05]
-    held = Held(centre, *upright(0.2 - 0.4 * over, OBJECT_RADIUS), ((0, "left"), (1, "right")))
-    return (giver, taker), (held,)
+    held_object = HeldObject(
+        centre, *upright(0.2 - 0.4 * over, OBJECT_RADIUS), ((0, "left"), (1, "right"))
+    )
+    return (giver, taker), (held_object,)
 
 
 def wave(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
@@ -153,16 +156,18 @@ def lift(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:
     rig = trunk(nuisance, frame, body)
     middle, half = 1.30, 0.85 * min(nuisance.reach * body.vigour, 1.1)
     bend = middle - half * np.cos(phase)
-    arms, held = {}, []
+    arms: dict[str, Arm] = {}
+    dumbbells = []
     for side, sign in SIDES.items():
         upper = spread(frames, sign * 0.28, -1.0, 0.05)
         fore = spread(frames, sign * 0.22, -np.cos(bend), np.sin(bend))
         arms[side] = angled(rig, side, upper, fore)
         right = spread(frames, 1.0, 0.0, -0.1 * sign) * WEIGHT_RADIUS
         up = unit(np.cross(unit(fore), right)) * WEIGHT_RADIUS
-        held.append(carried(nuisance, grip(arms[side], spread(frames, 0, 0, 0)), right, up, side))
+        palm = grip(arms[side], spread(frames, 0, 0, 0))
+        dumbbells.append(carried(nuisance, palm, right, up, side))
     pose = assemble(rig, arms, standing(rig), head(rig, 0.02, 0.0))
-    return (centred(nuisance, pose),), tuple(held)
+    return (centred(nuisance, pose),), tuple(dumbbells)
 
 
 def step(nuisance: Nuisance, phase: Points, frame: Points) -> Scene:

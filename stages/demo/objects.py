@@ -78,20 +78,20 @@ _SHAPES: dict[str, tuple[Shape, ...]] = {
     ),
 }  # fmt: skip
 
-HELD: dict[str, str] = {
+OBJECT_OF_CLASS: dict[str, str] = {
     "drink": "cup", "phone": "phone",
     "read": "book", "tablet": "tablet",
     "give_bottle": "bottle", "give_letter": "letter",
     "lift_slow": "dumbbell", "lift_fast": "dumbbell",
 }  # fmt: skip
-"""What is held in each class; the only place where a label reaches the picture."""
+"""The held object of each class; the only place where a label reaches the picture."""
 
 
 def sprite(name: str) -> Image:
     """Picture of an object.
 
     Args:
-        name: A value of `HELD`, or `NOTHING`.
+        name: A value of `OBJECT_OF_CLASS`, or `NOTHING`.
 
     Returns:
         (SIZE, SIZE, 4) float32: blue, green, red times opacity (0 to 255), opacity (0 to 1).

@@ -1,4 +1,4 @@
-"""What all motions are made of: phase, trunk with sway, arms, and places to hold something at."""
+"""The parts of all motions: phase, trunk with sway, arms, and places of held objects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STANCE = 0.072
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldObject:
     """Where an object is: a flat picture in space, the same for all objects of a pair.
 
     Attributes:
@@ -118,11 +118,13 @@ def centred(nuisance: Nuisance, pose: Pose) -> Pose:
     return placed(pose, nuisance.facing, (nuisance.place[0], 0.0, nuisance.place[1]))
 
 
-def carried(nuisance: Nuisance, centre: Points, right: Points, up: Points, *sides: str) -> Held:
+def carried(
+    nuisance: Nuisance, centre: Points, right: Points, up: Points, *sides: str
+) -> HeldObject:
     """An object of the single person, moved to the scene with them."""
     turn = turn_matrix(nuisance.facing)
     offset = np.array([nuisance.place[0], 0.0, nuisance.place[1]])
-    return Held(centre @ turn + offset, right @ turn, up @ turn, tuple((0, s) for s in sides))
+    return HeldObject(centre @ turn + offset, right @ turn, up @ turn, tuple((0, s) for s in sides))
 
 
 def upright(angle: Points, radius: float) -> tuple[Points, Points]:

@@ -59,6 +59,7 @@ def _texture(texels: Image, along: Image, across: Image) -> Image:
     """Cloth colours (h, w, 3) at texel coordinates, repeated without end."""
     size = texels.shape[0]
     rows, columns = along.astype(np.int32) % size, across.astype(np.int32) % size
+    # (S, S, 3) -> (S * S, 3) -> (h, w, 3)
     colours: Image = texels.reshape(-1, 3).take(rows * size + columns, axis=0)
     return colours
 
@@ -78,10 +79,10 @@ def capsule(
     (ax, ay), (bx, by) = ends
     ra, rb = radii
     low = min(ax - ra, bx - rb), min(ay - ra, by - rb)
-    found = _box(image, low, (max(ax + ra, bx + rb), max(ay + ra, by + rb)))
-    if found is None:
+    box = _box(image, low, (max(ax + ra, bx + rb), max(ay + ra, by + rb)))
+    if box is None:
         return
-    patch, xs, ys = found
+    patch, xs, ys = box
     ex, ey = bx - ax, by - ay
     square = max(ex * ex + ey * ey, 1e-3)
     length = square**0.5
@@ -112,12 +113,10 @@ def barrel(
     """
     (ax, ay), (bx, by) = ends
     wide = float(profile.max())
-    found = _box(
-        image, (min(ax, bx) - wide, min(ay, by) - 1), (max(ax, bx) + wide, max(ay, by) + 1)
-    )
-    if found is None:
+    box = _box(image, (min(ax, bx) - wide, min(ay, by) - 1), (max(ax, bx) + wide, max(ay, by) + 1))
+    if box is None:
         return
-    patch, xs, ys = found
+    patch, xs, ys = box
     length = max(((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5, 1.0)
     ex, ey = (bx - ax) / length, (by - ay) / length
     dx, dy = xs - np.float32(ax), ys - np.float32(ay)
@@ -148,10 +147,10 @@ def ball(
             side, front in the middle).
     """
     (cx, cy), (rx, ry) = centre, radii
-    found = _box(image, (cx - rx, cy - ry), (cx + rx, cy + ry))
-    if found is None:
+    box = _box(image, (cx - rx, cy - ry), (cx + rx, cy + ry))
+    if box is None:
         return
-    patch, xs, ys = found
+    patch, xs, ys = box
     nx, ny = np.broadcast_arrays((xs - np.float32(cx)) / rx, (ys - np.float32(cy)) / ry)
     square = nx * nx + ny * ny
     edge = (1 - np.sqrt(square)) * np.float32(min(rx, ry))
@@ -162,6 +161,7 @@ def ball(
     longitude = np.arctan2(normal[..., 0], normal[..., 2]) * np.float32(rows / np.pi)
     row = (rows / 2 - latitude).astype(np.int32).clip(0, rows - 1)
     column = (rows + longitude).astype(np.int32).clip(0, 2 * rows - 1)
+    # (R, 2R, 3) -> (2 * R * R, 3) -> (h, w, 3)
     colour = globe.reshape(-1, 3).take(row * (2 * rows) + column, axis=0)
     lit = nx * light[0] + ny * light[1] + nz * light[2]
     shade = np.float32(AMBIENT + 0.08) + np.float32(DIFFUSE) * np.maximum(lit, 0)
@@ -172,10 +172,10 @@ def ball(
 def shadow(image: Image, centre: Vector, radii: Vector, depth: float) -> None:
     """Darken a soft ellipse on the floor by the share `depth` at its middle."""
     (cx, cy), (rx, ry) = centre, radii
-    found = _box(image, (cx - rx, cy - ry), (cx + rx, cy + ry))
-    if found is None:
+    box = _box(image, (cx - rx, cy - ry), (cx + rx, cy + ry))
+    if box is None:
         return
-    patch, xs, ys = found
+    patch, xs, ys = box
     square = ((xs - np.float32(cx)) / rx) ** 2 + ((ys - np.float32(cy)) / ry) ** 2
     patch *= (1 - np.float32(depth) * np.maximum(1 - square, 0))[..., None].astype(np.float32)
 
@@ -192,10 +192,10 @@ def picture(image: Image, centre: Vector, right: Vector, up: Vector, sprite: Ima
     """
     reach_x, reach_y = abs(right[0]) + abs(up[0]), abs(right[1]) + abs(up[1])
     low = centre[0] - reach_x, centre[1] - reach_y
-    found = _box(image, low, (centre[0] + reach_x, centre[1] + reach_y))
-    if found is None:
+    box = _box(image, low, (centre[0] + reach_x, centre[1] + reach_y))
+    if box is None:
         return
-    patch, xs, ys = found
+    patch, xs, ys = box
     half = (len(sprite) - 1) / 2
     x, y = centre[0] - float(xs[0, 0]), centre[1] - float(ys[0, 0])
     forward = np.array(

@@ -19,19 +19,19 @@ from stroi.stages.demo.body import Points
 from stroi.stages.demo.camera import Camera, camera, shake
 from stroi.stages.demo.clips import MOTION_PAIRS, PAIRS, PERSONS, DemoClip
 from stroi.stages.demo.motions import MOTIONS
-from stroi.stages.demo.objects import HELD, NOTHING, sprite
+from stroi.stages.demo.objects import NOTHING, OBJECT_OF_CLASS, sprite
 from stroi.stages.demo.person_rendering import (
     Part,
-    Seen,
+    ProjectedPerson,
     cast_shadow,
-    held_parts,
+    object_parts,
     person_parts,
     thumb_parts,
 )
-from stroi.stages.demo.pose_parts import Held, phases
+from stroi.stages.demo.pose_parts import HeldObject, phases
 from stroi.stages.demo.randomisation import Nuisance, draw_nuisance
 from stroi.stages.demo.raster import Image
-from stroi.stages.demo.textures import Look, look
+from stroi.stages.demo.textures import Appearance, paint_appearance
 
 FPS = 15.0
 """Frames per second of every demo video."""
@@ -42,14 +42,14 @@ _NOISE_PLAY = 32
 
 
 @dataclass(frozen=True)
-class _Stage:
-    """People, things and camera of a clip, over all frames."""
+class _ClipSetup:
+    """People, objects and camera of a clip, over all frames."""
 
     nuisance: Nuisance
     view: Camera
     shift: Points
-    seen: tuple[Seen, ...]
-    held: tuple[Held, ...]
+    people: tuple[ProjectedPerson, ...]
+    objects: tuple[HeldObject, ...]
 
 
 def render_clip(clip: DemoClip, path: Path, *, size: tuple[int, int] = (320, 240)) -> Clip:
@@ -89,17 +89,21 @@ def draw_frames(
     Yields:
         T pictures, (H, W, 3) uint8, blue, green, red.
     """
-    stage = _stage(clip, size)
-    nuisance = stage.nuisance
-    looks = [look(b, o) for b, o in zip(nuisance.bodies, nuisance.outfits, strict=True)]
+    setup = _set_up(clip, size)
+    nuisance = setup.nuisance
+    appearances = [
+        paint_appearance(b, o) for b, o in zip(nuisance.bodies, nuisance.outfits, strict=True)
+    ]
     scene = background(nuisance.scene, nuisance.scene_seed, size)
-    thing = sprite(HELD.get(clip.label, NOTHING))
+    picture = sprite(OBJECT_OF_CLASS.get(clip.label, NOTHING))
     noise = _noise_bank(nuisance.noise_seed, size)
     for frame in range(nuisance.frames):
-        image = _shifted(scene, stage.shift[frame], size)
-        for figure in stage.seen:
+        image = _shifted(scene, setup.shift[frame], size)
+        for figure in setup.people:
             cast_shadow(image, figure, frame)
-        for _, paint in sorted(_parts(stage, looks, thing, frame), key=lambda part: part[0]):
+        for _, paint in sorted(
+            _parts(setup, appearances, picture, frame), key=lambda part: part[0]
+        ):
             paint(image)
         yield _exposed(image, noise, frame)
 
@@ -114,23 +118,25 @@ def known_joints(clip: DemoClip, *, size: tuple[int, int] = (320, 240)) -> Clip:
     Returns:
         BODY_25 joints (T, 2, 25, 3) of every frame, confidence 1; an absent person is zeros.
     """
-    stage = _stage(clip, size)
-    keypoints = np.zeros((stage.nuisance.frames, 2, len(BODY_25.joints), 3), np.float32)
-    for person, figure in enumerate(stage.seen):
+    setup = _set_up(clip, size)
+    keypoints = np.zeros((setup.nuisance.frames, 2, len(BODY_25.joints), 3), np.float32)
+    for person, figure in enumerate(setup.people):
         for joint, name in enumerate(BODY_25.joints):
             keypoints[:, person, joint, :2] = figure.pixels[name]
             keypoints[:, person, joint, 2] = 1.0
     return Clip(keypoints, PERSONS[clip.pair], size[0], size[1], FPS)
 
 
-def _stage(clip: DemoClip, size: tuple[int, int]) -> _Stage:
+def _set_up(clip: DemoClip, size: tuple[int, int]) -> _ClipSetup:
     """Set up a clip; of its label only the tempo is used."""
     nuisance = draw_nuisance(clip)
     view, shift = camera(clip.camera, nuisance, size), shake(nuisance)
     frame = np.arange(nuisance.frames, dtype=np.float64)
     phase = phases(nuisance, fast=_is_fast(clip))
-    poses, held = MOTIONS[clip.pair](nuisance, phase, frame)
-    return _Stage(nuisance, view, shift, tuple(Seen(p, view, shift) for p in poses), held)
+    poses, objects = MOTIONS[clip.pair](nuisance, phase, frame)
+    return _ClipSetup(
+        nuisance, view, shift, tuple(ProjectedPerson(p, view, shift) for p in poses), objects
+    )
 
 
 def _is_fast(clip: DemoClip) -> bool:
@@ -138,15 +144,17 @@ def _is_fast(clip: DemoClip) -> bool:
     return clip.pair in MOTION_PAIRS and clip.label == PAIRS[clip.pair][1]
 
 
-def _parts(stage: _Stage, looks: list[Look], thing: Image, frame: int) -> list[Part]:
+def _parts(
+    setup: _ClipSetup, appearances: list[Appearance], picture: Image, frame: int
+) -> list[Part]:
     """Everything to paint in one frame, in no order."""
-    light, parts = stage.nuisance.light, list[Part]()
-    for person, figure in enumerate(stage.seen):
-        parts += person_parts(figure, looks[person], light, frame)
-    for held in stage.held:
-        parts += held_parts(held, stage.view, stage.shift, thing, frame)
-        for person, side in held.hands:
-            parts += thumb_parts(stage.seen[person], looks[person], light, side, frame)
+    light, parts = setup.nuisance.light, list[Part]()
+    for person, figure in enumerate(setup.people):
+        parts += person_parts(figure, appearances[person], light, frame)
+    for held_object in setup.objects:
+        parts += object_parts(held_object, setup.view, setup.shift, picture, frame)
+        for person, side in held_object.hands:
+            parts += thumb_parts(setup.people[person], appearances[person], light, side, frame)
     return parts
 
 

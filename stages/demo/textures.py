@@ -15,7 +15,7 @@ _ROWS = 72
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """Surfaces of one person in one clip, float32 blue, green, red.
 
     Attributes:
@@ -37,7 +37,7 @@ class Look:
     globe: Image
 
 
-def look(body: Body, outfit: Outfit) -> Look:
+def paint_appearance(body: Body, outfit: Outfit) -> Appearance:
     """Paint the surfaces of one person.
 
     Args:
@@ -52,7 +52,7 @@ def look(body: Body, outfit: Outfit) -> Look:
     _decorate(shirt, outfit)
     skin = _weave(rng, body.skin, 0.035)
     hair = _streaks(rng, body.hair)
-    return Look(
+    return Appearance(
         shirt=shirt,
         trousers=_weave(rng, outfit.trousers, 0.12),
         shoes=_weave(rng, outfit.shoes, 0.05),

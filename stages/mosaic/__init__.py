@@ -1,1 +1,1 @@
-"""Spatial-temporal regions of interest: which frames, which crops, and the mosaic of them."""
+"""Spatio-temporal regions of interest: crop (eq. 1) around a joint, and cut, the mosaic of them."""

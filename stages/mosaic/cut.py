@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import ClipRejected, ParamsError
+from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import roi_joints
 from stroi.cache.skeletons import Clip
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.crop import Border, crop, overlaps
 
-Missing = Literal["black", "nearest"]
-Size = int | Literal["native"]
-ROWS = roi_joints()
+ROI_JOINTS = roi_joints()
+"""BODY_25 joint of each of the K rows, from top to bottom."""
 PERSONS = 2
 
 
@@ -32,9 +31,9 @@ class Cut:
         frame_index: (L,) int32 frame of each column.
         box: (2, L, K, 4) float32 x0, y0, x1, y1 of each person's crop in px of the frame, x1
             and y1 exclusive; zeros where there is none.
-        confidence: (2, L, K) float32 of the joint in that very frame, 0 where it is absent.
+        confidence: (2, L, K) float32 of the joint in that frame, 0 where it is absent.
         valid: (2, L, K) bool, False where the cell (or the person's half of it) is black.
-        person_count: Persons shown side by side in each cell, 1 or 2.
+        person_count: Persons side by side in each cell, 1 or 2.
     """
 
     mosaic: NDArray[np.uint8]
@@ -60,75 +59,53 @@ def cut_mosaic(
     frames: Mapping[int, NDArray[np.uint8]],
     clip: Clip,
     frame_index: NDArray[np.int32],
-    *,
-    cell: int,
-    size: Size,
-    min_confidence: float,
-    border: Border = "black",
-    missing: Missing = "black",
+    params: MosaicParams,
 ) -> Cut:
     """Cut a clip's mosaic (eq. 1): row j, column i shows joint j in the frame tau_i.
 
-    With one person a cell is the square of `cell` px around the joint. With two it has a left
-    half for person 0 and a right half for person 1, each `cell / 2` wide and `cell` high around
+    With one person a cell is the square of ``cell`` px around the joint. With two it has a left
+    half for person 0 and a right half for person 1, each ``cell / 2`` wide and ``cell`` high around
     that person's joint. Every crop is resized by itself, so no cell bleeds into the next:
-    by area mean when shrinking, bilinear when growing.
+    by area mean when shrinking, bilinear when growing. With ``missing: nearest`` a missing joint's
+    cell shows the same frame around the joint's place in the nearest frame that has it, the earlier
+    one of two. A joint with confidence 0 is always missing.
 
     Args:
         frames: Frame index to frame (H, W, 3) uint8 BGR; holds every index of `frame_index`.
         clip: The clip's skeletons.
         frame_index: (L,) frames to show, one per column.
-        cell: Side of a crop in px of the frame, even (96 for NTU, 48 for N-UCLA).
-        size: Height of the mosaic in px, a multiple of K = 5; with L = 5 its width too. With
-            ``native`` no crop is resized: the height is K * cell.
-        min_confidence: A joint below it is missing; one with confidence 0 always is.
-        border: What a crop shows outside the frame.
-        missing: A missing joint's cell is black, or, with ``nearest``, shows the same frame
-            around the joint's place in the nearest frame that has it (the earlier one of two).
+        params: Sizes and rules of the crops.
 
     Raises:
-        ParamsError: If `cell` or `size` cannot be divided as said.
         ClipRejected: ``VIDEO_SIZE`` if a frame is not of the size that the skeletons were
             estimated in, ``VIDEO_FRAMES`` if they do not reach that far.
     """
-    side = cell_side(cell, size)
-    columns = len(frame_index)
+    side = cell_side(params)
+    rows, columns = len(ROI_JOINTS), len(frame_index)
     cut = Cut(
-        mosaic=np.zeros((side * len(ROWS), side * columns, 3), np.uint8),
+        mosaic=np.zeros((side * rows, side * columns, 3), np.uint8),
         frame_index=np.asarray(frame_index, np.int32),
-        box=np.zeros((PERSONS, columns, len(ROWS), 4), np.float32),
-        confidence=np.zeros((PERSONS, columns, len(ROWS)), np.float32),
-        valid=np.zeros((PERSONS, columns, len(ROWS)), np.bool_),
+        box=np.zeros((PERSONS, columns, rows, 4), np.float32),
+        confidence=np.zeros((PERSONS, columns, rows), np.float32),
+        valid=np.zeros((PERSONS, columns, rows), np.bool_),
         person_count=clip.person_count,
     )
     for column, time in enumerate(cut.frame_index.tolist()):
         frame = frames[time]
         _check_frame(frame, time, clip)
-        for person, slot in enumerate(_slots(clip.person_count, cell, side)):
-            for row, joint in enumerate(ROWS):
-                path = clip.keypoints[:, person, joint]
+        for person, slot in enumerate(_slots(clip.person_count, params.cell, side)):
+            for row, joint in enumerate(ROI_JOINTS):
+                path = clip.keypoints[:, person, joint]  # (T, 2, 25, 3) -> (T, 3)
                 cut.confidence[person, column, row] = _confidence(path)[time]
-                place = _place(path, time, min_confidence, missing)
+                place = _place(path, time, params)
                 if place is not None:
-                    _paste(cut, frame, place, slot, (person, column, row), border)
+                    _paste(cut, frame, place, slot, (person, column, row), params.border)
     return cut
 
 
-def cell_side(cell: int, size: Size) -> int:
+def cell_side(params: MosaicParams) -> int:
     """Side in px of a cell of the mosaic."""
-    if cell < 2 or cell % 2:
-        raise ParamsError(
-            "MOSAIC_CELL", f"a crop of {cell} px has no two halves", remedy="use an even number"
-        )
-    if size == "native":
-        return cell
-    if size < 2 * len(ROWS) or size % len(ROWS):
-        raise ParamsError(
-            "MOSAIC_SIZE",
-            f"a mosaic of {size} px does not hold {len(ROWS)} rows of equal height",
-            remedy=f"use a multiple of {len(ROWS)} from {2 * len(ROWS)} on, such as 225",
-        )
-    return size // len(ROWS)
+    return params.cell if params.size == "native" else params.size // len(ROI_JOINTS)
 
 
 def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
@@ -137,13 +114,13 @@ def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
             "VIDEO_SIZE",
             f"frame {time} is {frame.shape[1]} x {frame.shape[0]} px, its skeleton was "
             f"estimated in {clip.width} x {clip.height} px",
-            remedy="estimate the clip's skeleton again from this very file",
+            remedy="estimate the clip's skeleton again from this file",
         )
     if not 0 <= time < len(clip.keypoints):
         raise ClipRejected(
             "VIDEO_FRAMES",
-            f"frame {time} is wanted, the skeletons end after {len(clip.keypoints)} frames",
-            remedy="estimate the clip's skeleton again from this very file",
+            f"frame {time} is needed, the skeletons end after {len(clip.keypoints)} frames",
+            remedy="estimate the clip's skeleton again from this file",
         )
 
 
@@ -163,16 +140,16 @@ def _confidence(path: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _place(
-    path: NDArray[np.float32], time: int, min_confidence: float, missing: Missing
+    path: NDArray[np.float32], time: int, params: MosaicParams
 ) -> tuple[float, float] | None:
     """Where to cut for a joint with path (T, 3) px in frame `time`; None for nowhere."""
     confidence = _confidence(path)
-    found = (confidence > 0) & (confidence >= min_confidence)
-    if not found[time]:
-        if missing == "black" or not found.any():
+    present = (confidence > 0) & (confidence >= params.min_confidence)
+    if not present[time]:
+        if params.missing == "black" or not present.any():
             return None
-        seen = np.flatnonzero(found)
-        time = int(seen[np.argmin(np.abs(seen - time))])
+        times = np.flatnonzero(present)
+        time = int(times[np.argmin(np.abs(times - time))])
     return float(path[time, 0]), float(path[time, 1])
 
 

@@ -1,17 +1,11 @@
-"""Everybody in the frames of a clip: found by an estimator, or read from what one wrote."""
+"""Everybody in the frames of a clip: detected by an estimator, or read from files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import digest
-from stroi.pipeline.index.table import Sample, segment_inputs
-from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
-from stroi.pipeline.shards.task import ClipTask
 from stroi.stages.pose.detections import (
     Detections,
     detect,
@@ -19,219 +13,108 @@ from stroi.stages.pose.detections import (
     measure,
     save_detections,
 )
-from stroi.stages.pose.readers.kinect import sensed, summary
-from stroi.stages.pose.readers.openpose_folder import detections_of, folder_digest, gaps
-from stroi.stages.pose.sampled import detect_where_needed
-from stroi.stages.pose.source import JSON, KINECT, READ, PoseSourcePlan, estimator
+from stroi.stages.pose.readers.kinect import read_kinect, summarise
+from stroi.stages.pose.readers.openpose_folder import (
+    count_gaps,
+    folder_digest,
+    json_folder,
+    read_detections,
+)
+from stroi.stages.pose.registry import load
+from stroi.stages.pose.sampled import detect_sampled
+from stroi.stages.pose.source import JSON, KINECT, PoseSourcePlan
+from stroi.stages.video.clip_input import ClipInput
 from stroi.stages.video.fingerprint import check_unchanged
-
-FRAME_BYTES = 2 * 25 * 3 * 4
-"""Bytes of a frame of a skeleton shard: two people of 25 joints."""
+from stroi.stages.video.frame_sampling import mosaic_frames
 
 DETECTIONS = "detections"
-"""Folder of the store: everybody found in a clip, per clip."""
-_CHUNK = 64
+"""Folder of the store: everybody in a clip, per clip."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a clip's video lies, and where everybody found in it is kept; no label.
-
-    Attributes:
-        raw: Root of the data set.
-        video: The video, relative to `raw`; empty if there is none.
-        sha256: Its digest in the index.
-        kept: Where everybody found in it is kept.
-        skeleton: What tells of the people, relative to `raw`: OpenPose's folder or the sensor's
-            file; empty if there is none, or an estimator looks at the video.
-        skeleton_sha256: Its digest.
-        start: First frame of the clip in the video.
-        stop: Frame after its last; 0 if it lasts to the video's end.
-    """
-
-    raw: Path
-    video: str
-    sha256: str
-    kept: Path
-    skeleton: str = ""
-    skeleton_sha256: str = ""
-    start: int = 0
-    stop: int = 0
-
-    @property
-    def part(self) -> tuple[int, int]:
-        """Where the clip starts and stops."""
-        return self.start, self.stop
+def detections_path(store: Path, clip: ClipInput, plan: PoseSourcePlan) -> Path:
+    """Where the store keeps everybody in a clip, by content."""
+    key = digest([dict(clip.digests), dict(plan.producer)])
+    return store / DETECTIONS / f"{key}.npz"
 
 
-def make_jobs(
-    raw: Path, samples: Sequence[Sample], plan: PoseSourcePlan, workers: Workers, store: Path
-) -> list[ClipTask[Source]]:
-    """One job per clip, its JSON files digested if that is where its people come from."""
-    told = [sample.skeleton_sha256 if plan.source == KINECT else "" for sample in samples]
-    if plan.source == JSON:
-        chunks = [samples[at : at + _CHUNK] for at in range(0, len(samples), _CHUNK)]
-        digested = parallel_map_unordered(
-            partial(_digest_all, raw),
-            chunks,
-            workers=workers,
-            total=len(samples),
-            label="JSON files",
-            scratch=store,
-        )
-        digests = {sample_id: sha256 for chunk in digested for sample_id, sha256 in chunk.items()}
-        told = [digests[sample.id] for sample in samples]
-    segments = segment_inputs(samples)
-    return [
-        _job(raw, store, sample, plan, sha256, segments[sample.id])
-        for sample, sha256 in zip(samples, told, strict=True)
-    ]
-
-
-def find(source: Source, plan: PoseSourcePlan) -> Detections:
-    """Everybody found in every frame; as kept if these bytes were looked at before.
+def detect_poses(clip: ClipInput, plan: PoseSourcePlan, store: Path) -> Detections:
+    """Everybody in every frame; from the store if these bytes were processed before.
 
     Raises:
         ClipRejected: ``VIDEO_NONE`` if the clip has no video; if the video, its JSON or its
             sensor's file changed since it was indexed, or cannot be used.
     """
-    if not source.video:
+    if not clip.video:
         raise ClipRejected(
             "VIDEO_NONE",
             "a skeleton without a video",
             remedy="add the video, or train the graph network alone",
         )
-    detections = load_detections(source.kept)
+    path = detections_path(store, clip, plan)
+    detections = load_detections(path)
     if detections is None:
-        check_unchanged(source.raw / source.video, source.sha256)
-        detections = _look(source, plan)
-        save_detections(source.kept, detections)
+        check_unchanged(clip.raw / clip.video, clip.digests["video"])
+        detections = _detect(clip, plan)
+        save_detections(path, detections)
     return detections
 
 
-def remark(source: Source, plan: PoseSourcePlan, frames: int) -> str:
-    """What the ledger should say of where the people of a clip of T frames come from.
+def _detect(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
+    if plan.source == JSON:
+        return _read_json(clip, plan)
+    if plan.source == KINECT:
+        return _read_kinect(clip)
+    video, estimator = clip.raw / clip.video, load(plan.params)
+    if (mosaics := plan.needed) is None:
+        return detect(video, estimator, *clip.segment)
+    return detect_sampled(
+        video, estimator, lambda count: mosaic_frames(count, mosaics).tolist(), *clip.segment
+    )
+
+
+def _read_json(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
+    folder = json_folder(clip.raw, clip.skeleton)
+    detections = read_detections(
+        folder, clip.raw / clip.video, plan.params.openpose_json.model, *clip.segment
+    )
+    if folder_digest(folder, *clip.segment) != clip.digests["skeleton"]:
+        raise ClipRejected(
+            "POSE_CHANGED",
+            f"{folder.name!a} changed while it was read",
+            remedy="run the same command again when nothing writes there",
+        )
+    return detections
+
+
+def _read_kinect(clip: ClipInput) -> Detections:
+    if not clip.digests["skeleton"]:
+        raise ClipRejected(
+            "SKEL_MISSING",
+            f"{clip.skeleton!a} is no skeleton file" if clip.skeleton else "no skeleton file",
+            remedy="put the sensor's file there, or let skeletons.source be an estimator",
+        )
+    info = measure(clip.raw / clip.video, *clip.segment)
+    return read_kinect(clip.raw / clip.skeleton, clip.digests["skeleton"], info, *clip.segment)
+
+
+def describe_source(clip: ClipInput, plan: PoseSourcePlan, frames: int) -> str:
+    """The ledger's remark of where the people of a clip of T frames come from.
 
     Raises:
-        ClipRejected: If what tells of them is gone or has changed.
+        ClipRejected: If the files that they come from are gone or have changed.
     """
     if plan.source == JSON:
-        folder = json_folder(source.raw, source.skeleton)
-        missing, surplus = gaps(folder, frames, *source.part)
+        missing, surplus = count_gaps(json_folder(clip.raw, clip.skeleton), frames, *clip.segment)
         return JSON + _uneven(missing, surplus)
     if plan.source == KINECT:
-        file = source.raw / source.skeleton
-        bodies, missing, surplus = summary(file, source.skeleton_sha256, frames, *source.part)
+        bodies, missing, surplus = summarise(
+            clip.raw / clip.skeleton, clip.digests["skeleton"], frames, *clip.segment
+        )
         noun = "id" if bodies == 1 else "ids"
         return f"{KINECT}, {bodies} {noun} of bodies" + _uneven(missing, surplus)
     return plan.source
 
 
 def _uneven(missing: int, surplus: int) -> str:
-    told = f", frames without a skeleton: {missing}" if missing else ""
-    return told + (f", skeletons beyond the last frame: {surplus}" if surplus else "")
-
-
-def _look(source: Source, plan: PoseSourcePlan) -> Detections:
-    video = source.raw / source.video
-    if plan.source == JSON:
-        return _read_json(video, source, plan)
-    if plan.source == KINECT:
-        return _read_sensor(video, source)
-    looks_at = estimator(plan.source, plan.settings)
-    if plan.columns is not None:
-        return detect_where_needed(video, looks_at, plan.columns.of, *source.part)[0]
-    return detect(video, looks_at, *source.part)
-
-
-def _read_json(video: Path, source: Source, plan: PoseSourcePlan) -> Detections:
-    folder = json_folder(source.raw, source.skeleton)
-    found = detections_of(
-        folder, video, model=plan.json_model, start=source.start, stop=source.stop
-    )
-    if folder_digest(folder, *source.part) != source.skeleton_sha256:
-        raise ClipRejected(
-            "POSE_CHANGED",
-            f"{folder.name!a} changed while it was read",
-            remedy="run the same command again when nobody writes there",
-        )
-    return found
-
-
-def _read_sensor(video: Path, source: Source) -> Detections:
-    if not source.skeleton_sha256:
-        raise ClipRejected(
-            "SKEL_MISSING",
-            f"{source.skeleton!a} is no skeleton file" if source.skeleton else "no skeleton file",
-            remedy="put the sensor's file there, or let skeletons.source be an estimator",
-        )
-    file = source.raw / source.skeleton
-    info = measure(video, *source.part)
-    return sensed(file, source.skeleton_sha256, info, *source.part)
-
-
-def json_folder(raw: Path, name: str) -> Path:
-    """The folder of a clip's JSON files in the data set at `raw`.
-
-    Raises:
-        ClipRejected: ``POSE_FOLDER`` if it is not inside `raw`, or behind a link, where DVC would
-            not notice a change.
-    """
-    inside = Path(name)
-    outside = inside.is_absolute() or ".." in inside.parts
-    links = [
-        part for part in (inside, *inside.parents) if part != Path() and (raw / part).is_symlink()
-    ]
-    if outside or links:
-        problem = "is behind a link" if links else "is not inside the data set's folder"
-        raise ClipRejected(
-            "POSE_FOLDER",
-            f"{str(inside)!a} {problem}",
-            remedy="put the folder itself there",
-        )
-    return raw / inside
-
-
-def _digest_all(raw: Path, samples: Sequence[Sample], tick: Tick) -> dict[str, str]:
-    found = {}
-    for sample in samples:
-        try:
-            folder = json_folder(raw, _folder_name(sample))
-            found[sample.id] = folder_digest(folder, sample.start, sample.stop)
-        except ClipRejected as rejected:
-            # Told again, and put into the ledger, when the clip is made.
-            found[sample.id] = digest([rejected.code])
-        tick()
-    return found
-
-
-def _job(
-    raw: Path,
-    store: Path,
-    sample: Sample,
-    plan: PoseSourcePlan,
-    sha256: str,
-    segment: Mapping[str, str],
-) -> ClipTask[Source]:
-    inputs = {"video": sample.sha256, **segment}
-    if plan.source in READ:
-        inputs["skeleton"] = sha256
-    kept = store / DETECTIONS / f"{digest([inputs, dict(plan.producer)])}.npz"
-    skeleton = _folder_name(sample) if plan.source == JSON else sample.skeleton
-    source = Source(
-        raw,
-        sample.video,
-        sample.sha256,
-        kept,
-        skeleton,
-        sha256,
-        start=sample.start,
-        stop=sample.stop,
-    )
-    # The length of a whole video is not known before it is decoded.
-    return ClipTask(sample.id, inputs, source, FRAME_BYTES * max(0, sample.stop - sample.start))
-
-
-def _folder_name(sample: Sample) -> str:
-    """The folder that the table names, or one by the sample's id."""
-    return sample.skeleton or f"{JSON}/{sample.id}"
+    text = f", frames without a skeleton: {missing}" if missing else ""
+    return text + (f", skeletons beyond the last frame: {surplus}" if surplus else "")

@@ -1,18 +1,20 @@
-"""Everybody that the estimator found in a clip: the costly part, kept per clip by content."""
+"""Everybody in a clip, as an estimator or a file has them: the costly part, kept by content."""
 
 from __future__ import annotations
 
 import io
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.files.received import open_plain
+from stroi.cache.files.opening import open_regular
 from stroi.stages.pose.estimator import Estimator
 from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE
 from stroi.stages.video.reader import VideoInfo, read_frames
@@ -37,12 +39,19 @@ class Detections:
     height: int
     fps: float
 
+    @classmethod
+    def of_frames(cls, frames: Sequence[NDArray[np.float32]], info: VideoInfo) -> Self:
+        """From the people of each frame, T arrays (P, 25, 3)."""
+        people = np.concatenate(frames).astype(np.float32)
+        counts = np.array([len(frame) for frame in frames], np.int32)
+        return cls(people, counts, info.width, info.height, info.fps)
+
     def by_frame(self) -> list[NDArray[np.float32]]:
         """People of each frame: T arrays (P, 25, 3)."""
         return np.split(self.people, np.cumsum(self.counts)[:-1])
 
     def as_tracks(self) -> NDArray[np.float32]:
-        """Tracks (P, T, 25, 3), where every frame tells of the same people in the same order."""
+        """Tracks (P, T, 25, 3), where every frame has the same people in the same order."""
         return np.stack(self.by_frame(), axis=1)
 
 
@@ -73,15 +82,8 @@ def detect(video: Path, estimator: Estimator, start: int = 0, stop: int = 0) -> 
         ClipRejected: If the video cannot be decoded.
     """
     with read_frames(video, start, stop) as frames:
-        found = [estimator(frame) for frame in frames]
-        info = frames.info
-    return Detections(
-        people=np.concatenate(found).astype(np.float32),
-        counts=np.array([len(people) for people in found], np.int32),
-        width=info.width,
-        height=info.height,
-        fps=info.fps,
-    )
+        people = [estimator(frame) for frame in frames]
+        return Detections.of_frames(people, frames.info)
 
 
 def save_detections(path: Path, detections: Detections) -> None:
@@ -93,27 +95,27 @@ def save_detections(path: Path, detections: Detections) -> None:
 
 
 def load_detections(path: Path) -> Detections | None:
-    """What `save_detections` kept, or None if there is nothing whole.
+    """What `save_detections` wrote, or None if there is nothing sound.
 
-    Kept files may come from elsewhere with the rest of a store, so nothing in them is believed:
-    what is damaged or of another type or shape counts as not there.
+    The file may come from elsewhere with the rest of a store: what is damaged or of another type
+    or shape counts as absent.
     """
     try:
         with (
-            open_plain(path) as (fd, _),
+            open_regular(path) as (fd, _),
             os.fdopen(fd, "rb", closefd=False) as file,
-            np.load(file, allow_pickle=False) as kept,
+            np.load(file, allow_pickle=False) as arrays,
         ):
-            people, counts = kept["people"], kept["counts"]
-            width, height, fps = kept["size"].tolist()
-        found = Detections(people, counts, int(width), int(height), float(fps))
+            people, counts = arrays["people"], arrays["counts"]
+            width, height, fps = arrays["size"].tolist()
+        detections = Detections(people, counts, int(width), int(height), float(fps))
     except Exception:  # numpy and zipfile let through whatever a damaged file leads to
         return None
-    return found if _is_sound(found) else None
+    return detections if _is_sound(detections) else None
 
 
-def _is_sound(found: Detections) -> bool:
-    people, counts = found.people, found.counts
+def _is_sound(detections: Detections) -> bool:
+    people, counts = detections.people, detections.counts
     return bool(
         people.dtype == np.dtype(np.float32)
         and counts.dtype == np.dtype(np.int32)
@@ -123,8 +125,8 @@ def _is_sound(found: Detections) -> bool:
         and (counts >= 0).all()
         and int(counts.sum(dtype=np.int64)) == len(people)
         and np.isfinite(people).all()
-        and MIN_SIDE <= found.width <= MAX_SIDE
-        and MIN_SIDE <= found.height <= MAX_SIDE
-        and math.isfinite(found.fps)
-        and found.fps >= 0
+        and MIN_SIDE <= detections.width <= MAX_SIDE
+        and MIN_SIDE <= detections.height <= MAX_SIDE
+        and math.isfinite(detections.fps)
+        and detections.fps >= 0
     )

@@ -1,4 +1,4 @@
-"""What every pose estimator offers, so that the stages need not know which one they have."""
+"""The interface of every pose estimator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Estimator(Protocol):
         """Sha256 of the model, hexadecimal."""
 
     def info(self) -> dict[str, Any]:
-        """What else shapes its output, as JSON values: versions of libraries, options.
+        """All else that shapes its output, as JSON values: versions of libraries, options.
 
         A skeleton cache records it, and detections of another `info` are never taken for these.
         """
@@ -39,13 +39,13 @@ class Estimator(Protocol):
         """People in a frame (H, W, 3) BGR: (P, 25, 3) float32 BODY_25 in px, P >= 0."""
 
 
-def nobody() -> NDArray[np.float32]:
-    """What an estimator returns for an empty frame, (0, 25, 3)."""
+def no_people() -> NDArray[np.float32]:
+    """The people of an empty frame, (0, 25, 3)."""
     return np.zeros((0, PERSON_JOINTS, 3), np.float32)
 
 
 def read_model(path: Path, remedy: str) -> tuple[bytes, str]:
-    """Content of a model file and its sha256: what is digested is what runs.
+    """Content of a model file and its sha256: the bytes that are digested are those that run.
 
     Raises:
         RefusedInput: ``MODEL_MISSING`` if it cannot be read.

@@ -20,7 +20,7 @@ _FEET = (
 
 
 def _only_to_convert(name: str, joints: tuple[str, ...]) -> Layout:
-    """A layout in which files come but no skeleton is kept: it needs no bones."""
+    """A layout of files and networks, in which no skeleton is kept: it needs no bones."""
     return Layout(name=name, joints=joints, bones=(), centre="nose")
 
 

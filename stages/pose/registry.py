@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from stroi.cache.errors import ParamsError, StroiError
+from stroi.pipeline.params.profile import OnnxParams, OpenPoseParams, SkeletonParams
 from stroi.stages.pose.estimator import Estimator
 from stroi.stages.pose.estimators.movenet import MoveNet
-from stroi.stages.pose.estimators.onnx import load_onnx
-from stroi.stages.pose.estimators.onnx_network import FILE_REMEDY
-from stroi.stages.pose.estimators.openpose import OpenPose
-from stroi.stages.pose.estimators.openpose_calls import Option
+from stroi.stages.pose.estimators.onnx import FILE_REMEDY, load_network
+from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE, OpenPose
+from stroi.stages.pose.estimators.rtmo import Rtmo
+from stroi.stages.pose.estimators.rtmpose import RtmPose
 
 ESTIMATORS = ("movenet", "openpose", "onnx")
-"""Sources that look at frames, by their names in the params."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an estimator may be told. Hashable, so that a process loads each one once.
-
-    Attributes:
-        input_size: Longer side of the picture that MoveNet sees, px.
-        openpose_root: Folder of the user's build of OpenPose; None for ``OPENPOSE_ROOT``.
-        openpose_model: OpenPose's network, ``BODY_25`` or ``COCO``.
-        openpose_options: Flags of OpenPose with their values.
-        onnx_model: The user's own network; None if there is none.
-        onnx_layout: The joints that it finds.
-    """
-
-    input_size: int = 256
-    openpose_root: Path | None = None
-    openpose_model: str = "BODY_25"
-    openpose_options: tuple[tuple[str, Option], ...] = ()
-    onnx_model: Path | None = None
-    onnx_layout: str = "coco17"
+"""Sources that process frames, by their names in the params."""
 
 
 @dataclass(frozen=True)
@@ -47,76 +29,66 @@ class Choice:
     Attributes:
         source: One of `ESTIMATORS`.
         why: For the skeleton cache: the same on every machine that chose for the same reason.
-        told: For the user: the same with what was found here.
+        message: For the user: the same with the details of this machine.
     """
 
     source: str
     why: str
-    told: str
+    message: str
 
 
-def choose(source: str, settings: Settings) -> Choice:
-    """Settle which estimator is used, before any clip is looked at.
+def choose(params: SkeletonParams) -> Choice:
+    """Settle which estimator is used, before any clip.
 
     ``auto`` takes OpenPose if its Python module loads and its network is whole, and otherwise the
     embedded MoveNet. It never takes a network that a user has to name.
-
-    Raises:
-        ParamsError: If there is no such estimator, or `settings` cannot be right.
     """
-    if source in ESTIMATORS:
-        return Choice(source, "named", f"{source}, as the params name it")
-    if source != "auto":
-        raise ParamsError(
-            "ESTIMATOR_NAME",
-            f"no estimator is called {source!a}",
-            remedy=f"use auto, {', '.join(ESTIMATORS)}",
-        )
+    if params.source != "auto":
+        return Choice(params.source, "named", f"{params.source}, as the params name it")
     try:
-        found = load("openpose", settings)
-    except ParamsError:
-        raise
+        digest = load(params.replace(source="openpose")).digest
     except StroiError as error:
-        told = f"movenet, the embedded estimator ({error.code}: {error.message})"
-        return Choice("movenet", f"auto: {error.code}", told)
-    told = f"openpose, because its module loads and its network {found.digest[:12]} is whole"
-    return Choice("openpose", "auto: OpenPose is here", told)
+        message = f"movenet, the embedded estimator ({error.code}: {error.message})"
+        return Choice("movenet", f"auto: {error.code}", message)
+    message = f"openpose, because its module loads and its network {digest[:12]} is whole"
+    return Choice("openpose", "auto: OpenPose is here", message)
 
 
-def load(source: str, settings: Settings) -> Estimator:
-    """Load an estimator.
-
-    Args:
-        source: One of `ESTIMATORS`.
-        settings: What to tell it.
+def load(params: SkeletonParams) -> Estimator:
+    """The estimator of ``params.source``, one of `ESTIMATORS`, loaded once per process.
 
     Raises:
-        ParamsError: If there is no such estimator, or a setting cannot be taken.
+        ParamsError: ``ESTIMATOR_MODEL`` if no network is named.
         StroiError: If it is not installed, or its network is not whole.
     """
-    if source == "movenet":
-        return MoveNet(input_size=settings.input_size)
+    params = with_full_paths(params)
+    return _load(params.source, params.input_size, params.openpose, params.onnx)
+
+
+@lru_cache(maxsize=1)
+def _load(source: str, input_size: int, openpose: OpenPoseParams, onnx: OnnxParams) -> Estimator:
     if source == "openpose":
-        return OpenPose(
-            root=settings.openpose_root,
-            model=settings.openpose_model,
-            options=dict(settings.openpose_options),
-        )
-    if source == "onnx":
-        if settings.onnx_model is None:
-            raise ParamsError(
-                "ESTIMATOR_MODEL", "skeletons.onnx.model is not set", remedy=FILE_REMEDY
-            )
-        return load_onnx(
-            settings.onnx_model,
-            finder=MoveNet(input_size=settings.input_size),
-            layout=settings.onnx_layout,
-        )
-    raise ParamsError(
-        "ESTIMATOR_NAME",
-        f"no estimator is called {source!a}",
-        remedy=f"use {', '.join(ESTIMATORS)}",
+        return OpenPose(openpose)
+    movenet = MoveNet(input_size=input_size)
+    if source == "movenet":
+        return movenet
+    if onnx.model is None:
+        raise ParamsError("ESTIMATOR_MODEL", "skeletons.onnx.model is not set", remedy=FILE_REMEDY)
+    network = load_network(Path(onnx.model), onnx.layout)
+    return Rtmo(network) if network.one_stage else RtmPose(network, movenet)
+
+
+def with_full_paths(params: SkeletonParams) -> SkeletonParams:
+    """`params` that mean the same in workers of a cluster, with another environment and folder."""
+    root = params.openpose.root or os.environ.get(ROOT_VARIABLE)
+    return params.replace(
+        openpose=params.openpose.replace(root=_full(root)),
+        onnx=params.onnx.replace(model=_full(params.onnx.model)),
     )
+
+
+def _full(path: str | None) -> str | None:
+    return str(Path(path).expanduser().resolve()) if path else None
 
 
 def record(estimator: Estimator) -> Mapping[str, Any]:

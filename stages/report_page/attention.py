@@ -105,14 +105,14 @@ def cards(
     for at in choose(predictions.actual):
         name = predictions.ids[at]
         persons = int(mosaics.person_count([name])[0])
-        shown = mosaics.rows([name])[0, :persons, scored]
+        shown = mosaics.valid([name])[0, :persons, scored]
         found.append(
             Card(
                 id=name,
                 actual=classes[predictions.actual[at]],
                 predicted=classes[predictions.predicted[7][at]],
                 picture=picture(mosaics.batch([name], columns=scored[None])[0]),
-                weights=tuple(map(tuple, weights.row[place[name], :persons].T.tolist())),
+                weights=tuple(map(tuple, weights.row_weights[place[name], :persons].T.tolist())),
                 missing=int(np.count_nonzero(~shown)),
                 cells=shown.size,
             )
@@ -140,11 +140,11 @@ def mean_weights(
     """
     place = {name: at for at, name in enumerate(weights.ids)}
     order = [place[name] for name in ids]
-    present = np.asarray(weights.joint[order].any(axis=2), np.bool_)
+    present = np.asarray(weights.joint_weights[order].any(axis=2), np.bool_)
     # Somebody is in every clip, even if the network finds all joints worth nothing.
     present[~present.any(axis=1), 0] = True
-    rows = _over_persons(weights.row[order].astype(np.float64), present)
-    joints = _over_persons(_relative(weights.joint[order]), present)
+    rows = _over_persons(weights.row_weights[order].astype(np.float64), present)
+    joints = _over_persons(_relative(weights.joint_weights[order]), present)
     groups = [("all test clips", np.ones(len(order), np.bool_))]
     groups += [(name, labels == label) for label, name in enumerate(classes)]
     return tuple(

@@ -228,7 +228,7 @@ def _check_weights(folder: Path, weights: Weights, wanted: Iterable[str], layout
             f"{folder} lacks {len(lacking)} test clips, first {lacking[0]}",
             remedy="run `stroi weights` again, or `dvc repro`",
         )
-    shape = (weights.joint.shape[2], weights.row.shape[2])
+    shape = (weights.joint_weights.shape[2], weights.row_weights.shape[2])
     if shape != (len(layout.joints), len(ROI_ROWS)):
         raise RefusedInput(
             "SCHEMA",

@@ -97,7 +97,7 @@ def _black_cells(mosaics: MosaicCache | None) -> tuple[list[int], list[int]]:
     """Black cells and all cells of each mosaic row, absent persons left out."""
     if mosaics is None or not mosaics.ids:
         return [0] * len(ROI_ROWS), [0] * len(ROI_ROWS)
-    valid = mosaics.rows(mosaics.ids)
+    valid = mosaics.valid(mosaics.ids)
     present = np.arange(valid.shape[1]) < mosaics.person_count(mosaics.ids)[:, None]
     shown = np.broadcast_to(present[:, :, None, None], valid.shape)
     missing = np.count_nonzero(shown & ~valid, axis=(0, 1, 2))

@@ -31,18 +31,18 @@ MAX_STEP = 0.5
 """Distance in m that it may have gone by then: 1.5 m/s is a brisk walk."""
 
 WIDE = 0.8
-"""Width over height, both the spread of a frame's joints, of what stands or sits as nobody does:
+"""Width over height, both the spread of a frame's joints, that no standing or sitting person has:
 a standing person is three times as tall as wide, a sitting one still taller than wide."""
 
 MAX_WIDE = 0.7
-"""Share of its frames in which a body may be `WIDE`: arms are held out, people fall, for a time."""
+"""Share of its frames in which a body may be `WIDE`: people spread their arms, or fall."""
 
 MIN_PERSISTENCE = 1 / 3
 """Frames of a person, relative to the body that is seen longest. Two people who hug hide one
 another for half a clip; what the sensor sees in furniture flickers."""
 
 MIN_SWAY = 0.005
-"""Root mean square motion per joint, m, of a second person: who stands still sways by 1 cm."""
+"""Root mean square motion per joint, m, of a second person: a person who stands sways by 1 cm."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Person:
 def main_bodies(skeleton: NtuSkeleton, where: str) -> tuple[Person, ...]:
     """Choose a clip's one or two people, for the whole clip at once.
 
-    Ids that follow each other in time and place are one person. Who is `WIDE` most of the time is
-    dropped, unless all are, and who is seen for a short time. The others are ranked by motion
-    times persistence, ties by id. The first is kept, and the next who moves at all.
+    Ids that follow each other in time and place are one person. Bodies that are `WIDE` most of the
+    time are dropped, unless all are, and so are those seen for a short time. The others are ranked
+    by motion times persistence, ties by id. The first is kept, and the next who moves at all.
 
     Args:
         skeleton: The recording.
@@ -80,7 +80,7 @@ def main_bodies(skeleton: NtuSkeleton, where: str) -> tuple[Person, ...]:
         ClipRejected: ``SKEL_COUNT`` if there are too many ids, ``SKEL_EMPTY`` if no joint of
             anybody is tracked.
     """
-    bodies = [body for body in map(_shown, skeleton.bodies) if len(body.frames)]
+    bodies = [body for body in map(_tracked, skeleton.bodies) if len(body.frames)]
     if len(bodies) > MAX_BODIES:
         problem = f"{len(bodies)} bodies, at most {MAX_BODIES} can be in a clip"
         raise ClipRejected("SKEL_COUNT", f"{where!a}: {problem}", remedy="leave the sample out")
@@ -148,7 +148,7 @@ def _least_motion(body: Body) -> float:
     return len(body.joints[0]) * MIN_SWAY**2
 
 
-def _shown(body: Body) -> Body:
+def _tracked(body: Body) -> Body:
     """The body without frames of which no joint is tracked, and zeros for joints that are not."""
     kept = body.states.any(axis=1)
     seen = (body.states[kept] > 0)[..., None]

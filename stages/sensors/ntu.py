@@ -12,7 +12,7 @@ from stroi.stages.sensors.bodies import PERSONS, main_bodies
 from stroi.stages.sensors.ntu_skeleton import read_ntu_skeleton
 
 FPS = 30.0
-"""Of the sensor; the files do not tell it."""
+"""Of the sensor; the files do not hold it."""
 
 
 def read_joints(path: Path) -> JointClip:

@@ -1,8 +1,8 @@
-"""One ``.skeleton`` text of NTU RGB+D, read as strictly as a file from a stranger needs it.
+"""One ``.skeleton`` text of NTU RGB+D, read strictly.
 
 The layout: the number of frames; per frame the number of bodies; per body a line of 10 fields,
-the number of joints and one line of 12 fields per joint. Nothing is allocated because a count
-says so: arrays grow with what really stands in the file.
+the number of joints and one line of 12 fields per joint. No count in the file allocates memory:
+arrays grow with the lines that are read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 
 JOINTS = 25
 """Joints of a body, in Kinect v2 order."""
@@ -68,10 +68,10 @@ class Body:
 
 @dataclass(frozen=True)
 class NtuSkeleton:
-    """What a ``.skeleton`` file says.
+    """The content of a ``.skeleton`` file.
 
     Attributes:
-        frames: T, frames of the clip, those that show nobody included.
+        frames: T, frames of the clip, those without anybody included.
         bodies: Every body that was ever seen, at least one, sorted by id.
     """
 
@@ -86,7 +86,7 @@ def read_ntu_skeleton(path: Path) -> NtuSkeleton:
         ClipRejected: ``SKEL_OPEN`` if it cannot be read or is too large; as `parse_ntu_skeleton`.
     """
     try:
-        data = read_plain(path, MAX_BYTES)
+        data = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise ClipRejected(
             "SKEL_OPEN", f"{str(path)!a}: cannot be read ({error.strerror})", remedy=_REMEDY
@@ -158,7 +158,7 @@ class _Lines:
     def count(self, what: str) -> int:
         text = self.next().strip(b"\r\n ")
         if _COUNT.fullmatch(text) is None:
-            raise self.refused("SKEL_COUNT", f"{_shown(text)} is no number of {what}")
+            raise self.refused("SKEL_COUNT", f"{_printable(text)} is no number of {what}")
         return int(text)
 
     def bodies(self) -> int:
@@ -167,25 +167,25 @@ class _Lines:
             raise self.refused("SKEL_COUNT", f"{bodies} bodies in one frame, at most {MAX_BODIES}")
         return bodies
 
-    def fields(self, wanted: int, ids: int = 0) -> list[bytes]:
-        """Fields of the next line, all but the first `ids` of them meant to be numbers."""
+    def fields(self, count: int, ids: int = 0) -> list[bytes]:
+        """Fields of the next line; all but the first `ids` of them have to be numbers."""
         line = self.next()
-        found = line.split()
-        if len(found) != wanted:
-            raise self.refused("SKEL_LINE", f"{len(found)} fields, want {wanted}")
+        fields = line.split()
+        if len(fields) != count:
+            raise self.refused("SKEL_LINE", f"{len(fields)} fields, want {count}")
         if not self._plain and line.translate(None, _NUMBER_BYTES):
-            raise self.no_number(found[ids:], self._number)
-        return found
+            raise self.no_number(fields[ids:], self._number)
+        return fields
 
     def no_number(self, fields: list[bytes], line: int) -> ClipRejected:
         """The refusal of a line whose `fields` are not all finite numbers in range."""
         for text in fields:
             if re.search(rb"nan|inf|#", text, re.IGNORECASE):
-                return self.refused("SKEL_NONFINITE", f"{_shown(text)} is not finite", line)
+                return self.refused("SKEL_NONFINITE", f"{_printable(text)} is not finite", line)
             if _NUMBER.fullmatch(text) is None:
-                return self.refused("SKEL_LINE", f"{_shown(text)} is no number", line)
+                return self.refused("SKEL_LINE", f"{_printable(text)} is no number", line)
             if abs(float(text)) > MAX_VALUE:
-                return self.refused("SKEL_NONFINITE", f"{_shown(text)} is out of range", line)
+                return self.refused("SKEL_NONFINITE", f"{_printable(text)} is out of range", line)
         return self.refused("SKEL_LINE", "it holds more than numbers and spaces", line)
 
     def joints(self, values: array[float]) -> None:
@@ -200,7 +200,7 @@ class _Lines:
             raise self._first_bad(fields, first)
         if not {row[-1] for row in fields} <= _TRACKING:
             bad = next(i for i, row in enumerate(fields) if row[-1] not in _TRACKING)
-            problem = f"{_shown(fields[bad][-1])} is no tracking state"
+            problem = f"{_printable(fields[bad][-1])} is no tracking state"
             raise self.refused("SKEL_LINE", problem, first + bad)
         values.extend(numbers)
 
@@ -218,7 +218,7 @@ def _good(text: bytes) -> bool:
     return _NUMBER.fullmatch(text) is not None and abs(float(text)) <= MAX_VALUE
 
 
-def _shown(text: bytes) -> str:
+def _printable(text: bytes) -> str:
     return ascii(text[:40].decode("utf-8", "backslashreplace"))
 
 
@@ -226,7 +226,7 @@ def _read_body(lines: _Lines, values: array[float]) -> int:
     """Append one body's joints to `values`; its id."""
     fields = lines.fields(_BODY_FIELDS, ids=1)
     if _BODY_ID.fullmatch(fields[0]) is None:
-        raise lines.refused("SKEL_LINE", f"{_shown(fields[0])} is no body id")
+        raise lines.refused("SKEL_LINE", f"{_printable(fields[0])} is no body id")
     if not all(map(_good, fields[1:])):
         raise lines.no_number(fields[1:], 0)
     joints = lines.count("joints")
@@ -237,7 +237,7 @@ def _read_body(lines: _Lines, values: array[float]) -> int:
 
 
 def _bodies(seen: list[tuple[int, int]], values: NDArray[np.float64]) -> tuple[Body, ...]:
-    """Gather what each id showed; `values` is (F of all bodies, V, 12) in the order of `seen`."""
+    """The bodies by id; `values` is (F of all bodies, V, 12) in the order of `seen`."""
     rows: dict[int, list[int]] = defaultdict(list)
     for row, (name, _) in enumerate(seen):
         rows[name].append(row)
@@ -245,10 +245,10 @@ def _bodies(seen: list[tuple[int, int]], values: NDArray[np.float64]) -> tuple[B
     return tuple(
         Body(
             id=name,
-            frames=frames[found],
-            joints=values[found, :, 0:3].astype(np.float32),
-            pixels=values[found, :, 5:7].astype(np.float32),
-            states=values[found, :, 11].astype(np.uint8),
+            frames=frames[own],
+            joints=values[own, :, 0:3].astype(np.float32),
+            pixels=values[own, :, 5:7].astype(np.float32),
+            states=values[own, :, 11].astype(np.uint8),
         )
-        for name, found in sorted(rows.items())
+        for name, own in sorted(rows.items())
     )

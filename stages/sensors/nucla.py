@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons3d import JointClip
 from stroi.cache.storage.strict_json import parse_json
@@ -37,7 +37,7 @@ def read_joints(path: Path) -> JointClip:
     Raises:
         ClipRejected: ``SKEL_OPEN`` (cannot be read, or too large), ``SKEL_JSON`` (no strict JSON,
             NaN among it), ``SKEL_FORMAT`` (other keys or types), ``SKEL_NAME`` and ``SKEL_LABEL``
-            (it says to be another sample, or one of another class), ``SKEL_COUNT`` (not 20 joints
+            (it claims to be another sample, or one of another class), ``SKEL_COUNT`` (not 20 joints
             of 3 numbers), ``SKEL_NONFINITE`` (beyond 100 m) or ``SKEL_EMPTY`` (no frame, or no
             joint in any).
     """
@@ -59,16 +59,16 @@ def _clip(joints: NDArray[np.float32]) -> JointClip:
 
 
 def _frames(path: Path) -> list[list[list[float]]]:
-    """The numbers of a file, all of its claims checked."""
+    """The numbers of a file, after checking all else in it."""
     content = _content(path)
     if not isinstance(content, dict) or set(content) != _KEYS:
         raise _rejected("SKEL_FORMAT", path, f"no object of {', '.join(sorted(_KEYS))} alone")
     if content["file_name"] != path.stem:
-        raise _rejected("SKEL_NAME", path, f"says to be {_shown(content['file_name'])}")
-    wanted = _label(path.stem)
-    if type(content["label"]) is not int or content["label"] != wanted:
-        said = _shown(content["label"])
-        raise _rejected("SKEL_LABEL", path, f"has label {said}, a sample of this name {wanted}")
+        raise _rejected("SKEL_NAME", path, f"claims to be {_printable(content['file_name'])}")
+    expected = _label(path.stem)
+    if type(content["label"]) is not int or content["label"] != expected:
+        label = _printable(content["label"])
+        raise _rejected("SKEL_LABEL", path, f"has label {label}, a sample of this name {expected}")
     frames = content["skeletons"]
     if not isinstance(frames, list):
         raise _rejected("SKEL_FORMAT", path, "skeletons is no list")
@@ -79,7 +79,7 @@ def _frames(path: Path) -> list[list[list[float]]]:
 
 def _content(path: Path) -> object:
     try:
-        return parse_json(read_plain(path, MAX_SKELETON_BYTES), ascii(path.name))
+        return parse_json(read_regular(path, MAX_SKELETON_BYTES), ascii(path.name))
     except OSError as error:
         raise _rejected("SKEL_OPEN", path, f"cannot be read ({error.strerror})") from error
     except RefusedInput as error:
@@ -93,16 +93,19 @@ def _label(name: str) -> int:
 
 def _check_frame(path: Path, number: int, frame: object) -> None:
     if not isinstance(frame, list) or len(frame) != _JOINTS:
-        found = f"{len(frame)} joints" if isinstance(frame, list) else "no list"
-        raise _rejected("SKEL_COUNT", path, f"frame {number} has {found}, want {_JOINTS} joints")
+        content = f"{len(frame)} joints" if isinstance(frame, list) else "no list"
+        problem = f"frame {number} has {content}, want {_JOINTS} joints"
+        raise _rejected("SKEL_COUNT", path, problem)
     for joint in frame:
         if not isinstance(joint, list) or len(joint) != 3:
             raise _rejected("SKEL_COUNT", path, f"frame {number}: a joint of no 3 numbers")
         if any(type(value) not in (int, float) for value in joint):
-            raise _rejected("SKEL_FORMAT", path, f"frame {number}: {_shown(joint)} are no numbers")
+            raise _rejected(
+                "SKEL_FORMAT", path, f"frame {number}: {_printable(joint)} are no numbers"
+            )
 
 
-def _shown(value: object) -> str:
+def _printable(value: object) -> str:
     return ascii(value)[:80]
 
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import KINECT_V2
 from stroi.cache.skeletons3d import JointClip
 from stroi.stages.sensors.bodies import PERSONS, main_bodies
 from stroi.stages.sensors.ntu_skeleton import Body, NtuSkeleton
-from stroi.stages.sensors.segment import frames_of
+from stroi.stages.sensors.segment import segment_slice
 
 MAX_BYTES = 2**27
 """Largest file that is read; the longest videos of PKU-MMD have a tenth of it."""
@@ -42,20 +42,21 @@ def read_segment(path: Path, start: int = 0, stop: int = 0) -> JointClip:
         stop: Frame after its last; 0 if it lasts to the file's end.
 
     Raises:
-        ClipRejected: ``SKEL_OPEN`` (cannot be read, or too large), ``SKEL_SEGMENT`` (see
-            `frames_of`), ``SKEL_LINE`` (not 150 numbers), ``SKEL_NONFINITE`` (beyond 100 m),
+        ClipRejected: ``SKEL_OPEN`` (cannot be read, or too large), ``SKEL_SEGMENT`` (as
+            `segment_slice`), ``SKEL_LINE`` (not 150 numbers), ``SKEL_NONFINITE`` (beyond 100 m),
             ``SKEL_EMPTY`` (no joint of anybody).
     """
     try:
-        lines = read_plain(path, MAX_BYTES).split(b"\n")
+        lines = read_regular(path, MAX_BYTES).split(b"\n")
     except OSError as error:
         raise _rejected("SKEL_OPEN", path, str(error.strerror)) from None
     if not lines[-1].strip():
         lines.pop()
-    kept = frames_of(path, len(lines), start, stop)
+    kept = segment_slice(path, len(lines), start, stop)
     numbers = np.array(
         [_numbers(path, at, lines[at]) for at in range(kept.start, kept.stop)], np.float64
     )
+    # (T, 150) -> (T, 2, 25, 3)
     joints = numbers.reshape(-1, PERSONS, _JOINTS, 3).astype(np.float32)
     return _clip(joints, path.name)
 

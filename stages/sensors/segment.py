@@ -10,7 +10,7 @@ from stroi.cache.skeletons3d import JointClip
 from stroi.pipeline.index.table import tolerance
 
 
-def frames_of(path: Path, frames: int, start: int, stop: int) -> slice:
+def segment_slice(path: Path, frames: int, start: int, stop: int) -> slice:
     """The frames of a clip, by the rule of `stroi.stages.video.reader.read_frames`.
 
     Args:
@@ -34,7 +34,7 @@ def frames_of(path: Path, frames: int, start: int, stop: int) -> slice:
     return slice(start, min(end, frames))
 
 
-def part(clip: JointClip, path: Path, start: int, stop: int) -> JointClip:
+def select_segment(clip: JointClip, path: Path, start: int, stop: int) -> JointClip:
     """Some frames of a clip whose people were chosen by all of it.
 
     Args:
@@ -44,11 +44,11 @@ def part(clip: JointClip, path: Path, start: int, stop: int) -> JointClip:
         stop: Frame after its last; 0 if it lasts to the end.
 
     Raises:
-        ClipRejected: As `frames_of`; ``SKEL_EMPTY`` if nobody is seen in these frames.
+        ClipRejected: As `segment_slice`; ``SKEL_EMPTY`` if nobody is seen in these frames.
     """
     if (start, stop) == (0, 0):
         return clip
-    kept = frames_of(path, len(clip.state), start, stop)
+    kept = segment_slice(path, len(clip.state), start, stop)
     if not clip.state[kept].any():
         raise ClipRejected(
             "SKEL_EMPTY",

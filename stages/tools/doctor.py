@@ -213,20 +213,25 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
         root: Folder of a build of OpenPose; None for ``OPENPOSE_ROOT``.
         model: A user's own RTMO or RTMPose network; None if there is none.
     """
-    from stroi.stages.pose.registry import Settings, choose, load
+    from stroi.pipeline.params.profile import OnnxParams, OpenPoseParams, SkeletonParams
+    from stroi.stages.pose.registry import ESTIMATORS, choose, load
 
-    settings = Settings(openpose_root=root, onnx_model=model)
-    for name in ("movenet", "openpose", "onnx"):
+    params = SkeletonParams(
+        source="auto",
+        openpose=OpenPoseParams(root=str(root) if root else None),
+        onnx=OnnxParams(model=str(model) if model else None),
+    )
+    for name in ESTIMATORS:
         try:
-            estimator = load(name, settings)
+            estimator = load(params.replace(source=name))
         except StroiError as error:
             yield Finding("pose", name, "missing", f"{error.code}: {error.message}", error.remedy)
         else:
             yield Finding("pose", name, "ok", f"{estimator.name}, model {estimator.digest[:12]}")
     yield Finding("pose", "openpose-json", "ok", "needs folders of OpenPose's --write_json only")
     yield Finding("pose", "kinect", "ok", "needs the .skeleton files of NTU RGB+D only")
-    told = choose("auto", settings).told
-    yield Finding("pose", "auto", "note", f"would take {told}; the default is movenet")
+    message = choose(params).message
+    yield Finding("pose", "auto", "note", f"would take {message}; the default is movenet")
 
 
 def tracking(project: Path) -> Iterable[Finding]:

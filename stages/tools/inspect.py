@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import signal
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
+from stroi.cache.storage.sandbox import run_limited
 from stroi.pipeline.options import say
 from stroi.pipeline.params.yaml import printable
-from stroi.stages.video.memory_limit import limit_memory
 
 if TYPE_CHECKING:
     from stroi.stages.pose.readers.openpose_json import JsonModel
@@ -35,8 +31,6 @@ BYTES_PER_CPU_SECOND = 200_000
 WEIGHTS = (".safetensors", ".pth", ".pt")
 VIDEOS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm")
 _SHOWN = 5
-_MAX_ANSWER = 2**20
-_UNTRUSTED = "do not use the file; fetch it again from someone you trust"
 
 
 def look_confined(path: Path, json_model: JsonModel) -> list[str]:
@@ -45,78 +39,17 @@ def look_confined(path: Path, json_model: JsonModel) -> list[str]:
     Raises:
         RefusedInput: As `look`; ``READER_CRASHED``, ``READER_TIME`` or ``READER_MEMORY``.
     """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        _answer(writer, path, lambda: look(path, json_model=json_model))
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        answer = pipe.read(_MAX_ANSWER)
-    _, status = os.waitpid(child, 0)
-    return _understood(path, answer, os.waitstatus_to_exitcode(status))
-
-
-def _answer(writer: int, path: Path, task: Callable[[], list[str]]) -> NoReturn:
-    """In the child: do the task, write what came of it, and end at once."""
-    try:
-        if path.suffix.lower() in WEIGHTS:
-            import_module("torch")  # with a GPU its libraries alone are larger than the limit
-        _limit(path)
-        found: object = task()
-    except StroiError as error:
-        found = {"code": error.code, "message": error.message, "remedy": error.remedy}
-    except MemoryError:
-        found = {"code": "READER_MEMORY", "message": f"{str(path)!a}: it asks for too much memory"}
-    except BaseException as error:
-        found = {"code": "READER_CRASHED", "message": f"{str(path)!a}: {error!a}"}
-    with os.fdopen(writer, "wb") as pipe:
-        pipe.write(json.dumps(found).encode()[:_MAX_ANSWER])
-    os._exit(0)
-
-
-def _limit(path: Path) -> None:
-    # Ctrl-C reaches the whole group; the parent tells of it.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # The HDF5 library's word for: load no plugin. It is read when the library is loaded.
-    os.environ |= {"HDF5_PLUGIN_PATH": "", "HDF5_PLUGIN_PRELOAD": "::"}
-    seconds = CPU_SECONDS
-    if path.is_file():
-        seconds += path.stat().st_size // BYTES_PER_CPU_SECOND
-    for what, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CPU, seconds),
-    ):
-        hard = resource.getrlimit(what)[1]
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (bound, hard))
-    limit_memory(VIDEO_BYTES if path.suffix.lower() in VIDEOS else MEMORY_BYTES)
-
-
-def _understood(path: Path, answer: bytes, status: int) -> list[str]:
-    """The lines of a well-formed answer; a hostile file may have taken over who gave it."""
-    try:
-        found = json.loads(answer)
-    except (ValueError, RecursionError):
-        found = None
-    if status == 0 and isinstance(found, list) and found:
-        return [printable(str(line), 500) for line in found]
-    if status == 0 and isinstance(found, dict):
-        code, message, remedy = (str(found.get(key, "")) for key in ("code", "message", "remedy"))
-        raise RefusedInput(
-            printable(code, 40),
-            printable(message, 1000),
-            remedy=printable(remedy, 500) or _UNTRUSTED,
-        )
-    if status == -signal.SIGXCPU:
-        raise RefusedInput("READER_TIME", f"{str(path)!a}: it takes too long", remedy=_UNTRUSTED)
-    names = {-int(number): number.name for number in signal.Signals}
-    how = names.get(status, f"exit status {status}")
-    raise RefusedInput(
-        "READER_CRASHED", f"{str(path)!a}: its reader crashed ({how})", remedy=_UNTRUSTED
+    kind = path.suffix.lower()
+    if kind in WEIGHTS:
+        import_module("torch")  # with a GPU its libraries alone are larger than the limit
+    size = path.stat().st_size if path.is_file() else 0
+    lines: list[str] = run_limited(
+        lambda: look(path, json_model=json_model),
+        f"{str(path)!a}",
+        memory=VIDEO_BYTES if kind in VIDEOS else MEMORY_BYTES,
+        seconds=CPU_SECONDS + size // BYTES_PER_CPU_SECOND,
     )
+    return lines
 
 
 def look(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:

@@ -1,1 +1,5 @@
-"""Pixels: videos and image folders, opened safely and read frame by frame."""
+"""Pixels: videos and image folders, opened safely and read frame by frame.
+
+reader (read_frames, read_selected), decoder, image_folder, frames (their interface), frame_sampling
+(tau), fingerprint (digests), clip_input (one clip, and from clips to a cache), memory_limit.
+"""

@@ -1,9 +1,10 @@
-"""Opening a video: what the file is gets judged before a decoder sees more than its name."""
+"""Opening a video: the file is checked before a decoder reads it, and decoders are kept open."""
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -29,17 +30,17 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 cv2.setNumThreads(1)
 
 
-def shown(path: Path) -> str:
-    """Show the path as printable ASCII, fit for one line of a log."""
+def printable(path: Path) -> str:
+    """The path as printable ASCII, fit for one line of a log."""
     return ascii(str(path))
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenVideo:
     """A decoder over an open file.
 
     Attributes:
-        fd: The file; whoever closes it releases the decoder first.
+        fd: The file; the decoder is released before it is closed.
         capture: The decoder.
         state: Which file this is, and its state when it was opened.
         read: Frames that were decoded before.
@@ -51,88 +52,76 @@ class Opened:
     read: int = 0
 
     def close(self) -> None:
-        """Let go of decoder and file."""
+        """Release the decoder and close the file."""
         self.capture.release()
         os.close(self.fd)
 
 
-WAITING = 2
-"""Decoders that wait: some stages go over every clip twice."""
+MAX_IDLE = 2
+"""Decoders that stay open between clips: some stages go over every clip twice."""
 
-_left: list[Opened] = []
-_swapping = Lock()
+_idle: list[OpenVideo] = []
+_idle_lock = Lock()
 """Clips may be made by several threads."""
 
 
-def leave_open(opened: Opened) -> None:
-    """Let a decoder wait where a clip ended: the next clip of its video is likely to follow.
+def keep_open(video: OpenVideo) -> None:
+    """Keep a decoder open where a clip ended: the next clip of its video is likely to follow.
 
     To reach a clip all frames before it are decoded, which for the last of a long video's clips
-    is nearly the whole video. The last `WAITING` decoders wait.
+    is nearly the whole video. The last `MAX_IDLE` decoders stay open.
 
     Args:
-        opened: The decoder; nobody else uses it from now on.
+        video: The decoder; the caller does not use it any more.
     """
-    with _swapping:
-        _left.append(opened)
-        surplus, _left[:] = _left[:-WAITING], _left[-WAITING:]
+    with _idle_lock:
+        _idle.append(video)
+        surplus, _idle[:] = _idle[:-MAX_IDLE], _idle[-MAX_IDLE:]
     for one in surplus:
         one.close()
 
 
 def close_all() -> None:
-    """Let no decoder wait any longer."""
-    with _swapping:
-        waiting, _left[:] = list(_left), []
-    for one in waiting:
+    """Close every decoder that was kept open."""
+    with _idle_lock:
+        idle, _idle[:] = list(_idle), []
+    for one in idle:
         one.close()
 
 
-def open_at(path: Path, start: int) -> Opened:
+def open_at(path: Path, start: int) -> OpenVideo:
     """A decoder that has not passed frame `start`.
 
-    It is the farthest of those that wait and are of this very file in the state that it was
-    opened in, or a new one.
+    It is the farthest of those kept open for this file, if its state is still that in which it
+    was opened, or a new one.
 
     Raises:
         ClipRejected: As `open_video`.
     """
-    state = _state_of(path)
-    with _swapping:
-        fit = [one for one in _left if one.state == state and one.read <= start]
-        if fit:
-            best = max(fit, key=lambda one: one.read)
-            _left.remove(best)
-            return best
-    fd, capture = open_video(path)
-    return Opened(fd, capture, file_state(os.fstat(fd)))
+    with suppress(OSError, ValueError), _idle_lock:
+        state = file_state(path.stat())
+        usable = [one for one in _idle if one.state == state and one.read <= start]
+        if usable:
+            farthest = max(usable, key=lambda one: one.read)
+            _idle.remove(farthest)
+            return farthest
+    return open_video(path)
 
 
-def _state_of(path: Path) -> tuple[int, ...]:
-    try:
-        return file_state(path.stat())
-    except (OSError, ValueError):
-        return ()
-
-
-def open_video(path: Path) -> tuple[int, cv2.VideoCapture]:
-    """Open the file once, check it, and hand that very file to the decoder.
-
-    Returns:
-        File descriptor, to be closed by the caller when the decoder is released, and decoder.
+def open_video(path: Path) -> OpenVideo:
+    """Open the file once, check it, and give the decoder that same open file.
 
     Raises:
         ClipRejected: ``VIDEO_OPEN``, ``VIDEO_EMPTY``, ``VIDEO_MAGIC``, ``VIDEO_ROTATED`` or
-            ``VIDEO_SIZE``; see `stroi.stages.video.reader.read_frames`.
+            ``VIDEO_SIZE``, as `stroi.stages.video.reader.read_frames` explains.
     """
     fd = _open_plain_file(path)
     try:
         _check_magic(path, os.pread(fd, 16, 0))
-        capture = _capture(path, fd)
+        return OpenVideo(fd, _capture(path, fd), file_state(os.fstat(fd)))
     except BaseException:
         os.close(fd)
         raise
-    return fd, capture
 
 
 def _open_plain_file(path: Path) -> int:
@@ -143,7 +132,7 @@ def _open_plain_file(path: Path) -> int:
         reason = getattr(error, "strerror", None) or str(error)
         raise ClipRejected(
             "VIDEO_OPEN",
-            f"{shown(path)}: cannot be opened ({reason})",
+            f"{printable(path)}: cannot be opened ({reason})",
             remedy="check the path in the index and the file's permissions",
         ) from error
     status = os.fstat(fd)
@@ -152,20 +141,22 @@ def _open_plain_file(path: Path) -> int:
     os.close(fd)
     if stat.S_ISREG(status.st_mode):
         raise ClipRejected(
-            "VIDEO_EMPTY", f"{shown(path)}: the file has 0 bytes", remedy="fetch the file again"
+            "VIDEO_EMPTY", f"{printable(path)}: the file has 0 bytes", remedy="fetch the file again"
         )
     raise ClipRejected(
-        "VIDEO_OPEN", f"{shown(path)}: not a plain file", remedy="name a video file in the index"
+        "VIDEO_OPEN",
+        f"{printable(path)}: not a plain file",
+        remedy="name a video file in the index",
     )
 
 
 def _check_magic(path: Path, head: bytes) -> None:
-    """Refuse what is no AVI, MP4/MOV or Matroska: FFmpeg would follow a playlist to other files."""
+    """Only AVI, MP4/MOV and Matroska: FFmpeg would follow a playlist to other files."""
     avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
     if not (avi or head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3"):
         raise ClipRejected(
             "VIDEO_MAGIC",
-            f"{shown(path)}: not an AVI, MP4 or Matroska file (it begins with {head[:8]!r})",
+            f"{printable(path)}: not an AVI, MP4 or Matroska file (it begins with {head[:8]!r})",
             remedy="convert it to one of these, or leave it out",
         )
 
@@ -173,7 +164,7 @@ def _check_magic(path: Path, head: bytes) -> None:
 def _capture(path: Path, fd: int) -> cv2.VideoCapture:
     """Open a decoder over an open file.
 
-    The descriptor stands in for the name, so that no name is taken for a pattern or a protocol.
+    The descriptor replaces the name, so that no name is taken for a pattern or a protocol.
     """
     name = f"/proc/self/fd/{fd}"
     if not Path(name).exists():
@@ -184,7 +175,7 @@ def _capture(path: Path, fd: int) -> cv2.VideoCapture:
         if not capture.isOpened():
             raise ClipRejected(
                 "VIDEO_OPEN",
-                f"{shown(path)}: no video stream that can be decoded (damaged or cut short?)",
+                f"{printable(path)}: no video stream that can be decoded (damaged or cut short?)",
                 remedy="fetch the file again, or encode it as H.264 in MP4",
             )
         _check_header(path, capture)
@@ -199,7 +190,7 @@ def _check_header(path: Path, capture: cv2.VideoCapture) -> None:
     if turned:
         raise ClipRejected(
             "VIDEO_ROTATED",
-            f"{shown(path)}: the video carries a rotation of {turned:.0f} degrees",
+            f"{printable(path)}: the video carries a rotation of {turned:.0f} degrees",
             remedy="encode it again upright, without rotation metadata",
         )
     width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
@@ -207,6 +198,6 @@ def _check_header(path: Path, capture: cv2.VideoCapture) -> None:
     if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
         raise ClipRejected(
             "VIDEO_SIZE",
-            f"{shown(path)}: frames of {width:.0f} x {height:.0f} px",
+            f"{printable(path)}: frames of {width:.0f} x {height:.0f} px",
             remedy=f"encode it with sides from {MIN_SIDE} to {MAX_SIDE} px",
         )

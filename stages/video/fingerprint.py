@@ -1,9 +1,10 @@
-"""A clip's video as the index knew it."""
+"""Digests of a clip's files, and whether they still have the bytes that the index lists."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Literal
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import file_state, sha256_file
@@ -12,7 +13,7 @@ SETTLED = 2.0
 """Seconds since a file's last change after which a further one cannot bear the same time; file
 systems count in steps of up to that."""
 
-_MOST_KNOWN = 64
+_MAX_KNOWN = 64
 _known: dict[tuple[int, ...], str] = {}
 """Digests of files that this process hashed, by their state."""
 
@@ -21,8 +22,7 @@ def measure_clip(video: Path) -> tuple[str, int]:
     """Digest, hexadecimal, and size in bytes of a video file or of a folder's frames.
 
     Raises:
-        ClipRejected: Whatever is wrong with the folder, see
-            `stroi.stages.video.image_folder.folder_digest`.
+        ClipRejected: Whatever `stroi.stages.video.image_folder.folder_digest` rejects.
         OSError: If the file is gone.
     """
     if video.is_dir():
@@ -33,50 +33,49 @@ def measure_clip(video: Path) -> tuple[str, int]:
     return sha256_file(video), video.stat().st_size
 
 
-def check_unchanged(video: Path, sha256: str) -> None:
+def check_unchanged(path: Path, sha256: str, kind: Literal["video", "skeleton"] = "video") -> None:
     """Make sure that a result will belong to the bytes that the index lists.
 
     Clips of one long video follow each other, and hashing it takes longer than cutting a clip: a
-    process hashes a file again only if its state (`file_state`) is another. That decides nothing
-    about what is made again between runs, which digests alone do.
+    process hashes a file again only if its state (`file_state`) is another. What has to be made
+    again between runs is decided by digests alone.
 
     Args:
-        video: Path of the video, a file or a folder of frames.
+        path: The video, a file or a folder of frames, or the sensor's file.
         sha256: Its digest in the index.
+        kind: What it is, for the error.
 
     Raises:
-        ClipRejected: If it is gone or has other bytes now.
+        ClipRejected: ``VIDEO_OPEN`` or ``SKEL_OPEN`` if it is gone, ``VIDEO_CHANGED`` or
+            ``SKEL_CHANGED`` if it has other bytes now.
     """
+    code = {"video": "VIDEO", "skeleton": "SKEL"}[kind]
     try:
-        found = _digest(video)
+        current = _digest(path)
     except OSError as error:
         raise ClipRejected(
-            "VIDEO_OPEN",
-            f"{video.name}: {error.strerror}",
-            remedy="put the video back where it can be read, or leave it out",
+            f"{code}_OPEN",
+            f"{path.name!a}: {error.strerror}",
+            remedy="put the file back where it can be read, or leave the sample out",
         ) from None
-    if found != sha256:
+    if current != sha256:
         raise ClipRejected(
-            "VIDEO_CHANGED",
-            f"{video.name} changed since it was indexed",
-            remedy="rebuild the index",
+            f"{code}_CHANGED",
+            f"{path.name!a} changed since it was indexed",
+            remedy="rebuild the index when nothing writes there",
         )
 
 
-def _digest(video: Path) -> str:
-    """Digest of a video, from memory if this process hashed the very file in this very state."""
-    if video.is_dir():
-        return measure_clip(video)[0]
-    state = file_state(video.stat())
+def _digest(path: Path) -> str:
+    """Digest of a file, from memory if this process hashed it in its present state."""
+    if path.is_dir():
+        return measure_clip(path)[0]
+    state = file_state(path.stat())
     if state in _known:
         return _known[state]
-    found = sha256_file(video)
-    if state == file_state(video.stat()) and _is_settled(video):
-        if len(_known) >= _MOST_KNOWN:
+    sha256 = sha256_file(path)
+    if state == file_state(path.stat()) and time.time() - path.stat().st_ctime > SETTLED:
+        if len(_known) >= _MAX_KNOWN:
             _known.clear()
-        _known[state] = found
-    return found
-
-
-def _is_settled(video: Path) -> bool:
-    return time.time() - video.stat().st_ctime > SETTLED
+        _known[state] = sha256
+    return sha256

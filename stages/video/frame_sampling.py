@@ -7,10 +7,20 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.columns import scored_columns
 from stroi.cache.errors import ParamsError
+from stroi.cache.mosaics import scored_columns
+from stroi.pipeline.params.profile import MosaicParams
 
 SamplingRule = Literal["interior", "centre", "paper"]
+
+
+def mosaic_frames(count: int, params: MosaicParams) -> NDArray[np.int32]:
+    """Frame index of each column that a mosaic of a clip of T = `count` frames is cut with.
+
+    Returns:
+        (C,) int32, as `sample_candidates`.
+    """
+    return sample_candidates(count, params.columns, params.candidates, params.sampling)
 
 
 def sample_frames(count: int, columns: int, rule: SamplingRule = "interior") -> NDArray[np.int32]:
@@ -59,9 +69,9 @@ def sample_candidates(
 ) -> NDArray[np.int32]:
     """Frame index of each candidate column, from which training draws (paper, section IV.B).
 
-    Among them are the frames of `sample_frames`, where `scored_columns` says; the others divide
-    the time before, between and behind those into equal parts, rounded down. A clip with fewer
-    frames than candidates repeats frames.
+    Among them are the frames of `sample_frames`, at the places of `scored_columns`; the others
+    divide the time before, between and behind those into equal parts, rounded down. A clip with
+    fewer frames than candidates repeats frames.
 
     Args:
         count: Frames in the clip, T >= 1.
@@ -83,8 +93,8 @@ def sample_candidates(
         raise ValueError(f"cannot take {columns} of {candidates} columns")
     places = np.concatenate([[-1], scored_columns(columns, candidates), [candidates]])
     frames = np.concatenate([[0], scored, [count]]).astype(np.int64)
-    wanted = np.arange(candidates, dtype=np.int64)
-    gap = np.searchsorted(places, wanted, side="right") - 1
+    columns_cut = np.arange(candidates, dtype=np.int64)
+    gap = np.searchsorted(places, columns_cut, side="right") - 1
     before, after = frames[gap], frames[gap + 1]
-    part = (wanted - places[gap]) * (after - before) // (places[gap + 1] - places[gap])
+    part = (columns_cut - places[gap]) * (after - before) // (places[gap + 1] - places[gap])
     return np.asarray(before + part, np.int32)

@@ -1,4 +1,4 @@
-"""What every source of frames offers, be it a video or a folder of images."""
+"""The interface of every source of frames, a video or a folder of images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.pipeline.index.table import tolerance
-from stroi.stages.video.decoder import shown
+from stroi.stages.video.decoder import printable
 
 MAX_FRAMES = 500_000
 """Most frames of a video; four and a half hours at 30 frames per second."""
@@ -22,7 +22,7 @@ MAX_FRAMES = 500_000
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a full pass over a video, or over a segment of it, found.
+    """The result of a full pass over a video, or over a segment of it.
 
     Attributes:
         frames: Frames of the segment that decode, T.
@@ -74,11 +74,11 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         """Pixels (H, W, 3) of the frame last stepped to."""
 
     def _check_whole(self) -> None:
-        """Judge the number of all frames of the video, of which the last has been read."""
+        """Check the number of frames, after the last of the video has been read."""
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of what is held; called once."""
+        """Release the resources; called once."""
 
     def __enter__(self) -> Self:
         return self
@@ -123,22 +123,22 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         if self._read > MAX_FRAMES:
             raise ClipRejected(
                 "VIDEO_FRAMES",
-                f"{shown(self._path)}: more than {MAX_FRAMES} frames",
+                f"{printable(self._path)}: more than {MAX_FRAMES} frames",
                 remedy="cut it into clips",
             )
         return True
 
     def _check_end(self) -> None:
-        """The video ended: that is as far as its header and the clip's bounds have to be right."""
+        """The video has ended: check its header and the clip's bounds against what decoded."""
         if self._read == 0 or not self._stop:
             self._check_whole()
-        wanted = self._stop - self._start if self._stop else 0
-        found = self._read - self._start
-        if found <= 0 or wanted - found > tolerance(wanted):
+        expected = self._stop - self._start if self._stop else 0
+        decoded = self._read - self._start
+        if decoded <= 0 or expected - decoded > tolerance(expected):
             last = f"to {self._stop - 1}" if self._stop else "on"
             raise ClipRejected(
                 "VIDEO_SEGMENT",
-                f"{shown(self._path)}: the clip is frames {self._start} {last} of the video, of"
+                f"{printable(self._path)}: the clip is frames {self._start} {last} of the video, of"
                 f" which only {self._read} decode",
                 remedy="correct the clip's first and last frame, or fetch the video again",
             )
@@ -154,7 +154,7 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         if frame.shape != (self._shape or frame.shape):
             raise ClipRejected(
                 "VIDEO_SIZE",
-                f"{shown(self._path)}: frame {self._read - 1} is {frame.shape[1]} x "
+                f"{printable(self._path)}: frame {self._read - 1} is {frame.shape[1]} x "
                 f"{frame.shape[0]} px, the frames before {self._shape[1]} x {self._shape[0]} px",
                 remedy="encode the video again with one frame size",
             )
@@ -163,7 +163,7 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
 
     @property
     def info(self) -> VideoInfo:
-        """What the full pass found.
+        """The result of the full pass.
 
         Raises:
             RuntimeError: If frames are still to come, or none was converted to pixels.
@@ -174,7 +174,7 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         return VideoInfo(self._read - self._start, width, height, self._fps, self._declared)
 
     def close(self) -> None:
-        """Let go of the clip; harmless when done twice."""
+        """Close the clip; harmless when done twice."""
         if self._open:
             self._open = False
             self._release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -14,19 +13,16 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import digest, sha256_bytes
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.pictures.picture_headers import picture_size
-from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE, shown
-from stroi.stages.video.frames import MAX_FRAMES, FrameSource
+from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE, printable
+from stroi.stages.video.frames import FrameSource
 
 MAX_BYTES = 2**26
 """Largest image file that is read."""
 
-_MOST_ENTRIES = 4 * MAX_FRAMES
-"""Entries of a folder that are looked at: depth maps and notes may lie beside the frames."""
-
 _NUCLA = re.compile(r"frame_(?P<number>\d{1,9})_tc_(?P<time>\d{1,18})_rgb\.jpg", re.ASCII)
-"""Northwestern-UCLA: its frame number, then a time code; depth maps lie beside."""
+"""Northwestern-UCLA: its frame number, then a time code; depth maps are among them."""
 
 _PLAIN = re.compile(
     r"(?P<before>.*?)(?P<number>\d{1,9})(?P<after>\.(?:jpg|jpeg|png))", re.ASCII | re.IGNORECASE
@@ -67,22 +63,25 @@ def list_images(folder: Path) -> tuple[Path, ...]:
     They are named ``frame_<number>_tc_<time>_rgb.jpg``, as in Northwestern-UCLA, or else all
     alike but for a running number at the end, such as ``img_00012.png``. The numbers are read as
     numbers, begin anywhere, and leave none out. Files that are no JPEG or PNG by their name are
-    not looked at, nor is anything but the former beside files of the former kind. Of two pictures
-    that Northwestern-UCLA gives one number, as it does in some clips, the later one counts.
+    ignored; where there are names of the first kind, so are all others. Of two pictures that
+    Northwestern-UCLA gives one number, as it does in some clips, the later one counts.
 
     Raises:
         ClipRejected: ``VIDEO_OPEN`` if the folder cannot be read, ``VIDEO_EMPTY`` if it holds no
-            frame, ``VIDEO_FRAMES`` if a number is missing, is there twice, or there are too many,
+            frame, ``VIDEO_FRAMES`` if a number is missing or is there twice,
             ``VIDEO_NAMES`` if its images are named in different ways.
     """
-    names = _names(folder)
-    found = _latest(match for name in names if (match := _NUCLA.fullmatch(name)))
-    if not found:
-        found = [match for name in names if (match := _PLAIN.fullmatch(name))]
-        _check_alike(folder, found)
-    if not found:
+    try:
+        names = sorted(file.name for file in folder.iterdir())
+    except OSError as error:
+        raise _rejected("VIDEO_OPEN", folder, f"cannot be read ({error.strerror})") from None
+    images = _latest(match for name in names if (match := _NUCLA.fullmatch(name)))
+    if not images:
+        images = [match for name in names if (match := _PLAIN.fullmatch(name))]
+        _check_alike(folder, images)
+    if not images:
         raise _rejected("VIDEO_EMPTY", folder, "holds no numbered JPEG or PNG image")
-    numbered = sorted((int(match["number"]), match[0]) for match in found)
+    numbered = sorted((int(match["number"]), match[0]) for match in images)
     for (before, one), (number, other) in pairwise(numbered):
         if number == before:
             raise _rejected(
@@ -137,7 +136,7 @@ def read_image(file: Path) -> NDArray[np.uint8]:
     if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
         raise ClipRejected(
             "VIDEO_SIZE",
-            f"{shown(file)}: an image of {width} x {height} px",
+            f"{printable(file)}: an image of {width} x {height} px",
             remedy=f"use images with sides from {MIN_SIDE} to {MAX_SIDE} px",
         )
     try:
@@ -151,24 +150,9 @@ def read_image(file: Path) -> NDArray[np.uint8]:
     return np.asarray(frame, np.uint8)
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            names = []
-            for entry in entries:
-                names.append(entry.name)
-                if len(names) > _MOST_ENTRIES:
-                    raise _rejected(
-                        "VIDEO_FRAMES", folder, f"has more than {_MOST_ENTRIES} entries"
-                    )
-    except OSError as error:
-        raise _rejected("VIDEO_OPEN", folder, f"cannot be read ({error.strerror})") from None
-    return sorted(names)
-
-
-def _check_alike(folder: Path, found: list[re.Match[str]]) -> None:
+def _check_alike(folder: Path, images: list[re.Match[str]]) -> None:
     kinds: dict[tuple[str, str], str] = {}
-    for match in found:
+    for match in images:
         kinds.setdefault((match["before"], match["after"]), match[0])
     if len(kinds) > 1:
         one, other = sorted(kinds.values())[:2]
@@ -177,7 +161,7 @@ def _check_alike(folder: Path, found: list[re.Match[str]]) -> None:
 
 def _content(file: Path) -> bytes:
     try:
-        return read_plain(file, MAX_BYTES)
+        return read_regular(file, MAX_BYTES)
     except OSError as error:
         raise _rejected("VIDEO_FRAMES", file, f"cannot be read ({error.strerror})") from None
 
@@ -185,6 +169,6 @@ def _content(file: Path) -> bytes:
 def _rejected(code: str, path: Path, problem: str) -> ClipRejected:
     return ClipRejected(
         code,
-        f"{shown(path)}: {problem}",
+        f"{printable(path)}: {problem}",
         remedy="keep one clip per folder, its frames numbered without gaps",
     )

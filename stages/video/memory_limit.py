@@ -1,4 +1,4 @@
-"""A limit on the memory of a process: a few kilobytes of video can ask for gigabytes of picture."""
+"""A limit on the memory of a process: a few kilobytes of video can decode to gigabytes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from functools import cache
 from pathlib import Path
 
 DECODER_BYTES = 3 * 2**30
-"""What a process that decodes videos may take beyond what it has at its first: room for 60 frames
-of 4096 x 4096 px, but not for the largest picture that FFmpeg would decode."""
+"""Growth allowed to a process from its first video on: room for 60 frames of 4096 x 4096 px, but
+not for the largest picture that FFmpeg would decode."""
 
-
-OF_COMMANDS = "STROI_COMMAND"
+COMMAND_VARIABLE = "STROI_COMMAND"
 """Environment variable that the command line sets for itself and its workers."""
 
 
 def limit_command() -> None:
     """`limit_memory` in a process of the command line.
 
-    A program that only uses the modules may need its memory for other things than videos.
+    A program that only imports the modules may need its memory for other things than videos.
     """
-    if os.environ.get(OF_COMMANDS):
+    if os.environ.get(COMMAND_VARIABLE):
         limit_memory()
 
 
@@ -29,8 +28,8 @@ def limit_command() -> None:
 def limit_memory(size: int = DECODER_BYTES) -> None:
     """Let this process grow by at most `size` bytes from now on; once for each size.
 
-    What asks for more gets no memory, and the library that asked fails as if there were none.
-    Where the system does not tell a process its size, nothing is limited. A stricter limit stays.
+    A library that allocates more fails as if there were no memory. Where the system does not
+    report the size of a process, nothing is limited. A stricter limit stays.
     Memory that is only reserved, as GPU drivers do, does not count.
 
     Args:

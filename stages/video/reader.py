@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.pipeline.index.table import tolerance
-from stroi.stages.video.decoder import leave_open, open_at, shown
+from stroi.stages.video.decoder import keep_open, open_at, printable
 from stroi.stages.video.frames import FrameSource, VideoInfo
 from stroi.stages.video.image_folder import FolderFrames
 
-__all__ = ["Frames", "VideoInfo", "read_frames", "read_selected"]
+__all__ = ["VideoFrames", "VideoInfo", "read_frames", "read_selected"]
 
 
-class Frames(FrameSource):
+class VideoFrames(FrameSource):
     """The frames of a video, or of a segment of it, in decoding order.
 
     Args:
@@ -61,14 +61,14 @@ class Frames(FrameSource):
             self._sound = False
             raise ClipRejected(
                 "VIDEO_MEMORY",
-                f"{shown(self._path)}: frame {self._read - 1} needs more memory than there is",
+                f"{printable(self._path)}: frame {self._read - 1} needs more memory than there is",
                 remedy="encode the video again or leave it out",
             ) from None
         if not good or frame.dtype != np.uint8 or frame.ndim != 3:
             self._sound = False
             raise ClipRejected(
                 "VIDEO_FRAMES",
-                f"{shown(self._path)}: frame {self._read - 1} cannot be decoded",
+                f"{printable(self._path)}: frame {self._read - 1} cannot be decoded",
                 remedy="encode the video again or leave it out",
             )
         return np.asarray(frame, np.uint8)
@@ -77,24 +77,24 @@ class Frames(FrameSource):
         if self._read == 0:
             raise ClipRejected(
                 "VIDEO_EMPTY",
-                f"{shown(self._path)}: not one frame decodes",
+                f"{printable(self._path)}: not one frame decodes",
                 remedy="fetch the file again",
             )
         if self._declared - self._read > tolerance(self._declared):
             raise ClipRejected(
                 "VIDEO_FRAMES",
-                f"{shown(self._path)}: {self._read} frames decode of {self._declared} declared",
+                f"{printable(self._path)}: {self._read} frames decode of {self._declared} declared",
                 remedy="fetch the file again, or encode it again if this is all there is",
             )
 
     def _release(self) -> None:
         if self._stop and self._sound:
-            leave_open(replace(self._opened, read=self._read))
+            keep_open(replace(self._opened, read=self._read))
         else:
             self._opened.close()
 
     def __del__(self) -> None:
-        # Whoever forgot to close it may be the interpreter at its end.
+        # The interpreter may be at its end: open nothing for later.
         self._sound = False
         super().__del__()
 
@@ -104,7 +104,7 @@ def read_frames(path: Path, start: int = 0, stop: int = 0) -> FrameSource:
 
     A segment's frames are found by decoding the video from its beginning: frames before `start`
     are stepped over without being converted to pixels, and nothing from `stop` on is decoded. (The
-    decoder then waits there for the video's next segment, see `stroi.stages.video.decoder`.) What
+    decoder stays open there for the video's next segment: `keep_open`.) What
     a video's header announces is therefore compared with what decodes only where the video was
     read to its end, that is without `stop`; with it, the segment alone has to be there, as whole
     as a video: it may lack `max(3, 5 %)` of its frames at the video's end and is cut there.
@@ -132,17 +132,17 @@ def read_frames(path: Path, start: int = 0, stop: int = 0) -> FrameSource:
     """
     if start < 0 or stop < 0 or 0 < stop <= start:
         raise ValueError(f"no frame from {start} to {stop}")
-    return FolderFrames(path, start, stop) if path.is_dir() else Frames(path, start, stop)
+    return FolderFrames(path, start, stop) if path.is_dir() else VideoFrames(path, start, stop)
 
 
 def read_selected(
-    path: Path, wanted: Sequence[int], start: int = 0, stop: int = 0
+    path: Path, indices: Sequence[int], start: int = 0, stop: int = 0
 ) -> dict[int, NDArray[np.uint8]]:
     """Read some frames of a clip; the others are stepped over, those after the last not read.
 
     Args:
         path: A plain local file, or a folder of images.
-        wanted: Frame indices, 0-based, counted from `start`, in any order, repeats allowed.
+        indices: Frame indices, 0-based, counted from `start`, in any order, repeats allowed.
         start: First frame of the clip in the video.
         stop: Frame after its last; 0 if it lasts to the video's end.
 
@@ -151,22 +151,22 @@ def read_selected(
 
     Raises:
         ClipRejected: As `read_frames`; ``VIDEO_FRAMES`` too if the clip ends before the last
-            wanted frame.
+            of `indices`.
         ValueError: If an index is negative, or there is no frame from `start` to `stop`.
     """
-    left = sorted({int(index) for index in wanted})
-    if left and left[0] < 0:
-        raise ValueError(f"negative frame index {left[0]}")
-    chosen = set(left)
-    found: dict[int, NDArray[np.uint8]] = {}
+    selected = {int(index) for index in indices}
+    if min(selected, default=0) < 0:
+        raise ValueError(f"negative frame index {min(selected)}")
+    last = max(selected, default=-1)
+    pictures: dict[int, NDArray[np.uint8]] = {}
     with read_frames(path, start, stop) as frames:
-        for index in range(left[-1] + 1 if left else 0):
+        for index in range(last + 1):
             if not frames.skip():
                 raise ClipRejected(
                     "VIDEO_FRAMES",
-                    f"{shown(path)}: frame {left[-1]} is wanted, but only {index} decode",
-                    remedy="estimate the clip's skeleton again from this very file",
+                    f"{printable(path)}: frame {last} is needed, but only {index} decode",
+                    remedy="estimate the clip's skeleton again from this file",
                 )
-            if index in chosen:
-                found[index] = frames.picture()
-    return found
+            if index in selected:
+                pictures[index] = frames.picture()
+    return pictures

@@ -77,13 +77,13 @@ def test_a_batch_is_read_with_numpy_and_h5py_alone(sparse: Path, folder: Path) -
         "assert not any(map(importlib.util.find_spec, ('cv2', 'torch', 'click', 'yaml', 'pip')))\n"
         "cache = MosaicCache(sys.argv[1])\n"
         "batch = cache.batch(cache.ids[2:5])\n"
-        "print(cache.form, batch.shape, batch.sum(), cache.rows(cache.ids).sum())\n"
+        "print(cache.form, batch.shape, batch.sum(), cache.valid(cache.ids).sum())\n"
     )
     done = run_sparse(sparse, script, add_sources(folder))
     cache = MosaicCache(folder)
     batch = cache.batch(cache.ids[2:5])
     assert (done.stdout, done.stderr) == (
-        f"training {batch.shape} {batch.sum()} {cache.rows(cache.ids).sum()}\n",
+        f"training {batch.shape} {batch.sum()} {cache.valid(cache.ids).sum()}\n",
         "",
     )
     assert np.prod(batch.shape) == 3 * 20 * 12 * 3
@@ -98,12 +98,12 @@ def test_the_compact_form_says_what_it_needs_more(
         "from stroi.cache.errors import StroiError\n"
         "from stroi.cache.mosaics import MosaicCache\n"
         "cache = MosaicCache(sys.argv[1])\n"
-        "print(cache.form, cache.shape, cache.rows(cache.ids).sum())\n"
+        "print(cache.form, cache.shape, cache.valid(cache.ids).sum())\n"
         "try: cache.batch(cache.ids)\n"
         "except StroiError as error: print(error.code, error.remedy)\n"
     )
     done = run_sparse(sparse, script, tmp_path / "compact")
-    shown = MosaicCache(folder).rows(MosaicCache(folder).ids).sum()
+    shown = MosaicCache(folder).valid(MosaicCache(folder).ids).sum()
     assert (done.stdout, done.stderr) == (
         f"compact (20, 12, 3) {shown}\nOPENCV_MISSING pip install opencv-python-headless\n",
         "",

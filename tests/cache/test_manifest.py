@@ -86,7 +86,7 @@ def test_edited_manifest_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"schema": "2.0"}, "SCHEMA: manifest.json: schema 2.0 is newer than 1.2"),
+        ({"schema": "3.0"}, "SCHEMA: manifest.json: schema 3.0 is newer than 2.0"),
         ({"schema": "1"}, "SCHEMA: manifest.json: schema '1' is not a version"),
         ({"schema": 1}, "MANIFEST: manifest.json: schema is not text"),
         ({"kind": "../x"}, "MANIFEST: manifest.json: kind is malformed: '../x'"),
@@ -146,15 +146,15 @@ def test_missing_key_is_named(tmp_path: Path, key: str) -> None:
 
 
 def test_newer_minor_version_is_read(tmp_path: Path) -> None:
-    document = {**GOOD.to_dict(), "schema": "1.7", "colour": "blue"}
+    document = {**GOOD.to_dict(), "schema": "2.7", "colour": "blue"}
     (tmp_path / "manifest.json").write_bytes(seal(document))
-    assert read_manifest(tmp_path) == replace(GOOD, schema="1.7")
+    assert read_manifest(tmp_path) == replace(GOOD, schema="2.7")
 
 
 def test_newer_major_version_is_refused_even_if_it_is_sealed_otherwise(tmp_path: Path) -> None:
-    text = refusal(tmp_path, b'{"schema": "2.0"}')
+    text = refusal(tmp_path, b'{"schema": "3.0"}')
     assert text == (
-        "SCHEMA: manifest.json: schema 2.0 is newer than 1.2, which this stroi reads;"
+        "SCHEMA: manifest.json: schema 3.0 is newer than 2.0, which this stroi reads;"
         " install a newer stroi"
     )
 
@@ -162,10 +162,10 @@ def test_newer_major_version_is_refused_even_if_it_is_sealed_otherwise(tmp_path:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b'{"schema": "1.0", "schema": "1.0"}', "JSON_DUPLICATE_KEY"),
+        (b'{"schema": "2.0", "schema": "2.0"}', "JSON_DUPLICATE_KEY"),
         (b'{"schema": NaN}', "JSON"),
         (b"[]", "MANIFEST"),
-        ('{"schema": "1.0", "kind": "é"}'.encode(), "MANIFEST"),
+        ('{"schema": "2.0", "kind": "é"}'.encode(), "MANIFEST"),
         (b"", "JSON"),
     ],
 )
@@ -190,57 +190,20 @@ def test_missing_manifest_says_so(tmp_path: Path) -> None:
 def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     os.mkfifo(path)
-    with pytest.raises(RefusedInput, match=r"^MANIFEST: .*json is not a regular file"):
+    with pytest.raises(RefusedInput, match=r"^MANIFEST: .*json cannot be opened: not a regular"):
         read_manifest(tmp_path)
     path.unlink()
     with path.open("wb") as file:
-        file.truncate(300_000_000)
-    with pytest.raises(RefusedInput, match="has 300000000 bytes, allowed are 67108864"):
+        file.truncate(2 << 30)
+    with pytest.raises(RefusedInput, match="has 2147483648 bytes, allowed are 1073741824"):
         read_manifest(tmp_path)
-
-
-def test_a_large_manifest_needs_large_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A million clips have a manifest of 250 MB; alone it would be a cheap way to fill memory."""
-    write_manifest(tmp_path, GOOD)
-    size = (tmp_path / "manifest.json").stat().st_size
-    monkeypatch.setattr("stroi.cache.manifest.MAX_MANIFEST_BYTES", size - 1)
-    with pytest.raises(RefusedInput, match=f"has {size} bytes, allowed are {size - 1}"):
-        read_manifest(tmp_path)
-    with (tmp_path / "hole").open("wb") as file:
-        file.truncate(1 << 30)
-    with pytest.raises(RefusedInput, match=f"has {size} bytes, allowed are {size - 1}"):
-        read_manifest(tmp_path)
-    (tmp_path / "mosaics-00000.h5").write_bytes(bytes(range(256)) * 16)
-    assert read_manifest(tmp_path) == GOOD
-    assert read_manifest(tmp_path, weight=size) == GOOD
-
-
-def test_a_manifest_may_outweigh_small_samples(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Scores of two classes take 72 bytes a clip, their manifest more; both at a 64th of scale."""
-    monkeypatch.setattr("stroi.cache.manifest.MAX_MANIFEST_BYTES", 1 << 20)
-    monkeypatch.setattr("stroi.cache.manifest.MAX_MEMORY", 170_000_000 >> 6)
-    ids = tuple(f"c{number:07d}" for number in range(20_000))
-    entry = FileEntry("test.h5", 72 * len(ids), "0" * 64, ids, ("1" * 64,) * len(ids))
-    manifest = Manifest("scores", {}, {}, (entry,))
-    write_manifest(tmp_path, manifest)
-    written = (tmp_path / "manifest.json").stat().st_size
-    assert (1 << 20) < entry.bytes < written
-    assert read_manifest(tmp_path, weight=entry.bytes) == manifest
 
 
 def test_a_manifest_that_is_too_large_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stroi.cache.manifest.MAX_MANIFEST_BYTES", 100)
-    with pytest.raises(RefusedInput, match=r"^MANIFEST: .* would have \d+ bytes, 100 are read"):
-        write_manifest(tmp_path, GOOD)
-    monkeypatch.undo()
-    monkeypatch.setattr("stroi.cache.manifest.MAX_MEMORY", 100)
-    with pytest.raises(RefusedInput, match=r"^JSON_SIZE"):
+    with pytest.raises(RefusedInput, match=r"^MANIFEST: .* would have \d+ bytes, allowed are 100"):
         write_manifest(tmp_path, GOOD)
     assert list(tmp_path.iterdir()) == []
 

@@ -16,8 +16,8 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.shards import ShardedCache
-from stroi.cache.skeletons import SkeletonCache, clip_digests, encode_skeletons
-from stroi.cache.skeletons3d import JointCache, encode_joints, joint_digests
+from stroi.cache.skeletons import SkeletonCache, assemble_skeletons
+from stroi.cache.skeletons3d import JointCache, assemble_joints
 
 COUNT = 320
 IDS = tuple(f"c{number:03d}" for number in range(COUNT))
@@ -47,13 +47,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     skeletons, joints = [], []
     for number, name in enumerate(IDS):
         clip, sensed = make_clip(2, seed=number), make_joints(2, seed=number)
-        for kind, entries, data, digests in (
-            ("skeletons", skeletons, encode_skeletons([name], [clip]), clip_digests([clip])),
-            ("joints", joints, encode_joints([name], [sensed]), joint_digests([sensed])),
+        for kind, entries, encoded in (
+            ("skeletons", skeletons, assemble_skeletons([name], [clip])),
+            ("joints", joints, assemble_joints([name], [sensed])),
         ):
             file = f"{kind}-{number:05d}.h5"
-            write_atomic(folder / kind / file, data)
-            entries.append(file_entry(file, data, [name], digests))
+            write_atomic(folder / kind / file, encoded.data)
+            entries.append(file_entry(file, encoded.data, [name], encoded.sample_sha256))
     write_manifest(folder / "skeletons", Manifest("skeletons", {}, {}, tuple(skeletons)))
     write_manifest(folder / "joints", Manifest("joints", {}, {}, tuple(joints)))
     return folder
@@ -119,7 +119,7 @@ def test_opening_takes_as_long_for_the_last_shard_as_for_the_first(
 
     monkeypatch.setattr(mosaics_module, "_size", counted)
     cache = MosaicCache(base / "mosaics", verify=False)
-    cache.rows(cache.ids)
+    cache.valid(cache.ids)
     assert measured <= 2 * COUNT
 
 

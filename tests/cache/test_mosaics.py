@@ -12,7 +12,14 @@ import pytest
 from blobs import good, hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_caches import make_clip, make_mosaics, write_cache, write_compact, write_skeletons
+from small_caches import (
+    make_clip,
+    make_mosaics,
+    read_mosaics,
+    write_cache,
+    write_compact,
+    write_skeletons,
+)
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
@@ -20,9 +27,7 @@ from stroi.cache.manifest import Manifest, write_manifest
 from stroi.cache.mosaics import (
     MosaicCache,
     Mosaics,
-    decode_mosaics,
-    encode_mosaics,
-    sample_digests,
+    assemble_mosaics,
 )
 from stroi.cache.share.convert import pack
 
@@ -35,25 +40,27 @@ def equal(one: Mosaics, other: Mosaics) -> None:
 def test_round_trip_stores_nothing_for_black_cells(tmp_path: Path) -> None:
     made = make_mosaics(("a", "b", "c"))
     assert np.isnan(made.box).any()
-    (tmp_path / "shard.h5").write_bytes(encode_mosaics(made))
-    found = decode_mosaics(tmp_path / "shard.h5")
+    (tmp_path / "shard.h5").write_bytes(assemble_mosaics([made]).data)
+    found = read_mosaics(tmp_path / "shard.h5")
     equal(found, replace(made, box=np.nan_to_num(made.box, nan=0)))
-    assert (tmp_path / "shard.h5").read_bytes() == encode_mosaics(found)
-    assert sample_digests(found) == sample_digests(made)
+    assert (tmp_path / "shard.h5").read_bytes() == assemble_mosaics([found]).data
+    assert assemble_mosaics([found]).sample_sha256 == assemble_mosaics([made]).sample_sha256
 
 
 def test_digest_of_a_clip_is_its_own(tmp_path: Path) -> None:
     made = make_mosaics(("a", "b", "c"))
     mosaic = made.mosaic.copy()
     mosaic[1, 0, 0, 0] ^= 1
-    changed = sample_digests(replace(made, mosaic=mosaic))
-    assert [a == b for a, b in zip(changed, sample_digests(made), strict=True)] == [
+    changed = assemble_mosaics([replace(made, mosaic=mosaic)]).sample_sha256
+    assert [
+        a == b for a, b in zip(changed, assemble_mosaics([made]).sample_sha256, strict=True)
+    ] == [
         True,
         False,
         True,
     ]
     renamed = replace(made, ids=("x", "y", "z"))
-    assert sample_digests(renamed) == sample_digests(made)
+    assert assemble_mosaics([renamed]).sample_sha256 == assemble_mosaics([made]).sample_sha256
 
 
 @pytest.mark.parametrize(
@@ -85,7 +92,7 @@ def test_what_does_not_fit_is_not_written(
         for name, value in change(made).items()
     }
     with pytest.raises(RefusedInput) as caught:
-        encode_mosaics(replace(made, **changed))  # type: ignore[arg-type]
+        assemble_mosaics([replace(made, **changed)])  # type: ignore[arg-type]
     assert str(caught.value).startswith(text)
 
 
@@ -109,7 +116,7 @@ def test_batch_is_the_stack_of_single_reads(folder: Path, shards: list[Mosaics])
     np.testing.assert_array_equal(batch, np.stack([cache[name] for name in chosen]))
     np.testing.assert_array_equal(batch, np.stack([truth[name][0] for name in chosen]))
     np.testing.assert_array_equal(
-        cache.rows(chosen), np.stack([truth[name][1] for name in chosen]), strict=True
+        cache.valid(chosen), np.stack([truth[name][1] for name in chosen]), strict=True
     )
     np.testing.assert_array_equal(
         cache.person_count(chosen), np.stack([truth[name][2] for name in chosen]), strict=True
@@ -146,7 +153,7 @@ def test_unknown_id_is_named(folder: Path) -> None:
     reads: list[Callable[[str], object]] = [
         cache.__getitem__,
         lambda name: cache.batch(["a-1", name]),
-        lambda name: cache.rows([name]),
+        lambda name: cache.valid([name]),
         lambda name: cache.person_count([name]),
     ]
     for read in reads:
@@ -176,7 +183,7 @@ def test_files_are_opened_when_needed_and_again_after_unpickling(folder: Path) -
     np.testing.assert_array_equal(again["a-1"], first)
 
 
-def test_damage_is_refused_on_opening_unless_told_not_to_look(folder: Path) -> None:
+def test_damage_is_refused_on_opening_unless_unverified(folder: Path) -> None:
     path = folder / "mosaics-00001.h5"
     data = bytearray(path.read_bytes())
     data[data.index(make_mosaics(("b-1", "b-2", "b-3", "b-4"), seed=2).mosaic[2].tobytes())] ^= 1
@@ -215,7 +222,7 @@ def test_empty_cache_has_no_shape(tmp_path: Path) -> None:
         lambda: cache.columns,
         lambda: cache.scored,
         lambda: cache.batch([]),
-        lambda: cache.rows([]),
+        lambda: cache.valid([]),
         lambda: cache.person_count([]),
     ):
         with pytest.raises(RefusedInput, match=r"H5_EMPTY: .* holds no sample"):
@@ -225,28 +232,9 @@ def test_empty_cache_has_no_shape(tmp_path: Path) -> None:
 def test_of_no_clip_there_is_nothing(folder: Path) -> None:
     cache = MosaicCache(folder)
     assert cache.batch([]).shape == (0, 20, 12, 3)
-    assert cache.rows([]).shape == (0, 2, 3, 5)
-    assert (cache.rows([]).dtype, cache.person_count([]).dtype) == (np.bool_, np.int8)
+    assert cache.valid([]).shape == (0, 2, 3, 5)
+    assert (cache.valid([]).dtype, cache.person_count([]).dtype) == (np.bool_, np.int8)
     assert cache.person_count([]).shape == (0,)
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_torch_reads_it(folder: Path, workers: int) -> None:
-    torch = pytest.importorskip("torch")
-    cache = MosaicCache(folder)
-    loader = torch.utils.data.DataLoader(
-        cache.torch_dataset(),
-        batch_size=3,
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-    )
-    read = {}
-    for ids, mosaics in loader:
-        assert mosaics.dtype == torch.uint8
-        read.update(zip(ids, mosaics.numpy(), strict=True))
-    assert tuple(read) == cache.ids
-    for sample_id, mosaic in read.items():
-        np.testing.assert_array_equal(mosaic, cache[sample_id])
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "webp"])
@@ -263,21 +251,10 @@ def test_compact_form_reads_alike(folder: Path, tmp_path: Path, codec: str) -> N
     np.testing.assert_array_equal(batch, np.stack([other[name] for name in chosen]))
     distance = np.abs(batch.astype(int) - one.batch(chosen)).mean()
     assert (distance == 0) == (codec == "webp")
-    np.testing.assert_array_equal(other.rows(chosen), one.rows(chosen), strict=True)
+    np.testing.assert_array_equal(other.valid(chosen), one.valid(chosen), strict=True)
     again = pickle.loads(pickle.dumps(other))  # noqa: S301
     assert (again.form, again._shards) == ("compact", {})
     np.testing.assert_array_equal(again.batch(chosen), batch)
-
-
-def test_torch_reads_the_compact_form(folder: Path, tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    pack(folder, tmp_path / "compact", codec="webp")
-    cache = MosaicCache(tmp_path / "compact")
-    loader = torch.utils.data.DataLoader(
-        cache.torch_dataset(), batch_size=4, num_workers=1, multiprocessing_context="spawn"
-    )
-    read = torch.cat([mosaics for _, mosaics in loader])
-    np.testing.assert_array_equal(read.numpy(), MosaicCache(folder).batch(cache.ids))
 
 
 @pytest.mark.parametrize("name", hostile())

@@ -86,7 +86,7 @@ def test_example_refuses_other_kinds(tmp_path: Path, kind: str) -> None:
     )
     folder = tmp_path / "all" / kind
     found = run(tmp_path, "reader.py", script, folder)
-    assert found.decode() == f"{folder} is not a cache of mosaics of schema 1\n"
+    assert found.decode() == f"{folder} is not a cache of mosaics of schema 2\n"
 
 
 def test_example_computes_every_digest(tmp_path: Path) -> None:

@@ -16,9 +16,8 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.skeletons import (
     Clip,
     SkeletonCache,
-    clip_digests,
+    assemble_skeletons,
     decode_skeletons,
-    encode_skeletons,
 )
 
 
@@ -40,7 +39,7 @@ def test_round_trip(
         equal(read[name], clip)
         equal(cache[name], clip)
     assert (
-        encode_skeletons(list(read), list(read.values()))
+        assemble_skeletons(list(read), list(read.values())).data
         == (folder / "skeletons-00000.h5").read_bytes()
     )
 
@@ -55,14 +54,18 @@ def test_types_and_copy(tmp_path: Path) -> None:
         cache["b"]
 
 
+def digests(*clips: Clip) -> tuple[str, ...]:
+    return assemble_skeletons([f"c{number}" for number in range(len(clips))], clips).sample_sha256
+
+
 def test_digest_of_a_clip_is_its_own() -> None:
     clips = [make_clip(3, seed=1), make_clip(4, seed=2)]
     keypoints = clips[1].keypoints.copy()
     keypoints[3, 1, 24, 2] = 1
-    before, after = clip_digests(clips), clip_digests([clips[0], replace(clips[1], fps=25.0)])
+    before, after = digests(*clips), digests(clips[0], replace(clips[1], fps=25.0))
     assert before[0] == after[0]
     assert before[1] != after[1]
-    assert clip_digests([clips[0], replace(clips[1], keypoints=keypoints)])[1] != before[1]
+    assert digests(clips[0], replace(clips[1], keypoints=keypoints))[1] != before[1]
 
 
 def _holding(value: float) -> Clip:
@@ -95,14 +98,14 @@ def _holding(value: float) -> Clip:
 )
 def test_what_does_not_fit_is_not_written(clip: Clip, text: str) -> None:
     with pytest.raises(RefusedInput) as caught:
-        encode_skeletons(["a", "b", "c"], [make_clip(4), clip, make_clip(3)])
+        assemble_skeletons(["a", "b", "c"], [make_clip(4), clip, make_clip(3)])
     assert str(caught.value).startswith(text)
 
 
 def test_ids_must_fit() -> None:
     with pytest.raises(ValueError, match="1 ids for 2 clips"):
-        encode_skeletons(["a"], [make_clip(1), make_clip(1)])
+        assemble_skeletons(["a"], [make_clip(1), make_clip(1)])
     with pytest.raises(RefusedInput, match="ID_ORDER"):
-        encode_skeletons(["b", "a"], [make_clip(1), make_clip(1)])
+        assemble_skeletons(["b", "a"], [make_clip(1), make_clip(1)])
     with pytest.raises(RefusedInput, match="H5_EMPTY"):
-        encode_skeletons([], [])
+        assemble_skeletons([], [])

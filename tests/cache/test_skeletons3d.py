@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from small_caches import make_joints, write_joints
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.files.atomic import write_atomic
 from stroi.cache.ids import ids_to_array
 from stroi.cache.layouts import LAYOUTS
+from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.skeletons3d import (
     JointCache,
     JointClip,
-    decode_joints,
-    encode_joints,
-    joint_digests,
+    assemble_joints,
 )
 from stroi.cache.storage.formats import JOINTS
 from stroi.cache.storage.hdf5 import encode
@@ -42,11 +42,10 @@ def test_round_trip(
 ) -> None:
     clips = {f"c{i}": make_joints(n, seed=i, layout=layout) for i, n in enumerate(lengths)}
     folder = write_joints(tmp_path_factory.mktemp("joints"), clips)
-    read, cache = decode_joints(folder / "joints-00000.h5"), JointCache(folder)
-    assert tuple(read) == cache.ids == tuple(clips)
+    cache = JointCache(folder)
+    assert cache.ids == tuple(clips)
     assert verify(folder) == []
     for name, clip in clips.items():
-        equal(read[name], clip)
         equal(cache[name], clip)
 
 
@@ -54,9 +53,10 @@ def test_a_state_is_content() -> None:
     clips = [make_joints(3, seed=1), make_joints(4, seed=2)]
     state = clips[1].state.copy()
     state[3, 1, 19] = 1
-    changed = joint_digests([clips[0], replace(clips[1], state=state)])
-    assert changed[0] == joint_digests(clips)[0]
-    assert changed[1] != joint_digests(clips)[1]
+    before = assemble_joints("ab", clips).sample_sha256
+    changed = assemble_joints("ab", [clips[0], replace(clips[1], state=state)]).sample_sha256
+    assert changed[0] == before[0]
+    assert changed[1] != before[1]
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_a_state_is_content() -> None:
 )
 def test_what_does_not_fit_is_not_written(clip: JointClip, text: str) -> None:
     with pytest.raises(RefusedInput) as caught:
-        encode_joints(["a", "b"], [make_joints(4), clip])
+        assemble_joints(["a", "b"], [make_joints(4), clip])
     assert str(caught.value).startswith(text)
 
 
 def test_a_file_of_no_clip_is_not_written() -> None:
     with pytest.raises(RefusedInput, match="H5_EMPTY"):
-        encode_joints([], [])
+        assemble_joints([], [])
 
 
 def test_a_received_layout_must_be_known(tmp_path: Path) -> None:
@@ -114,8 +114,10 @@ def test_a_received_layout_must_be_known(tmp_path: Path) -> None:
         "position": clip.position,
         "state": clip.state,
     }
-    (tmp_path / "joints.h5").write_bytes(encode(JOINTS, arrays))
+    write_atomic(tmp_path / "joints.h5", encode(JOINTS, arrays))
+    entry = file_entry("joints.h5", encode(JOINTS, arrays), ["a"])
+    write_manifest(tmp_path, Manifest("joints", {}, {}, (entry,)))
     with pytest.raises(RefusedInput) as caught:
-        decode_joints(tmp_path / "joints.h5")
+        JointCache(tmp_path)["a"]
     assert str(caught.value).startswith("LAYOUT: no layout of 20 joints is called '\\x1b[2J'")
     assert str(caught.value).isprintable()

@@ -62,7 +62,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
 )
 KNOWN = st.sampled_from(
-    [*KINDS, "jpeg", "webp", "training", "ledger.csv", "weights.h5", "1.0", "1.1", "1.9", "2.0"]
+    [*KINDS, "jpeg", "webp", "training", "ledger.csv", "weights.h5", "1.2", "2.0", "2.9", "3.0"]
 )
 UNSAID: tuple[tuple[str, ...], ...] = (
     ("extra", "packed", "codec"),
@@ -152,7 +152,7 @@ def read(folder: Path) -> None:
     if isinstance(cache, MosaicCache | SkeletonCache | JointCache):
         asked += [partial(cache.__getitem__, name) for name in cache.ids]
     if isinstance(cache, MosaicCache):
-        asked += [lambda: cache.shape, lambda: cache.scored, lambda: cache.rows(cache.ids)]
+        asked += [lambda: cache.shape, lambda: cache.scored, lambda: cache.valid(cache.ids)]
         asked += [lambda: cache.person_count(cache.ids), lambda: cache.batch(cache.ids)]
     answered(asked)
 
@@ -173,7 +173,7 @@ def ask_everything(folder: Path, good: Path, scratch: Path) -> None:
     """All that a user may do with a received folder."""
     answered(
         [
-            partial(verify, folder, confined=False),
+            partial(verify, folder),
             partial(info, folder),
             partial(told, folder),
             partial(compare, folder, good),
@@ -274,7 +274,7 @@ def test_an_attribute_may_be_anything(
         | texts
         | texts.filter(bool).map(lambda text: np.bytes_(text.encode()))
         | st.lists(st.integers(0, 9), min_size=1, max_size=3)
-        | st.sampled_from([h5py.Empty("f4"), h5py.Empty("S3"), np.bytes_(b"1.9"), b"9.0", 1j])
+        | st.sampled_from([h5py.Empty("f4"), h5py.Empty("S3"), np.bytes_(b"2.9"), b"9.0", 1j])
     )
     with h5py.File(path, "r+") as file:
         if data.draw(st.booleans()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import signal
@@ -29,7 +28,7 @@ from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_mani
 from stroi.cache.scores import write_scores
 from stroi.cache.share.convert import pack
 from stroi.cache.storage.formats import FORMATS
-from stroi.cache.verify import require_sound, require_verified, verify
+from stroi.cache.verify import require_verified, verify
 from stroi.cache.weights import write_weights
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -262,7 +261,7 @@ def test_unreadable_file_is_a_problem_not_a_crash(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STROI_FAULT", "before_check:1:eio")
-    assert verify(folder, confined=False) == [
+    assert verify(folder) == [
         f"FILE_READ: {folder}/mosaics-00000.h5 cannot be read: Input/output error;"
         " check the disk, or fetch the file again"
     ]
@@ -278,7 +277,7 @@ def test_jobs_change_neither_lines_nor_order(tmp_path: Path) -> None:
     (folder / "more").touch()
     told: list[tuple[str, str]] = []
     lines = verify(folder, jobs=2, on_file=lambda entry, line: told.append((entry.name, line)))
-    assert lines == verify(folder) == verify(folder, jobs=2, confined=False)
+    assert lines == verify(folder) == verify(folder, jobs=2, received=True)
     assert [name for name, _ in told] == [entry.name for entry in read_manifest(folder).files]
     assert [line for _, line in told if line] == lines[:-1]
     assert [re.findall(r"mosaics-(\d+)|more", line)[0] for line in lines] == [
@@ -296,27 +295,6 @@ def test_params_say_how_many_columns(folder: Path) -> None:
         f"SCHEMA: {path} was made with C = 3, the manifest with 5;"
         " rebuild the folder with one set of params"
     )
-
-
-def test_single_file_is_sound_or_refused(folder: Path) -> None:
-    path = folder / "mosaics-00000.h5"
-    require_sound(path, "mosaics")
-    path.rename(folder / "alone.h5")
-    require_sound(folder / "alone.h5", "mosaics")
-    (folder / "link.h5").symlink_to("alone.h5")
-    (folder / "cut.h5").write_bytes((folder / "alone.h5").read_bytes()[:-1])
-    (folder / "long.h5").touch()
-    os.truncate(folder / "long.h5", 1 << 32)
-    for name, kind, says in (
-        ("alone", "weights", "SCHEMA: FILE is a 'mosaics' file, want weights; check the path"),
-        ("cut", "mosaics", "H5_EOF: FILE has 7279 bytes, its header says 7280; fetch or rebuild"),
-        ("link", "mosaics", "FILE_TYPE: FILE is not a regular file; fetch or rebuild it"),
-        ("none", "mosaics", "FILE_MISSING: FILE is missing; fetch or rebuild it"),
-        ("long", "mosaics", "FILE_SIZE: FILE has 4294967296 bytes, allowed are 2147483648; rebu"),
-    ):
-        with pytest.raises(RefusedInput) as caught:
-            require_sound(folder / f"{name}.h5", kind)
-        assert str(caught.value).replace(str(folder / f"{name}.h5"), "FILE").startswith(says)
 
 
 LEDGER = "id,status,code,detail\n"

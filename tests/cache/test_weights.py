@@ -20,8 +20,8 @@ def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
         write_weights(tmp_path / name, made, params={"scale": "clip"}, producer={"gcn": "0" * 64})
     found = read_weights(tmp_path / "one")
     assert found.ids == made.ids
-    np.testing.assert_array_equal(found.joint, made.joint, strict=True)
-    np.testing.assert_array_equal(found.row, made.row, strict=True)
+    np.testing.assert_array_equal(found.joint_weights, made.joint_weights, strict=True)
+    np.testing.assert_array_equal(found.row_weights, made.row_weights, strict=True)
     manifest = read_manifest(tmp_path / "one", "weights")
     assert (manifest.params, manifest.producer) == ({"scale": "clip"}, {"gcn": "0" * 64})
     one, two = (
@@ -33,9 +33,9 @@ def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_number_of_joints_is_free(tmp_path: Path) -> None:
-    made = replace(make_weights(("a",)), joint=np.ones((1, 2, 17), np.float32))
+    made = replace(make_weights(("a",)), joint_weights=np.ones((1, 2, 17), np.float32))
     write_weights(tmp_path, made, params={}, producer={})
-    assert read_weights(tmp_path).joint.shape == (1, 2, 17)
+    assert read_weights(tmp_path).joint_weights.shape == (1, 2, 17)
 
 
 @pytest.mark.parametrize("field", ["joint", "row"])
@@ -51,7 +51,7 @@ def test_bad_weight_is_not_written(
     tmp_path: Path, field: str, value: float, code: str, remedy: str
 ) -> None:
     made = make_weights(("a", "b"))
-    getattr(made, field)[1, 0, 2] = value
+    getattr(made, f"{field}_weights")[1, 0, 2] = value
     with pytest.raises(
         RefusedInput, match=f"^{code}: new weights file: {field} of 'b' .*; .*{remedy}"
     ):
@@ -63,7 +63,7 @@ def test_damage_is_refused_and_the_sample_named(tmp_path: Path) -> None:
     made = make_weights(("a", "b"))
     write_weights(tmp_path, made, params={}, producer={})
     data = bytearray((tmp_path / "weights.h5").read_bytes())
-    data[data.index(made.joint[1].tobytes()) + 2] ^= 4
+    data[data.index(made.joint_weights[1].tobytes()) + 2] ^= 4
     (tmp_path / "weights.h5").write_bytes(data)
     with pytest.raises(RefusedInput, match=r"DIGEST: .*weights.h5: .*damaged: b of 2 samples"):
         read_weights(tmp_path)

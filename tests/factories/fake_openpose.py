@@ -31,7 +31,7 @@ def memory(image):
     return image.ctypes.data, size
 
 
-def look(address, size):
+def find(address, size):
     seen = (ctypes.c_ubyte * size).from_address(address)
     people, last = seen[0], seen[size - 1]
     joints = JOINTS[FLAGS["model_pose"]]
@@ -83,7 +83,7 @@ class WrapperPython:
         if not self._runs:
             raise RuntimeError("not started")
         for datum in batch:
-            found = look(*datum.cvInputData)
+            found = find(*datum.cvInputData)
             datum._found = found if len(found) else None
         return RETURNS
 """
@@ -126,39 +126,20 @@ EXPECTED, RETURNS = VectorDatum, True
 """,
 }
 
-_CTYPES = """
-class OpenPose(object):
-    def __init__(self, params):
-        self.params = [params[key] for key in (
-            "logging_level", "output_resolution", "net_resolution", "model_pose", "alpha_pose",
-            "scale_gap", "scale_number", "render_threshold", "num_gpu_start", "disable_blending",
-            "default_model_folder")]
-        FLAGS["model_pose"] = params["model_pose"]
-
-    def forward(self, image, display=False):
-        found = look(*memory(image))
-        if not len(found):
-            found = np.zeros((0, 0, 0), np.float32)
-        return (found, image) if display else found
-"""
-
-DIALECTS = ("1.4", *_DIALECTS)
+DIALECTS = tuple(_DIALECTS)
 
 
 def fake_build(root: Path, dialect: str, *, models: tuple[str, ...] = ("BODY_25",)) -> Path:
     """Write the build of a release to `root`, with weights of the right size that hold zeros."""
     package = root / "build" / "python" / "openpose"
     package.mkdir(parents=True)
-    if dialect == "1.4":
-        (package / "__init__.py").write_text("from openpose import *\n")
-        (package / "openpose.py").write_text(_COMMON + _CTYPES)
-    else:
-        (package / "__init__.py").write_text("from . import pyopenpose as pyopenpose\n")
-        (package / "pyopenpose.py").write_text(_COMMON + _DIALECTS[dialect] + _WRAPPER)
+    (package / "__init__.py").write_text("from . import pyopenpose as pyopenpose\n")
+    (package / "pyopenpose.py").write_text(_COMMON + _DIALECTS[dialect] + _WRAPPER)
     (root / "models" / "pose").mkdir(parents=True)
     for model in models:
-        weights = root / "models" / NETWORKS[model].file
+        name, size, _ = NETWORKS[model]
+        weights = root / "models" / name
         weights.parent.mkdir()
         with weights.open("wb") as file:
-            file.truncate(NETWORKS[model].bytes)
+            file.truncate(size)
     return root

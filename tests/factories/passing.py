@@ -15,10 +15,10 @@ from stroi.stages.demo.backgrounds import MARGIN, background
 from stroi.stages.demo.body import SIDES, Pose, assemble, head, legs, placed, spread
 from stroi.stages.demo.camera import Camera, camera
 from stroi.stages.demo.clips import DemoClip
-from stroi.stages.demo.person_rendering import Seen, cast_shadow, person_parts
+from stroi.stages.demo.person_rendering import ProjectedPerson, cast_shadow, person_parts
 from stroi.stages.demo.pose_parts import angled, ease, trunk
 from stroi.stages.demo.randomisation import Nuisance, draw_nuisance, generator
-from stroi.stages.demo.textures import look
+from stroi.stages.demo.textures import paint_appearance
 
 Way = Literal["cross", "return"]
 """Whether two people who meet walk on, or turn round and leave as they came."""
@@ -34,28 +34,30 @@ class Passing:
     """One clip of T frames.
 
     Attributes:
-        seen: The two people before the camera; person 0 starts on the left.
+        people: The two people before the camera; person 0 starts on the left.
         nuisance: Clothes, light and background.
         joints: (T, 2, 25, 3) px, confidence 1.
     """
 
-    seen: tuple[Seen, Seen]
+    people: tuple[ProjectedPerson, ProjectedPerson]
     nuisance: Nuisance
     joints: NDArray[np.float32]
 
     def pictures(self) -> Iterator[NDArray[np.uint8]]:
         """T pictures (H, W, 3) uint8 BGR."""
         drawn = self.nuisance
-        looks = [look(b, o) for b, o in zip(drawn.bodies, drawn.outfits, strict=True)]
+        appearances = [
+            paint_appearance(b, o) for b, o in zip(drawn.bodies, drawn.outfits, strict=True)
+        ]
         scene = background(drawn.scene, drawn.scene_seed, SIZE)[MARGIN:-MARGIN, MARGIN:-MARGIN]
         noise = np.random.default_rng(drawn.noise_seed)
         for frame in range(len(self.joints)):
             image = scene.copy()
-            for figure in self.seen:
+            for figure in self.people:
                 cast_shadow(image, figure, frame)
             parts = [
                 part
-                for figure, clothes in zip(self.seen, looks, strict=True)
+                for figure, clothes in zip(self.people, appearances, strict=True)
                 for part in person_parts(figure, clothes, drawn.light, frame)
             ]
             for _, paint in sorted(parts, key=lambda part: part[0]):
@@ -85,7 +87,9 @@ def passing(seed: int, way: Way = "cross") -> Passing:
     view = camera("c1", nuisance, SIZE)
     view = Camera(float(rng.uniform(-0.15, 0.15)), 1.3, view.focal, view.centre)
     seen = tuple(
-        Seen(_walk(nuisance, one, paths[one], sign * depth, rng), view, np.zeros((frames, 2)))
+        ProjectedPerson(
+            _walk(nuisance, one, paths[one], sign * depth, rng), view, np.zeros((frames, 2))
+        )
         for one, sign in enumerate((1.0, -1.0))
     )
     joints = np.ones((frames, 2, len(BODY_25.joints), 3), np.float32)
@@ -130,7 +134,7 @@ def estimated(clip: Passing, seed: int, *, merged: float = 0.2) -> list[NDArray[
     """
     rng = np.random.default_rng(seed)
     height = float(np.ptp(clip.joints[..., 1], axis=2).mean())
-    near = [float(figure.pose.points["mid_hip"][0, 2]) for figure in clip.seen]
+    near = [float(figure.pose.points["mid_hip"][0, 2]) for figure in clip.people]
     front = int(np.argmax(near))
     found = []
     for people in clip.joints:

@@ -19,7 +19,7 @@ from small_caches import make_mosaics, write_cache
 
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.mosaics import encode_mosaics
+from stroi.cache.mosaics import assemble_mosaics
 
 GIB = 1 << 30
 IDS = ("a-1", "a-2", "a-3")
@@ -330,7 +330,7 @@ def of_another_cache(*, columns: int = 3, rows: int = 5) -> Spoil:
             confidence=np.zeros((3, 2, columns, rows), np.float32),
             valid=np.zeros((3, 2, columns, rows), np.bool_),
         )
-        place.shard.write_bytes(encode_mosaics(other))
+        place.shard.write_bytes(assemble_mosaics([other]).data)
 
     return spoil
 

@@ -17,15 +17,15 @@ import pytest
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.ids import ids_to_array
+from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.layouts import LAYOUTS
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.scores import Scores, write_scores
 from stroi.cache.share.convert import pack
-from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
-from stroi.cache.skeletons3d import JointClip, encode_joints, joint_digests
-from stroi.cache.storage.formats import MOSAICS_COMPACT, SCORES
+from stroi.cache.skeletons import Clip, assemble_skeletons
+from stroi.cache.skeletons3d import JointClip, assemble_joints
+from stroi.cache.storage.formats import MOSAICS, MOSAICS_COMPACT, SCORES
 from stroi.cache.storage.hdf5 import decode, encode
 from stroi.cache.storage.schema import Array
 from stroi.cache.storage.schema import sample_digests as schema_digests
@@ -48,9 +48,14 @@ def make_weights(ids: tuple[str, ...], *, seed: int = 0) -> Weights:
 
 def write_skeletons(folder: Path, clips: dict[str, Clip]) -> Path:
     """A complete folder of one skeleton shard."""
-    data = encode_skeletons(list(clips), list(clips.values()))
-    write_atomic(folder / "skeletons-00000.h5", data)
-    entry = file_entry("skeletons-00000.h5", data, list(clips), clip_digests(list(clips.values())))
+    encoded = assemble_skeletons(list(clips), list(clips.values()))
+    write_atomic(folder / "skeletons-00000.h5", encoded.data)
+    entry = file_entry(
+        "skeletons-00000.h5",
+        encoded.data,
+        list(clips),
+        encoded.sample_sha256,
+    )
     write_manifest(folder, Manifest("skeletons", {}, {}, (entry,)))
     return folder
 
@@ -94,9 +99,14 @@ def make_joints(frames: int, *, seed: int = 0, layout: str = "kinect_v1") -> Joi
 
 def write_joints(folder: Path, clips: dict[str, JointClip]) -> Path:
     """A complete folder of one joint shard."""
-    data = encode_joints(list(clips), list(clips.values()))
-    write_atomic(folder / "joints-00000.h5", data)
-    entry = file_entry("joints-00000.h5", data, list(clips), joint_digests(list(clips.values())))
+    encoded = assemble_joints(list(clips), list(clips.values()))
+    write_atomic(folder / "joints-00000.h5", encoded.data)
+    entry = file_entry(
+        "joints-00000.h5",
+        encoded.data,
+        list(clips),
+        encoded.sample_sha256,
+    )
     write_manifest(folder, Manifest("joints", {}, {}, (entry,)))
     return folder
 
@@ -106,17 +116,25 @@ def write_cache(folder: Path, shards: list[Mosaics]) -> Path:
     entries = []
     for number, shard in enumerate(shards):
         name = f"mosaics-{number:05d}.h5"
-        data = encode_mosaics(shard)
-        write_atomic(folder / name, data)
-        entries.append(file_entry(name, data, shard.ids, sample_digests(shard)))
+        encoded = assemble_mosaics([shard])
+        write_atomic(folder / name, encoded.data)
+        entries.append(file_entry(name, encoded.data, shard.ids, encoded.sample_sha256))
     write_manifest(folder, Manifest("mosaics", {"frames": 3}, {"by": "test"}, tuple(entries)))
     return folder
+
+
+def read_mosaics(path: Path) -> Mosaics:
+    """All of a mosaic shard in memory, to be changed."""
+    arrays = decode(MOSAICS, path)
+    ids, valid = ids_from_array(arrays.pop("sample_id")), arrays.pop("valid").astype(np.bool_)
+    return Mosaics(ids, valid=valid, **arrays)
 
 
 def write_compact(folder: Path, blobs: list[bytes], **changes: Array) -> Path:
     """A complete folder of one compact shard of 20 x 12 px: clips a, b, c, c0003, c0004, ..."""
     ids = ("a", "b", "c", *(f"c{number:04d}" for number in range(3, len(blobs))))[: len(blobs)]
     made = make_mosaics(ids)
+    origin = assemble_mosaics([made]).sample_sha256
     arrays = {
         "sample_id": ids_to_array(ids),
         "person_count": made.person_count,
@@ -126,7 +144,7 @@ def write_compact(folder: Path, blobs: list[bytes], **changes: Array) -> Path:
         "valid": made.valid.astype(np.uint8),
         "height": np.full(len(ids), 20, np.int32),
         "width": np.full(len(ids), 12, np.int32),
-        "origin_sha256": np.array([text.encode() for text in sample_digests(made)], "S64"),
+        "origin_sha256": np.array([text.encode() for text in origin], "S64"),
         "blob_bytes": np.array([len(blob) for blob in blobs], np.int32),
         "blob": np.frombuffer(b"".join(blobs), np.uint8),
         **changes,

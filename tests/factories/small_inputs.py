@@ -8,7 +8,7 @@ import numpy as np
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import GcnConfig, Schedule
 
@@ -68,8 +68,8 @@ def mosaic_cache(folder: Path, *, columns: int = 5, seed: int = 5) -> MosaicCach
         confidence=np.ones((count, 2, columns, 5), np.float32),
         valid=np.ones((count, 2, columns, 5), np.bool_),
     )
-    data = encode_mosaics(shards)
-    write_atomic(folder / "mosaics-00000.h5", data)
-    entry = file_entry("mosaics-00000.h5", data, IDS, sample_digests(shards))
+    encoded = assemble_mosaics([shards])
+    write_atomic(folder / "mosaics-00000.h5", encoded.data)
+    entry = file_entry("mosaics-00000.h5", encoded.data, IDS, encoded.sample_sha256)
     write_manifest(folder, Manifest("mosaics", {}, {}, (entry,)))
     return MosaicCache(folder)

@@ -10,7 +10,7 @@ from projects import new_project
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.pipeline.index.ledger import ClipOutcome, write_ledger
 from stroi.pipeline.index.table import Sample, write_index
 from stroi.pipeline.params.cache_params import NOT_CONTENT
@@ -60,9 +60,9 @@ def project_with_mosaics(folder: Path) -> Path:
             confidence=np.ones((len(part), 2, 5, 5), np.float32),
             valid=np.ones((len(part), 2, 5, 5), np.bool_),
         )
-        data = encode_mosaics(mosaics)
-        write_atomic(folder / f"mosaics-{number:05d}.h5", data)
-        entry = file_entry(f"mosaics-{number:05d}.h5", data, part, sample_digests(mosaics))
+        encoded = assemble_mosaics([mosaics])
+        write_atomic(folder / f"mosaics-{number:05d}.h5", encoded.data)
+        entry = file_entry(f"mosaics-{number:05d}.h5", encoded.data, part, encoded.sample_sha256)
         made_from = {"video": tuple(video_of(name) for name in part)}
         entries.append(replace(entry, inputs=made_from))
     outcomes = [ClipOutcome(name) for name in IDS]

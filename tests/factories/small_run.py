@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.scores import Scores, write_scores
-from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
+from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.weights import Weights, write_weights
 from stroi.pipeline.index.ledger import ClipOutcome, write_ledger
 from stroi.pipeline.index.table import Sample, write_index
@@ -92,10 +92,16 @@ def _write_skeletons(folder: Path) -> None:
         keypoints = rng.uniform(1, 60, (6, 2, 25, 3)).astype(np.float32)
         keypoints[:, persons_of(name) :] = 0
         clips.append(Clip(keypoints, persons_of(name), 64, 64, 25.0))
-    data = encode_skeletons(IDS, clips)
+    encoded = assemble_skeletons(IDS, clips)
     lost = ClipOutcome("lost", "VIDEO_OPEN", "cannot read <b>any</b> frame")
     write_ledger(folder, [lost, *(ClipOutcome(name) for name in IDS)])
-    publish(folder, "skeletons", data, clip_digests(clips), {"model": "ab" * 32})
+    publish(
+        folder,
+        "skeletons",
+        encoded.data,
+        encoded.sample_sha256,
+        {"model": "ab" * 32},
+    )
 
 
 def write_mosaics(folder: Path, lost: Sequence[str] = ()) -> None:
@@ -120,7 +126,12 @@ def write_mosaics(folder: Path, lost: Sequence[str] = ()) -> None:
     gone = [ClipOutcome(name, "NO_CROP", "nothing to cut") for name in lost]
     write_ledger(folder, [*gone, *(ClipOutcome(name) for name in ids)])
     publish(
-        folder, "mosaics", encode_mosaics(mosaics), sample_digests(mosaics), {"opencv": "4"}, ids
+        folder,
+        "mosaics",
+        assemble_mosaics([mosaics]).data,
+        assemble_mosaics([mosaics]).sample_sha256,
+        {"opencv": "4"},
+        ids,
     )
 
 

@@ -92,10 +92,10 @@ import cv2
 import stroi.stages.index, stroi.stages.mosaics, stroi.stages.skeletons
 from stroi.pipeline.cli import run
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
-from stroi.stages.pose.source import make_plan
+from stroi.stages.pose.source import plan_pose_source
 cv2.setNumThreads(0)
 with contextlib.redirect_stdout(None):
-    make_plan(SkeletonParams(source="movenet", input_size=128), MosaicParams())
+    plan_pose_source(SkeletonParams(source="movenet", input_size=128), MosaicParams())
 for line in sys.stdin:
     wanted = json.loads(line)
     child = os.fork()

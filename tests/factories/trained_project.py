@@ -8,7 +8,7 @@ from small_inputs import IDS, clips, mosaic_cache
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.skeletons import clip_digests, encode_skeletons
+from stroi.cache.skeletons import assemble_skeletons
 from stroi.pipeline.index.table import Sample, read_index, write_index
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
@@ -50,9 +50,9 @@ def project(folder: Path) -> tuple[Workspace, RunParams]:
     ]  # fmt: skip
     write_index(workspace.index("d"), samples)
     found = list(clips().values())
-    data = encode_skeletons(IDS, found)
-    write_atomic(workspace.skeletons("d") / "skeletons-00000.h5", data)
-    entry = file_entry("skeletons-00000.h5", data, IDS, clip_digests(found))
+    encoded = assemble_skeletons(IDS, found)
+    write_atomic(workspace.skeletons("d") / "skeletons-00000.h5", encoded.data)
+    entry = file_entry("skeletons-00000.h5", encoded.data, IDS, encoded.sample_sha256)
     write_manifest(workspace.skeletons("d"), Manifest("skeletons", {}, {}, (entry,)))
     mosaic_cache(workspace.mosaics("d"))
     return workspace, load_run(folder, RUN)

@@ -15,7 +15,7 @@ from measured import Measured, most_seconds, run_measured
 from small_caches import make_mosaics, write_cache
 
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.share.archive import MAX_MEMBERS, header
+from stroi.cache.share.archive import MAX_ENTRIES, header
 from stroi.cache.share.card import About
 from stroi.cache.share.publish import export_cache
 
@@ -104,10 +104,6 @@ def prepend(place: Place, block: bytes) -> None:
     place.archive.write_bytes(block + place.archive.read_bytes())
 
 
-def append(place: Place, data: bytes) -> None:
-    place.archive.write_bytes(place.archive.read_bytes() + data)
-
-
 def member(kind: int = tarfile.USTAR_FORMAT, data: bytes = b"", **fields: object) -> bytes:
     """A member as Python's tarfile writes it, without the end of an archive."""
     info = tarfile.TarInfo("demo/extra.h5")
@@ -142,13 +138,13 @@ def claim(size: int) -> Callable[[Place], None]:
 
 def a_million_members(place: Place) -> None:
     with place.archive.open("wb") as file:
-        for number in range(MAX_MEMBERS + 1):
+        for number in range(MAX_ENTRIES + 1):
             file.write(header(f"demo/m{number}.h5", 0))
         file.truncate(1_000_000 * 512)
 
 
 def a_million_in_a_folder(place: Place) -> None:
-    for number in range(MAX_MEMBERS + 1):
+    for number in range(MAX_ENTRIES + 1):
         (place.folder / f"m{number}.h5").touch()
 
 
@@ -226,21 +222,18 @@ ARCHIVES: list[tuple[str, Callable[[Place], object], str]] = [
     ("pax bomb", lambda p: prepend(p, member(type=b"x", data=PAX_BOMB)), "ARCHIVE_TYPE: "),
     ("global pax", lambda p: prepend(p, member(type=b"g", data=PAX_BOMB)), "ARCHIVE_TYPE: "),
     ("GNU sparse", lambda p: prepend(p, member(type=b"S")), "ARCHIVE_TYPE: "),
-    ("set user id", lambda p: prepend(p, member(mode=0o4755)), "ARCHIVE_FORMAT: "),
     ("by GNU tar", as_gnu_tar_writes, "ARCHIVE_"),
     ("compressed", compressed, "ARCHIVE_FORMAT: "),
-    ("bad checksum", lambda p: patch(p, 100, b"1"), "ARCHIVE_CHECKSUM: "),
+    ("bad checksum", lambda p: patch(p, 100, b"1"), "ARCHIVE_FORMAT: "),
     ("claims 8 GB", claim(8**11 - 1), "ARCHIVE_SIZE: "),
     ("claims a byte too many", claim(1 << 20), "ARCHIVE_SIZE: "),
     ("claims in base 256", claim_in_base_256, "ARCHIVE_SIZE: "),
     ("twice", lambda p: prepend(p, header("demo/manifest.json", 0)), "ARCHIVE_DUPLICATE: "),
     ("twice by case", lambda p: prepend(p, header("demo/MANIFEST.JSON", 0)), "ARCHIVE_DUPLICATE: "),
     ("a million members", a_million_members, "ARCHIVE_COUNT: "),
-    ("trailing data", lambda p: append(p, b"x" * 512), "ARCHIVE_END: "),
-    ("trailing zeros", lambda p: append(p, bytes(8192)), "ARCHIVE_END: "),
     ("cut", lambda p: os.truncate(p.archive, 700), "ARCHIVE_"),
-    ("empty", lambda p: os.truncate(p.archive, 0), "ARCHIVE_END: "),
-    ("zeros", zeros_as_archive, "ARCHIVE_END: "),
+    ("empty", lambda p: os.truncate(p.archive, 0), "ARCHIVE_FORMAT: "),
+    ("zeros", zeros_as_archive, "MANIFEST_MISSING: "),
     ("FIFO", fifo_as_archive, "IMPORT_OPEN: "),
     ("link", link_as_archive, "IMPORT_OPEN: "),
     ("device", device_as_archive, "IMPORT_OPEN: "),

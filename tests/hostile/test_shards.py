@@ -25,8 +25,9 @@ from refusals import (
 from shard_cases import BEHIND_FILTERS, CASES, DEFLATE, FOREIGN
 from shards import GIB, Place, Spoil, edited, filtered
 
-from stroi.cache.checking.sandbox import Request, ask
 from stroi.cache.files.digests import sha256_bytes
+from stroi.cache.manifest import FileEntry, Manifest
+from stroi.cache.verify import find_problems
 
 OPEN = """
 import json, sys
@@ -86,23 +87,6 @@ def test_reading_unchecked_loads_no_plugin_either(tmp_path: Path) -> None:
     assert [json.loads(line)[0] for line in done.stdout.splitlines()] == ["H5_DAMAGED"] * 2
 
 
-def test_a_lonely_file_is_checked_by_a_child_first(tmp_path: Path) -> None:
-    place = shards.build(tmp_path, heaps.names_as_a_bomb)
-    script = """
-import sys
-from pathlib import Path
-from stroi.cache.errors import RefusedInput
-from stroi.cache.verify import require_sound
-try:
-    require_sound(Path(sys.argv[1]), "mosaics")
-except RefusedInput as error:
-    print(error.code)
-"""
-    done = run_measured([sys.executable, "-c", script, str(place.shard)])
-    assert (done.stdout, done.stderr) == ("H5_DAMAGED\n", "")
-    assert done.peak_bytes < 300_000_000
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_opening_refuses_it(case: Case, opened: dict[str, list[list[str]]]) -> None:
     verified, unverified = opened[case.name]
@@ -129,7 +113,7 @@ def test_a_crash_of_the_checker_is_a_refusal(tmp_path: Path) -> None:
         [sys.executable, "-c", CLI, "cache", "verify", str(place.folder)],
         env={**os.environ, "STROI_FAULT": "before_check:1:kill"},
     )
-    assert_refused(done, place, "CHECKER_CRASHED", "the checker crashed (SIGKILL)")
+    assert_refused(done, place, "READER_CRASHED", "its reader crashed (SIGKILL)")
 
 
 def test_what_would_be_noticed(tmp_path: Path) -> None:
@@ -170,15 +154,9 @@ def test_damaged_headers_get_an_answer_each(tmp_path: Path) -> None:
         for at in rng.choices(headers, k=rng.choice((1, 1, 4))):
             data[at] = rng.choice((data[at] ^ 1 << rng.randrange(8), 0, 255))
         place.shard.write_bytes(data)
-        request = Request(
-            str(place.shard),
-            "FILE",
-            "mosaics",
-            len(data),
-            sha256_bytes(data),
-            "\n".join(shards.IDS),
-        )
-        answer = ask(request)
-        codes.add(answer.code)
-        assert answer.message.isprintable()
-    assert {"", "H5_DAMAGED", "SCHEMA", "H5_SUPERBLOCK"} <= codes
+        entry = FileEntry(place.shard.name, len(data), sha256_bytes(data), shards.IDS)
+        manifest = Manifest("mosaics", {}, {}, (entry,))
+        problems = list(find_problems(place.folder, manifest, received=True))
+        codes.add(problems[0].code)  # FILE_EXTRA, the other shard, if it is good
+        assert all(problem.message.isprintable() for problem in problems)
+    assert {"FILE_EXTRA", "H5_DAMAGED", "SCHEMA", "H5_SUPERBLOCK"} <= codes

@@ -22,8 +22,8 @@ BRACKETS = b'{"schema": ' + b"[" * 200_000
 CASES = (
     # Not a manifest.
     Case("none", other(lambda *_: None), "MANIFEST_MISSING", "is missing: the folder is"),
-    Case("pipe", other(lambda path, _: os.mkfifo(path)), "MANIFEST", "is not a regular file"),
-    Case("folder", other(lambda path, _: path.mkdir()), "MANIFEST", "is not a regular file"),
+    Case("pipe", other(lambda path, _: os.mkfifo(path)), "MANIFEST", "not a regular file"),
+    Case("folder", other(lambda path, _: path.mkdir()), "MANIFEST", "not a regular file"),
     Case(
         "link",
         other(lambda path, place: path.symlink_to(place.canary)),
@@ -38,18 +38,12 @@ CASES = (
     ),
     # Costs.
     Case(
-        "300 MB",
-        other(folders.sparse(300 * MIB)),
+        "2 GB",
+        other(folders.sparse(2048 * MIB)),
         "MANIFEST",
-        "has 314572800 bytes, allowed are 67108864",
+        "has 2147483648 bytes, allowed are 1073741824",
     ),
     Case("brackets", text(BRACKETS), "JSON_DEPTH", "nests deeper than 64"),
-    Case(
-        "millions of lists",
-        text(b"[" + b"[]," * (20 * MIB) + b"0]"),
-        "JSON_SIZE",
-        "needs more than 170000000 bytes of memory",
-    ),
     Case(
         "short texts within the limit",
         text(b"[" + b",".join(b'"%07x"' % number for number in range(1_600_000)) + b"]"),

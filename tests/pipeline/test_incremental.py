@@ -135,7 +135,7 @@ def test_removed_clips_leave_no_orphan(project: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda patch: patch.setattr(skeletons, "ALGORITHM", 99),
+        lambda patch: patch.setattr(skeletons, "VERSION", 99),
         lambda patch: patch.setattr("scipy.__version__", "99.0"),
     ],
     ids=["algorithm of tracking", "scipy"],

@@ -26,10 +26,11 @@ from stroi.pipeline.shards.build import ClipTask, TaskSpec
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, mosaics, resnet, skeletons
 from stroi.stages import skeletons3d as joints
-from stroi.stages.pose.detect import Source as PoseSource
-from stroi.stages.pose.source import estimator
+from stroi.stages.pose import registry
+from stroi.stages.pose.detect import detections_path
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import checkpoint, seed_folder
+from stroi.stages.video import clip_input
 from stroi.trainer import train_gcn, train_resnet
 from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.network_files.safetensors_io import write_tensors
@@ -92,16 +93,17 @@ class Keys:
             _: Path, spec: TaskSpec[Any, Any], jobs: list[ClipTask[Any]], **more: object
         ) -> Ledger:
             found[spec.kind] = spec.key(jobs)
-            if isinstance(jobs[0].source, PoseSource):
-                found["detections"] = ",".join(job.source.kept.name for job in jobs)
+            if spec.kind == "skeletons":
+                plan = spec.make.keywords["plan"]
+                paths = [detections_path(store, job.source, plan) for job in jobs]
+                found["detections"] = ",".join(path.name for path in paths)
             return Ledger(())
 
         with pytest.MonkeyPatch.context() as patch:
-            for stage in (skeletons, joints, mosaics):
-                patch.setattr(stage, "build_shards", noted)
+            patch.setattr(clip_input, "build_shards", noted)
             rest = Workers(), store
             skeletons.build_skeletons(raw, index, out, profile.skeletons, *rest, profile.mosaics)
-            joints.build_joints(raw, index, out, profile.joints, *rest)
+            joints.build_skeletons3d(raw, index, out, profile.joints, *rest)
             there = self.workspace.skeletons("d")
             mosaics.build_mosaics(raw, index, there, out, profile.mosaics, *rest)
         return found
@@ -191,7 +193,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         (folder / name).write_bytes(tiny_rtmpose(48, 64))
         places[f"<{name}>"] = str(folder / name)
     yield places
-    estimator.cache_clear()
+    registry._load.cache_clear()
 
 
 def found_and_chosen(

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_caches import write_skeletons
+from small_caches import read_mosaics, write_skeletons
 
 from stroi.cache.errors import StroiError
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.mosaics import MosaicCache, decode_mosaics
+from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, Sample
@@ -26,7 +26,7 @@ from stroi.pipeline.params.profile import MosaicParams
 from stroi.pipeline.shards import sharding as grouping
 from stroi.pipeline.shards.sharding import assign_shards
 from stroi.stages.mosaic.cut import cut_mosaic
-from stroi.stages.mosaics import build_mosaics, clip_bytes
+from stroi.stages.mosaics import build_mosaics, mosaic_bytes
 from stroi.stages.video.fingerprint import measure_clip
 from stroi.stages.video.frame_sampling import sample_candidates
 
@@ -97,7 +97,7 @@ def test_scored_columns_of_candidates_are_the_mosaic_without(tmp_path: Path) -> 
     assert two.manifest.params == {**one.manifest.params, "candidates": 11}
     assert two.scored.tolist() == [1, 3, 5, 7, 9]
     np.testing.assert_array_equal(two.batch(["a"], columns=two.scored[None]), one.batch(["a"]))
-    all_of, part_of = (decode_mosaics(out / "mosaics-00000.h5") for out in (wide, plain))
+    all_of, part_of = (read_mosaics(out / "mosaics-00000.h5") for out in (wide, plain))
     np.testing.assert_array_equal(all_of.frame_index[:, two.scored], part_of.frame_index)
     for name in ("box", "valid", "confidence"):
         got = getattr(all_of, name)[:, :, two.scored]
@@ -143,18 +143,18 @@ def test_bytes_of_a_clip_are_known_before_it_is_cut(tmp_path: Path, params: Mosa
         tmp_path, [sample(raw, name, "a") for name in names], dict.fromkeys(names, 24), params
     )
     taken = sum(entry.bytes for entry in MosaicCache(out).manifest.files if entry.ids)
-    assert 8 * clip_bytes(params) <= taken < 8 * clip_bytes(params) + 20_000
+    assert 8 * mosaic_bytes(params) <= taken < 8 * mosaic_bytes(params) + 20_000
 
 
 def test_shards_are_cut_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As native cells of 17 columns need it: 512 of those clips would be 1.2 GB."""
-    size = clip_bytes(MosaicParams(size="native", candidates=17))
+    size = mosaic_bytes(MosaicParams(size="native", candidates=17))
     sizes = dict.fromkeys((f"clip{number}" for number in range(950)), size)
     assert max(len(group) for group in assign_shards(sizes, 512)) * size <= 256 << 20
     raw = tmp_path / "raw"
     pictures(raw / "a", 6)
     names = [f"a{number:02d}" for number in range(40)]
-    monkeypatch.setattr(grouping, "SHARD_BYTES", 4 * clip_bytes(PARAMS))
+    monkeypatch.setattr(grouping, "SHARD_BYTES", 4 * mosaic_bytes(PARAMS))
     params = PARAMS.model_copy(update={"clips_per_shard": 512})
     _, out = built(
         tmp_path, [sample(raw, name, "a") for name in names], dict.fromkeys(names, 6), params
@@ -230,7 +230,7 @@ def test_clips_of_few_frames_repeat_them(tmp_path: Path, count: int) -> None:
     assert set(shown) <= set(range(count))
     if count <= 5:
         assert {shown[place] for place in (1, 3, 5, 7, 9)} == set(range(count))
-    assert MosaicCache(out).rows(["a"])[0, 0].all()
+    assert MosaicCache(out).valid(["a"])[0, 0].all()
 
 
 @settings(derandomize=True)
@@ -252,12 +252,15 @@ def test_every_column_of_a_short_clip_is_a_real_one(
         time: random.integers(1, 256, (HEIGHT, WIDTH, 3), np.uint8) for time in range(frames)
     }
     index = sample_candidates(frames, columns, columns + more if more else 0, rule)
-    cut = cut_mosaic(shown, clip, index, cell=8, size="native", min_confidence=0.2)
+    cut = cut_mosaic(shown, clip, index, MosaicParams(cell=8, size="native", min_confidence=0.2))
     assert cut.mosaic.shape == (40, 8 * (columns + more), 3)
     assert cut.valid[:persons].all()
     alone = {
         time: cut_mosaic(
-            shown, clip, np.array([time], np.int32), cell=8, size="native", min_confidence=0.2
+            shown,
+            clip,
+            np.array([time], np.int32),
+            MosaicParams(cell=8, size="native", min_confidence=0.2),
         ).mosaic
         for time in set(index.tolist())
     }

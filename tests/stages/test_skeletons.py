@@ -28,7 +28,7 @@ from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.mosaics import build_mosaics
-from stroi.stages.pose import detect as finding
+from stroi.stages.pose import detect
 from stroi.stages.skeletons import build_skeletons
 
 T = 18
@@ -185,7 +185,7 @@ def test_sensors_files_that_cannot_serve_have_their_reason(raw: Path) -> None:
 def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
     """An estimator that finds one person whose left ear tells the number of the frame."""
     found = Counting()
-    monkeypatch.setattr(finding, "estimator", lambda name, settings: found)
+    monkeypatch.setattr(detect, "load", lambda params: found)
     return found
 
 

@@ -17,8 +17,8 @@ from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import JointParams
 from stroi.stages import skeletons3d as joints
-from stroi.stages.sensors import READERS
-from stroi.stages.skeletons3d import build_joints
+from stroi.stages.sensors.readers import READERS
+from stroi.stages.skeletons3d import build_skeletons3d
 
 T = 12
 
@@ -50,7 +50,7 @@ def listed(raw: Path, labels: str = "ababab") -> Index:
 def build(raw: Path, index: Index, name: str = "joints", *, limit: float = 0.5) -> Ledger:
     params = JointParams(clips_per_shard=2, max_quarantined=limit)
     store = raw.parent / "store"
-    return build_joints(raw, index, raw.parent / name, params, Workers(1), store)
+    return build_skeletons3d(raw, index, raw.parent / name, params, Workers(1), store)
 
 
 def test_a_cache_that_verifies(raw: Path) -> None:
@@ -85,7 +85,7 @@ def test_every_clip_that_cannot_be_read_has_its_reason(raw: Path) -> None:
     folder = Sample("d1", "", "a", skeleton="json/d1")
     found = build(raw, Index((*index.samples, without, folder), index.classes))
     assert {(one.id, one.code, one.detail.split(";")[0]) for one in found.quarantined} == {
-        ("c0", "SKEL_CHANGED", "'c0.skeleton' changed since it was indexed"),
+        ("c0", "SKEL_OPEN", "'c0.skeleton': No such file or directory"),
         ("c1", "SKEL_CHANGED", "'c1.skeleton' changed since it was indexed"),
         ("d0", "SKEL_MISSING", "no skeleton file"),
         ("d1", "SKEL_MISSING", "'json/d1' is no skeleton file"),

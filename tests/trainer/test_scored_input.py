@@ -67,7 +67,7 @@ def test_scores_and_weights_are_those_of_the_training_input(
         score_gcn(net, clips, tuple(clips)).logits, logits.numpy(), rtol=1e-4, atol=1e-5
     )
     np.testing.assert_allclose(
-        compute_weights(net, clips, tuple(clips))[0].joint,
+        compute_weights(net, clips, tuple(clips))[0].joint_weights,
         joint_weights(feature).numpy(),
         rtol=1e-4,
         atol=1e-6,

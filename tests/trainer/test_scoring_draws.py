@@ -95,7 +95,9 @@ def test_clips_prepared_at_a_time_change_no_bit(
 def test_joint_weights_are_those_of_the_clip_itself(net: GraphNet) -> None:
     before = compute_weights(net, clips(), IDS)[0]
     score_gcn(net, clips(), IDS, tta_copies=DRAWS)
-    np.testing.assert_array_equal(compute_weights(net, clips(), IDS)[0].joint, before.joint)
+    np.testing.assert_array_equal(
+        compute_weights(net, clips(), IDS)[0].joint_weights, before.joint_weights
+    )
 
 
 def test_draws_are_of_the_id_alone_and_spread_evenly() -> None:

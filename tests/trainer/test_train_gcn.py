@@ -162,8 +162,8 @@ def test_batch_mates_and_order_change_no_bit_of_weights_and_scores(
         score_gcn(net, changed, [first]),
     )
     row, place = whole.ids.index(first), part.ids.index(first)
-    np.testing.assert_array_equal(part.joint[place], whole.joint[row])
-    np.testing.assert_array_equal(part.row[place], whole.row[row])
+    np.testing.assert_array_equal(part.joint_weights[place], whole.joint_weights[row])
+    np.testing.assert_array_equal(part.row_weights[place], whole.row_weights[row])
     np.testing.assert_array_equal(part_scores.logits[0], scores.logits[row])
 
 
@@ -172,7 +172,9 @@ def test_clips_prepared_at_a_time_change_no_bit(
 ) -> None:
     whole = compute_weights(net, clips(), IDS)[0]
     monkeypatch.setattr(scoring, "CLIPS_PER_CHUNK", 3)
-    np.testing.assert_array_equal(compute_weights(net, clips(), IDS)[0].joint, whole.joint)
+    np.testing.assert_array_equal(
+        compute_weights(net, clips(), IDS)[0].joint_weights, whole.joint_weights
+    )
 
 
 def test_bodies_of_a_pass_and_threads_change_the_last_bits_only(
@@ -180,10 +182,10 @@ def test_bodies_of_a_pass_and_threads_change_the_last_bits_only(
 ) -> None:
     whole = compute_weights(net, clips(), IDS)[0]
     threads = compute_weights(net, clips(), IDS, threads=2)[0]
-    np.testing.assert_allclose(threads.row, whole.row, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(threads.row_weights, whole.row_weights, rtol=1e-6, atol=1e-6)
     monkeypatch.setattr(scoring, "BODIES_PER_PASS", 3)
     part = compute_weights(net, clips(), IDS)[0]
-    np.testing.assert_allclose(part.row, whole.row, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(part.row_weights, whole.row_weights, rtol=1e-6, atol=1e-6)
 
 
 def test_scores_are_those_of_the_network(net: GraphNet) -> None:
@@ -200,12 +202,12 @@ def test_weights_by_the_training_clips(net: GraphNet) -> None:
     own = compute_weights(net, clips(), IDS)[0]
     got, weight_scale = compute_weights(net, clips(), IDS, training=IDS[:5])
     alone = np.array([clips()[name].person_count == 1 for name in IDS])
-    divisors = own.joint[alone, 0][:, [0, 4, 7, 11, 14]] / got.row[alone, 0]
+    divisors = own.joint_weights[alone, 0][:, [0, 4, 7, 11, 14]] / got.row_weights[alone, 0]
     np.testing.assert_allclose(divisors, weight_scale, rtol=1e-5)
     louder = clips() | {IDS[7]: clip(99)}
     again = compute_weights(net, louder, IDS, training=IDS[:5])[0]
-    np.testing.assert_array_equal(again.row[:7], got.row[:7])
-    assert not np.array_equal(again.row[7], got.row[7])
+    np.testing.assert_array_equal(again.row_weights[:7], got.row_weights[:7])
+    assert not np.array_equal(again.row_weights[7], got.row_weights[7])
     with pytest.raises(RefusedInput, match="ID_UNKNOWN: training clip 'clip7' is not among"):
         compute_weights(net, clips(), IDS[:7], training=IDS)
 
@@ -213,9 +215,9 @@ def test_weights_by_the_training_clips(net: GraphNet) -> None:
 def test_weights_in_bf16_agree_to_two_digits(net: GraphNet) -> None:
     exact = compute_weights(net, clips(), IDS)[0]
     rough = compute_weights(net, clips(), IDS, precision="bf16")[0]
-    assert rough.joint.dtype == np.float32
-    assert not np.array_equal(rough.joint, exact.joint)
-    np.testing.assert_allclose(rough.row, exact.row, atol=0.02)
+    assert rough.joint_weights.dtype == np.float32
+    assert not np.array_equal(rough.joint_weights, exact.joint_weights)
+    np.testing.assert_allclose(rough.row_weights, exact.row_weights, atol=0.02)
 
 
 def test_weights_file_has_the_other_s_rows_for_the_absent_and_mean_one_for_all(
@@ -223,13 +225,13 @@ def test_weights_file_has_the_other_s_rows_for_the_absent_and_mean_one_for_all(
 ) -> None:
     weights = compute_weights(net, clips(), IDS)[0]
     alone = np.array([clips()[name].person_count == 1 for name in IDS])
-    np.testing.assert_array_equal(weights.row[alone, 0], weights.row[alone, 1])
-    assert (weights.joint[alone, 1] == 0).all()
-    assert (weights.joint[:, 0] > 0).any()
-    np.testing.assert_allclose(weights.row.mean(2), 1, rtol=1e-5)
-    np.testing.assert_array_equal(weights.row[~alone, 0], weights.row[~alone, 1])
+    np.testing.assert_array_equal(weights.row_weights[alone, 0], weights.row_weights[alone, 1])
+    assert (weights.joint_weights[alone, 1] == 0).all()
+    assert (weights.joint_weights[:, 0] > 0).any()
+    np.testing.assert_allclose(weights.row_weights.mean(2), 1, rtol=1e-5)
+    np.testing.assert_array_equal(weights.row_weights[~alone, 0], weights.row_weights[~alone, 1])
     write_weights(tmp_path, weights, params={}, producer={})
-    np.testing.assert_array_equal(read_weights(tmp_path).row, weights.row)
+    np.testing.assert_array_equal(read_weights(tmp_path).row_weights, weights.row_weights)
 
 
 def test_weights_against_the_feature_in_numpy(net: GraphNet) -> None:
@@ -240,16 +242,16 @@ def test_weights_against_the_feature_in_numpy(net: GraphNet) -> None:
     with torch.no_grad():
         _, feature = net.eval()(torch.from_numpy(data.x), torch.from_numpy(data.present))
     joint = np.sqrt(np.square(feature.numpy())).mean((2, 3))
-    np.testing.assert_allclose(weights.joint, joint, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(weights.joint_weights, joint, rtol=1e-5, atol=1e-6)
     for n in range(len(IDS)):
         strongest = max((0, 1), key=lambda m: joint[n, m].mean())
         rows = joint[n, strongest, [0, 4, 7, 11, 14]]
-        np.testing.assert_allclose(weights.row[n, 0], rows / rows.mean(), rtol=1e-4)
+        np.testing.assert_allclose(weights.row_weights[n, 0], rows / rows.mean(), rtol=1e-4)
 
 
 def test_one_frame_is_a_clip(net: GraphNet) -> None:
     weights = compute_weights(net, {"a": clip(0, frames=1)}, ["a"])[0]
-    assert np.isfinite(weights.row).all()
+    assert np.isfinite(weights.row_weights).all()
 
 
 def test_checkpoint_brings_the_same_network_back(net: GraphNet, tmp_path: Path) -> None:

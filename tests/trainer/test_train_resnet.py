@@ -187,7 +187,7 @@ def test_gradient_of_the_rgb_loss_reaches_the_graph_network(
 def test_weights_reach_the_scores(mosaics: MosaicCache, weights: Weights) -> None:
     net = _train("fixed", mosaics, {"weights": weights})
     scores = score_resnet(net, mosaics, IDS, weights=weights)
-    turned = replace(weights, row=weights.row[..., ::-1].copy())
+    turned = replace(weights, row_weights=weights.row_weights[..., ::-1].copy())
     other = score_resnet(net, mosaics, IDS, weights=turned)
     assert np.abs(scores.logits - other.logits).max() > 1e-3
 
@@ -196,7 +196,9 @@ def test_rows_pair_by_id_not_by_position(mosaics: MosaicCache, weights: Weights)
     net = _train("fixed", mosaics, {"weights": weights})
     order = np.random.default_rng(0).permutation(8)
     shuffled = Weights(
-        tuple(weights.ids[i] for i in order), weights.joint[order], weights.row[order]
+        tuple(weights.ids[i] for i in order),
+        weights.joint_weights[order],
+        weights.row_weights[order],
     )
     np.testing.assert_array_equal(
         score_resnet(net, mosaics, IDS[::-1], weights=shuffled).logits,
@@ -211,11 +213,11 @@ def test_one_person_mosaics_take_that_person_for_both_halves() -> None:
     weights = Weights(("a", "b"), np.zeros((2, 2, 25), np.float32), row)
     got = weights_per_half(weights, ["b", "a"], np.array([1, 2], np.int8))
     np.testing.assert_array_equal(got, [[row[1, 0], row[1, 0]], row[0]])
-    np.testing.assert_array_equal(weights.row, np.arange(20).reshape(2, 2, 5))
+    np.testing.assert_array_equal(weights.row_weights, np.arange(20).reshape(2, 2, 5))
 
 
 def test_missing_weights_are_counted_and_named(mosaics: MosaicCache, weights: Weights) -> None:
-    few = Weights(weights.ids[:5], weights.joint[:5], weights.row[:5])
+    few = Weights(weights.ids[:5], weights.joint_weights[:5], weights.row_weights[:5])
     with pytest.raises(RefusedInput, match=r"WEIGHTS_IDS: 3 of 8 mosaics .* first is 'clip5'"):
         _train("fixed", mosaics, {"weights": few})
 

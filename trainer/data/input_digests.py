@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.files.atomic import digest
+from stroi.cache.files.digests import digest
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.data.skeleton_input import SkeletonSet
 

@@ -147,7 +147,7 @@ class MosaicLoader:
         if not self._window:
             return shuffled_batches(count, self.batch_size, seed=self.seed, epoch=epoch)
         require_two_clips(count)
-        stored, window = self.mosaics.stored(self.ids), self._window * self.batch_size
+        stored, window = self.mosaics.storage_order(self.ids), self._window * self.batch_size
         order = block_shuffled_order(stored, window, seed=self.seed, epoch=epoch)
         return split(order, self.batch_size)
 
@@ -232,7 +232,7 @@ def load_resident(
     if how == "auto" and np.prod(shape) > MAX_SHARE * torch.cuda.mem_get_info(device)[0]:
         return None
     resident = torch.empty(shape, dtype=torch.uint8, device=device)
-    stored = mosaics.stored(ids)
+    stored = mosaics.storage_order(ids)
     cuts = [*range(0, len(ids), COPY_CHUNK), len(ids)]
     chunks = [stored[start:end] for start, end in pairwise(cuts)]
     plan = EpochPlan(chunks, [len(chunk) for chunk in chunks])
@@ -287,7 +287,7 @@ def cell_grid(mosaics: MosaicCache, cell: int = 0) -> CellGrid:
             columns.
     """
     height, width, _ = mosaics.shape
-    columns, rows = mosaics.rows(mosaics.ids[:1]).shape[2:]
+    columns, rows = mosaics.valid(mosaics.ids[:1]).shape[2:]
     if height % rows or width % columns:
         raise RefusedInput(
             "SCHEMA",

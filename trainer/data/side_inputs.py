@@ -86,7 +86,7 @@ def weights_per_half(
             f"{len(missing)} of {len(ids)} mosaics have no weights, the first is {missing[0]!a}",
             remedy="make the weights from the skeletons the mosaics were cut by",
         )
-    rows = torch.from_numpy(weights.row[[row_of[sample] for sample in ids]])
+    rows = torch.from_numpy(weights.row_weights[[row_of[sample] for sample in ids]])
     return weights_in_mosaic(rows, torch.from_numpy(person_count)).numpy()
 
 
@@ -102,7 +102,7 @@ def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_
     Returns:
         (N, 2, columns, K).
     """
-    valid = mosaics.rows(ids)
+    valid = mosaics.valid(ids)
     alone = mosaics.person_count(ids) == 1
     valid[alone, 1] = valid[alone, 0]
     return valid

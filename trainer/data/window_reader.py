@@ -48,7 +48,7 @@ class WindowReader:
         columns: NDArray[np.int64] | None,
         window: int,
     ) -> None:
-        order = cache.stored(ids)
+        order = cache.storage_order(ids)
         position = np.empty_like(order)
         position[order] = np.arange(len(order))
         windows = []

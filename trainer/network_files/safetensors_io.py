@@ -22,7 +22,7 @@ from torch import Tensor
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.files.received import open_plain
+from stroi.cache.files.opening import open_regular
 from stroi.cache.storage.strict_json import parse_json
 
 META = "stroi"
@@ -140,7 +140,7 @@ def first_bytes(path: Path) -> bytes:
         RefusedInput: ``PTH_READ`` if it is no regular file or cannot be read.
     """
     try:
-        with open_plain(path) as (fd, _):
+        with open_regular(path) as (fd, _):
             return os.pread(fd, len(_PICKLE), 0)
     except OSError as error:
         problem = f"cannot be read ({error.strerror or error})"

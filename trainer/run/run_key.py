@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stroi.cache.files.atomic import digest, sha256_file
+from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.layouts import Layout
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import GcnConfig, LoaderConfig, Mode, ResNetConfig, Schedule, Settings
@@ -120,7 +120,7 @@ def loader_inputs(
     """
     inputs = {} if pretrained is None else {"pretrained": sha256_file(pretrained)}
     if config.order == "windowed":
-        inputs["order"] = f"{config.window} of {array_digest(mosaics.stored(ids))}"
+        inputs["order"] = f"{config.window} of {array_digest(mosaics.storage_order(ids))}"
     if config.compile != "none":
         inputs["compile"] = config.compile
     return inputs

@@ -1,1 +1,1 @@
-"""Pose estimators that look at frames."""
+"""Pose estimators that process frames: MoveNet, OpenPose, RTMO and RTMPose."""

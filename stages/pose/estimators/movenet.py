@@ -25,7 +25,7 @@ class MoveNet:
     """MoveNet MultiPose Lightning: up to 6 people, no feet, about 15 ms a frame on one core.
 
     Args:
-        input_size: Longer side of the image that the network sees, in px, a multiple of 32.
+        input_size: Longer side of the image that the network gets, in px, a multiple of 32.
         min_person_score: A person with a lower score is dropped, 0..1.
         min_joint_score: A joint with a lower score is absent, 0..1.
         model: The network's file; only the one with the known digest is taken.
@@ -49,7 +49,7 @@ class MoveNet:
         if input_size % STRIDE or not 64 <= input_size <= 1024:
             raise ParamsError(
                 "ESTIMATOR_SIDE",
-                f"the estimator's image side is {input_size} px",
+                f"the estimator's input size is {input_size} px",
                 remedy=f"use a multiple of {STRIDE} from 64 to 1024, such as 256",
             )
         self.input_size = input_size
@@ -88,6 +88,7 @@ class MoveNet:
             network does not know.
         """
         image, pixels = prepare(bgr, self.input_size)
+        # (H', W', 3) -> (1, H', W', 3)
         (raw,) = self._session.run(None, {"input:0": image[None].astype(np.int32)})
         return read_slots(raw[0], pixels, self.min_person_score, self.min_joint_score)
 
@@ -140,7 +141,7 @@ def read_slots(
         (P, 25, 3) float32 BODY_25 in px of the frame.
     """
     slots = slots[slots[:, 55] >= min_person_score]
-    joints = slots[:, :51].reshape(-1, 17, 3)
+    joints = slots[:, :51].reshape(-1, 17, 3)  # (P, 51) -> (P, 17, 3)
     people = np.empty_like(joints)
     people[..., 0] = joints[..., 1] * pixels[0]
     people[..., 1] = joints[..., 0] * pixels[1]

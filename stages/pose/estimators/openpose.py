@@ -1,10 +1,25 @@
-"""OpenPose itself, by the Python module of the user's own build, in every dialect it speaks."""
+"""OpenPose, by the Python module of the user's own build.
+
+It cannot be installed by pip: the module is in the folder that it was built in, loads only into
+the Python that it was built for, and is called in another way in every release:
+
+| release | dialect | ``emplaceAndPop`` takes | and returns | nobody in the frame |
+|---|---|---|---|---|
+| 1.5, 1.6 | 1.5 | a list | nothing | an array without dimensions |
+| 1.7.0 | 1.7 | a ``VectorDatum`` | success | None, one reference short |
+| later | 1.7 | a ``VectorDatum`` | success | None |
+"""
 
 from __future__ import annotations
 
+import atexit
+import ctypes
+import importlib
+import json
 import logging
-import re
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,52 +27,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import ParamsError, RefusedInput, StroiError
+from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.layouts import BODY_25, Layout
-from stroi.stages.pose.estimators.openpose_build import find_build
-from stroi.stages.pose.estimators.openpose_calls import Forward, Option, failed, read_people, start
-from stroi.stages.pose.layouts import COCO_18
+from stroi.pipeline.params.profile import OpenPoseParams
+from stroi.stages.pose.estimator import no_people
+from stroi.stages.pose.layouts import COCO_18, to_body25
 
-
-@dataclass(frozen=True)
-class Network:
-    """One of OpenPose's networks.
-
-    Attributes:
-        file: Its weights below OpenPose's folder of models.
-        bytes: Their size; OpenPose runs with a truncated file and finds nobody.
-        layout: The joints it finds.
-    """
-
-    file: str
-    bytes: int
-    layout: Layout
-
+ROOT_VARIABLE = "OPENPOSE_ROOT"
+"""Environment variable that names the folder of the build where no param does."""
 
 NETWORKS = {
-    "BODY_25": Network("pose/body_25/pose_iter_584000.caffemodel", 104_715_850, BODY_25),
-    "COCO": Network("pose/coco/pose_iter_440000.caffemodel", 209_274_056, COCO_18),
+    "BODY_25": ("pose/body_25/pose_iter_584000.caffemodel", 104_715_850, BODY_25),
+    "COCO": ("pose/coco/pose_iter_440000.caffemodel", 209_274_056, COCO_18),
 }
+"""Weights below OpenPose's folder of models, their size in bytes, and the joints found."""
 
-OPTIONS: dict[str, Option] = {
-    "net_resolution": "-1x368",
-    "scale_number": 1,
-    "scale_gap": 0.25,
-    "number_people_max": -1,
-    "num_gpu": -1,
-    "num_gpu_start": 0,
-    "maximize_positives": 0,
-}
-"""Flags of OpenPose that may be set, with its own defaults. Any other would shape what is drawn or
-written, which nobody sees here; and one that OpenPose does not know ends the process."""
-
-_IN_1_4 = {"net_resolution", "scale_number", "scale_gap", "num_gpu_start"}
-_WEIGHTS_REMEDY = "put the whole file there (docs/pose-sources.md), or take another source"
-
-_DOUBTFUL = 300
-"""Frames without anybody, from the first on, after which a word is due."""
-
+_NAME_IT = (
+    f"name the folder of your build by skeletons.openpose.root or {ROOT_VARIABLE} "
+    "(docs/pose-sources.md), or take another skeletons.source"
+)
+_BUILD_IT = (
+    f"build it with BUILD_PYTHON for this Python {sys.version_info.major}.{sys.version_info.minor}"
+    " (docs/pose-sources.md)"
+)
+_PLACES = (
+    "build/python", "python", ".", "build/python/openpose/Release", "python/openpose/Release",
+)  # fmt: skip
+"""Folders of a build or an installation that the Python module can be imported from."""
+_MARK = "stroi-openpose:"
+# OpenCV first, as in the stages: two of them in one process is what breaks builds most often.
+_PROBE = f"""
+import json, sys, cv2
+from {__name__} import import_openpose
+module = import_openpose(sys.argv[1:])
+dialect = "1.7" if hasattr(module, "VectorDatum") else "1.5"
+print("\\n{_MARK}" + json.dumps([dialect, module.__file__]))
+"""
 _LOG = logging.getLogger(__name__)
 _started: list[OpenPose] = []
 """At most one: flags are global to the process, a second wrapper would inherit the first one's."""
@@ -66,48 +72,36 @@ _started: list[OpenPose] = []
 class OpenPose:
     """The user's own OpenPose. It is loaded at the first frame, and once per process.
 
-    Args:
-        root: Folder of the build; if None ``OPENPOSE_ROOT``, or wherever Python finds it.
-        model: ``BODY_25`` or ``COCO``.
-        options: Flags to set, by name (see `OPTIONS`).
-
     Attributes:
         digest: Sha256 of the network's weights.
-        frames: Frames seen so far.
+        frames: Frames processed so far.
         empty: Those of them without anybody.
 
     Raises:
-        ParamsError: If the model or an option cannot be taken.
-        RefusedInput: ``OPENPOSE_MODEL`` if the network's weights are missing or of a wrong size.
+        RefusedInput: As `check_weights`.
         StroiError: As `find_build`.
     """
 
     name = "openpose"
 
-    def __init__(
-        self,
-        *,
-        root: Path | None = None,
-        model: str = "BODY_25",
-        options: Mapping[str, Option] | None = None,
-    ) -> None:
-        self.network = _network(model)
-        self.model = model
-        self.build = find_build(root)
-        self.options = check_options(options or {}, self.build.dialect)
-        self.digest = check_weights(self.build.models / self.network.file, self.network.bytes)
+    def __init__(self, params: OpenPoseParams) -> None:
+        self.params = params
+        self.build = find_build(Path(params.root) if params.root else None)
+        file, size, self._layout = NETWORKS[params.model]
+        self.digest = check_weights(self.build.models / file, size)
         self.frames = 0
         self.empty = 0
-        self._forward: Forward | None = None
+        self._module: Any = None
+        self._wrapper: Any = None
 
     def info(self) -> dict[str, Any]:
         """Dialect, digest of the Python module, network, and the flags that shape what is found."""
-        flags = {**OPTIONS, **self.options}
+        no_option = {"root", "model", "num_gpu", "num_gpu_start"}
         return {
             "dialect": self.build.dialect,
             "module": sha256_file(self.build.module),
-            "network": self.model,
-            "options": {key: flags[key] for key in flags if not key.startswith("num_gpu")},
+            "network": self.params.model,
+            "options": self.params.model_dump(exclude=no_option),
         }
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -124,21 +118,28 @@ class OpenPose:
             StroiError: ``OPENPOSE_FAILED`` or ``OPENPOSE_OUTPUT`` if it does not do its work,
                 ``OPENPOSE_TWICE`` if another one runs in this process.
         """
-        if self._forward is None:
-            self._forward = self._start()
         # By pointer and without strides, so it has to be whole, and alive until the call is over.
         frame = np.ascontiguousarray(bgr)
         try:
-            found = self._forward(frame)
-        except StroiError:
-            raise
+            if self._wrapper is None:
+                self._start()
+            key_points = self._process(frame)
         except Exception as error:
-            raise failed(f"OpenPose failed on a frame: {error}") from error
-        people = read_people(found, self.network.layout)
-        self._count(len(people))
+            if isinstance(error, StroiError):
+                raise
+            raise StroiError(
+                "OPENPOSE_FAILED",
+                f"OpenPose failed: {error}",
+                remedy="see docs/pose-sources.md; a smaller net_resolution needs less GPU memory",
+            ) from error
+        people = read_people(key_points, self._layout)
+        self.frames += 1
+        self.empty += not len(people)
+        if self.frames == self.empty == 300:
+            _LOG.warning("OpenPose has found nobody in 300 frames: see docs/pose-sources.md")
         return people
 
-    def _start(self) -> Forward:
+    def _start(self) -> None:
         if _started:
             raise StroiError(
                 "OPENPOSE_TWICE",
@@ -146,78 +147,158 @@ class OpenPose:
                 remedy="use the one estimator, or another process",
             )
         _started.append(self)
-        flags: dict[str, Option] = {
-            **OPTIONS,
-            **self.options,
-            "model_folder": f"{self.build.models}/",
-            "model_pose": self.model,
-        }
-        try:
-            return start(self.build, flags)
-        except Exception as error:
-            raise failed(f"OpenPose does not start: {error}") from error
+        self._module = import_openpose(self.build.folders)
+        self._wrapper = self._module.WrapperPython()
+        flags = self.params.model_dump(exclude={"root", "model"})
+        flags |= {"model_pose": self.params.model, "model_folder": f"{self.build.models}/"}
+        flags |= {"render_pose": 0, "keypoint_scale": 0, "logging_level": 4}
+        self._wrapper.configure(flags)
+        self._wrapper.start()
+        atexit.register(self._wrapper.stop)
 
-    def _count(self, people: int) -> None:
-        self.frames += 1
-        self.empty += not people
-        if self.frames == self.empty == _DOUBTFUL:
-            _LOG.warning(
-                "OpenPose has found nobody in %d frames: see docs/pose-sources.md", _DOUBTFUL
-            )
+    def _process(self, frame: NDArray[np.uint8]) -> object:
+        """Key points of a frame, or what the dialect returns for nobody."""
+        datum = self._module.Datum()
+        datum.cvInputData = frame
+        batch = getattr(self._module, "VectorDatum", list)
+        # 1.5 and 1.6 return nothing, later ones whether it worked.
+        if self._wrapper.emplaceAndPop(batch([datum])) is False:
+            raise RuntimeError("it gave a frame back without processing it")
+        key_points: object = datum.poseKeypoints
+        if key_points is None:
+            # 1.7.0 takes a reference of None here, so Python 3.11 would abort after some thousand
+            # empty frames. Where none is missing, one more does no harm.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
+        return key_points
 
 
-def check_options(options: Mapping[str, Option], dialect: str) -> dict[str, Option]:
-    """`options`, if OpenPose can take them.
+def read_people(key_points: object, layout: Layout) -> NDArray[np.float32]:
+    """What a dialect returned, as people.
+
+    Args:
+        key_points: (P, V, 3) x, y, confidence; or, for nobody, None, an empty array or one without
+            any dimension, whose one value is garbage.
+        layout: The network's V joints.
+
+    Returns:
+        (P, 25, 3) float32 BODY_25, a copy.
 
     Raises:
-        ParamsError: ``OPENPOSE_OPTION`` naming the first that it cannot take.
+        StroiError: ``OPENPOSE_OUTPUT`` if it is anything else.
     """
-    known = _IN_1_4 if dialect == "1.4" else set(OPTIONS)
-    for key, value in options.items():
-        if "=" in key or key not in known:
-            raise _option(f"{key!a} is no option here", f"use one of {', '.join(sorted(known))}")
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise _option(f"{key} is {value!a}", "use a text or a number")
-    resolution = str(options.get("net_resolution", "-1x368"))
-    sides = re.fullmatch(r"(-1|[1-9]\d{0,3})x(-1|[1-9]\d{0,3})", resolution)
-    if sides is None or any(side != "-1" and int(side) % 16 for side in sides.groups()):
-        raise _option(f"net_resolution is {resolution!a}", "use multiples of 16, such as -1x368")
-    if options.get("num_gpu") == 0:
-        raise _option("num_gpu is 0, which switches detection off", "use -1 for all")
-    return dict(options)
+    people = no_people() if key_points is None else np.array(key_points, np.float32)
+    if people.ndim == 0 or people.size == 0:
+        return no_people()
+    if people.ndim != 3 or people.shape[1:] != (len(layout.joints), 3):
+        raise StroiError(
+            "OPENPOSE_OUTPUT",
+            f"OpenPose returned {people.shape}, not (people, {len(layout.joints)}, 3)",
+            remedy=_NAME_IT,
+        )
+    people[~np.isfinite(people).all(axis=2)] = 0
+    return to_body25(people[(people[..., 2] > 0).any(axis=1)], layout)
 
 
 def check_weights(file: Path, size: int) -> str:
-    """Sha256 of a network's weights, if they are whole.
+    """Sha256 of a network's weights.
 
     Raises:
-        RefusedInput: ``OPENPOSE_MODEL`` if the file is missing or of another size: OpenPose would
-            run with it, and find nobody.
+        RefusedInput: ``OPENPOSE_MODEL`` if they do not have `size` bytes: OpenPose would run with
+            them, and find nobody.
     """
-    try:
-        found = file.stat().st_size
-    except OSError as error:
-        raise RefusedInput(
-            "OPENPOSE_MODEL", f"{file}: {error.strerror}", remedy=_WEIGHTS_REMEDY
-        ) from error
-    if found != size:
+    actual = file.stat().st_size if file.is_file() else 0
+    if actual != size:
         raise RefusedInput(
             "OPENPOSE_MODEL",
-            f"{file} has {found:,} bytes, the network's weights {size:,}",
-            remedy=_WEIGHTS_REMEDY,
+            f"{file} has {actual:,} bytes, the network's weights {size:,}",
+            remedy="put the whole file there (docs/pose-sources.md), or take another source",
         )
     return sha256_file(file)
 
 
-def _network(model: str) -> Network:
-    if model not in NETWORKS:
-        raise _option(
-            f"the network {model!a} is not supported"
-            + (": it has no ears, eyes and feet" if model.startswith("MPI") else ""),
-            f"use {' or '.join(NETWORKS)}",
+@dataclass(frozen=True)
+class Build:
+    """A build of OpenPose that loads.
+
+    Attributes:
+        dialect: How it is called, ``1.5`` or ``1.7``.
+        module: File of the Python module.
+        folders: What has to be on ``sys.path`` to import it.
+        models: OpenPose's folder of models.
+    """
+
+    dialect: str
+    module: Path
+    folders: tuple[str, ...]
+    models: Path
+
+
+def find_build(root: Path | None) -> Build:
+    """The build below `root`, or else on Python's path.
+
+    Raises:
+        StroiError: ``OPENPOSE_MISSING`` if there is none, ``OPENPOSE_IMPORT`` if it does not
+            load, ``OPENPOSE_MODEL`` if no folder of models is near it.
+    """
+    places = [root / place for place in _PLACES] if root else []
+    folders = tuple(
+        str(place)
+        for place in places
+        if (place / "openpose" / "__init__.py").is_file() or any(place.glob("pyopenpose*.[psd]*"))
+    )
+    if root and not folders:
+        problem = f"{root} holds no Python module of OpenPose"
+        raise StroiError("OPENPOSE_MISSING", problem, remedy=_BUILD_IT)
+    dialect, module = _probe(folders, f"in {root}" if root else "on the path of Python")
+    for folder in (*([root] if root else []), *module.parents):
+        if (folder / "models" / "pose").is_dir():
+            return Build(dialect, module, folders, folder / "models")
+    problem = f"no folder models/pose is above {module.parent}"
+    raise StroiError("OPENPOSE_MODEL", problem, remedy=_NAME_IT)
+
+
+def _probe(folders: Sequence[str], where: str) -> tuple[str, Path]:
+    """Dialect and file of the module, loaded in a process of its own that it may crash."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _PROBE, *folders],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=120,  # CUDA is slow to start on some machines
+            check=False,
         )
-    return NETWORKS[model]
+    except subprocess.TimeoutExpired as error:
+        problem = f"it takes more than {error.timeout:.0f} s"
+    else:
+        _, mark, line = done.stdout.rpartition(_MARK)
+        if mark:
+            dialect, module = json.loads(line.splitlines()[0])
+            return dialect, Path(module).resolve()
+        problem = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1][:200]
+    if not folders and problem.startswith("ImportError: No module named"):
+        problem = "no Python module of OpenPose is found"
+        raise StroiError("OPENPOSE_MISSING", problem, remedy=_NAME_IT)
+    problem = f"OpenPose {where} does not load: {problem}"
+    raise StroiError("OPENPOSE_IMPORT", problem, remedy=_BUILD_IT)
 
 
-def _option(problem: str, remedy: str) -> ParamsError:
-    return ParamsError("OPENPOSE_OPTION", f"OpenPose: {problem}", remedy=remedy)
+def import_openpose(folders: Sequence[str]) -> Any:
+    """Load the Python module into this process; `folders` stay on ``sys.path`` for the build.
+
+    Raises:
+        ImportError: If there is none, or it does not load here.
+    """
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+    problems = []
+    for name in ("openpose.pyopenpose", "pyopenpose"):
+        try:
+            module = importlib.import_module(name)
+        except (ImportError, OSError) as error:
+            problems.append(str(error))
+            continue
+        if hasattr(module, "WrapperPython"):
+            return module
+        problems.append(f"{name} is no module of OpenPose")
+    # A module that is there and broken comes before one that is not there.
+    raise ImportError(min(problems, key=lambda problem: problem.startswith("No module named")))

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
-from stroi.stages.pose.estimators.onnx_network import FILE_REMEDY, Network
+from stroi.stages.pose.estimators.onnx import FILE_REMEDY, OnnxNetwork
 
 PAD = 114
-"""Grey that RTMO was trained to see around a picture."""
+"""Grey around a picture in RTMO's training."""
 
 OVERLAP = 0.65
-"""Two boxes that share more than this, of their union, are of one person."""
+"""Intersection over union from which two boxes are of one person."""
 
 
 class Rtmo:
@@ -23,12 +23,12 @@ class Rtmo:
 
     name = "rtmo"
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: OnnxNetwork) -> None:
         self._network = network
         self.digest = network.digest
 
     def info(self) -> dict[str, Any]:
-        """As `Network.info`."""
+        """As `OnnxNetwork.info`."""
         return self._network.info()
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -65,11 +65,12 @@ def letterbox(bgr: NDArray[np.uint8], width: int, height: int) -> tuple[NDArray[
     inner = (max(1, int(bgr.shape[1] * scale)), max(1, int(bgr.shape[0] * scale)))
     picture = np.full((height, width, 3), PAD, np.uint8)
     picture[: inner[1], : inner[0]] = cv2.resize(bgr, inner, interpolation=cv2.INTER_LINEAR)
+    # (height, width, 3) -> (3, height, width)
     return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32), scale
 
 
 def distinct(boxes: NDArray[np.float32], most: float = OVERLAP) -> list[int]:
-    """Which of overlapping boxes stay: the best of those that share more than `most`.
+    """Which of overlapping boxes stay (non-maximum suppression): the best of those of one person.
 
     Args:
         boxes: (N, 5) left, top, right, bottom in px, score.

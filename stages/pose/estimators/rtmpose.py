@@ -1,4 +1,4 @@
-"""RTMPose, a network that looks at one person at a time."""
+"""RTMPose, a network that finds the joints of one person at a time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.stages.pose.estimator import Estimator, nobody
-from stroi.stages.pose.estimators.onnx_network import Network
+from stroi.stages.pose.estimator import Estimator, no_people
+from stroi.stages.pose.estimators.onnx import OnnxNetwork
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
 """Of the training pictures, RGB."""
 
 AROUND = 1.25
-"""It was trained on boxes larger than the person by this; a box of joints is smaller than the
+"""Its training boxes are larger than the person by this factor; a box of joints is smaller than the
 person by about as much again."""
 
 
@@ -25,18 +25,18 @@ class RtmPose:
 
     Args:
         network: Of kind RTMPose.
-        finder: Who finds the people that are looked at closely.
+        finder: Estimator that finds the people.
     """
 
     name = "rtmpose"
 
-    def __init__(self, network: Network, finder: Estimator) -> None:
+    def __init__(self, network: OnnxNetwork, finder: Estimator) -> None:
         self._network = network
         self._finder = finder
         self.digest = network.digest
 
     def info(self) -> dict[str, Any]:
-        """As `Network.info`, and who finds the people."""
+        """As `OnnxNetwork.info`, and the estimator that finds the people."""
         finder = {"name": self._finder.name, "digest": self._finder.digest, **self._finder.info()}
         return {**self._network.info(), "finder": finder}
 
@@ -48,7 +48,7 @@ class RtmPose:
         """
         boxes = [self._box(person) for person in self._finder(bgr)]
         if not boxes:
-            return nobody()
+            return no_people()
         return self._network.people(np.stack([self._joints(bgr, box) for box in boxes]))
 
     def _box(self, person: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -68,6 +68,7 @@ class RtmPose:
         matrix = np.array([[scale, 0, -box[0] * scale], [0, scale, -box[1] * scale]])
         part = cv2.warpAffine(bgr, matrix, (network.width, network.height))
         picture = (part[..., ::-1].astype(np.float32) - MEAN) / STD
+        # (height, width, 3) -> (3, height, width)
         across, down = network.run(np.ascontiguousarray(picture.transpose(2, 0, 1)))
         # Both axes are divided into bins, two per px in all published networks.
         bins = across.shape[2] / network.width

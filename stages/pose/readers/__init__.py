@@ -1,1 +1,1 @@
-"""Poses that others estimated: OpenPose JSON, a Kinect's files."""
+"""People from files in place of an estimator: OpenPose's JSON folders, a Kinect's skeletons."""

@@ -1,8 +1,7 @@
 """People as a Kinect v2 saw them in its colour picture: NTU RGB+D's ``.skeleton`` files.
 
-No estimator looks at the video. Who is who, and who is one of the clip's people, the sensor's own
-ids, places and motion tell (`stroi.stages.sensors.bodies`), by the rules and in the order of stage
-``joints``.
+No estimator processes the video. `stroi.stages.sensors.bodies` decides by the sensor's own ids,
+places and motion who is who and who counts, as for stage ``joints`` and in the same order.
 
 Legend of shapes: T frames of the clip, P persons, V = 25 joints.
 """
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import BODY_25, KINECT_V2
 from stroi.pipeline.index.table import tolerance
 from stroi.stages.pose.detections import Detections
 from stroi.stages.sensors.bodies import Person, main_bodies
 from stroi.stages.sensors.ntu_skeleton import MAX_BYTES, NtuSkeleton, parse_ntu_skeleton
-from stroi.stages.sensors.segment import frames_of
+from stroi.stages.sensors.segment import segment_slice
 from stroi.stages.video.frames import VideoInfo
 
 COLOUR = (1920, 1080)
@@ -50,7 +49,9 @@ Summary = tuple[int, int, int]
 """Bodies in the file, frames of the clip that it lacks, and frames that it has too many."""
 
 
-def sensed(file: Path, sha256: str, info: VideoInfo, start: int = 0, stop: int = 0) -> Detections:
+def read_kinect(
+    file: Path, sha256: str, info: VideoInfo, start: int = 0, stop: int = 0
+) -> Detections:
     """The clip's people in every frame of its video.
 
     Args:
@@ -68,7 +69,7 @@ def sensed(file: Path, sha256: str, info: VideoInfo, start: int = 0, stop: int =
     Raises:
         ClipRejected: ``SKEL_OPEN``, ``SKEL_CHANGED``, ``SKEL_SIZE`` (a video that does not show
             the whole colour picture), ``SKEL_FRAMES`` (the file is of another video); as
-            `parse_ntu_skeleton`, `main_bodies` and `frames_of`.
+            `parse_ntu_skeleton`, `main_bodies` and `segment_slice`.
     """
     people, (_, missing, surplus) = _read(file, sha256, info.frames, start, stop)
     if max(missing, surplus) > tolerance(info.frames):
@@ -79,24 +80,22 @@ def sensed(file: Path, sha256: str, info: VideoInfo, start: int = 0, stop: int =
         )
     _check_shape(file, info)
     scale = np.array([info.width, info.height]) / COLOUR
-    found = np.zeros((info.frames, len(people), len(BODY_25.joints), 3), np.float32)
+    joints = np.zeros((info.frames, len(people), len(BODY_25.joints), 3), np.float32)
     for number, person in enumerate(people):
-        kept = to_body25(person.pixels, person.states)[start : start + info.frames - missing]
-        found[: len(kept), number] = kept
-    found[..., :2] *= scale.astype(np.float32)
-    inside = ((found[..., :2] >= 0) & (found[..., :2] <= (info.width, info.height))).all(axis=-1)
-    found[~inside] = 0
-    counts = np.full(info.frames, len(people), np.int32)
-    return Detections(
-        found.reshape(-1, *found.shape[2:]), counts, info.width, info.height, info.fps
-    )
+        segment = to_body25(person.pixels, person.states)[start : start + info.frames - missing]
+        joints[: len(segment), number] = segment
+    joints[..., :2] *= scale.astype(np.float32)
+    inside = ((joints[..., :2] >= 0) & (joints[..., :2] <= (info.width, info.height))).all(axis=-1)
+    joints[~inside] = 0
+    # (T, P, 25, 3) -> T times (P, 25, 3)
+    return Detections.of_frames(list(joints), info)
 
 
-def summary(file: Path, sha256: str, frames: int, start: int = 0, stop: int = 0) -> Summary:
-    """What the ledger should know of the file of a clip of `frames` frames.
+def summarise(file: Path, sha256: str, frames: int, start: int = 0, stop: int = 0) -> Summary:
+    """The numbers for the ledger's remark on a clip of `frames` frames.
 
     Raises:
-        ClipRejected: As `sensed`.
+        ClipRejected: As `read_kinect`.
     """
     return _read(file, sha256, frames, start, stop)[1]
 
@@ -111,32 +110,32 @@ def to_body25(pixels: NDArray[np.float32], states: NDArray[np.uint8]) -> NDArray
     Returns:
         (T, 25, 3) px and confidence: 1 tracked, 0.5 inferred, zeros where not tracked or unknown.
     """
-    found = np.zeros((len(pixels), len(BODY_25.joints), 3), np.float32)
+    converted = np.zeros((len(pixels), len(BODY_25.joints), 3), np.float32)
     for target, name in enumerate(BODY_25.joints):
         source = OTHER_NAMES.get(name, name)
         if source in KINECT_V2.joints:
             joint = KINECT_V2.index(source)
-            found[:, target, :2] = pixels[:, joint]
-            found[:, target, 2] = CONFIDENCE[states[:, joint]]
-    found[found[..., 2] == 0] = 0
-    return found
+            converted[:, target, :2] = pixels[:, joint]
+            converted[:, target, 2] = CONFIDENCE[states[:, joint]]
+    converted[converted[..., 2] == 0] = 0
+    return converted
 
 
 def _read(
     file: Path, sha256: str, frames: int, start: int, stop: int
 ) -> tuple[tuple[Person, ...], Summary]:
-    """The people of a whole file, and what there is to say about it for one clip."""
+    """The people of a whole file, and the summary of one clip in it."""
     skeleton, people = _people(file, sha256)
-    part = frames_of(file, skeleton.frames, start, stop)
-    held = part.stop - part.start
-    return people, (len(skeleton.bodies), max(0, frames - held), max(0, held - frames))
+    segment = segment_slice(file, skeleton.frames, start, stop)
+    length = segment.stop - segment.start
+    return people, (len(skeleton.bodies), max(0, frames - length), max(0, length - frames))
 
 
 @lru_cache(maxsize=1)
 def _people(file: Path, sha256: str) -> tuple[NtuSkeleton, tuple[Person, ...]]:
-    """The file, read once for all that is asked of it; what is digested is what is parsed."""
+    """The file, read once for all clips in it; what is digested is what is parsed."""
     try:
-        data = read_plain(file, MAX_BYTES)
+        data = read_regular(file, MAX_BYTES)
     except OSError as error:
         raise ClipRejected(
             "SKEL_OPEN",
@@ -147,7 +146,7 @@ def _people(file: Path, sha256: str) -> tuple[NtuSkeleton, tuple[Person, ...]]:
         raise ClipRejected(
             "SKEL_CHANGED",
             f"{file.name!a} changed since it was indexed",
-            remedy="rebuild the index when nobody writes there",
+            remedy="rebuild the index when nothing writes there",
         )
     skeleton = parse_ntu_skeleton(data, file.name)
     return skeleton, main_bodies(skeleton, file.name)

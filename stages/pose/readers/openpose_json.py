@@ -1,4 +1,4 @@
-"""One frame's people as OpenPose's ``--write_json`` wrote them, read as if it were hostile."""
+"""One frame's people as OpenPose's ``--write_json`` wrote them, read strictly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.cache.files.received import read_plain
+from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.cache.storage.strict_json import parse_json
 from stroi.stages.pose.layouts import BODY_25B, COCO_18, to_body25
@@ -46,7 +46,7 @@ def read_openpose_json(path: Path, *, model: JsonModel = "BODY_25") -> NDArray[n
             `parse_openpose_json`.
     """
     try:
-        data = read_plain(path, MAX_BYTES)
+        data = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise _rejected("POSE_OPEN", f"{str(path)!a}: cannot be read ({error.strerror})") from error
     return parse_openpose_json(data, str(path), model=model)
@@ -63,27 +63,25 @@ def parse_openpose_json(
     Args:
         data: The whole file.
         where: The file, for messages.
-        model: The model that OpenPose ran; the file does not tell it.
+        model: The model that OpenPose ran; the file does not name it.
 
     Returns:
         (P, 25, 3) float32, BODY_25 x and y in px of the video's frame and confidence of the P
         people in the order of the file; an absent joint is (0, 0, 0). P may be 0.
 
     Raises:
-        ClipRejected: ``JSON``, ``JSON_DUPLICATE_KEY``, ``JSON_DEPTH`` or ``JSON_SIZE`` (see
-            `stroi.cache.storage.strict_json.parse_json`), ``POSE_FORMAT`` (not what
-            OpenPose writes),
-            ``POSE_VERSION``, ``POSE_PEOPLE`` (more than 20), ``POSE_LENGTH`` (another model's
-            number of joints), ``POSE_VALUE`` (no number, or out of range) or ``POSE_SCALE``
-            (coordinates that are no pixels).
+        ClipRejected: As `stroi.cache.storage.strict_json.parse_json`; ``POSE_FORMAT`` (not what
+            OpenPose writes), ``POSE_VERSION``, ``POSE_PEOPLE`` (more than 20), ``POSE_LENGTH``
+            (another model's number of joints), ``POSE_VALUE`` (no number, or out of range) or
+            ``POSE_SCALE`` (coordinates that are no pixels).
     """
     layout = LAYOUTS[model]
-    found = [
+    persons = [
         _person(points, f"{where!a}: person {number}", layout, model)
         for number, points in enumerate(_people(data, where))
         if points != []
     ]
-    people = np.array(found, np.float32).reshape(-1, len(layout.joints), 3)
+    people = np.array(persons, np.float32).reshape(-1, len(layout.joints), 3)  # -> (P, V, 3)
     seen = people[people[..., 2] > 0]
     if seen.size and np.abs(seen[:, :2]).max() <= 1:
         raise _rejected(
@@ -105,7 +103,9 @@ def _people(data: bytes, where: str) -> list[object]:
         raise _rejected("POSE_FORMAT", f"{where!a}: no object with a list of people")
     version = frame.get("version")
     if type(version) not in (int, float) or _VERSIONS.fullmatch(str(version)) is None:
-        raise _rejected("POSE_VERSION", f"{where!a}: version {_shown(version)}, want 1.0 to 1.3")
+        raise _rejected(
+            "POSE_VERSION", f"{where!a}: version {_printable(version)}, want 1.0 to 1.3"
+        )
     if len(people) > MAX_PEOPLE:
         raise _rejected(
             "POSE_PEOPLE", f"{where!a}: {len(people)} people, at most {MAX_PEOPLE} are read"
@@ -124,13 +124,13 @@ def _points(person: object, where: str) -> object:
 
 def _person(points: object, where: str, layout: Layout, model: str) -> NDArray[np.float64]:
     """(V, 3) of the layout's V joints."""
-    wanted = 3 * len(layout.joints)
+    length = 3 * len(layout.joints)
     if not isinstance(points, list):
         raise _rejected("POSE_FORMAT", f"{where}: the key points are no list")
-    if len(points) != wanted:
+    if len(points) != length:
         raise _rejected(
             "POSE_LENGTH",
-            f"{where}: {len(points)}, want {wanted} ({model})",
+            f"{where}: {len(points)}, want {length} ({model})",
             "name the model that OpenPose ran: BODY_25, BODY_25B or COCO",
         )
     for at, value in enumerate(points):
@@ -139,12 +139,12 @@ def _person(points: object, where: str, layout: Layout, model: str) -> NDArray[n
         low, high = (0.0, MAX_CONFIDENCE) if at % 3 == 2 else (-MAX_PIXEL, MAX_PIXEL)
         if not (number and low <= value <= high):
             kind = ("x", "y", "confidence")[at % 3]
-            problem = f"{where}, joint {at // 3}: {kind} {_shown(value)}"
+            problem = f"{where}, joint {at // 3}: {kind} {_printable(value)}"
             raise _rejected("POSE_VALUE", f"{problem}, want {low:g} to {high:g}")
-    return np.array(points, np.float64).reshape(-1, 3)
+    return np.array(points, np.float64).reshape(-1, 3)  # (3 * V,) -> (V, 3)
 
 
-def _shown(value: object) -> str:
+def _printable(value: object) -> str:
     return ascii(value)[:40]
 
 

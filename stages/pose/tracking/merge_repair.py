@@ -1,4 +1,4 @@
-"""Putting identities right after two people were seen as one, as in a hug."""
+"""Repair of identities after two people were detected as one, as in a hug."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIN_FRAMES = 5
 """A track seen in fewer frames is too likely a ghost to be joined to another."""
 
 NEAR = 1.0
-"""Largest distance of two people that may be seen as one, in roots of the larger one's area."""
+"""Largest distance of two people that may be detected as one, in roots of the larger area."""
 
 LONG_MERGER = 0.75
 """Gap in seconds beyond which people who met are taken to leave on the sides they came from."""
@@ -45,15 +45,15 @@ class _Piece:
         return _Piece(np.concatenate([self.poses[:start], other.poses[start:]]))
 
 
-def rejoin(tracks: _Poses, *, fps: float = 30.0) -> _Poses:
+def repair_merges(tracks: _Poses, *, fps: float = 30.0) -> _Poses:
     """Mend tracks that a merger of two people broke or crossed.
 
     When two people stand close, an estimator finds only one: one track pauses or ends there,
     the other (the bridge) goes on, and after the parting either may have got the wrong person.
-    After more than 0.75 s in one place speeds say nothing any more, but people leave on the side
-    they came from: where the tracks say otherwise, they exchange what comes after. Shorter
-    mergers are passings-by, and the speeds that matched them stand. A track that ends and one
-    that begins beside the same bridge are one person.
+    After more than 0.75 s in one place speeds tell nothing any more, but people leave on the side
+    they came from: tracks that changed sides exchange what comes after. Shorter mergers are
+    passings-by, and the match by speed stays. A track that ends and one that begins near the same
+    bridge are one person.
 
     Args:
         tracks: (tracks, T, 25, 3) px, zeros where absent.
@@ -86,7 +86,7 @@ def _gaps(frames: _Frames, longer: float) -> list[tuple[_Frames, _Frames]]:
 
 
 def _exchange(pieces: list[_Piece], one: int, other: int, start: int) -> None:
-    """Let two tracks exchange what they show from frame `start` on."""
+    """Let two tracks exchange their poses from frame `start` on."""
     first, second = pieces[one], pieces[other]
     pieces[one], pieces[other] = first.continued(second, start), second.continued(first, start)
 
@@ -95,14 +95,14 @@ def _nearest_junction(
     pieces: Sequence[_Piece], passing: float
 ) -> tuple[int, int, int, bool] | None:
     """The closest (ended, begun, bridge, exchanged) of all, None if nothing is to be joined."""
-    found = []
+    junctions = []
     for ended, begun in np.ndindex(len(pieces), len(pieces)):
         before, after = pieces[ended].frames, pieces[begun].frames
         if before[-1] < after[0] and min(len(before), len(after)) >= MIN_FRAMES:
             bridge = _nearest_bridge(pieces, (ended, begun), before, after, passing)
             if bridge is not None:
-                found.append((bridge[0], ended, begun, bridge[1], bridge[2]))
-    return min(found)[1:] if found else None
+                junctions.append((bridge[0], ended, begun, bridge[1], bridge[2]))
+    return min(junctions)[1:] if junctions else None
 
 
 def _nearest_bridge(
@@ -112,7 +112,7 @@ def _nearest_bridge(
     after: _Frames,
     passing: float,
 ) -> tuple[float, int, bool] | None:
-    """The track that saw a merger through.
+    """The track that goes on through a merger.
 
     Args:
         pieces: The tracks.
@@ -123,28 +123,29 @@ def _nearest_bridge(
 
     Returns:
         (distance relative to the largest allowed, track, whether it changed sides), None if
-        nobody was near.
+        nobody is near.
     """
     end, start = int(before[-1]), int(after[0])
     first, second = pieces[parts[0]], pieces[parts[1]]
-    found = []
+    bridges = []
     for place, bridge in enumerate(pieces):
         if place in parts or bridge.frames[0] > end or bridge.frames[-1] < start:
             continue
         left = _offset(first, before[before > end - MIN_FRAMES], bridge)
         returned = _offset(second, after[after < start + MIN_FRAMES], bridge)
         reach = NEAR * max(first.size, second.size, bridge.size)
-        apart = max(float(np.hypot(*left)), float(np.hypot(*returned))) / reach
+        distance = max(float(np.hypot(*left)), float(np.hypot(*returned))) / reach
         changed = start - end > passing and bool(left[0] * returned[0] < 0)
-        if apart <= 1:
-            found.append((apart, place, changed))
-    return min(found) if found else None
+        if distance <= 1:
+            bridges.append((distance, place, changed))
+    return min(bridges) if bridges else None
 
 
 def _offset(one: _Piece, frames: _Frames, bridge: _Piece) -> NDArray[np.float64]:
     """Median (x, y) offset in px of a person from the bridging one in some frames."""
     first, last = np.searchsorted(bridge.frames, [frames[0], frames[-1]])
     known = bridge.frames[max(first - 1, 0) : last + 1]
-    beside = centres(bridge.poses[known])
-    across = np.stack([np.interp(frames, known, beside[:, axis]) for axis in (0, 1)], axis=1)
-    return np.asarray(np.median(centres(one.poses[frames]) - across, axis=0))
+    path = centres(bridge.poses[known])
+    # 2 times (F,) -> (F, 2)
+    bridging = np.stack([np.interp(frames, known, path[:, axis]) for axis in (0, 1)], axis=1)
+    return np.asarray(np.median(centres(one.poses[frames]) - bridging, axis=0))

@@ -1,4 +1,4 @@
-"""How alike two poses are, by COCO's object keypoint similarity, and how large they are."""
+"""Object keypoint similarity (COCO) of poses, and their size and centre."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Neck and mid-hip take the shoulder's and the hip's, foot points the ankle's.
 """
 
 MIN_SHARED = 3
-"""Fewer joints in common than this say nothing about two poses."""
+"""Fewest joints in common for two poses to be compared."""
 
 
 def areas(people: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -55,10 +55,10 @@ def oks(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.floa
     Returns:
         (A, B) float64 in 0..1; 0 where fewer than 3 joints are shared.
     """
-    return alike(one[:, None], other[None])
+    return pairwise_oks(one[:, None], other[None])  # (A, 1, 25, 3), (1, B, 25, 3) -> (A, B)
 
 
-def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
+def pairwise_oks(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
     """Object keypoint similarity as in `oks`, of people paired by broadcasting.
 
     Args:
@@ -69,35 +69,37 @@ def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.fl
         (...) float64 in 0..1; 0 where fewer than 3 joints are shared.
     """
     shared = (one[..., 2] > 0) & (other[..., 2] > 0)
-    apart = one[..., :2].astype(np.float64) - other[..., :2]
+    offset = one[..., :2].astype(np.float64) - other[..., :2]
     area = np.maximum(areas(one), areas(other))
-    near = np.exp(-(apart**2).sum(axis=-1) / (2 * area[..., None] * (2 * SIGMAS) ** 2))
+    near = np.exp(-(offset**2).sum(axis=-1) / (2 * area[..., None] * (2 * SIGMAS) ** 2))
     count = shared.sum(axis=-1)
     mean = (near * shared).sum(axis=-1) / np.maximum(count, 1)
     return np.where(count >= MIN_SHARED, mean, 0.0)
 
 
 def seen(tracks: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Whether any joint of each pose (..., 25, 3) was found: (...) bool."""
+    """Whether any joint of each pose (..., 25, 3) is present: (...) bool."""
     return np.asarray((tracks[..., 2] > 0).any(axis=-1))
 
 
 def centres(poses: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Median place of the joints found.
+    """Median place of the joints that are present.
 
     Args:
-        poses: (F, 25, 3) px, some joint found in each.
+        poses: (F, 25, 3) px, some joint present in each.
 
     Returns:
         (F, 2) float64 px.
     """
-    found = poses[..., 2] > 0
-    places = np.sort(np.where(found[..., None], poses[..., :2], np.inf).astype(np.float64), axis=1)
-    count, frames = found.sum(axis=1), np.arange(len(poses))
+    present = poses[..., 2] > 0
+    places = np.sort(
+        np.where(present[..., None], poses[..., :2], np.inf).astype(np.float64), axis=1
+    )
+    count, frames = present.sum(axis=1), np.arange(len(poses))
     return np.asarray((places[frames, (count - 1) // 2] + places[frames, count // 2]) / 2)
 
 
 def size(track: NDArray[np.float32]) -> float:
     """Median root of a person's area in px over the frames (T, 25, 3) in which it is seen; or 0."""
-    shown = track[seen(track)]
-    return float(np.median(np.sqrt(areas(shown)))) if len(shown) else 0.0
+    poses = track[seen(track)]
+    return float(np.median(np.sqrt(areas(poses)))) if len(poses) else 0.0

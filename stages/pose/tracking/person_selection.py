@@ -1,4 +1,4 @@
-"""Which tracks are the clip's subjects: by evidence over the whole clip, never by its label."""
+"""Choice of a clip's one or two people among its tracks, by evidence over the whole clip."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ def main_persons(
             the root of the area around the joints.
         fill_gap: Longest gap in frames over which a joint is interpolated linearly; its
             confidence is 0.9 of the weaker neighbour's. 0: never.
-        in_order: Whether the tracks come from left to right, as a sensor's depth and ids tell
-            better than key points do.
+        in_order: Whether the tracks come from left to right already, as a sensor's do.
 
     Returns:
         Key points (T, 2, 25, 3) float32, zeros where absent, and the person count, 1 or 2: 2 as
@@ -110,9 +109,9 @@ def fill_gaps(tracks: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
 
 
 def _confidence(one: NDArray[np.float32]) -> float:
-    """Mean confidence of the joints found."""
-    found = one[..., 2][one[..., 2] > 0]
-    return float(found.mean()) if len(found) else 0.0
+    """Mean confidence of the joints that are present."""
+    present = one[..., 2][one[..., 2] > 0]
+    return float(present.mean()) if len(present) else 0.0
 
 
 def _median_x(one: NDArray[np.float32]) -> float:

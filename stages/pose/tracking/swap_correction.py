@@ -1,4 +1,4 @@
-"""Who left which way after two people stood in one place: people keep their size."""
+"""Correction of identities swapped while two people overlapped: people keep their size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.layouts import BODY_25
-from stroi.stages.pose.tracking.oks import alike, centres, seen, size
+from stroi.stages.pose.tracking.oks import centres, pairwise_oks, seen, size
 
 NEAR = 0.6
 """Distance in roots of the larger area below which a missing person may hide behind another."""
@@ -24,10 +24,10 @@ WINDOW = 24
 """Frames before and after an encounter in which sizes are compared."""
 
 FEWEST = 3
-"""A comparison over fewer frames says nothing."""
+"""Fewest frames for a comparison."""
 
 CLEAR = 0.06
-"""Difference in size, as natural logarithm, from which it tells two people apart."""
+"""Difference in size, as natural logarithm, from which two people can be distinguished."""
 
 _BONES = np.array(
     [
@@ -43,12 +43,12 @@ _BONES = np.array(
 _Poses = NDArray[np.float32]
 
 
-def settle(tracks: _Poses) -> _Poses:
-    """Exchange what two tracks show after an encounter if it shows the other's size.
+def correct_swaps(tracks: _Poses) -> _Poses:
+    """Exchange two tracks after an encounter if each then has the other's size.
 
     While two people overlap, poses are mixed and motion misleads. Their sizes do not: if one was
     clearly larger before, by 6 % in torso and legs, and the other is clearly larger afterwards,
-    the tracks were swapped in between. People of about one size stay as the motion had them.
+    the tracks were swapped in between. People of about one size stay as motion matched them.
 
     Args:
         tracks: (tracks, T, 25, 3) px, zeros where absent.
@@ -56,15 +56,15 @@ def settle(tracks: _Poses) -> _Poses:
     Returns:
         (tracks, T, 25, 3), in the order of `tracks`.
     """
-    settled = tracks.copy()
+    corrected = tracks.copy()
     for first, second in combinations(range(len(tracks)), 2):
-        for begin, end in _encounters(settled[first], settled[second]):
-            one, other = settled[first], settled[second]
+        for begin, end in _encounters(corrected[first], corrected[second]):
+            one, other = corrected[first], corrected[second]
             before, after = _larger(one, other, begin, end)
             if before * after < -(CLEAR**2):
                 at = _switch(one, other, begin, end)
-                settled[[first, second], at:] = settled[[second, first], at:]
-    return settled
+                corrected[[first, second], at:] = corrected[[second, first], at:]
+    return corrected
 
 
 def _encounters(one: _Poses, other: _Poses) -> Iterator[tuple[int, int]]:
@@ -73,11 +73,11 @@ def _encounters(one: _Poses, other: _Poses) -> Iterator[tuple[int, int]]:
     if np.count_nonzero(both) < 2 * FEWEST:
         return
     times = np.flatnonzero(both)
-    apart = _distance(one[times], other[times])
+    distance = _distance(one[times], other[times])
     inside = np.arange(times[0], times[-1] + 1)
     reach = NEAR * max(size(one), size(other))
-    hidden = np.interp(inside, times, apart) < reach
-    busy = np.where(both[inside], alike(one[inside], other[inside]) > CONFUSABLE, hidden)
+    hidden = np.interp(inside, times, distance) < reach
+    busy = np.where(both[inside], pairwise_oks(one[inside], other[inside]) > CONFUSABLE, hidden)
     stays: list[list[int]] = []
     for time in inside[busy]:
         if stays and time - stays[-1][1] <= CALM:

@@ -1,4 +1,4 @@
-"""Identity over time: who is who from frame to frame, whatever order people are found in.
+"""Identity over time: who is who from frame to frame, in whatever order people are detected.
 
 Works on key points alone, so it serves every pose source and can be run again.
 """
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from stroi.stages.pose.tracking.merge_repair import rejoin
+from stroi.stages.pose.tracking.merge_repair import repair_merges
 from stroi.stages.pose.tracking.oks import oks
-from stroi.stages.pose.tracking.swap_correction import settle
+from stroi.stages.pose.tracking.swap_correction import correct_swaps
 
 FPS = 30.0
-"""Frames per second assumed of a clip that does not tell, or tells nonsense."""
+"""Frames per second assumed of a clip whose header names none, or an impossible number."""
 
 MEMORY = 1.0
 """Seconds for which someone out of sight is remembered."""
@@ -40,7 +40,7 @@ INERTIA = 1 / 30
 
 @dataclass(frozen=True)
 class _Pace:
-    """What the frame rate makes of the constants above, per frame."""
+    """The constants above per frame, at the clip's frame rate."""
 
     fading: float
     newest: float
@@ -58,7 +58,7 @@ class _Track:
 
     @property
     def seen(self) -> int:
-        """Frames in which the person was found."""
+        """Frames in which the person was detected."""
         return len(self.poses)
 
     def expected(self, time: int) -> NDArray[np.float32]:
@@ -70,7 +70,7 @@ class _Track:
         return pose
 
     def extend(self, time: int, pose: NDArray[np.float32]) -> None:
-        """Take the pose found at `time`; the whole body moves by its joints' median step."""
+        """Take the pose detected at `time`; the whole body moves by its joints' median step."""
         before = self.poses[self.last]
         shared = (before[:, 2] > 0) & (pose[:, 2] > 0)
         step = np.median(pose[shared, :2] - before[shared, :2], axis=0) / (time - self.last)
@@ -84,11 +84,11 @@ def track(detections: Sequence[NDArray[np.float32]], *, fps: float = FPS) -> NDA
 
     Each frame's people are matched to the tracks of the last second by object keypoint
     similarity with the pose expected at fading speed: the assignment with the largest sum wins,
-    pairs below 0.15 do not count. The order of people within a frame has no effect. At the end,
-    tracks that mergers of two people broke or crossed are mended (`rejoin`, `settle`).
+    pairs below 0.15 do not count. The order of people within a frame has no effect. At the end
+    `repair_merges` and `correct_swaps` mend tracks that mergers of two people broke or crossed.
 
     Args:
-        detections: For each of T frames the people found, (P, 25, 3) BODY_25 in px; P differs
+        detections: For each of T frames the people in it, (P, 25, 3) BODY_25 in px; P differs
             from frame to frame; confidence 0 is absent.
         fps: Frames per second of the clip; 0 if unknown.
 
@@ -115,7 +115,7 @@ def track(detections: Sequence[NDArray[np.float32]], *, fps: float = FPS) -> NDA
         ]
         tracks += new
         live += new
-    return settle(rejoin(_joined(tracks, len(detections)), fps=rate))
+    return correct_swaps(repair_merges(_joined(tracks, len(detections)), fps=rate))
 
 
 def _joined(tracks: list[_Track], frames: int) -> NDArray[np.float32]:
@@ -132,7 +132,7 @@ def _sorted(people: NDArray[np.float32]) -> NDArray[np.float32]:
     """People with any joint at all, in an order that depends on nothing but themselves."""
     people = people.reshape(-1, 25, 3)
     people = people[(people[..., 2] > 0).any(axis=1)]
-    keys = people.reshape(len(people), 75).T[::-1]
+    keys = people.reshape(len(people), 75).T[::-1]  # (P, 25, 3) -> (P, 75) -> (75, P)
     return people[np.lexsort(keys)] if len(people) else people
 
 
@@ -140,12 +140,13 @@ def _match(live: list[_Track], people: NDArray[np.float32], time: int) -> list[t
     """Pairs (track, person) that belong together."""
     if not live or not len(people):
         return []
-    alike = oks(np.stack([one.expected(time) for one in live]), people)
-    alike[alike < MATCH] = 0
-    alike *= [[one.pace.fading ** (time - 1 - one.last)] for one in live]
-    rows, columns = linear_sum_assignment(alike, maximize=True)
+    # (tracks, 25, 3), (P, 25, 3) -> (tracks, P)
+    similarity = oks(np.stack([one.expected(time) for one in live]), people)
+    similarity[similarity < MATCH] = 0
+    similarity *= [[one.pace.fading ** (time - 1 - one.last)] for one in live]
+    rows, columns = linear_sum_assignment(similarity, maximize=True)
     return [
         (int(row), int(column))
         for row, column in zip(rows, columns, strict=True)
-        if alike[row, column] > 0
+        if similarity[row, column] > 0
     ]

@@ -19,8 +19,7 @@ from stroi.cache.files.atomic import (
     sweep_temporaries,
     write_atomic,
 )
-from stroi.cache.files.processes import this_process
-from stroi.cache.files.temporaries import is_temporary
+from stroi.cache.files.temporaries import is_temporary, this_process
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
 

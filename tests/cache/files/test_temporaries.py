@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,13 +13,15 @@ import pytest
 
 from stroi.cache.files import temporaries
 from stroi.cache.files.atomic import sweep_temporaries, write_atomic
-from stroi.cache.files.processes import is_gone, this_process
-from stroi.cache.files.staging import private_folder
+from stroi.cache.files.staging import staging_folder
 from stroi.cache.files.temporaries import (
+    is_gone,
     is_left_over,
+    is_of_this_host,
     is_temporary,
     new_temporary,
     remove_left_over,
+    this_process,
 )
 
 WRITER = """
@@ -49,7 +52,7 @@ elif how == "link":
     (folder / "source").write_bytes(b"a" * 5000 + b"b" * 5000)
     files.link_or_copy(folder / "source", folder / "target")
 else:
-    with private.private_folder(folder / "target") as made:
+    with private.staging_folder(folder / "target") as made:
         (made / "piece").write_bytes(b"a" * 5000 + b"b" * 5000)
         wait()
         (made / "piece").rename(folder / "target")
@@ -91,7 +94,7 @@ def sweep(how: str, folder: Path) -> None:
     if how != "folder":
         sweep_temporaries(folder)
         return
-    with private_folder(folder / "target"):
+    with staging_folder(folder / "target"):
         pass
 
 
@@ -146,3 +149,25 @@ def test_only_temporaries_are_removed(tmp_path: Path) -> None:
     with new_temporary(tmp_path / "mine") as (temporary, _):
         assert not remove_left_over(temporary)
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_this_process_lives() -> None:
+    assert this_process().startswith(f"{os.getpid()}-")
+    assert not is_gone(this_process())
+    assert is_of_this_host(this_process())
+
+
+def test_an_ended_process_of_this_host_is_gone() -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    maker = f"{dead.pid}-{this_process().split('-')[1]}"
+    assert is_gone(maker)
+    elsewhere = f"{dead.pid}-{'0' * 8}"
+    assert not is_gone(elsewhere)
+    assert not is_of_this_host(elsewhere)
+
+
+@pytest.mark.parametrize("name", ["", "1", "x-00000000", "1-00000000-1"])
+def test_what_is_no_process_is_never_gone(name: str) -> None:
+    assert not is_gone(name)
+    assert not is_of_this_host(name)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_caches import make_mosaics
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.pictures.codecs import check_codec, encode_picture
 from stroi.cache.pictures.compact_shard import (
     EQUAL_DB,
@@ -38,14 +38,14 @@ def silent(count: int) -> None:
 
 def training(folder: Path, made: Mosaics) -> dict[str, Array]:
     """Arrays of a training shard."""
-    (folder / "origin.h5").write_bytes(encode_mosaics(made))
+    (folder / "origin.h5").write_bytes(assemble_mosaics([made]).data)
     return decode(MOSAICS, folder / "origin.h5")
 
 
 def compact(folder: Path, made: Mosaics, codec: str = "webp") -> dict[str, Array]:
     """Arrays of a compact shard."""
     used, quality = check_codec(codec, None)
-    arrays, digests = training(folder, made), sample_digests(made)
+    arrays, digests = training(folder, made), assemble_mosaics([made]).sample_sha256
     return to_compact(arrays, digests, used, quality, on_sample=silent, where="here")
 
 
@@ -59,9 +59,11 @@ def test_lossless_form_goes_through_a_file_and_back(
     (folder / "compact.h5").write_bytes(encode(MOSAICS_COMPACT, compact(folder, made)))
     found = decode(MOSAICS_COMPACT, folder / "compact.h5")
     check_compact(found, "here")
-    assert found["origin_sha256"].tolist() == [text.encode() for text in sample_digests(made)]
+    assert found["origin_sha256"].tolist() == [
+        text.encode() for text in assemble_mosaics([made]).sample_sha256
+    ]
     back = to_training(found, on_sample=silent, where="here")
-    assert encode(MOSAICS, back) == encode_mosaics(made)
+    assert encode(MOSAICS, back) == assemble_mosaics([made]).data
 
 
 def test_lossy_form_changes_pixels_only(tmp_path: Path) -> None:

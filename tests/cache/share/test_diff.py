@@ -35,7 +35,7 @@ def test_a_cache_equals_itself_and_nothing_is_read(
     monkeypatch.setattr(mosaics_module.MosaicCache, "find", None)
     found = diff(folder, folder)
     assert found.same
-    assert (found.common, found.changed, found.fields, found.beside) == (7, (), {}, ())
+    assert (found.common, found.changed, found.fields, found.other_files) == (7, (), {}, ())
 
 
 def test_a_card_does_not_count(tmp_path: Path, shards: list[Mosaics], folder: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_card_does_not_count(tmp_path: Path, shards: list[Mosaics], folder: Pa
     write_manifest(other, replace(manifest, files=files))
     found = diff(folder, other)
     assert found.same
-    assert found.beside == ("card.json",)
+    assert found.other_files == ("card.json",)
 
 
 def test_pixels_and_flags_are_measured(tmp_path: Path, shards: list[Mosaics], folder: Path) -> None:
@@ -115,7 +115,7 @@ def test_skeletons_weights_and_scores(tmp_path: Path) -> None:
     assert found.fields["frame_count"].largest == 3
 
     weights = make_weights(("a", "b"))
-    doubled = replace(weights, row=weights.row * np.float32(2))
+    doubled = replace(weights, row_weights=weights.row_weights * np.float32(2))
     for name, one in (("w", weights), ("v", doubled)):
         write_weights(tmp_path / name, one, params={}, producer={})
     assert list(diff(tmp_path / "w", tmp_path / "v").fields) == ["row"]

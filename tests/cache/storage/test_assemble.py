@@ -11,24 +11,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_caches import make_clip, make_joints, make_mosaics
+from small_caches import (
+    make_clip,
+    make_joints,
+    make_mosaics,
+    read_mosaics,
+    write_joints,
+    write_skeletons,
+)
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.mosaics import (
     Mosaics,
     assemble_mosaics,
-    decode_mosaics,
-    encode_mosaics,
-    sample_digests,
 )
 from stroi.cache.skeletons import (
+    SkeletonCache,
     assemble_skeletons,
-    clip_digests,
-    decode_skeletons,
-    encode_skeletons,
 )
-from stroi.cache.skeletons3d import assemble_joints, decode_joints, encode_joints, joint_digests
+from stroi.cache.skeletons3d import JointCache
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -44,29 +46,25 @@ def one_by_one(mosaics: Mosaics) -> list[Mosaics]:
 def test_samples_one_by_one_make_the_file_of_all_at_once(tmp_path: Path) -> None:
     made = make_mosaics(("a", "b", "c"))
     encoded = assemble_mosaics(one_by_one(made))
-    data = encode_mosaics(made)
-    assert b"".join(encoded.pieces) == data
-    assert encoded.size == len(data)
-    assert encoded.sha256 == hashlib.sha256(data).hexdigest()
-    assert encoded.sample_sha256 == sample_digests(made)
+    encoded = assemble_mosaics([made])
+    assert b"".join(encoded.pieces) == encoded.data
+    assert encoded.size == len(encoded.data)
+    assert encoded.sha256 == hashlib.sha256(encoded.data).hexdigest()
+    assert encoded.sample_sha256 == encoded.sample_sha256
     write_atomic(tmp_path / "shard.h5", encoded.pieces)
-    assert (tmp_path / "shard.h5").read_bytes() == data
-    np.testing.assert_array_equal(decode_mosaics(tmp_path / "shard.h5").mosaic, made.mosaic)
+    assert (tmp_path / "shard.h5").read_bytes() == encoded.data
+    np.testing.assert_array_equal(read_mosaics(tmp_path / "shard.h5").mosaic, made.mosaic)
 
 
 def test_ragged_samples_follow_one_another(tmp_path: Path) -> None:
     clips = {"a": make_clip(3, seed=1), "b": make_clip(5, seed=2)}
-    encoded = assemble_skeletons(list(clips), list(clips.values()))
-    assert encoded.sample_sha256 == clip_digests(list(clips.values()))
-    (tmp_path / "s.h5").write_bytes(encode_skeletons(list(clips), list(clips.values())))
-    for name, clip in decode_skeletons(tmp_path / "s.h5").items():
-        np.testing.assert_array_equal(clip.keypoints, clips[name].keypoints)
+    cache = SkeletonCache(write_skeletons(tmp_path / "s", clips))
+    for name, clip in clips.items():
+        np.testing.assert_array_equal(cache[name].keypoints, clip.keypoints)
     joints = {"a": make_joints(3, seed=1), "b": make_joints(5, seed=2)}
-    digests = assemble_joints(list(joints), list(joints.values())).sample_sha256
-    assert digests == joint_digests(list(joints.values()))
-    (tmp_path / "j.h5").write_bytes(encode_joints(list(joints), list(joints.values())))
-    for name, found in decode_joints(tmp_path / "j.h5").items():
-        np.testing.assert_array_equal(found.state, joints[name].state)
+    sensed = JointCache(write_joints(tmp_path / "j", joints))
+    for name, joint_clip in joints.items():
+        np.testing.assert_array_equal(sensed[name].state, joint_clip.state)
 
 
 def test_a_file_costs_no_memory_beside_its_samples(tmp_path: Path) -> None:

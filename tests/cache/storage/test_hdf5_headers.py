@@ -181,8 +181,8 @@ REFUSED: dict[str, tuple[Edit, str]] = {
         "SCHEMA: FILE: attribute kind is not a short",
     ),
     "newer major": (
-        attribute("schema", np.bytes_("2.0")),
-        "SCHEMA: FILE: schema 2.0 is newer than 1.2, which this stroi reads; install a newer",
+        attribute("schema", np.bytes_("3.0")),
+        "SCHEMA: FILE: schema 3.0 is newer than 2.0, which this stroi reads; install a newer",
     ),
     "bad id": (
         lambda file: file["sample_id"].write_direct(np.array([b"a", b"b\n"], "S64")),
@@ -217,7 +217,7 @@ def test_control_edits_are_taken(scores_file: Path, edit: Edit) -> None:
 
 def test_newer_minor_version_may_hold_more(scores_file: Path) -> None:
     def edit(file: h5py.File) -> None:
-        attribute("schema", np.bytes_("1.7"))(file)
+        attribute("schema", np.bytes_("2.7"))(file)
         file["colour"] = np.arange(3)
         file.attrs["note"] = 1
 
@@ -225,7 +225,7 @@ def test_newer_minor_version_may_hold_more(scores_file: Path) -> None:
     assert list(found) == ["sample_id", "logits", "class_name"]
 
     def hostile(file: h5py.File) -> None:
-        attribute("schema", np.bytes_("1.7"))(file)
+        attribute("schema", np.bytes_("2.7"))(file)
         file["colour"] = h5py.ExternalLink("/etc/passwd", "/x")
 
     assert refusal_of_scores(edited(scores_file, hostile)).startswith(
@@ -238,7 +238,7 @@ def test_arrays_on_the_same_bytes_are_refused(scores_file: Path) -> None:
     target = scores_file.with_name("overlap.h5")
     with h5py.File(target, "w", libver=("earliest", "v108")) as file:
         file.attrs.create("kind", np.bytes_("scores"))
-        file.attrs.create("schema", np.bytes_("1.0"))
+        file.attrs.create("schema", np.bytes_("2.0"))
         for name in ("sample_id", "logits"):
             file[name] = score_arrays()[name]
         text = h5py.string_dtype("utf-8", 256)

@@ -38,13 +38,10 @@ def test_ordinary_json_is_parsed(value: object) -> None:
             "JSON_DUPLICATE_KEY",
             "aa' twice",
         ),
-        (b"[" + b"[]," * 1_000_000 + b"0]", "JSON_SIZE", "file needs more than 170000000 bytes"),
-        (b"[" + b"0," * 6_000_000 + b"0]", "JSON_SIZE", "needs more than"),
-        (b'["' + b"a" * 45_000_000 + b'\\ud83d\\ude00"]', "JSON_SIZE", "needs more than"),
         (b"[" * 200_000, "JSON_DEPTH", "file nests deeper than 64"),
         (b'{"a":' * 100 + b"1" + b"}" * 100, "JSON_DEPTH", "nests deeper than 64"),
     ],
-    ids=range(17),
+    ids=range(14),
 )
 def test_bad_json_is_refused(data: bytes, code: str, text: str) -> None:
     with pytest.raises(RefusedInput) as caught:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from stroi.cache.errors import OutputInUse, RefusedInput
 from stroi.cache.files.locks import lock
-from stroi.cache.files.processes import this_process
+from stroi.cache.files.temporaries import this_process
 from stroi.cache.verify import verify
 from stroi.pipeline.cache_commands.prune import command, find_unused, prune
 from stroi.pipeline.parallel.executor import Workers

@@ -19,7 +19,7 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import IndexParams
 from stroi.stages.index import build_index
-from stroi.stages.skeletons3d import build_joints
+from stroi.stages.skeletons3d import build_skeletons3d
 
 ROOT = Path(__file__).resolve().parents[3]
 LABELS = "8,119,219,2\n51,300,420,1\n1,500,560,2\n"
@@ -249,7 +249,7 @@ def test_joints_of_its_clips_are_read(tmp_path: Path) -> None:
     profile = load_profile(ROOT, "pku-mmd")
     build_index(raw, tmp_path / "index", profile.index, Workers(), tmp_path / "store")
     params = profile.joints.model_copy(update={"max_quarantined": 0.5})
-    ledger = build_joints(
+    ledger = build_skeletons3d(
         raw,
         read_index(tmp_path / "index"),
         tmp_path / "joints",

@@ -12,10 +12,11 @@ import pytest
 from poisoned import CASES, SAME, Case
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.atomic import digest, sha256_file, write_atomic
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import Mosaics, encode_mosaics, sample_digests
-from stroi.cache.skeletons import Clip, clip_digests, encode_skeletons
+from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.weights import read_weights
 from stroi.pipeline.datasets import ADAPTERS
 from stroi.pipeline.index.table import Index, Sample, read_index
@@ -35,7 +36,7 @@ from stroi.pipeline.params.profile import (
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, resnet, weights
 from stroi.stages.index import build_index
-from stroi.stages.skeletons3d import build_joints
+from stroi.stages.skeletons3d import build_skeletons3d
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import seed_folder
 from stroi.stages.training.run_split import parts_of
@@ -68,19 +69,25 @@ def _write_caches(workspace: Workspace, index: Index, case: Case) -> None:
     """Caches whose contents depend on the bytes of each clip's files and on nothing else."""
     if case.sensor:
         params = JointParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
-        build_joints(
+        build_skeletons3d(
             workspace.raw("d"), index, workspace.joints("d"), params, Workers(), workspace.store
         )
     else:
         clips = [_clip(_seed(sample)) for sample in index.samples]
         ids = tuple(sample.id for sample in index.samples)
-        data = encode_skeletons(ids, clips)
-        _publish(workspace.skeletons("d"), "skeletons", ids, data, clip_digests(clips))
+        encoded = assemble_skeletons(ids, clips)
+        _publish(
+            workspace.skeletons("d"),
+            "skeletons",
+            ids,
+            encoded.data,
+            encoded.sample_sha256,
+        )
     shown = [sample for sample in index.samples if sample.video]
     mosaics = _mosaics(shown)
     _publish(
-        workspace.mosaics("d"), "mosaics", mosaics.ids, encode_mosaics(mosaics),
-        sample_digests(mosaics),
+        workspace.mosaics("d"), "mosaics", mosaics.ids, assemble_mosaics([mosaics]).data,
+        assemble_mosaics([mosaics]).sample_sha256,
     )  # fmt: skip
 
 
@@ -142,7 +149,7 @@ def _learn(
     parts = parts_of(index, run, clips.ids)
     rows = [found.ids.index(clip) for clip in parts.train]
     learnt["weights of training clips"] = digest(
-        [found.joint[rows].tolist(), found.row[rows].tolist()]
+        [found.joint_weights[rows].tolist(), found.row_weights[rows].tolist()]
     )
     return learnt, index
 

@@ -15,7 +15,7 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import IndexParams, JointParams, SkeletonParams, Split
 from stroi.stages.index import build_index
 from stroi.stages.skeletons import build_skeletons
-from stroi.stages.skeletons3d import build_joints
+from stroi.stages.skeletons3d import build_skeletons3d
 
 NAMES = ("S001C001P001R001A001", "S001C002P003R001A001", "S001C003P003R002A002")
 WORKERS = Workers(1)
@@ -48,7 +48,7 @@ def test_a_tree_of_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert (parts.train, parts.test) == (NAMES[:1], NAMES[1:])
     joints, skeletons = tmp_path / "joints", tmp_path / "skeletons"
     with pytest.raises(StroiError, match="QUARANTINED: 3 of 3"):
-        build_joints(raw, index, joints, JointParams(), WORKERS, store)
+        build_skeletons3d(raw, index, joints, JointParams(), WORKERS, store)
     with pytest.raises(StroiError, match="QUARANTINED: 3 of 3"):
         build_skeletons(raw, index, skeletons, SkeletonParams(source="movenet"), WORKERS, store)
     codes = [one.code for one in read_ledger(joints).outcomes]

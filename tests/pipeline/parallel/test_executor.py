@@ -11,7 +11,7 @@ import pytest
 from recipes import refuse, square, wait_for
 
 from stroi.cache.errors import ClipRejected, ParamsError
-from stroi.cache.files.processes import this_process
+from stroi.cache.files.temporaries import this_process
 from stroi.pipeline.parallel.executor import Workers, parallel_map_unordered
 from stroi.pipeline.parallel.progress import progress
 

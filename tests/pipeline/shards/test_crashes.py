@@ -13,7 +13,7 @@ from projects import environment
 from tiny import tiny_project, tiny_videos
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.processes import this_process
+from stroi.cache.files.temporaries import this_process
 from stroi.cache.manifest import read_manifest
 from stroi.cache.verify import verify
 from stroi.pipeline.index.ledger import Ledger, read_ledger

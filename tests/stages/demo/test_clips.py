@@ -16,7 +16,7 @@ from stroi.stages.demo.clips import (
     PERSONS,
     plan_demo,
 )
-from stroi.stages.demo.objects import HELD, NOTHING, sprite
+from stroi.stages.demo.objects import NOTHING, OBJECT_OF_CLASS, sprite
 
 
 def test_every_class_is_done_by_everyone_before_every_camera_once() -> None:
@@ -45,13 +45,13 @@ def test_pairs_hold_every_class_once_and_half_of_them_are_for_each_modality() ->
 
 def test_objects_differ_in_object_pairs_only() -> None:
     for pair, (one, other) in PAIRS.items():
-        differ = HELD.get(one, NOTHING) != HELD.get(other, NOTHING)
+        differ = OBJECT_OF_CLASS.get(one, NOTHING) != OBJECT_OF_CLASS.get(other, NOTHING)
         assert differ == (pair in OBJECT_PAIRS), pair
 
 
 @pytest.mark.parametrize("pair", OBJECT_PAIRS)
 def test_objects_of_a_pair_hide_about_the_same_area_but_look_different(pair: str) -> None:
-    one, other = (sprite(HELD[label]) for label in PAIRS[pair])
+    one, other = (sprite(OBJECT_OF_CLASS[label]) for label in PAIRS[pair])
     areas = one[..., 3].sum(), other[..., 3].sum()
     assert max(areas) < 1.35 * min(areas)
     colours = [

@@ -84,12 +84,12 @@ def test_an_object_changes_hands_without_a_jump() -> None:
     clip = next(clip for clip in plan_demo(seed=2) if clip.pair == "give")
     nuisance = draw_nuisance(clip)
     frame = np.arange(nuisance.frames, dtype=np.float64)
-    (giver, taker), (held,) = MOTIONS["give"](nuisance, frame, frame)
+    (giver, taker), (held_object,) = MOTIONS["give"](nuisance, frame, frame)
     hands = giver.points["left_hand"], taker.points["right_hand"]
-    near = [np.linalg.norm(held.centre - hand, axis=1) for hand in hands]
+    near = [np.linalg.norm(held_object.centre - hand, axis=1) for hand in hands]
     assert near[0][0] < 0.15 < near[1][0]
     assert near[1][-1] < 0.15 < near[0][-1]
-    assert np.linalg.norm(np.diff(held.centre, axis=0), axis=1).max() < 0.12
+    assert np.linalg.norm(np.diff(held_object.centre, axis=0), axis=1).max() < 0.12
 
 
 @given(

@@ -20,7 +20,7 @@ from stroi.stages.demo.randomisation import (
     draw_nuisance,
     generator,
 )
-from stroi.stages.demo.textures import look
+from stroi.stages.demo.textures import paint_appearance
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -66,7 +66,7 @@ def test_backgrounds_and_clothes_are_the_same_picture_for_both_members() -> None
     one, other = (draw_nuisance(clips[f"{label}_s04_c2"]) for label in PAIRS["browse"])
     walls = [background(n.scene, n.scene_seed, (64, 48)) for n in (one, other)]
     assert np.array_equal(*walls)
-    shirts = [look(n.bodies[0], n.outfits[0]).shirt for n in (one, other)]
+    shirts = [paint_appearance(n.bodies[0], n.outfits[0]).shirt for n in (one, other)]
     assert np.array_equal(*shirts)
 
 

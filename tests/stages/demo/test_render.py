@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import StroiError
-from stroi.cache.skeletons import decode_skeletons, encode_skeletons
+from stroi.cache.skeletons import assemble_skeletons, decode_skeletons
 from stroi.stages.demo.clips import MOTION_PAIRS, OBJECT_PAIRS, PAIRS, DemoClip, plan_demo
 from stroi.stages.demo.render import draw_frames, known_joints, render_clip
 
@@ -175,7 +175,7 @@ def test_the_video_holds_what_was_drawn(tmp_path: Path) -> None:
 def test_known_joints_pass_the_skeleton_format(tmp_path: Path) -> None:
     joints = known_joints(CLIPS["give_bottle_s01_c1"])
     path = tmp_path / "joints.h5"
-    path.write_bytes(encode_skeletons(["give_bottle_s01_c1"], [joints]))
+    path.write_bytes(assemble_skeletons(["give_bottle_s01_c1"], [joints]).data)
     read = decode_skeletons(path)["give_bottle_s01_c1"]
     assert np.array_equal(read.keypoints, joints.keypoints)
     assert (read.width, read.height, read.fps) == (320, 240, 15.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 from unittest.mock import patch
 
 import cv2
@@ -12,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stroi.cache.errors import ClipRejected, ParamsError
+from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import BODY_25
 from stroi.cache.skeletons import Clip
-from stroi.stages.mosaic.cut import Cut, Missing, Size, cut_mosaic
+from stroi.pipeline.params.profile import MosaicParams
+from stroi.stages.mosaic.cut import Cut, cut_mosaic
 from stroi.stages.video.frame_sampling import sample_frames
 from stroi.stages.video.reader import read_selected
 
@@ -76,7 +78,7 @@ def by_hand(frames: dict[int, Frame], clip: Clip, cell: int, side: int, limit: f
 @given(seed=st.integers(0, 2**32 - 1), count=st.sampled_from([1, 2]), k=st.sampled_from([1, 2, 3]))
 def test_mosaic_is_equation_1(seed: int, count: int, k: int) -> None:
     frames, clip = scene(seed, count)
-    found = cut_mosaic(frames, clip, INDEX, cell=20 * k, size=100, min_confidence=0.4)
+    found = cut_mosaic(frames, clip, INDEX, MosaicParams(cell=20 * k, size=100, min_confidence=0.4))
     expected = by_hand(frames, clip, 20 * k, 20, 0.4)
     assert found.mosaic.shape == (100, 100, 3)
     assert found.mosaic.dtype == np.uint8
@@ -94,7 +96,9 @@ def test_mosaic_is_equation_1(seed: int, count: int, k: int) -> None:
 def test_native_cells_are_kept_as_they_were_cut(seed: int, count: int, cell: int) -> None:
     frames, clip = scene(seed, count)
     with patch.object(cv2, "resize", side_effect=AssertionError("a crop was resized")):
-        found = cut_mosaic(frames, clip, INDEX, cell=cell, size="native", min_confidence=0.4)
+        found = cut_mosaic(
+            frames, clip, INDEX, MosaicParams(cell=cell, size="native", min_confidence=0.4)
+        )
     expected = by_hand(frames, clip, cell, cell, 0.4)
     np.testing.assert_array_equal(found.mosaic, expected.mosaic)
     np.testing.assert_array_equal(found.box, expected.box)
@@ -103,7 +107,7 @@ def test_native_cells_are_kept_as_they_were_cut(seed: int, count: int, cell: int
 
 def test_sizes_of_the_paper() -> None:
     frames, clip = scene(1, 2)
-    cut = cut_mosaic(frames, clip, INDEX, cell=96, size=225, min_confidence=0.2)
+    cut = cut_mosaic(frames, clip, INDEX, MosaicParams(cell=96, size=225, min_confidence=0.2))
     assert cut.mosaic.shape == (225, 225, 3)
     widths = (cut.box[..., 2] - cut.box[..., 0])[cut.valid]
     heights = (cut.box[..., 3] - cut.box[..., 1])[cut.valid]
@@ -114,7 +118,9 @@ def test_sizes_of_the_paper() -> None:
 def test_odd_cell_is_filled_by_both_halves() -> None:
     frames = dict.fromkeys(range(FRAMES), np.full((HEIGHT, WIDTH, 3), 200, np.uint8))
     keypoints = np.full((FRAMES, 2, 25, 3), (80, 60, 1), np.float32)
-    cut = cut_mosaic(frames, clip_of(keypoints, 2), INDEX, cell=48, size=225, min_confidence=0.2)
+    cut = cut_mosaic(
+        frames, clip_of(keypoints, 2), INDEX, MosaicParams(cell=48, size=225, min_confidence=0.2)
+    )
     assert (cut.mosaic == 200).all()
 
 
@@ -124,7 +130,9 @@ def test_red_stays_red() -> None:
     keypoints = np.full((FRAMES, 2, 25, 3), (80, 60, 1), np.float32)
     keypoints[:, 1] = 0
     frames = dict.fromkeys(range(FRAMES), red)
-    cut = cut_mosaic(frames, clip_of(keypoints, 1), INDEX, cell=48, size=225, min_confidence=0.2)
+    cut = cut_mosaic(
+        frames, clip_of(keypoints, 1), INDEX, MosaicParams(cell=48, size=225, min_confidence=0.2)
+    )
     assert (cut.mosaic == (250, 0, 0)).all()
 
 
@@ -134,13 +142,15 @@ def test_halves_show_person_0_left_and_person_1_right() -> None:
     keypoints = np.full((FRAMES, 2, 25, 3), (40, 60, 1), np.float32)
     keypoints[:, 1, :, 0] = 120
     frames = dict.fromkeys(range(FRAMES), frame)
-    cut = cut_mosaic(frames, clip_of(keypoints, 2), INDEX, cell=48, size=100, min_confidence=0.2)
+    cut = cut_mosaic(
+        frames, clip_of(keypoints, 2), INDEX, MosaicParams(cell=48, size=100, min_confidence=0.2)
+    )
     cells = cut.mosaic.reshape(5, 20, 5, 20, 3)
     assert (cells[..., :10, :] == 50).all()
     assert (cells[..., 10:, :] == 150).all()
 
 
-def gap(missing: Missing) -> tuple[dict[int, Frame], Cut]:
+def gap(missing: Literal["black", "nearest"]) -> tuple[dict[int, Frame], Cut]:
     """Every joint seen in frames 3 (at x = 40) and 10 (at x = 120) alone."""
     rng = np.random.default_rng(5)
     frames = {i: rng.integers(1, 256, (HEIGHT, WIDTH, 3), np.uint8) for i in range(FRAMES)}
@@ -148,7 +158,7 @@ def gap(missing: Missing) -> tuple[dict[int, Frame], Cut]:
     keypoints[3, 0], keypoints[10, 0] = (40, 60, 0.8), (120, 60, 0.8)
     clip = clip_of(keypoints, 1)
     return frames, cut_mosaic(
-        frames, clip, INDEX, cell=20, size=100, min_confidence=0.2, missing=missing
+        frames, clip, INDEX, MosaicParams(cell=20, size=100, min_confidence=0.2, missing=missing)
     )
 
 
@@ -171,7 +181,9 @@ def test_missing_joint_can_show_its_place_in_the_nearest_frame() -> None:
 def test_joint_never_seen_stays_black_with_nearest() -> None:
     frames = dict.fromkeys(range(FRAMES), np.full((HEIGHT, WIDTH, 3), 9, np.uint8))
     clip = clip_of(np.zeros((FRAMES, 2, 25, 3), np.float32), 2)
-    cut = cut_mosaic(frames, clip, INDEX, cell=20, size=100, min_confidence=0.2, missing="nearest")
+    cut = cut_mosaic(
+        frames, clip, INDEX, MosaicParams(cell=20, size=100, min_confidence=0.2, missing="nearest")
+    )
     assert not cut.valid.any()
     assert not cut.mosaic.any()
 
@@ -182,20 +194,21 @@ def test_joint_that_is_no_number_is_missing(bad: float, axis: int) -> None:
     frames = dict.fromkeys(range(FRAMES), np.full((HEIGHT, WIDTH, 3), 9, np.uint8))
     keypoints = np.full((FRAMES, 2, 25, 3), (80, 60, 1), np.float32)
     keypoints[:, 0, BODY_25.index("left_wrist"), axis] = bad
-    cut = cut_mosaic(frames, clip_of(keypoints, 1), INDEX, cell=20, size=100, min_confidence=0)
+    cut = cut_mosaic(
+        frames, clip_of(keypoints, 1), INDEX, MosaicParams(cell=20, size=100, min_confidence=0)
+    )
     assert cut.valid[0, 0].tolist() == [True, True, False, True, True]
     assert cut.confidence[0, 0, 2] == 0
 
 
 @pytest.mark.parametrize("border", ["black", "edge", "reflect"])
-def test_crop_beyond_the_frame_is_missing_whatever_the_border(border: str) -> None:
+def test_crop_beyond_the_frame_is_missing_whatever_the_border(border: Any) -> None:
     frames = dict.fromkeys(range(FRAMES), np.full((HEIGHT, WIDTH, 3), 9, np.uint8))
     keypoints = np.full((FRAMES, 2, 25, 3), (WIDTH + 10, 60, 1), np.float32)
     keypoints[:, 0, 0, 0] = WIDTH + 9
     cut = cut_mosaic(
-        frames, clip_of(keypoints, 1), INDEX, cell=20, size=100, min_confidence=0.2,
-        border=border,  # type: ignore[arg-type]
-    )  # fmt: skip
+        frames, clip_of(keypoints, 1), INDEX, MosaicParams(cell=20, size=100, border=border)
+    )
     assert cut.valid[0, 0].tolist() == [True, False, False, False, False]
     assert not cut.mosaic[20:].any()
 
@@ -203,7 +216,7 @@ def test_crop_beyond_the_frame_is_missing_whatever_the_border(border: str) -> No
 def test_more_columns_than_five() -> None:
     frames, clip = scene(2, 1)
     index = sample_frames(FRAMES, 8, "centre")
-    cut = cut_mosaic(frames, clip, index, cell=20, size=100, min_confidence=0.2)
+    cut = cut_mosaic(frames, clip, index, MosaicParams(cell=20, size=100, min_confidence=0.2))
     assert cut.mosaic.shape == (100, 160, 3)
     assert cut.valid.shape == (2, 8, 5)
 
@@ -211,24 +224,22 @@ def test_more_columns_than_five() -> None:
 def test_refusals() -> None:
     frames, clip = scene(3, 1)
 
-    def cut(cell: int = 48, size: Size = 225, index: NDArray[np.int32] = INDEX) -> Cut:
-        return cut_mosaic(frames, clip, index, cell=cell, size=size, min_confidence=0.2)
+    def cut(index: NDArray[np.int32] = INDEX) -> Cut:
+        return cut_mosaic(frames, clip, index, MosaicParams(cell=48))
 
-    with pytest.raises(ParamsError, match="a crop of 45 px has no two halves; use an even"):
-        cut(cell=45)
-    with pytest.raises(ParamsError, match="a crop of 45 px has no two halves; use an even"):
-        cut(cell=45, size="native")
-    with pytest.raises(ParamsError, match="224 px does not hold 5 rows of equal height; use a m"):
-        cut(size=224)
+    with pytest.raises(ValueError, match=r"cell\n.* multiple of 2"):
+        MosaicParams(cell=45)
+    with pytest.raises(ValueError, match=r"size.*\n.* multiple of 5"):
+        MosaicParams(size=224)
     frames[12] = frames[11]
-    with pytest.raises(ClipRejected, match="frame 12 is wanted, the skeletons end after 12"):
+    with pytest.raises(ClipRejected, match="frame 12 is needed, the skeletons end after 12"):
         cut(index=np.array([12], np.int32))
     frames[4] = np.zeros((WIDTH, HEIGHT, 3), np.uint8)
     with pytest.raises(ClipRejected) as caught:
         cut()
     assert str(caught.value) == (
         "VIDEO_SIZE: frame 4 is 120 x 160 px, its skeleton was estimated in 160 x 120 px; "
-        "estimate the clip's skeleton again from this very file"
+        "estimate the clip's skeleton again from this file"
     )
 
 
@@ -260,7 +271,10 @@ def test_cells_of_a_video_come_from_the_right_frame_and_place(
     index = sample_frames(20, 5)
     clip = Clip(keypoints, count, 240, 192, 25.0)
     cut = cut_mosaic(
-        read_selected(path, index.tolist()), clip, index, cell=48, size=240, min_confidence=0.2
+        read_selected(path, index.tolist()),
+        clip,
+        index,
+        MosaicParams(cell=48, size=240, min_confidence=0.2),
     )
     assert index.tolist() == [3, 6, 9, 12, 15]
     for (person, column, row), valid in np.ndenumerate(cut.valid):

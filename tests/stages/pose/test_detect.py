@@ -26,8 +26,8 @@ from stroi.pipeline.index.table import Index, Sample, write_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import recorded
 from stroi.pipeline.params.profile import SkeletonParams
+from stroi.stages.pose import registry
 from stroi.stages.pose.layouts import BODY_25B
-from stroi.stages.pose.source import estimator
 from stroi.stages.skeletons import build_skeletons
 
 FRAMES = 8
@@ -38,9 +38,9 @@ KNEE = BODY_25.index("left_knee")
 def _bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("OPENPOSE_ROOT", raising=False)
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    estimator.cache_clear()
+    registry._load.cache_clear()
     yield
-    estimator.cache_clear()
+    registry._load.cache_clear()
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_only_params_of_the_source_are_recorded() -> None:
     found = recorded(params, "openpose")
     assert found["openpose"]["net_resolution"] == "-1x368"
     assert not {"root", "num_gpu", "num_gpu_start"} & set(found["openpose"])
-    assert recorded(params, "onnx")["onnx"] == {"joints": "coco17"}
+    assert recorded(params, "onnx")["onnx"] == {"layout": "coco17"}
     assert recorded(params, "openpose-json")["openpose_json"] == {"model": "BODY_25"}
     assert "clips_per_shard" not in found
 
@@ -208,7 +208,7 @@ splits:
 
 @pytest.mark.parametrize(
     ("source", "dialect"),
-    [("openpose", "1.4"), ("openpose", "1.5"), ("openpose", "1.7.0"), ("auto", "master")],
+    [("openpose", "1.5"), ("openpose", "1.7.0"), ("auto", "master")],
 )
 def test_openpose_makes_a_cache_by_one_process(raw: Path, source: str, dialect: str) -> None:
     root = fake_build(raw.parent / "openpose", dialect)

@@ -46,7 +46,7 @@ def test_cards_hold_the_weights_of_their_own_clip(workspace: Workspace) -> None:
     shown = cards(PREDICTIONS, CLASSES, mosaics, given_weights)
     assert {card.id for card in shown} == set(TEST)
     for card in shown:
-        own = given_weights.row[IDS.index(card.id), : persons_of(card.id)]
+        own = given_weights.row_weights[IDS.index(card.id), : persons_of(card.id)]
         np.testing.assert_array_equal(np.array(card.weights, np.float32), own.T)
         assert card.actual == label_of(card.id)
     assert top_weight(shown) == max(w for card in shown for row in card.weights for w in row)
@@ -59,7 +59,7 @@ def test_small_weights_have_a_bar_with_weight_one_at_its_end(
 ) -> None:
     """As of a network whose features are all 0, in `scale: training`."""
     whole = weights(0)
-    faint = Weights(whole.ids, 0 * whole.joint, np.full_like(whole.row, weight))
+    faint = Weights(whole.ids, 0 * whole.joint_weights, np.full_like(whole.row_weights, weight))
     shown = cards(PREDICTIONS, CLASSES, MosaicCache(workspace.mosaics("small")), faint)
     html = weight_bar(weight, top_weight(shown))
     assert f"width:{100 * weight:.2f}%" in html
@@ -76,11 +76,12 @@ def test_mean_weights_count_every_clip_once_and_absent_persons_never() -> None:
         rows, joints = [], []
         for name in own:
             at, people = IDS.index(name), range(persons_of(name))
-            rows.append(np.mean([given_weights.row[at, p] for p in people], axis=0))
+            rows.append(np.mean([given_weights.row_weights[at, p] for p in people], axis=0))
             joints.append(
                 np.mean(
                     [
-                        given_weights.joint[at, p] / given_weights.joint[at, p].mean()
+                        given_weights.joint_weights[at, p]
+                        / given_weights.joint_weights[at, p].mean()
                         for p in people
                     ],
                     axis=0,

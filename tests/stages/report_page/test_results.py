@@ -155,7 +155,7 @@ def test_ledgers_that_do_not_follow_each_other_are_refused(
 def test_weights_that_lack_a_test_clip_are_refused(workspace: Workspace, run: RunParams) -> None:
     whole = weights(0)
     folder = workspace.run("small-xsub", "weights") / "seed-0"
-    part = Weights(whole.ids[:-1], whole.joint[:-1], whole.row[:-1])
+    part = Weights(whole.ids[:-1], whole.joint_weights[:-1], whole.row_weights[:-1])
     write_weights(folder, part, params={}, producer={})
     with pytest.raises(RefusedInput, match=f"lacks 1 test clips, first {TEST[-1]}"):
         read_inputs(workspace, run)
@@ -164,7 +164,7 @@ def test_weights_that_lack_a_test_clip_are_refused(workspace: Workspace, run: Ru
 def test_weights_of_another_skeleton_are_refused(workspace: Workspace, run: RunParams) -> None:
     whole = weights(0)
     folder = workspace.run("small-xsub", "weights") / "seed-0"
-    coco = Weights(whole.ids, whole.joint[:, :, :17], whole.row)
+    coco = Weights(whole.ids, whole.joint_weights[:, :, :17], whole.row_weights)
     write_weights(folder, coco, params={}, producer={})
     with pytest.raises(RefusedInput, match="17 joints and 5 rows"):
         read_inputs(workspace, run)

@@ -15,7 +15,7 @@ from small_run import CLASSES, IDS, SEEDS, TEST, label_of, persons_of, publish, 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, Layout
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.skeletons3d import JointClip, encode_joints, joint_digests
+from stroi.cache.skeletons3d import JointClip, assemble_joints
 from stroi.cache.weights import Weights, write_weights
 from stroi.pipeline.cli import run as stroi
 from stroi.pipeline.index.ledger import ClipOutcome, write_ledger
@@ -46,10 +46,16 @@ def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1
     ]  # fmt: skip
     lost = ClipOutcome("lost", "SKEL_TEXT", "no number in line 7")
     write_ledger(folder, [lost, *(ClipOutcome(name) for name in IDS)])
-    publish(folder, "joints", encode_joints(IDS, clips), joint_digests(clips), {"numpy": "2"})
+    publish(
+        folder,
+        "joints",
+        assemble_joints(IDS, clips).data,
+        assemble_joints(IDS, clips).sample_sha256,
+        {"numpy": "2"},
+    )
     for seed in SEEDS:
         plain = weights(seed)
-        own = Weights(plain.ids, plain.joint[:, :, :joints], plain.row)
+        own = Weights(plain.ids, plain.joint_weights[:, :, :joints], plain.row_weights)
         producer = {"checkpoint": "e" * 64, "seed": seed, "layout": layout.name}
         write_weights(workspace.root / RUN / f"weights/seed-{seed}", own, params={},
                       producer=producer)  # fmt: skip
@@ -75,7 +81,7 @@ def test_the_graph_networks_own_page_needs_no_mosaic(workspace: Workspace, run: 
     # The five rows' weights, class by class.
     found = weights(0)
     give = [IDS.index(name) for name in ("k2_s3", "k2_s4")]
-    shown = " ".join(f"{value:.2f}" for value in found.row[give].mean(axis=(0, 1)))
+    shown = " ".join(f"{value:.2f}" for value in found.row_weights[give].mean(axis=(0, 1)))
     assert f"give 2 {shown}" in words
 
 
@@ -101,7 +107,7 @@ def test_every_class_has_its_drawn_weights_and_a_line_of_the_five_rows(
     """Both pages, by reading every circle and cell back, for all the joints there are."""
     seen = run if layout is BODY_25 else _joints_run(workspace, run, layout)
     found = weights(0)
-    joint = found.joint[:, :, : len(layout.joints)]
+    joint = found.joint_weights[:, :, : len(layout.joints)]
     with np.errstate(invalid="ignore"):
         relative = joint / joint.mean(axis=2, keepdims=True)
     for build in (build_report, build_gcn_report):
@@ -123,7 +129,9 @@ def test_every_class_has_its_drawn_weights_and_a_line_of_the_five_rows(
             np.testing.assert_allclose([float(text) for _, text in circles], drawn, atol=0.0051)
             assert svg.count('class="roi"') == 5
             cells = [float(text) for text in re.findall(r"<td[^>]*>([0-9.]+)</td>", line)]
-            rows = [found.row[at, :n].mean(axis=0) for at, n in zip(own, people, strict=True)]
+            rows = [
+                found.row_weights[at, :n].mean(axis=0) for at, n in zip(own, people, strict=True)
+            ]
             np.testing.assert_allclose(cells, np.mean(rows, axis=0), atol=0.0051)
             assert escape(name) in line
 

@@ -9,7 +9,7 @@ import pytest
 from ntu_people import furniture, person, skeleton_lines
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.sensors import READERS
+from stroi.stages.sensors.readers import READERS
 
 T = 24
 A, B, C = 72057594037944738, 72057594037944739, 72057594037944740

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from nucla_files import joints, write_skeleton
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.skeletons3d import JointClip, encode_joints
-from stroi.stages.sensors import READERS
+from stroi.cache.skeletons3d import JointClip, assemble_joints
+from stroi.stages.sensors.readers import READERS
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = ROOT.parent / "shared" / "data" / "nucla_skeletons" / "all_sqe.tar.gz"
@@ -33,7 +33,7 @@ def test_every_number_arrives(tmp_path: Path, frames: int) -> None:
     assert (clip.state[:, 0] == 2).all()
     assert not clip.state[:, 1].any()
     assert (clip.person_count, clip.layout, clip.fps) == (1, "kinect_v1", 0.0)
-    encode_joints([NAME], [clip])
+    assemble_joints([NAME], [clip])
 
 
 def test_joints_at_the_origin_are_absent(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_joints_at_the_origin_are_absent(tmp_path: Path) -> None:
         ({"extra": 1}, "SKEL_FORMAT", "no object of file_name, label, skeletons alone"),
         ({"skeletons": "x"}, "SKEL_FORMAT", "skeletons is no list"),
         ({"skeletons": [[[0, 0, True]] * 20]}, "SKEL_FORMAT", r"\[0, 0, True\] are no numbers"),
-        ({"file_name": "a05_s01_e00_v02"}, "SKEL_NAME", "says to be 'a05_s01_e00_v02'"),
-        ({"file_name": ["x" * 999]}, "SKEL_NAME", r"says to be \['x{78};?"),
+        ({"file_name": "a05_s01_e00_v02"}, "SKEL_NAME", "claims to be 'a05_s01_e00_v02'"),
+        ({"file_name": ["x" * 999]}, "SKEL_NAME", r"claims to be \['x{78};?"),
         ({"label": 6}, "SKEL_LABEL", "has label 6, a sample of this name 5"),
         ({"label": 5.0}, "SKEL_LABEL", "has label 5.0, a sample of this name 5"),
         ({"skeletons": [[[0, 0, 1]] * 25]}, "SKEL_COUNT", "frame 0 has 25 joints, want 20 joints"),
@@ -83,13 +83,10 @@ def test_defects_have_their_code(
         ('{"skeletons": [[[NaN, 0, 0]]]}', "holds NaN"),
         ('{"skeletons": [[[1e999, 0, 0]]]}', "holds 1e999"),
         ('{"label": 5, "label": 6}', "has the key 'label' twice"),
-        ("[" * 100, "nests deeper than 64"),
-        ("[" + "[0,0,0]," * 500_000 + "0]", "needs more than"),
+        ("[" * 100 + "]" * 100, "nests deeper than 64"),
     ],
 )
-def test_hostile_json_is_refused_before_it_is_large(
-    tmp_path: Path, text: str, problem: str
-) -> None:
+def test_hostile_json_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / f"{NAME}.json").write_text(text)
     with pytest.raises(ClipRejected, match=problem) as caught:
         read_joints(tmp_path / f"{NAME}.json")

@@ -14,9 +14,9 @@ from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import JointParams
-from stroi.stages.sensors import READERS
 from stroi.stages.sensors.pku import read_segment
-from stroi.stages.skeletons3d import build_joints
+from stroi.stages.sensors.readers import READERS
+from stroi.stages.skeletons3d import build_skeletons3d
 
 T = 60
 
@@ -134,7 +134,7 @@ def test_clips_of_one_file_become_a_cache(file: Path, tmp_path: Path) -> None:
         for label, start, stop in (("a", 0, 20), ("b", 20, 45), ("a", 45, 60), ("b", 70, 90))
     )
     params = JointParams(format="pku", max_quarantined=0.5)
-    ledger = build_joints(
+    ledger = build_skeletons3d(
         tmp_path,
         Index(samples, ("a", "b")),
         tmp_path / "joints",

@@ -9,7 +9,7 @@ import pytest
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.skeletons3d import JointClip
-from stroi.stages.sensors.segment import part
+from stroi.stages.sensors.segment import select_segment
 
 PATH = Path("folder") / "a.json"
 
@@ -23,16 +23,16 @@ def clip(frames: int = 10) -> JointClip:
 
 def test_a_part_has_its_own_frames() -> None:
     whole = clip()
-    assert part(whole, PATH, 0, 0) is whole
-    some = part(whole, PATH, 4, 7)
+    assert select_segment(whole, PATH, 0, 0) is whole
+    some = select_segment(whole, PATH, 4, 7)
     np.testing.assert_array_equal(some.position, whole.position[4:7])
     np.testing.assert_array_equal(some.state, whole.state[4:7])
     assert (some.person_count, some.layout) == (2, "kinect_v1")
-    assert len(part(whole, PATH, 4, 13).state) == 6
+    assert len(select_segment(whole, PATH, 4, 13).state) == 6
 
 
 def test_a_part_beyond_the_end_or_without_anybody_is_rejected() -> None:
     with pytest.raises(ClipRejected, match=r"SKEL_SEGMENT: 'a\.json': .* 4 to 13 .* holds 10"):
-        part(clip(), PATH, 4, 14)
+        select_segment(clip(), PATH, 4, 14)
     with pytest.raises(ClipRejected, match=r"SKEL_EMPTY: 'a\.json': .* in frames 0 to 2"):
-        part(clip(), PATH, 0, 3)
+        select_segment(clip(), PATH, 0, 3)

@@ -137,9 +137,12 @@ def _write(path: Path, **_: object) -> list[str]:
             _die,
             r"READER_CRASHED: '.*clip.avi': its reader crashed \(SIGKILL\); do not use the file",
         ),
-        (_grow, "READER_MEMORY: '.*clip.avi': it asks for too much memory; do not use the file"),
+        (
+            _grow,
+            "READER_MEMORY: '.*clip.avi': reading it takes too much memory; do not use the file",
+        ),
         (_fail, r"READER_CRASHED: .*RuntimeError"),
-        (_spin, "READER_TIME: '.*clip.avi': it takes too long; do not use the file"),
+        (_spin, "READER_TIME: '.*clip.avi': reading it takes too long; do not use the file"),
         (_write, "READER_CRASHED.*File too large"),
     ],
 )
@@ -153,17 +156,6 @@ def test_a_reader_that_goes_wild_is_ended(
     assert str(caught.value).isprintable()
     trace = files / "trace"
     assert not trace.exists() or trace.stat().st_size == 0
-
-
-def test_answers_are_not_believed(tmp_path: Path) -> None:
-    with pytest.raises(RefusedInput, match=r"READER_CRASHED.*exit status 0"):
-        inspect._understood(tmp_path, b"nonsense", 0)
-    for answer in (b"[]", b"{", b"[" * 100_000, b"\xff", b"1", b"null"):
-        with pytest.raises(RefusedInput, match="READER_CRASHED"):
-            inspect._understood(tmp_path, answer, 0)
-    with pytest.raises(RefusedInput, match=r"READER_CRASHED.*exit status -40"):
-        inspect._understood(tmp_path, b"", -40)
-    assert inspect._understood(tmp_path, b'["\\u001b[31m"]', 0) == [r"\x1b[31m"]
 
 
 def test_torch_is_needed_for_weights_alone(files: Path) -> None:

@@ -27,12 +27,12 @@ def test_one_changed_byte_of_equal_size_is_noticed(tmp_path: Path) -> None:
     video.write_bytes(b"frames")
     known = sha256_file(video)
     video.write_bytes(b"Frames")
-    with pytest.raises(ClipRejected, match=r"VIDEO_CHANGED: a\.avi changed since it was indexed"):
+    with pytest.raises(ClipRejected, match=r"VIDEO_CHANGED: 'a\.avi' changed since it was indexed"):
         check_unchanged(video, known)
 
 
 def test_missing_video_is_rejected_not_a_crash(tmp_path: Path) -> None:
-    with pytest.raises(ClipRejected, match=r"VIDEO_OPEN: gone\.avi: No such file"):
+    with pytest.raises(ClipRejected, match=r"VIDEO_OPEN: 'gone\.avi': No such file"):
         check_unchanged(tmp_path / "gone.avi", "0" * 64)
 
 

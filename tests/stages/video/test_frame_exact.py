@@ -15,11 +15,12 @@ from small_caches import write_skeletons
 from stroi.cache.layouts import roi_joints
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.params.profile import MosaicParams
-from stroi.stages.mosaics import Source, make_mosaic
+from stroi.stages.mosaics import make_mosaic
 from stroi.stages.pose.detections import detect
 from stroi.stages.pose.tracking.person_selection import main_persons
 from stroi.stages.pose.tracking.tracking import track
 from stroi.stages.video import decoder as video_opening
+from stroi.stages.video.clip_input import ClipInput
 from stroi.stages.video.fingerprint import measure_clip
 from stroi.stages.video.reader import read_frames, read_selected
 
@@ -116,7 +117,8 @@ def test_every_cell_shows_the_frame_that_the_skeleton_was_found_in(
     assert clip.keypoints[:, 0, 18, 0].tolist() == list(range(FRAMES))
     folder = write_skeletons(tmp_path / "skeletons", {"clip": clip})
     cut = make_mosaic(
-        Source("clip", video, measure_clip(video)[0], 0, 0, folder),
+        ClipInput("clip", video.parent, video.name, "", {"video": measure_clip(video)[0]}),
+        skeletons=folder,
         params=MosaicParams(columns=columns, sampling=sampling, cell=CELL, size=5 * CELL),
     )
     cells = cut.mosaic.reshape(5, CELL, columns, CELL, 3).swapaxes(1, 2)

@@ -69,7 +69,7 @@ def test_selected_frames_are_those_of_the_pass(tmp_path: Path) -> None:
     assert sorted(found) == [0, 3, 11]
     for index, frame in found.items():
         np.testing.assert_array_equal(frame, every[index])
-    with pytest.raises(ClipRejected, match=r"frame 12 is wanted, but only 12 decode"):
+    with pytest.raises(ClipRejected, match=r"frame 12 is needed, but only 12 decode"):
         read_selected(folder, [12])
 
 
@@ -272,9 +272,3 @@ def test_largest_file_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder = fill(tmp_path / "clip", count=3)
     monkeypatch.setattr("stroi.stages.video.image_folder.MAX_BYTES", 100)
     assert "bytes, at most 100 are read" in refusal(folder)
-
-
-def test_more_entries_than_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = fill(tmp_path / "clip", count=3)
-    monkeypatch.setattr("stroi.stages.video.image_folder._MOST_ENTRIES", 2)
-    assert refusal(folder) == "VIDEO_FRAMES: 'FOLDER': has more than 2 entries"

@@ -69,8 +69,8 @@ def test_frame_after_the_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClipRejected) as caught:
         read_selected(path, [5, 40])
     assert str(caught.value) == (
-        f"VIDEO_FRAMES: '{path}': frame 40 is wanted, but only 40 decode; "
-        "estimate the clip's skeleton again from this very file"
+        f"VIDEO_FRAMES: '{path}': frame 40 is needed, but only 40 decode; "
+        "estimate the clip's skeleton again from this file"
     )
 
 

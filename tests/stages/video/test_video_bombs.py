@@ -11,7 +11,7 @@ from handmade_videos import black_jpeg, black_png, bombs, mux, write
 from measured import run_measured
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video.memory_limit import DECODER_BYTES, OF_COMMANDS
+from stroi.stages.video.memory_limit import COMMAND_VARIABLE, DECODER_BYTES
 from stroi.stages.video.reader import read_frames
 
 _READ = """
@@ -55,9 +55,9 @@ def test_a_command_that_opens_a_video_gets_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: bool
 ) -> None:
     if limited:
-        monkeypatch.setenv(OF_COMMANDS, "1")
+        monkeypatch.setenv(COMMAND_VARIABLE, "1")
     else:
-        monkeypatch.delenv(OF_COMMANDS, raising=False)
+        monkeypatch.delenv(COMMAND_VARIABLE, raising=False)
     (tmp_path / "clip.avi").write_bytes(mux([black_jpeg(96, 64)] * 3, 3))
     script = (
         "import resource, sys; from pathlib import Path\n"

@@ -12,7 +12,7 @@ from handmade_videos import jpeg, mux
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.video.decoder import close_all
-from stroi.stages.video.reader import Frames, VideoInfo, read_frames, read_selected
+from stroi.stages.video.reader import VideoFrames, VideoInfo, read_frames, read_selected
 
 
 def refusal_of(path: Path, start: int, stop: int) -> ClipRejected:
@@ -27,9 +27,9 @@ def test_only_pictures_of_the_segment_are_taken_and_none_after_it_is_decoded(
 ) -> None:
     taken: list[str] = []
     for name in ("_step", "_pixels"):
-        plain = getattr(Frames, name)
+        plain = getattr(VideoFrames, name)
         monkeypatch.setattr(
-            Frames, name, lambda self, n=name, p=plain: (taken.append(n), p(self))[1]
+            VideoFrames, name, lambda self, n=name, p=plain: (taken.append(n), p(self))[1]
         )
     frames = read_frames(write(tmp_path / "clip.avi"), 20, 23)
     assert [number_of(frame) for frame in frames] == [20, 21, 22]
@@ -78,7 +78,7 @@ def test_a_segment_may_lack_few_frames_at_the_end(
         frames = read_frames(path, start, stop)
         assert [number_of(frame) for frame in frames] == list(range(start, start + found))
         assert frames.info.frames == found
-        with pytest.raises(ClipRejected, match=rf"frame {found} is wanted, but only {found} dec"):
+        with pytest.raises(ClipRejected, match=rf"frame {found} is needed, but only {found} dec"):
             read_selected(path, [found], start, stop)
     else:
         error = refusal_of(path, start, stop)
@@ -136,8 +136,8 @@ def test_two_passes_over_every_segment_are_two_passes_over_the_video(
 ) -> None:
     path = write(tmp_path / "clip.avi")
     steps: list[int] = []
-    plain = Frames._step
-    monkeypatch.setattr(Frames, "_step", lambda self: (steps.append(1), plain(self))[1])
+    plain = VideoFrames._step
+    monkeypatch.setattr(VideoFrames, "_step", lambda self: (steps.append(1), plain(self))[1])
     for start in (2, 10, 14, 30):
         for _ in range(2):
             shown = [number_of(frame) for frame in read_frames(path, start, start + 4)]

@@ -9,13 +9,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from small_caches import read_mosaics
 from small_inputs import CELL, CLASSES, IDS, LABELS, mosaic_cache
 from trainings import resnet_trained
 
-from stroi.cache.columns import scored_columns
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, decode_mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics, scored_columns
 from stroi.trainer import train_resnet as training
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import epoch_columns
@@ -33,9 +33,9 @@ SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
 
 
 def written(folder: Path, made: Mosaics, params: dict[str, int]) -> MosaicCache:
-    data = encode_mosaics(made)
-    write_atomic(folder / "mosaics-00000.h5", data)
-    entry = file_entry("mosaics-00000.h5", data, made.ids, sample_digests(made))
+    encoded = assemble_mosaics([made])
+    write_atomic(folder / "mosaics-00000.h5", encoded.data)
+    entry = file_entry("mosaics-00000.h5", encoded.data, made.ids, encoded.sample_sha256)
     write_manifest(folder, Manifest("mosaics", params, {}, (entry,)))
     return MosaicCache(folder)
 
@@ -44,7 +44,7 @@ def written(folder: Path, made: Mosaics, params: dict[str, int]) -> MosaicCache:
 def wide(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
     """Eight clips of 8 candidate columns, 3 of them scored; every other cell black."""
     folder = mosaic_cache(tmp_path_factory.mktemp("wide"), columns=WIDE).folder
-    made = decode_mosaics(folder / "mosaics-00000.h5")
+    made = read_mosaics(folder / "mosaics-00000.h5")
     made.valid[:, :, ::2, 1] = False
     return written(folder, made, {"columns": NARROW, "candidates": WIDE})
 
@@ -52,7 +52,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
 @pytest.fixture(scope="module")
 def narrow(wide: MosaicCache, tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
     """The same clips cut without candidates: pixel by pixel from those of `wide`."""
-    whole = decode_mosaics(wide.folder / "mosaics-00000.h5")
+    whole = read_mosaics(wide.folder / "mosaics-00000.h5")
     # 5 columns more in 4 gaps: one before the first scored one and in every gap, two in the last.
     kept = [1, 3, 5]
     cells = whole.mosaic.reshape(len(IDS), 5 * CELL, WIDE, CELL, 3)
@@ -159,7 +159,7 @@ def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
     mosaics = torch.from_numpy(wide.batch([IDS[6], IDS[2]], columns=drawn[rows]))
     with torch.no_grad():
         net(mosaics, cell_valid=side.cell_valid)
-    flags = wide.rows(IDS)
+    flags = wide.valid(IDS)
     for place, row in enumerate(rows):
         for half in range(2):
             person = half if wide.person_count([IDS[row]])[0] == 2 else 0

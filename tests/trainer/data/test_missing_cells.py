@@ -76,7 +76,7 @@ def test_mirrored_cells_take_their_flags_along() -> None:
 class Flagged:
     """As much of a mosaic cache as the flags need: two clips, the first of one person."""
 
-    def rows(self, ids: list[str]) -> NDArray[np.bool_]:
+    def valid(self, ids: list[str]) -> NDArray[np.bool_]:
         return flags().numpy()
 
     def person_count(self, ids: list[str]) -> NDArray[np.int8]:
@@ -113,7 +113,7 @@ def test_trained_and_scored_by_the_flags(
         return np.stack([np.random.default_rng(IDS.index(name)).random((2, 5, 5)) < 0.7
                          for name in ids])  # fmt: skip
 
-    monkeypatch.setattr(MosaicCache, "rows", some)
+    monkeypatch.setattr(MosaicCache, "valid", some)
     nets = {
         missing: resnet_trained(
             "plain", mosaics, LABELS, CLASSES,

@@ -60,4 +60,4 @@ def test_short_clips_train_score_and_have_weights(sensor: bool) -> None:
     assert np.isfinite(score_gcn(model, clips, list(clips)).logits).all()
     weights = compute_weights(model, clips, list(clips))[0]
     assert weights.ids == tuple(sorted(lengths))
-    np.testing.assert_allclose(weights.row[:, 0].mean(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(weights.row_weights[:, 0].mean(axis=1), 1, rtol=1e-5)

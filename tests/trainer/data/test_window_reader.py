@@ -29,8 +29,8 @@ class Watched:
         self._cache, self.shape, self.columns = cache, cache.shape, cache.columns
         self.reads: list[list[str]] = []
 
-    def stored(self, ids: Sequence[str]) -> np.ndarray:
-        return self._cache.stored(ids)[::-1].copy()
+    def storage_order(self, ids: Sequence[str]) -> np.ndarray:
+        return self._cache.storage_order(ids)[::-1].copy()
 
     def batch(self, ids: Sequence[str], out: np.ndarray, **more: np.ndarray | None) -> np.ndarray:
         self.reads.append(list(ids))
@@ -76,4 +76,4 @@ def test_training_is_reproducible_and_has_a_key_of_its_own(
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
 def test_stored_order_is_the_files(mosaics: MosaicCache, order: list[int]) -> None:
-    assert [order[at] for at in mosaics.stored([IDS[row] for row in order])] == [0, 1, 2]
+    assert [order[at] for at in mosaics.storage_order([IDS[row] for row in order])] == [0, 1, 2]

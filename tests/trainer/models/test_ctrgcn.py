@@ -225,7 +225,7 @@ def test_learns_repeats_and_comes_back_from_its_file(tmp_path: Path) -> None:
     assert (loaded.config, loaded.classes) == (net.config, net.classes)
     assert model_digest(loaded) == model_digest(net)
     weights = compute_weights(loaded, clips(), IDS)[0]
-    np.testing.assert_allclose(weights.row.mean(2), 1, rtol=1e-5)
+    np.testing.assert_allclose(weights.row_weights.mean(2), 1, rtol=1e-5)
     again = [
         model_digest(gcn_trained(clips(), LABELS, CLASSES, config=SMALL, schedule=QUICK, seed=0))
         for _ in range(2)

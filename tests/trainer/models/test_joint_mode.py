@@ -83,10 +83,12 @@ def test_rows_are_weighed_as_the_weights_file_weighs_them(
 
 
 def test_formulas_and_scales_differ(gcn: GraphNet) -> None:
-    plain = compute_weights(gcn, clips(), IDS)[0].row
+    plain = compute_weights(gcn, clips(), IDS)[0].row_weights
     for other in (
-        compute_weights(gcn, clips(), IDS, settings=WeightSettings(formula="l2_top15"))[0].row,
-        compute_weights(gcn, clips(), IDS, training=IDS)[0].row,
+        compute_weights(gcn, clips(), IDS, settings=WeightSettings(formula="l2_top15"))[
+            0
+        ].row_weights,
+        compute_weights(gcn, clips(), IDS, training=IDS)[0].row_weights,
     ):
         assert np.abs(other - plain).max() > 1e-3
 

@@ -13,6 +13,7 @@ from small_inputs import CLASSES, SMALL_GCN, clip
 from stroi.cache.layouts import BODY_25, KINECT_V1
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.data.skeleton_input import prepare
@@ -56,7 +57,9 @@ def whole_pixels(seed: int, persons: int) -> Clip:
 
 
 def cut(shown: Clip, frames: dict[int, NDArray[np.uint8]]) -> Cut:
-    return cut_mosaic(frames, shown, INDEX, cell=CELL, size="native", min_confidence=0.1)
+    return cut_mosaic(
+        frames, shown, INDEX, MosaicParams(cell=CELL, size="native", min_confidence=0.1)
+    )
 
 
 def pictures_of(shown: Clip) -> dict[int, NDArray[np.uint8]]:

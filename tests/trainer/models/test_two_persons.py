@@ -19,7 +19,7 @@ from small_inputs import CELL, CLASSES, SMALL_GCN, clip
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.layouts import BODY_25
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import PersonPooling, ResNetConfig, WeightSettings
 from stroi.trainer.data.mosaic_loader import cell_grid
@@ -64,9 +64,9 @@ def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
         confidence=np.ones((count, 2, 5, 5), np.float32),
         valid=np.ones((count, 2, 5, 5), np.bool_),
     )
-    data = encode_mosaics(shard)
-    write_atomic(folder / "mosaics-00000.h5", data)
-    entry = file_entry("mosaics-00000.h5", data, shard.ids, sample_digests(shard))
+    encoded = assemble_mosaics([shard])
+    write_atomic(folder / "mosaics-00000.h5", encoded.data)
+    entry = file_entry("mosaics-00000.h5", encoded.data, shard.ids, encoded.sample_sha256)
     write_manifest(folder, Manifest("mosaics", {}, {}, (entry,)))
     return MosaicCache(folder)
 
@@ -108,7 +108,7 @@ def test_every_mode_weighs_by_one_rule(
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
         [
-            _by_rule(weights.joint[place[sample]], seen, shown, pooling)
+            _by_rule(weights.joint_weights[place[sample]], seen, shown, pooling)
             for sample, (shown, seen) in zip(IDS, CASES, strict=True)
         ]
     )

@@ -15,7 +15,7 @@ from small_inputs import CLASSES, SMALL_GCN, clip
 from stroi.cache.errors import ParamsError, StroiError
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, WeightSettings
 from stroi.trainer.data.mosaic_loader import cell_grid
@@ -55,9 +55,9 @@ def _cache(folder: Path, cell: int) -> MosaicCache:
         confidence=np.ones((count, 2, 5, 5), np.float32),
         valid=random.random((count, 2, 5, 5)) < 0.9,
     )
-    data = encode_mosaics(shards)
-    write_atomic(folder / "mosaics-00000.h5", data)
-    entry = file_entry("mosaics-00000.h5", data, IDS, sample_digests(shards))
+    encoded = assemble_mosaics([shards])
+    write_atomic(folder / "mosaics-00000.h5", encoded.data)
+    entry = file_entry("mosaics-00000.h5", encoded.data, IDS, encoded.sample_sha256)
     write_manifest(folder, Manifest("mosaics", {}, {}, (entry,)))
     return MosaicCache(folder)
 

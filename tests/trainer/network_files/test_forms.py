@@ -12,8 +12,9 @@ from trainings import resnet_trained
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, encode_mosaics, sample_digests
+from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.share.convert import pack
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.data.mosaic_loader import EpochPlan, cell_grid, stream_batches
@@ -36,7 +37,11 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shown = clip(number, persons=1 + number % 2)
         size = (shown.height, shown.width, 3)
         frames = {time: random.integers(0, 256, size, np.uint8) for time in INDEX.tolist()}
-        cuts.append(cut_mosaic(frames, shown, INDEX, cell=CELL, size="native", min_confidence=0.3))
+        cuts.append(
+            cut_mosaic(
+                frames, shown, INDEX, MosaicParams(cell=CELL, size="native", min_confidence=0.3)
+            )
+        )
     mosaics = Mosaics(
         ids=IDS,
         person_count=np.array([cut.person_count for cut in cuts], np.int8),
@@ -45,9 +50,9 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name in ("mosaic", "frame_index", "box", "confidence", "valid")
         },
     )
-    data = encode_mosaics(mosaics)
-    write_atomic(folder / "mosaics-00000.h5", data)
-    entry = file_entry("mosaics-00000.h5", data, IDS, sample_digests(mosaics))
+    encoded = assemble_mosaics([mosaics])
+    write_atomic(folder / "mosaics-00000.h5", encoded.data)
+    entry = file_entry("mosaics-00000.h5", encoded.data, IDS, encoded.sample_sha256)
     params = {"columns": 3, "cell": CELL, "size": "native"}
     write_manifest(folder, Manifest("mosaics", params, {}, (entry,)))
     return folder

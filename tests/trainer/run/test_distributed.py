@@ -226,8 +226,8 @@ def test_weights_of_halves_weighed_by_processes_are_those_of_the_whole(seen: lis
     whole = compute_weights(GraphNet(CLASSES, SMALL_GCN), clips(), IDS)[0]
     for one in seen:
         rows = [whole.ids.index(name) for name in one.weights.ids]
-        np.testing.assert_array_equal(one.weights.joint, whole.joint[rows])
-        np.testing.assert_array_equal(one.weights.row, whole.row[rows])
+        np.testing.assert_array_equal(one.weights.joint_weights, whole.joint_weights[rows])
+        np.testing.assert_array_equal(one.weights.row_weights, whole.row_weights[rows])
 
 
 def _timeless(record: EpochRecord) -> EpochRecord:

@@ -72,10 +72,10 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
         MoveNet(model=tmp_path / "absent.onnx")
 
 
-@pytest.mark.parametrize("side", [0, 32, 250, 2048])
-def test_side_the_network_cannot_take_is_refused(side: int) -> None:
-    with pytest.raises(ParamsError, match=f"image side is {side} px; use a multiple of 32"):
-        MoveNet(input_size=side)
+@pytest.mark.parametrize("input_size", [0, 32, 250, 2048])
+def test_input_size_the_network_cannot_take_is_refused(input_size: int) -> None:
+    with pytest.raises(ParamsError, match=f"input size is {input_size} px; use a multiple of 32"):
+        MoveNet(input_size=input_size)
 
 
 def area_mean(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.float64]:

@@ -10,25 +10,20 @@ import pytest
 from fake_openpose import fake_build
 
 from stroi.cache.errors import StroiError
-from stroi.stages.pose.estimators.openpose_build import find_build, import_openpose
+from stroi.stages.pose.estimators.openpose import find_build, import_openpose
 
 
 @pytest.fixture(autouse=True)
 def _no_build_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENPOSE_ROOT", raising=False)
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
 
-def test_param_comes_before_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old, new = fake_build(tmp_path / "old", "1.5"), fake_build(tmp_path / "new", "master")
-    monkeypatch.setenv("OPENPOSE_ROOT", str(old))
-    assert find_build().dialect == "1.5"
-    build = find_build(new)
-    assert build.dialect == "1.7"
-    assert build.models == new / "models"
-    assert build.module == new / "build" / "python" / "openpose" / "pyopenpose.py"
+def test_build_is_found_without_loading_it_here(tmp_path: Path) -> None:
+    assert find_build(fake_build(tmp_path / "old", "1.5")).dialect == "1.5"
+    root = fake_build(tmp_path / "new", "master")
+    build = find_build(root)
+    assert (build.dialect, build.models) == ("1.7", root / "models")
+    assert build.module == root / "build" / "python" / "openpose" / "pyopenpose.py"
     assert "openpose" not in sys.modules
 
 
@@ -37,7 +32,7 @@ def test_installed_module_is_found_on_pythons_path(
 ) -> None:
     root = fake_build(tmp_path, "master")
     monkeypatch.setenv("PYTHONPATH", str(root / "build" / "python"))
-    build = find_build()
+    build = find_build(None)
     assert (build.dialect, build.folders, build.models) == ("1.7", (), root / "models")
 
 
@@ -51,15 +46,15 @@ def test_module_without_a_package_is_found(tmp_path: Path) -> None:
 
 def test_nothing_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StroiError) as caught:
-        find_build()
+        find_build(None)
     assert str(caught.value) == (
         "OPENPOSE_MISSING: no Python module of OpenPose is found; name the folder of your build "
         "by skeletons.openpose.root or OPENPOSE_ROOT (docs/pose-sources.md), or take another "
         "skeletons.source"
     )
-    with pytest.raises(StroiError, match=r"OPENPOSE_MISSING: .*/absent is no folder"):
+    with pytest.raises(StroiError, match=r"OPENPOSE_MISSING: .*/absent holds no Python module"):
         find_build(tmp_path / "absent")
-    with pytest.raises(StroiError, match=r"holds no Python module.*BUILD_PYTHON switched on"):
+    with pytest.raises(StroiError, match=r"holds no Python module.*BUILD_PYTHON for this"):
         find_build(tmp_path)
 
 
@@ -78,8 +73,8 @@ def test_module_built_for_another_python_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("import os; os.kill(os.getpid(), 11)", "loading it ended the process: status -11"),
-        ("raise SystemExit('no GPU here')", "loading it ended the process: no GPU here"),
+        ("import os; os.kill(os.getpid(), 11)", "does not load: status -11"),
+        ("raise SystemExit('no GPU here')", "does not load: no GPU here"),
         ("raise OSError('libcudart.so.11: cannot open')", "libcudart.so.11: cannot open"),
     ],
 )
@@ -95,17 +90,17 @@ def test_module_that_crashes_takes_nobody_with_it(tmp_path: Path, text: str, pro
 def test_another_package_of_that_name_is_not_taken_for_it(tmp_path: Path) -> None:
     package = tmp_path / "python" / "openpose"
     package.mkdir(parents=True)
-    for name in ("__init__", "openpose", "pyopenpose"):
+    for name in ("__init__", "pyopenpose"):
         (package / f"{name}.py").write_text("VERSION = 1\n")
     with pytest.raises(StroiError, match=r"openpose.pyopenpose is no module of OpenPose"):
         find_build(tmp_path)
 
 
 def test_models_are_looked_for_above_the_module(tmp_path: Path) -> None:
-    root = fake_build(tmp_path / "openpose", "1.4")
+    root = fake_build(tmp_path / "openpose", "master")
     assert find_build(root / "build" / "python").models == root / "models"
     shutil.rmtree(root / "models")
-    with pytest.raises(StroiError, match="OPENPOSE_MODEL: no folder models/pose lies above"):
+    with pytest.raises(StroiError, match="OPENPOSE_MODEL: no folder models/pose is above"):
         find_build(root)
 
 

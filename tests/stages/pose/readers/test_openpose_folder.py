@@ -17,16 +17,16 @@ from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.stages.pose.detections import measure
 from stroi.stages.pose.layouts import BODY_25B, COCO_18
-from stroi.stages.pose.readers.joint_order import ORDERS, better_order
 from stroi.stages.pose.readers.openpose_folder import (
-    detections_of,
+    ORDERS,
+    count_gaps,
     folder_digest,
+    likely_order,
     list_frames,
+    read_detections,
     read_folder,
 )
 from stroi.stages.pose.readers.openpose_json import JsonModel
-
-"""Somebody who faces the camera, px from the middle of the hips."""
 
 
 def clip(folder: Path, count: int = 6, layout: Layout = BODY_25) -> Path:
@@ -40,16 +40,16 @@ def test_people_stand_in_their_frames(tmp_path: Path) -> None:
     folder = write(tmp_path / "clip", {0: [one], 1: [], 2: [two, nothing, one], 11: [two]})
     write(folder, {number: [one] for number in (*range(3, 9), 10)})
     found = read_folder(folder, 12)
-    assert [len(people) for people in found.people] == [1, 0, 2, 1, 1, 1, 1, 1, 1, 0, 1, 1]
-    np.testing.assert_allclose(found.people[2], [two, one], atol=1e-3)
-    np.testing.assert_allclose(found.people[11], [two], atol=1e-3)
-    assert (found.missing, found.surplus) == (1, 0)
+    assert [len(people) for people in found] == [1, 0, 2, 1, 1, 1, 1, 1, 1, 0, 1, 1]
+    np.testing.assert_allclose(found[2], [two, one], atol=1e-3)
+    np.testing.assert_allclose(found[11], [two], atol=1e-3)
+    assert count_gaps(folder, 12) == (1, 0)
 
 
 @pytest.mark.parametrize("model", ["BODY_25", "BODY_25B", "COCO"])
 def test_every_network_comes_as_body_25(tmp_path: Path, model: JsonModel) -> None:
     layout = {"BODY_25": BODY_25, "BODY_25B": BODY_25B, "COCO": COCO_18}[model]
-    people = read_folder(clip(tmp_path / "clip", layout=layout), 6, model=model).people
+    people = read_folder(clip(tmp_path / "clip", layout=layout), 6, model)
     known = BODY_25.joints if model != "COCO" else COCO_18.joints
     for name in known:
         at = BODY_25.index(name)
@@ -87,7 +87,7 @@ def test_true_order_is_never_doubted(
     people[..., 0] = 100 + flat * (people[..., 0] - 100) + shear * (people[..., 1] - 120)
     people[..., :2] += rng.normal(0, 2, (5, 25, 2))
     people[:, sorted(absent)] = 0
-    assert better_order(people, order) == order
+    assert likely_order(people, order) == order
 
 
 @given(order=st.sampled_from(sorted(ORDERS)), lost=st.floats(0, 0.4), noise=st.integers(0, 999))
@@ -97,12 +97,12 @@ def test_wrong_order_is_seen_though_joints_are_missing(order: str, lost: float, 
     people[..., :2] += rng.normal(0, 2, (30, 25, 2))
     people[rng.random((30, 25)) < lost] = 0
     other = next(name for name in ORDERS if name != order)
-    assert better_order(people, other) == order
+    assert likely_order(people, other) == order
 
 
 def test_nobody_has_no_order() -> None:
-    assert better_order(np.zeros((0, 25, 3), np.float32), "BODY_25") == "BODY_25"
-    assert better_order(np.zeros((2, 25, 3), np.float32), "BODY_25B") == "BODY_25B"
+    assert likely_order(np.zeros((0, 25, 3), np.float32), "BODY_25") == "BODY_25"
+    assert likely_order(np.zeros((2, 25, 3), np.float32), "BODY_25B") == "BODY_25B"
 
 
 def test_real_folders_load_and_tell_their_network(real_data: Path) -> None:
@@ -118,8 +118,8 @@ def test_real_folders_load_and_tell_their_network(real_data: Path) -> None:
         right: JsonModel = "BODY_25" if model == "BODY_25" else "BODY_25B"
         wrong: JsonModel = "BODY_25B" if model == "BODY_25" else "BODY_25"
         found = read_folder(folder, frames, model=right)
-        assert sum(len(people) for people in found.people) == persons
-        assert (found.missing, found.surplus) == (0, 0)
+        assert sum(len(people) for people in found) == persons
+        assert count_gaps(folder, frames) == (0, 0)
         with pytest.raises(ClipRejected, match=f"POSE_LAYOUT.*set .*model to {model}"):
             read_folder(folder, frames, model=wrong)
 
@@ -129,7 +129,7 @@ def test_real_folder_fits_its_video(real_data: Path) -> None:
     folder = real_data / "openpose_json" / "pose2sim_multi_cam01"
     if not video.is_file() or not folder.is_dir():
         pytest.skip(f"no real clip at {video}")
-    found = detections_of(folder, video, model="BODY_25B")
+    found = read_detections(folder, video, model="BODY_25B")
     assert (found.counts.sum(), len(found.counts)) == (299, measure(video).frames)
     assert (found.width, found.height) == (1088, 1920)
 
@@ -163,7 +163,7 @@ def test_few_frames_may_differ(
 ) -> None:
     folder = write(tmp_path / "clip", {number: [] for number in kept})
     found = read_folder(folder, frames)
-    assert (len(found.people), found.missing, found.surplus) == (frames, missing, surplus)
+    assert (len(found), *count_gaps(folder, frames)) == (frames, missing, surplus)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_video_gives_size_and_frames(tmp_path: Path) -> None:
     writer.release()
     info = measure(video)
     assert (info.frames, info.width, info.height, info.fps) == (7, 64, 48, 25)
-    found = detections_of(clip(tmp_path / "clip", 6), video)
+    found = read_detections(clip(tmp_path / "clip", 6), video)
     assert list(found.counts) == [1, 1, 1, 1, 1, 1, 0]
     assert (found.people.shape, found.people.dtype) == ((6, 25, 3), np.float32)
     video.write_bytes(b"")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from walkers import Pose, detections, owners, walk
 
-from stroi.stages.pose.tracking.merge_repair import rejoin
+from stroi.stages.pose.tracking.merge_repair import repair_merges
 from stroi.stages.pose.tracking.tracking import track
 
 FRAMES = 120
@@ -36,7 +36,7 @@ def test_merged_track_that_leaves_with_the_wrong_one_is_exchanged(owner: int) ->
     tracks[0, :84], tracks[0, 84:] = mine[:84], other[84:]
     tracks[1, :36] = other[:36]
     tracks[2, 84:] = mine[84:]
-    joined = rejoin(tracks)
+    joined = repair_merges(tracks)
     np.testing.assert_array_equal(joined[0], mine)
     np.testing.assert_array_equal(joined[1, 36:84], 0)
     np.testing.assert_array_equal(np.delete(joined[1], range(36, 84), 0),
@@ -50,7 +50,7 @@ def test_pause_after_which_sides_have_changed_is_exchanged(owner: int) -> None:
     tracks = np.stack([mine, other])
     tracks[:, 84:] = tracks[::-1, 84:]
     tracks[1, 36:84] = 0
-    joined = rejoin(tracks)
+    joined = repair_merges(tracks)
     np.testing.assert_array_equal(joined[0], mine)
     np.testing.assert_array_equal(joined[1, 84:], other[84:])
     np.testing.assert_array_equal(joined[1, :36], other[:36])
@@ -60,7 +60,7 @@ def test_pause_of_someone_alone_changes_nothing() -> None:
     steps = np.arange(FRAMES)
     tracks = np.stack([walk(100.0 + 3 * steps, seed=1), walk(400.0 - 3 * steps, seed=2)])
     tracks[1, 5:30] = 0
-    np.testing.assert_array_equal(rejoin(tracks), tracks)
+    np.testing.assert_array_equal(repair_merges(tracks), tracks)
 
 
 def test_short_merger_is_a_passing_by() -> None:
@@ -69,7 +69,7 @@ def test_short_merger_is_a_passing_by() -> None:
     tracks[0, :52], tracks[0, 52:] = people[0][:52], people[1][52:]
     tracks[1, :40] = people[1][:40]
     tracks[2, 52:] = people[0][52:]
-    joined = rejoin(tracks)
+    joined = repair_merges(tracks)
     np.testing.assert_array_equal(joined[0], tracks[0])
     np.testing.assert_array_equal(joined[1], tracks[1] + tracks[2])
 

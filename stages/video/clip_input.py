@@ -1,0 +1,105 @@
+"""One clip as the stages see it, and the one way from the clips of a data set to a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from stroi.pipeline.index.ledger import Ledger, check_share
+from stroi.pipeline.index.table import Sample, segment_inputs
+from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.profile import JointParams, MosaicParams, SkeletonParams
+from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ClipInput:
+    """The files of one clip; no label.
+
+    Attributes:
+        id: Sample id.
+        raw: Root of the data set.
+        video: The video, relative to `raw`; empty if the clip has none.
+        skeleton: The sensor's file or OpenPose's folder, relative to `raw`; empty if there is none.
+        digests: SHA-256 of all that the result depends on besides params: ``video``, ``skeleton``
+            and, if any clip of the data set is a part of its video, ``segment``.
+        start: First frame of the clip in the video and in the skeleton, from 0.
+        stop: Frame after its last; 0 if it lasts to the end.
+    """
+
+    id: str
+    raw: Path
+    video: str
+    skeleton: str
+    digests: Mapping[str, str]
+    start: int = 0
+    stop: int = 0
+
+    @property
+    def segment(self) -> tuple[int, int]:
+        """Where the clip starts and stops."""
+        return self.start, self.stop
+
+    @property
+    def frames(self) -> int:
+        """Frames of the clip; 0 if it lasts to the end, which only decoding shows."""
+        return max(0, self.stop - self.start)
+
+
+def clip_inputs(
+    raw: Path, samples: Sequence[Sample], *used: Literal["video", "skeleton"]
+) -> list[ClipInput]:
+    """The clips of an index.
+
+    Args:
+        raw: Root of the data set.
+        samples: The clips.
+        *used: The files that the result will depend on.
+    """
+    segments = segment_inputs(samples)
+    clips = []
+    for sample in samples:
+        known = {"video": sample.sha256, "skeleton": sample.skeleton_sha256}
+        digests = {name: known[name] for name in used} | segments[sample.id]
+        clips.append(
+            ClipInput(
+                sample.id, raw, sample.video, sample.skeleton, digests, sample.start, sample.stop
+            )
+        )
+    return clips
+
+
+def build_cache(
+    out: Path,
+    spec: TaskSpec[ClipInput, Result],
+    clips: Sequence[ClipInput],
+    params: SkeletonParams | JointParams | MosaicParams,
+    *,
+    clip_bytes: Callable[[ClipInput], int],
+    workers: Workers,
+    store: Path,
+) -> Ledger:
+    """Make something of every clip and leave it in `out`.
+
+    Args:
+        out: Folder of the cache.
+        spec: What to make of a clip.
+        clips: The clips.
+        params: The stage's params.
+        clip_bytes: Size of a clip's result in a shard; 0 if unknown.
+        workers: Where to run.
+        store: Folder of finished work.
+
+    Raises:
+        StroiError: If more clips than ``max_quarantined`` were quarantined.
+    """
+    tasks = [ClipTask(clip.id, clip.digests, clip, clip_bytes(clip)) for clip in clips]
+    ledger = build_shards(
+        out, spec, tasks, clips_per_shard=params.clips_per_shard, store=store, workers=workers
+    )
+    check_share(ledger, params.max_quarantined, out)
+    return ledger
