@@ -47,7 +47,9 @@ def make_project(folder: Path, name: str) -> Path:
     """A project of one data set and its shipped profile."""
     (folder / "profiles").mkdir(parents=True)
     shutil.copy(ROOT / "profiles" / f"{name}.yaml", folder / "profiles")
-    run = f"  {name}: {{dataset: {name}, split: {SETS[name].protocols[0].split}, input: joints}}"
+    run = (
+        f"  {name}: {{dataset: {name}, split: {SETS[name].protocols[0].split}, input: skeletons3d}}"
+    )
     (folder / "params.yaml").write_text(f"datasets: [{name}]\nsensors: [{name}]\nruns:\n{run}\n")
     return folder
 

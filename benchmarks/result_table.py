@@ -10,117 +10,119 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-
-import numpy as np
 
 from stroi.cache.percent import percent
 from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.ensemble import answers_of
-from stroi.stages.evaluation.comparisons import Comparison
-from stroi.stages.evaluation.predictions import RunPredictions, TableResults, outcome, pool
-from stroi.stages.evaluation.result_files import left_out
-from stroi.stages.evaluation.table import right
+from stroi.stages.ensemble import predict_run
+from stroi.stages.evaluation.methods import METHODS
+from stroi.stages.evaluation.predictions import RunPredictions, concatenate_folds
+from stroi.stages.evaluation.result_files import lost_clips_lines
+from stroi.stages.evaluation.table import Table, make_table
 from stroi.stages.report_page.charts import signed
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "h5py", "dvc")
 
 
-def rows(found: TableResults) -> Iterator[str]:
+COLUMNS = " | ".join(f"row {method.number}" for method in METHODS)
+
+
+def rows(table: Table) -> Iterator[str]:
     """The seven rows."""
     yield "| # | method | skeleton | RGB | accuracy (%) | 95 % interval | each seed |"
     yield "|---|---|---|---|---|---|---|"
-    for each in found.results:
-        row, (low, high) = each.row, each.interval
-        seeds = ", ".join(map(percent, each.seeds))
-        spread = "" if each.spread is None else f" ± {percent(each.spread)}"
+    for row in table.rows:
+        method, (low, high) = row.method, row.interval
+        seeds = ", ".join(map(percent, row.seeds))
+        spread = "" if row.spread is None else f" ± {percent(row.spread)}"
         yield (
-            f"| {row.number} | {row.method} | {row.skeleton} | {row.rgb} "
-            f"| {percent(each.accuracy)}{spread} | {percent(low)} to {percent(high)} | {seeds} |"
+            f"| {method.number} | {method.name} | {method.skeleton} | {method.rgb} "
+            f"| {percent(row.accuracy)}{spread} | {percent(low)} to {percent(high)} | {seeds} |"
         )
 
 
-def tests(found: Sequence[Comparison], seeds: Sequence[int]) -> Iterator[str]:
+def comparisons(table: Table) -> Iterator[str]:
     """Rows against rows."""
     yield ""
     yield "| rows | difference (points) | 95 % interval | won : lost (p), each seed | median p |"
     yield "|---|---|---|---|---|"
-    for each in found:
+    for each in table.comparisons:
         ends = each.interval
         interval = "-" if ends is None else " to ".join(map(signed, ends))
         own = ", ".join(f"{test.gained} : {test.lost} ({test.p:.2g})" for test in each.seeds)
         yield (
-            f"| {each.second} less {each.first} | {signed(each.gain)} | {interval} | {own} "
+            f"| {each.second} minus {each.first} | {signed(each.gain)} | {interval} | {own} "
             f"| {each.median_p:.2g} |"
         )
     yield ""
+    count = len(table.comparisons)
     yield (
-        f"McNemar's exact test, two-sided, of each of {len(seeds)} "
-        f"{'seed' if len(seeds) == 1 else 'seeds'}. Against all {len(found)} comparisons together "
-        f"a p below {0.05 / len(found):.4f} stands."
+        f"McNemar's exact test, two-sided, of each of {len(table.seeds)} "
+        f"{'seed' if len(table.seeds) == 1 else 'seeds'}. Against all {count} comparisons together "
+        f"a p below {0.05 / count:.4f} stands."
     )
 
 
-def pairs(found: TableResults) -> Iterator[str]:
+def pairs(table: Table) -> Iterator[str]:
     """Two-way accuracy inside each named pair of classes."""
-    if found.pairs:
+    if table.pairs:
         yield ""
-        yield "| pair (chance 50 %) | " + " | ".join(f"row {n}" for n in range(1, 8)) + " |"
-        yield "|---" * 8 + "|"
-        for name, pair in found.pairs.items():
-            own = (each.pairs[name] for each in found.results)
+        yield f"| pair (chance 50 %) | {COLUMNS} |"
+        yield "|---" * (len(METHODS) + 1) + "|"
+        for name, pair in table.pairs.items():
+            own = (row.pairs[name] for row in table.rows)
             values = " | ".join("-" if value is None else percent(value) for value in own)
             yield f"| {name}{f' ({pair.note})' * bool(pair.note)} | {values} |"
 
 
-def folds(parts: Mapping[str, RunPredictions]) -> Iterator[str]:
-    """Right answers of each run, mean over seeds."""
+def folds(runs: Mapping[str, RunPredictions]) -> Iterator[str]:
+    """Correct predictions of each run, mean over seeds."""
     yield ""
-    yield "| run | test clips | " + " | ".join(f"row {n}" for n in range(1, 8)) + " |"
-    yield "|---" * 9 + "|"
-    for name, part in parts.items():
-        hits = [right(scores, part.truth).sum(axis=1).mean() for scores in part.scores.values()]
-        values = " | ".join(f"{value:.4g}" for value in hits)
-        yield f"| {name} | {len(part.truth.ids)} | {values} |"
+    yield f"| run | test clips | {COLUMNS} |"
+    yield "|---" * (len(METHODS) + 2) + "|"
+    for name, run in runs.items():
+        correct = (run.hits(number).sum(axis=1).mean() for number in run.scores)
+        values = " | ".join(f"{value:.4g}" for value in correct)
+        yield f"| {name} | {len(run.truth.ids)} | {values} |"
 
 
-def intervals(answers: RunPredictions) -> str:
-    """How the intervals came about, in words."""
-    if len(answers.seeds) == 1:
+def intervals(table: Table) -> str:
+    """How the intervals were computed, in words."""
+    if table.interval == "wilson":
         return "Intervals: Wilson's over the clips; of differences, a bootstrap over the clips."
     return "Mean ± sample standard deviation over seeds; intervals: bootstrap over clips and seeds."
 
 
-def document(title: str, parts: Mapping[str, RunPredictions], workspace: Workspace) -> str:
+def document(title: str, runs: Mapping[str, RunPredictions], workspace: Workspace) -> str:
     """The whole text."""
-    answers = pool(parts) if len(parts) > 1 else next(iter(parts.values()))
-    params = load_run(workspace.root, next(iter(parts))).profile.ensemble
-    found, truth = outcome(answers, params), answers.truth
-    seeds, counts = len(answers.seeds), np.bincount(truth.labels, minlength=len(truth.classes))
+    first, *others = runs
+    predictions = concatenate_folds(runs) if others else runs[first]
+    table = make_table(predictions, load_run(workspace.root, first).profile.ensemble)
+    seeds, sizes = len(table.seeds), table.class_sizes
     machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     pooled = (
-        f"The test clips of {len(parts)} runs as one test; networks of a run share its training "
+        f"The test clips of {len(runs)} runs as one test; networks of a run share its training "
         "clips, which the intervals and tests do not know. "
-        if len(parts) > 1
+        if others
         else ""
     )
     lines = [
         f"# {title}",
         "",
-        f"{len(truth.ids)} test clips, {len(truth.classes)} classes of {counts.min()} to "
-        f"{counts.max()}, chance {100 / len(truth.classes):.1f} %, {seeds} "
-        f"{'seed' if seeds == 1 else 'seeds'}. {pooled}{intervals(answers)}",
-        *(f"Test clips: {line}." for line in left_out(truth)),
+        f"{table.test_clips} test clips, {len(table.classes)} classes of {min(sizes)} to "
+        f"{max(sizes)}, chance {table.chance:.1f} %, {seeds} "
+        f"{'seed' if seeds == 1 else 'seeds'}. {pooled}{intervals(table)}",
+        *(f"Test clips: {line}." for line in lost_clips_lines(table)),
         f"{machine}; {', '.join(f'{name} {version(name)}' for name in LIBRARIES)}.",
         "",
-        *rows(found),
-        *tests(found.comparisons, answers.seeds),
-        *pairs(found),
-        *(folds(parts) if len(parts) > 1 else ()),
+        *rows(table),
+        *comparisons(table),
+        *pairs(table),
+        *(folds(runs) if others else ()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -137,9 +139,9 @@ def main() -> None:
     if len(set(given.runs)) < len(given.runs):
         parser.error("name each run once")
     workspace = Workspace(given.root.resolve())
-    parts = {name: answers_of(workspace, load_run(workspace.root, name)) for name in given.runs}
+    runs = {name: predict_run(workspace, load_run(workspace.root, name)) for name in given.runs}
     title = given.pooled or given.runs[0]
-    text = document(title, parts, workspace)
+    text = document(title, runs, workspace)
     print(text)
     results = workspace.root / "benchmarks" / "results"
     results.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""How a run is described and driven; no module here looks at a picture or trains anything.
+"""How a run is described and driven. No module here decodes a picture or trains a network.
 
 `cli` names the commands and `options` what they share.
 

@@ -16,6 +16,7 @@ import click
 
 from stroi.cache.errors import StroiError
 from stroi.pipeline.lazy import LazyGroup, Table
+from stroi.pipeline.workspace import COMMAND_VARIABLE
 
 OPEN_FILES = 1 << 16
 """Files that a process may open, at most; no cache needs so many."""
@@ -28,7 +29,7 @@ COMMANDS: Table = {
     ),
     "index": ("stroi.stages.index:command", "List and digest the clips of a data set."),
     "skeletons": ("stroi.stages.skeletons:command", "Estimate and track skeletons."),
-    "joints": ("stroi.stages.skeletons3d:command", "Read the joints that a sensor saw."),
+    "skeletons3d": ("stroi.stages.skeletons3d:command", "Read the 3D skeletons of a sensor."),
     "mosaics": ("stroi.stages.mosaics:command", "Cut the K x L mosaics into HDF5 shards."),
     "gcn": ("stroi.stages.gcn:command", "Train the graph network on the skeletons."),
     "weights": ("stroi.stages.weights:command", "Dump the graph network's joint weights."),
@@ -38,13 +39,17 @@ COMMANDS: Table = {
     "fuse": ("stroi.stages.tools.fuse:command", "Sum any score folders by id."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
     "export": ("stroi.stages.tools.export:command", "Write a trained network as ONNX."),
-    "check": ("stroi.pipeline.check:command", "Validate params.yaml and all profiles."),
-    "params": ("stroi.pipeline.check:params_command", "Print every param with its default."),
+    "check": ("stroi.pipeline.project_commands:check", "Validate params.yaml and all profiles."),
+    "params": ("stroi.pipeline.project_commands:params", "Print every param with its default."),
+    "upgrade": (
+        "stroi.pipeline.project_commands:upgrade",
+        "Bring versions.yaml up to date with this stroi.",
+    ),
     "inspect": (
         "stroi.stages.tools.inspect:command",
-        "Say what received files are, or refuse them.",
+        "Check received files and describe them.",
     ),
-    "doctor": ("stroi.stages.tools.doctor:command", "Tell what is available on this machine."),
+    "doctor": ("stroi.stages.tools.doctor:command", "Report what is available on this machine."),
     "cache": ("stroi.pipeline.cache_commands:command", "Verify, compare, pack and share caches."),
 }
 
@@ -68,26 +73,26 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _say(line: str) -> None:
+def _print_error(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit; the last line on stderr tells a failure's whole story."""
+    """Run the command line and exit; the last line on stderr states a failure and its remedy."""
     signal.signal(signal.SIGTERM, _interrupt)
     raise_open_files()
-    os.environ["STROI_COMMAND"] = "1"  # for `stroi.stages.video.memory_limit`, in workers too
+    os.environ[COMMAND_VARIABLE] = "1"
     sys.exit(run(arguments))
 
 
 def raise_open_files() -> None:
     """Let this process and its children open more files than the usual 1,024, where they may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        # The system may allow less than it says.
+    target = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        # The system may allow less than its limit.
         with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -97,27 +102,27 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     try:
-        outcome = stroi.main(args=arguments, prog_name="stroi", standalone_mode=False)
+        status = stroi.main(args=arguments, prog_name="stroi", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
-        _say("error: interrupted; run the same command again: it goes on where it stopped")
+        _print_error("error: interrupted; run the same command again: it goes on where it stopped")
         return 130
     except StroiError as error:
         _debug()
         for line in error.details:
-            _say(line)
-        _say(f"error: {error}")
+            _print_error(line)
+        _print_error(f"error: {error}")
         return error.exit_status
     except Exception as error:  # the last resort: one line instead of a traceback
         _debug()
-        _say(
+        _print_error(
             f"error: INTERNAL: {type(error).__name__}: {error}; "
             "this is a defect: report it with the output of stroi --debug"
         )
         return 1
-    return outcome if isinstance(outcome, int) else 0
+    return status if isinstance(status, int) else 0
 
 
 def _debug() -> None:

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec
 import click
 
 from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.versions import STAGES, check_versions
 from stroi.pipeline.workspace import Workspace
 
 Rest = ParamSpec("Rest")
@@ -19,7 +20,10 @@ Rest = ParamSpec("Rest")
 def in_project(
     function: Callable[Concatenate[Workspace, Rest], None],
 ) -> Callable[..., None]:
-    """Give a command ``--root`` and pass it on as a `Workspace`."""
+    """Give a command ``--root`` and pass it on as a `Workspace`.
+
+    A stage refuses a project whose versions.yaml differs from the code.
+    """
 
     @click.option(
         "--root",
@@ -30,6 +34,8 @@ def in_project(
     )
     @wraps(function)
     def wrapped(root: Path, *args: Any, **kwargs: Any) -> None:
+        if click.get_current_context().info_name in STAGES:
+            check_versions(root)
         # Absolute, because workers of a cluster run in folders of their own.
         function(Workspace(root.resolve()), *args, **kwargs)
 
@@ -73,8 +79,3 @@ def with_threads(function: Callable[..., None]) -> Callable[..., None]:
         envvar="STROI_THREADS",
         help="CPU threads of the network; the same number gives the same bits.",
     )(function)
-
-
-def say(line: str) -> None:
-    """Print a line of result to stdout."""
-    click.echo(line)

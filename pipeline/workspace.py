@@ -6,6 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+COMMAND_VARIABLE = "STROI_COMMAND"
+"""Environment variable that the command line sets for itself and its workers, not for programs that
+import the modules."""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -29,9 +33,9 @@ class Workspace:
         """Out of stage ``skeletons``."""
         return self.root / "data" / dataset / "skeletons"
 
-    def joints(self, dataset: str) -> Path:
-        """Out of stage ``joints``."""
-        return self.root / "data" / dataset / "joints"
+    def skeletons3d(self, dataset: str) -> Path:
+        """Out of stage ``skeletons3d``."""
+        return self.root / "data" / dataset / "skeletons3d"
 
     def mosaics(self, dataset: str) -> Path:
         """Out of stage ``mosaics``."""

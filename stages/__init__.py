@@ -6,7 +6,7 @@
 - `mosaic`: crops and the mosaic of them
 - `training`: what the training stages share
 - `evaluation`: from scores to the result table
-- `report_page`: the pages
+- `report_page`: the HTML pages
 - `demo`: the rendered demo data set
 - `tools`: commands outside the pipeline
 """

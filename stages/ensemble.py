@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from pathlib import Path
 
 import click
@@ -13,22 +13,84 @@ from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, read_scores
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.evaluation.predictions import RunPredictions, answer, outcome
-from stroi.stages.evaluation.result_files import format_table, json_bytes, write_results
-from stroi.stages.evaluation.table import STREAMS, chosen_alphas, held_out, named_rows
+from stroi.stages.evaluation.ground_truth import ground_truth
+from stroi.stages.evaluation.methods import (
+    STREAMS,
+    graph_network_name,
+    named_methods,
+    network_name,
+    resnet_name,
+)
+from stroi.stages.evaluation.predictions import (
+    RunPredictions,
+    StreamScores,
+    choose_alphas,
+    predict_rows,
+)
+from stroi.stages.evaluation.result_files import format_table, write_results
+from stroi.stages.evaluation.table import Table, make_table
 from stroi.stages.training.inputs import clips_folder
-from stroi.stages.training.networks import graph_network_name, network_name, resnet_name
 from stroi.stages.training.outputs import TEST, VALIDATION, scores_folder
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
+
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "ensemble", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+
+
+def build_table(workspace: Workspace, run: RunParams) -> str:
+    """Write the results of `run`.
+
+    Returns:
+        The seven rows as text.
+
+    Raises:
+        RefusedInput: If score files do not belong together.
+        ParamsError: If alpha must be chosen and the split has no validation clips.
+    """
+    predictions = predict_run(workspace, run)
+    table = make_table(predictions, run.profile.ensemble)
+    write_results(workspace.run(run.name, "ensemble"), table, predictions.labels())
+    _write_metrics(workspace.run(run.name, "metrics.json"), table)
+    return format_table(table)
+
+
+def predict_run(workspace: Workspace, run: RunParams) -> RunPredictions:
+    """The scores of every row for the test clips of `run`.
+
+    An alpha that must be chosen is chosen before any score of a test clip is read.
+
+    Raises:
+        RefusedInput: If score files do not belong together.
+        ParamsError: If alpha must be chosen and the split has no validation clips.
+    """
+    params = run.profile.ensemble
+    index = read_index(workspace.index(run.run.dataset))
+    lost = lost_clips(workspace, run)
+    anywhere = set().union(*lost.values())
+    split = split_clips(index, run, [sample.id for sample in index.samples])
+    chosen = None
+    if params.alpha == "validation":
+        validation = ground_truth(index, split.validation, lost, "validation")
+        scores = read_streams(workspace, run, VALIDATION, anywhere)
+        chosen = choose_alphas(scores, validation, params)
+    truth = ground_truth(index, split.test, lost)
+    methods = named_methods(
+        network_name(graph_network_name, score_folders(workspace, run, "gcn")),
+        network_name(resnet_name, score_folders(workspace, run, *STREAMS[1:])),
+    )
+    scores = read_streams(workspace, run, TEST, anywhere)
+    return predict_rows(scores, truth, params, chosen=chosen, methods=methods)
 
 
 def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:
-    """Clips that each stage lost, in the order that clips pass them; rows are measured on the rest.
+    """Clips that each stage lost, stages in the order that clips pass them.
 
     Raises:
         RefusedInput: If a ledger is missing or malformed.
@@ -45,57 +107,29 @@ def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:
     }
 
 
-def without(scores: Scores, excused: set[str]) -> Scores:
-    """`scores` less the clips that a ledger quarantined in another branch."""
-    kept = [at for at, name in enumerate(scores.ids) if name not in excused]
-    return Scores(tuple(scores.ids[at] for at in kept), scores.logits[kept], scores.classes)
-
-
-def streams_of(
-    workspace: Workspace, run: RunParams, part: str, excused: set[str]
-) -> list[Mapping[str, Scores]]:
-    """Scores of one part by stage, one mapping per seed.
+def read_streams(
+    workspace: Workspace, run: RunParams, name: str, lost: set[str]
+) -> dict[int, StreamScores]:
+    """Scores by seed and by stage, without the clips that were lost in any branch.
 
     Raises:
         RefusedInput: If a score file is missing or damaged.
     """
-    return [
-        {
-            name: without(
-                read_scores(scores_folder(workspace.run(run.name, name), seed), part), excused
+    return {
+        seed: {
+            stage: without(
+                read_scores(scores_folder(workspace.run(run.name, stage), seed), name), lost
             )
-            for name in STREAMS
+            for stage in STREAMS
         }
         for seed in run.profile.seeds
-    ]
+    }
 
 
-def answers_of(workspace: Workspace, run: RunParams) -> RunPredictions:
-    """What every row of `run` says about its test clips.
-
-    A weight that is to be chosen is chosen before any score of a test clip is read.
-
-    Raises:
-        RefusedInput: If score files do not belong together.
-        ParamsError: If the split has no clips to choose on.
-    """
-    params = run.profile.ensemble
-    index = read_index(workspace.index(run.run.dataset))
-    lost = lost_clips(workspace, run)
-    excused = set().union(*lost.values())
-    parts = parts_of(index, run, [sample.id for sample in index.samples])
-    choices, held = {}, 0
-    if params.alpha == "validation":
-        known = held_out(index, parts.validation, lost, "validation")
-        scores = streams_of(workspace, run, VALIDATION, excused)
-        choices, held = chosen_alphas(scores, known, params), len(known.ids)
-    truth = held_out(index, parts.test, lost)
-    by_seed = streams_of(workspace, run, TEST, excused)
-    rows = named_rows(
-        network_name(graph_network_name, score_folders(workspace, run, "gcn")),
-        network_name(resnet_name, score_folders(workspace, run, *STREAMS[1:])),
-    )
-    return answer(run.profile.seeds, by_seed, truth, params, choices, held, rows)
+def without(scores: Scores, lost: set[str]) -> Scores:
+    """`scores` of the clips that are not `lost`."""
+    kept = [at for at, clip in enumerate(scores.ids) if clip not in lost]
+    return Scores(tuple(scores.ids[at] for at in kept), scores.logits[kept], scores.classes)
 
 
 def score_folders(workspace: Workspace, run: RunParams, *stages: str) -> list[Path]:
@@ -107,24 +141,11 @@ def score_folders(workspace: Workspace, run: RunParams, *stages: str) -> list[Pa
     ]
 
 
-def build_table(workspace: Workspace, run: RunParams) -> str:
-    """Write the results of `run`.
-
-    Returns:
-        The seven rows as text.
-
-    Raises:
-        RefusedInput: If score files do not belong together.
-        ParamsError: If the split has no clips to choose the weight of the RGB branch on.
-    """
-    params, answers = run.profile.ensemble, answers_of(workspace, run)
-    found = outcome(answers, params)
-    write_results(workspace.run(run.name, "ensemble"), answers, found, params)
-    metrics = {f"row{each.row.number}": float(percent(each.accuracy, 2)) for each in found.results}
-    chance = round(100 / len(answers.truth.classes), 2)
-    metrics |= {"test_clips": len(answers.truth.ids), "chance": chance}
-    write_atomic(workspace.run(run.name, "metrics.json"), json_bytes(metrics))
-    return format_table(answers, found)
+def _write_metrics(path: Path, table: Table) -> None:
+    metrics = {f"row{row.method.number}": float(percent(row.accuracy, 2)) for row in table.rows}
+    metrics |= {"test_clips": table.test_clips, "chance": round(table.chance, 2)}
+    text = json.dumps(metrics, indent=1, sort_keys=True, allow_nan=False)
+    write_atomic(path, f"{text}\n".encode())
 
 
 @click.command(help="Sum the scores of RUN; prints the seven rows and writes runs/RUN/ensemble.")
@@ -135,4 +156,4 @@ def command(workspace: Workspace, run: str) -> None:
     params = load_run(workspace.root, run)
     with lock(workspace.lock("ensemble", run)):
         table = build_table(workspace, params)
-    say(f"{run}:\n{table}")
+    click.echo(f"{run}:\n{table}")

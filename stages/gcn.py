@@ -14,32 +14,41 @@ from stroi.cache.scores import Scores
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, say, with_threads
+from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.configs import check_params, gcn_config
+from stroi.stages.training.configs import Resources, check_params, gcn_config
 from stroi.stages.training.inputs import open_clips
-from stroi.stages.training.loggers import UNLOGGED, Logs, with_tensorboard
 from stroi.stages.training.outputs import (
     checkpoint,
+    clips_to_score,
     drop_other_seeds,
-    keep_scores,
-    scored,
     seed_folder,
+    write_seed_scores,
 )
-from stroi.stages.training.progress import epochs, write_curve
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
+from stroi.stages.training.training_log import (
+    LogFolders,
+    log_epochs,
+    with_tensorboard,
+    write_curve,
+)
 from stroi.trainer.config import Stream
 from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
-from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
+from stroi.trainer.run.distributed import join_world
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+
 STAGE_PARAMS = ("seeds", "gcn", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def train_seed(
@@ -48,47 +57,44 @@ def train_seed(
     clips: SkeletonCache | JointCache,
     index: Index,
     seed: int,
-    threads: int,
-    world: World = SINGLE_PROCESS,
-    device: str = "cpu",
-    logs: Logs = UNLOGGED,
+    resources: Resources,
 ) -> None:
-    """Train, keep and score the networks of one seed, one per stream.
-
-    Of several processes the first keeps and scores.
+    """Train the networks of one seed, one per stream; the leader writes and scores them.
 
     Raises:
         StroiError: If the training cannot be carried through.
     """
     params = run.profile.gcn
-    parts = parts_of(index, run, clips.ids)
+    split = split_clips(index, run, clips.ids)
     out = workspace.run(run.name, "gcn")
-    if world.is_leader:
+    is_leader = resources.world.is_leader
+    if is_leader:
         drop_other_streams(seed_folder(out, seed), params.streams)
-    wanted, digests = scored(parts), []
-    scores: dict[str, list[Scores]] = {name: [] for name in wanted}
+    digests: list[str] = []
+    scores: dict[str, list[Scores]] = {file: [] for file in clips_to_score(split)}
     for number, stream in enumerate(params.streams):
         name = stream if number else ""
-        model, records = train_stream(
-            workspace, run, clips, index, stream, seed, threads, world, device, logs
-        )
-        if not world.is_leader:
+        model, records = train_stream(workspace, run, clips, index, stream, seed, resources)
+        if not is_leader:
             continue
         save_gcn(checkpoint(out, seed, name), model)
         write_curve(seed_folder(out, seed), records, name)
-        for part, ids in wanted.items():
-            found = score_gcn(model, clips, ids, threads=threads, tta_copies=params.tta_copies)
-            scores[part].append(found)
+        for file, ids in clips_to_score(split).items():
+            scores[file].append(
+                score_gcn(
+                    model, clips, ids, threads=resources.threads, tta_copies=params.tta_copies
+                )
+            )
         digests.append(sha256_file(checkpoint(out, seed, name)))
-    if not world.is_leader:
+    if not is_leader:
         return
     further = {"streams": digests[1:]} if len(digests) > 1 else {}
-    keep_scores(
+    write_seed_scores(
         out,
         seed,
-        {part: sum_streams(streams, params.stream_weights) for part, streams in scores.items()},
+        {file: sum_streams(streams, params.stream_weights) for file, streams in scores.items()},
         params=params.model_dump(mode="json"),
-        producer={"checkpoint": digests[0], "seed": seed, "division": parts.division} | further,
+        producer={"checkpoint": digests[0], "seed": seed, "split": split.division} | further,
     )
 
 
@@ -99,45 +105,48 @@ def train_stream(
     index: Index,
     stream: Stream,
     seed: int,
-    threads: int,
-    world: World = SINGLE_PROCESS,
-    device: str = "cpu",
-    logs: Logs = UNLOGGED,
+    resources: Resources,
 ) -> tuple[GraphNet, list[EpochRecord]]:
-    """Train the network of one stream; what every epoch gave comes with it.
+    """Train the network of one stream.
+
+    Returns:
+        The network, and the record of every epoch; none if this process is not the leader.
 
     Raises:
         StroiError: If the training cannot be carried through.
     """
-    params = run.profile.gcn
-    parts = parts_of(index, run, clips.ids)
+    params, world = run.profile.gcn, resources.world
+    split = split_clips(index, run, clips.ids)
     schedule = params.schedule
     records: list[EpochRecord] = []
     label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")
     name = f"{run.name}-gcn-seed-{seed}" + (f"-{stream}" if stream != params.streams[0] else "")
-    shown = epochs(schedule, label, records, logs, name) if world.is_leader else nullcontext()
-    with shown as on_epoch:
+    with (
+        log_epochs(records, schedule.epochs, label, name, resources.logs)
+        if world.is_leader
+        else nullcontext()
+    ) as on_epoch:
         model = train_gcn(
             clips,
-            index.labels(parts.train),
+            index.labels(split.train),
             index.classes,
-            config=gcn_config(params, stream, device),
+            config=gcn_config(params, stream, resources.device),
             schedule=schedule,
             run=RunOptions(
                 seed,
-                device,
-                threads,
+                resources.device,
+                resources.threads,
                 checkpoints=workspace.store / "training",
                 on_epoch=on_epoch,
                 world=world,
             ),
-            validation=index.labels(parts.validation),
+            validation=index.labels(split.validation),
         )
     return model, records
 
 
 def drop_other_streams(folder: Path, streams: Sequence[str]) -> None:
-    """Remove what an earlier run with other further streams left of them."""
+    """Remove the files of further streams of an earlier run."""
     for kind in ("checkpoint-*.safetensors", "curve-*.csv"):
         for path in folder.glob(kind):
             if path.stem.partition("-")[2] not in streams[1:]:
@@ -152,7 +161,7 @@ def drop_other_streams(folder: Path, streams: Sequence[str]) -> None:
     type=click.Choice(["cpu", "cuda", "auto"]),
     default="cpu",
     show_default=True,
-    help="Where it trains; auto takes a GPU if there is one.",
+    help="Device that it trains on; auto takes a GPU if there is one.",
 )
 @with_tensorboard
 @with_threads
@@ -161,7 +170,7 @@ def command(
 ) -> None:
     """Train the graph network of one run."""
     params = load_run(workspace.root, run)
-    logs = Logs(workspace.store / "times", tensorboard)
+    logs = LogFolders(workspace.store / "times", tensorboard)
     seeds = params.profile.seeds
     with (
         join_world() as world,
@@ -172,9 +181,10 @@ def command(
             drop_other_seeds(workspace.run(run, "gcn"), seeds)
         clips = open_clips(workspace, params)
         index = read_index(workspace.index(params.run.dataset))
-        place = world.device(device)
+        resources = Resources(threads, world, world.device(device), logs)
         for seed in seeds:
-            train_seed(workspace, params, clips, index, seed, threads, world, place, logs)
+            train_seed(workspace, params, clips, index, seed, resources)
         if not world.is_leader:
             return
-    say(f"gcn {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")
+    count = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
+    click.echo(f"gcn {run}: trained with {count}")

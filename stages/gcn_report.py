@@ -11,39 +11,41 @@ from stroi.cache.files.locks import lock
 from stroi.cache.scores import read_scores
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.evaluation.table import held_out
-from stroi.stages.report_page.skeleton_page import STAGE_PARAMS as SHOWN
-from stroi.stages.report_page.skeleton_page import gather_skeleton, render_skeleton
+from stroi.stages.evaluation.ground_truth import ground_truth
+from stroi.stages.evaluation.methods import graph_network_name, network_name
+from stroi.stages.report_page.skeleton_page import STAGE_PARAMS as PAGE_PARAMS
+from stroi.stages.report_page.skeleton_page import skeleton_page
 from stroi.stages.training.inputs import clips_folder
-from stroi.stages.training.networks import graph_network_name, network_name
 from stroi.stages.training.outputs import TEST, scores_folder
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 
-STAGE_PARAMS = ("seeds", "splits", *SHOWN)
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+
+STAGE_PARAMS = ("seeds", "splits", *PAGE_PARAMS)
 
 
 def build_gcn_report(workspace: Workspace, run: RunParams) -> Path:
     """Write ``runs/RUN/gcn-report.html``; equal bytes for equal inputs.
 
     Returns:
-        Where it is.
+        Path of the page.
 
     Raises:
         RefusedInput: If what a stage wrote is missing, damaged, or does not belong together.
     """
     index = read_index(workspace.index(run.run.dataset))
-    parts = parts_of(index, run, [sample.id for sample in index.samples])
+    split = split_clips(index, run, [sample.id for sample in index.samples])
     lost = {each.id for each in read_ledger(clips_folder(workspace, run)).quarantined}
-    truth = held_out(index, parts.test, {run.run.input: lost})
+    truth = ground_truth(index, split.test, {run.run.input: lost})
     folders = [scores_folder(workspace.run(run.name, "gcn"), seed) for seed in run.profile.seeds]
     scores = tuple(read_scores(folder, TEST) for folder in folders)
     name = network_name(graph_network_name, folders)
-    content = gather_skeleton(workspace, run, truth, scores, name)
     path = workspace.run(run.name, "gcn-report.html")
-    write_atomic(path, render_skeleton(content).encode())
+    write_atomic(path, skeleton_page(workspace, run, truth, scores, name).encode())
     return path
 
 
@@ -58,4 +60,4 @@ def command(workspace: Workspace, run: str) -> None:
     params = load_run(workspace.root, run)
     with lock(workspace.lock("gcn-report", run)):
         path = build_gcn_report(workspace, params)
-    say(f"{run}: {path}")
+    click.echo(f"{run}: {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -10,17 +11,17 @@ import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.cache.files.locks import lock
-from stroi.pipeline.datasets import ClipEntry, list_clips
+from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
 from stroi.pipeline.index.checks import empty_notes
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger, check_share, write_ledger
-from stroi.pipeline.index.table import Index, Sample, write_index
-from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.index.table import ClipEntry, Index, Sample, write_index
+from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.load import RunParams, load_profile, load_project, load_run
 from stroi.pipeline.params.profile import IndexParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.stages.video.fingerprint import measure_clip
 
 STAGE_PARAMS = ("index",)
@@ -66,9 +67,9 @@ def build_index(
         )
     listing = list_clips(raw, params)
     for note in listing.notes:
-        say(note)
+        click.echo(note)
     clips = listing.clips
-    check_runs([Sample(**vars(clip)) for clip in clips], runs)
+    check_runs([Sample(**asdict(clip)) for clip in clips], runs)
     videos, skeletons = {clip.video for clip in clips}, {clip.skeleton for clip in clips}
     _check_places(raw, [place for place in videos | skeletons if place])
     # A folder of JSON files is digested by stage skeletons, which knows which of them count.
@@ -85,7 +86,7 @@ def build_index(
         for row in rows
     ]
     for note in (*overlap_notes(samples), *empty_notes(samples)):
-        say(note)
+        click.echo(note)
     ledger = write_ledger(out, (*outcomes, *listing.left_out))
     check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)
     check_runs(samples, runs)
@@ -96,14 +97,14 @@ def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> None:
     """Refuse runs whose splits cannot divide the clips: before hours of pose estimation.
 
     Raises:
-        ParamsError: What `stroi.stages.training.run_split.parts_of` refuses, with the run's name.
+        ParamsError: What `split_clips` refuses, with the run's name.
         RefusedInput: Likewise.
     """
     index = Index(tuple(samples), tuple(sorted({sample.label for sample in samples})))
     ids = [sample.id for sample in samples]
     for run in runs:
         try:
-            parts_of(index, run, ids)
+            split_clips(index, run, ids)
         except StroiError as error:
             raise type(error)(
                 error.code, f"run {run.name}: {error.message}", remedy=error.remedy
@@ -178,7 +179,7 @@ def _row(
             return ClipOutcome(clip.id, one.code, one.detail)
         files.append(one)
     (sha256, size), (skeleton_sha256, _) = files
-    return Sample(**vars(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
+    return Sample(**asdict(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
 
 
 def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:
@@ -201,4 +202,4 @@ def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
         ledger = build_index(
             workspace.raw(dataset), workspace.index(dataset), params, workers, workspace.store, runs
         )
-    say(f"index {dataset}: {ledger.summary()}")
+    click.echo(f"index {dataset}: {ledger.summary()}")

@@ -19,7 +19,7 @@ from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.storage.assemble import Encoded
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
@@ -166,4 +166,4 @@ def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
             workers,
             workspace.store,
         )
-    say(f"mosaics {dataset}: {ledger.summary()}")
+    click.echo(f"mosaics {dataset}: {ledger.summary()}")

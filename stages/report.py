@@ -8,29 +8,30 @@ import click
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.params.profile import Profile
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.report_page.content import gather
-from stroi.stages.report_page.inputs import read_inputs
-from stroi.stages.report_page.page import render
+from stroi.stages.report_page.run_page import run_page
 
-STAGE_PARAMS = tuple(group for group in Profile.model_fields if group != "joints")
-"""The page shows all params; those of joints are in their manifest, if there are any."""
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+
+STAGE_PARAMS = tuple(section for section in Profile.model_fields if section != "skeletons3d")
+"""The page shows all params; those of skeletons3d are in their manifest, if there are any."""
 
 
 def build_report(workspace: Workspace, run: RunParams) -> Path:
     """Write ``runs/RUN/report.html``; equal bytes for equal inputs.
 
     Returns:
-        Where it is.
+        Path of the page.
 
     Raises:
         RefusedInput: If what a stage wrote is missing, damaged, or does not belong together.
     """
     path = workspace.run(run.name, "report.html")
-    write_atomic(path, render(gather(read_inputs(workspace, run))).encode())
+    write_atomic(path, run_page(workspace, run).encode())
     return path
 
 
@@ -42,4 +43,4 @@ def command(workspace: Workspace, run: str) -> None:
     params = load_run(workspace.root, run)
     with lock(workspace.lock("report", run)):
         path = build_report(workspace, params)
-    say(f"{run}: {path}")
+    click.echo(f"{run}: {path}")

@@ -17,42 +17,51 @@ from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, say, with_threads
+from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.configs import check_params, resnet_config
-from stroi.stages.training.inputs import made_weights, open_clips
-from stroi.stages.training.loggers import UNLOGGED, Logs, with_tensorboard
+from stroi.stages.training.configs import Resources, check_params, resnet_config
+from stroi.stages.training.inputs import compute_run_weights, open_clips
 from stroi.stages.training.outputs import (
     checkpoint,
+    clips_to_score,
     drop_other_seeds,
-    keep_scores,
-    scored,
     scores_folder,
     seed_folder,
+    write_seed_scores,
 )
-from stroi.stages.training.progress import epochs, write_curve
-from stroi.stages.training.run_split import check_division, parts_of
+from stroi.stages.training.run_split import check_same_split, split_clips
+from stroi.stages.training.training_log import (
+    LogFolders,
+    log_epochs,
+    with_tensorboard,
+    write_curve,
+)
 from stroi.trainer.config import Mode
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
-from stroi.trainer.run.distributed import SINGLE_PROCESS, World, join_world
+from stroi.trainer.run.distributed import join_world
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """What all seeds share, opened and checked once.
+    """Caches that all seeds share, opened and checked once.
 
     Attributes:
         index: The data set's index.
         mosaics: Its mosaics.
-        clips: What the graph network sees, in joint mode only.
+        clips: Input of the graph network; None except in joint mode.
     """
 
     index: Index
@@ -61,7 +70,7 @@ class Data:
 
 
 def open_data(workspace: Workspace, run: RunParams, mode: Mode) -> Data:
-    """Open what the mode needs of the run's data set.
+    """Open the caches that the mode needs.
 
     Raises:
         RefusedInput: If the index, the mosaics or the skeletons are damaged.
@@ -76,7 +85,7 @@ def open_data(workspace: Workspace, run: RunParams, mode: Mode) -> Data:
 def side_inputs(
     workspace: Workspace, run: RunParams, data: Data, mode: Mode, seed: int
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What the mode needs beside the mosaics, and the digest of where it comes from."""
+    """Inputs of the mode besides the mosaics, and the digest of their file."""
     if mode == "fixed":
         folder = seed_folder(workspace.run(run.name, "weights"), seed)
         return {"weights": read_weights(folder)}, {"weights": sha256_file(folder / "weights.h5")}
@@ -87,10 +96,9 @@ def side_inputs(
 
 
 def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
-    """What divides the row weights of joint mode: the same number that the weights' file tells.
+    """Divisor of the row weights in joint mode, from the graph network that training starts from.
 
-    It is what the graph network finds that the training starts from; None where every clip is
-    scaled by itself.
+    It equals `weight_scale` in the weights' manifest; None if each clip scales its own weights.
 
     Raises:
         StroiError: ``CLIP_EMPTY``.
@@ -98,20 +106,20 @@ def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) 
     params, clips = run.profile.weights, data.clips
     if params.scale == "clip" or clips is None:
         return None
-    training = parts_of(data.index, run, clips.ids).train
-    return made_weights(params, gcn, clips, training, training, threads)[1]
+    training = split_clips(data.index, run, clips.ids).train
+    return compute_run_weights(params, gcn, clips, training, training, threads)[1]
 
 
 def usable(
-    shown: Sequence[str],
+    mosaics: Sequence[str],
     *,
     weights: Weights | None = None,
     clips: SkeletonCache | JointCache | None = None,
     gcn: GraphNet | None = None,
 ) -> tuple[str, ...]:
-    """The clips with mosaics that the mode's other inputs have too: a sensor may miss some."""
-    known = (set(each.ids) for each in (weights, clips) if each is not None)
-    return tuple(sorted(set(shown).intersection(*known)))
+    """The clips that have a mosaic and the mode's other inputs: a sensor may miss some."""
+    others = (set(each.ids) for each in (weights, clips) if each is not None)
+    return tuple(sorted(set(mosaics).intersection(*others)))
 
 
 def train_seed(
@@ -120,37 +128,39 @@ def train_seed(
     data: Data,
     mode: Mode,
     seed: int,
-    threads: int,
-    world: World = SINGLE_PROCESS,
-    logs: Logs = UNLOGGED,
+    resources: Resources,
 ) -> None:
-    """Train, keep and score the network of one seed; of several processes the first keeps it.
+    """Train the network of one seed; the leader writes and scores it.
 
     Raises:
         RefusedInput: If the weights or the checkpoint are damaged; ``SPLIT_OTHER`` if they come
-            from a network that trained on other clips.
+            from a network that trained on another split.
         StroiError: If the training cannot be carried through.
     """
     params, mosaics, index = run.profile.resnet, data.mosaics, data.index
-    schedule, device = params.schedule, world.device(params.device)
-    beside, origin = side_inputs(workspace, run, data, mode, seed)
-    parts = parts_of(index, run, usable(mosaics.ids, **beside))
+    schedule, world, threads = params.schedule, resources.world, resources.threads
+    device = world.device(params.device)  # before anything asks the GPU what it can do
+    side, origin = side_inputs(workspace, run, data, mode, seed)
+    split = split_clips(index, run, usable(mosaics.ids, **side))
     if mode == "fixed":
-        check_division(seed_folder(workspace.run(run.name, "weights"), seed), parts, "weights")
+        check_same_split(seed_folder(workspace.run(run.name, "weights"), seed), split, "weights")
     if mode == "joint":
-        check_division(scores_folder(workspace.run(run.name, "gcn"), seed), parts, "gcn")
-    constant = joint_weight_scale(run, data, beside["gcn"], threads) if mode == "joint" else None
-    config = resnet_config(params, run.profile.weights, mode, constant)
+        check_same_split(scores_folder(workspace.run(run.name, "gcn"), seed), split, "gcn")
+    scale = joint_weight_scale(run, data, side["gcn"], threads) if mode == "joint" else None
+    config = resnet_config(params, run.profile.weights, mode, scale)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
-    shown = epochs(schedule, label, records, logs, name) if world.is_leader else nullcontext()
-    with shown as on_epoch:
+    with (
+        log_epochs(records, schedule.epochs, label, name, resources.logs)
+        if world.is_leader
+        else nullcontext()
+    ) as on_epoch:
         model = train_resnet(
             mode,
             mosaics,
-            index.labels(parts.train),
+            index.labels(split.train),
             index.classes,
-            **beside,
+            **side,
             pretrained=Path(params.start) if params.start else None,
             pretrained_sha256=params.start_sha256,
             config=config,
@@ -165,20 +175,20 @@ def train_seed(
                 world=world,
                 batch_norm=params.batch_norm,
             ),
-            validation=index.labels(parts.validation),
+            validation=index.labels(split.validation),
         )
     if not world.is_leader:
         return
     out = workspace.run(run.name, f"resnet-{mode}")
     save_resnet(checkpoint(out, seed), model)
     write_curve(seed_folder(out, seed), records)
-    beside.pop("gcn", None)
-    keep_scores(
+    side.pop("gcn", None)
+    write_seed_scores(
         out,
         seed,
         {
-            part: score_resnet(model, mosaics, ids, **beside, threads=threads)
-            for part, ids in scored(parts).items()
+            file: score_resnet(model, mosaics, ids, **side, threads=threads)
+            for file, ids in clips_to_score(split).items()
         },
         params=params.model_dump(mode="json"),
         producer={"checkpoint": sha256_file(checkpoint(out, seed)), "seed": seed, **origin},
@@ -200,7 +210,7 @@ def command(
     """Train the ResNet of one run in one mode."""
     params = load_run(workspace.root, run)
     seeds = params.profile.seeds
-    logs = Logs(workspace.store / "times", tensorboard)
+    logs = LogFolders(workspace.store / "times", tensorboard)
     with (
         join_world() as world,
         lock(workspace.lock(f"resnet-{mode}", run)) if world.is_leader else nullcontext(),
@@ -209,8 +219,11 @@ def command(
         if world.is_leader:
             drop_other_seeds(workspace.run(run, f"resnet-{mode}"), seeds)
         data = open_data(workspace, params, mode)
+        resources = Resources(threads, world, logs=logs)
         for seed in seeds:
-            train_seed(workspace, params, data, mode, seed, threads, world, logs)
+            train_seed(workspace, params, data, mode, seed, resources)
         if not world.is_leader:
             return
-    say(f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}")
+    click.echo(
+        f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
+    )

@@ -13,7 +13,7 @@ from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.pipeline.datasets.table import REQUIRED
 from stroi.pipeline.index.table import csv_bytes
-from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import SampleParams
@@ -80,4 +80,4 @@ def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     params = load_profile(workspace.root, dataset).sample
     with lock(workspace.lock("sample", dataset)):
         count = render_demo(workspace.raw(dataset), params, workers, workspace.store)
-    say(f"sample {dataset}: {count} clips rendered")
+    click.echo(f"sample {dataset}: {count} clips rendered")

@@ -22,7 +22,7 @@ from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.storage.assemble import Encoded
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.cache_params import recorded, shaping
 from stroi.pipeline.params.load import load_profile
@@ -81,7 +81,7 @@ def build_skeletons(
     """
     plan = plan_pose_source(params, mosaics or MosaicParams())
     for warning in mixed_sources(out, plan.producer):
-        say(warning)
+        click.echo(warning)
     workers = suitable_workers(workers, plan)
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
@@ -245,4 +245,4 @@ def command(
             workspace.store,
             profile.mosaics,
         )
-    say(f"skeletons {dataset}: {ledger.summary()}")
+    click.echo(f"skeletons {dataset}: {ledger.summary()}")

@@ -1,4 +1,4 @@
-"""Stage ``joints``: read the 3-D joints that a sensor recorded of the people of every clip."""
+"""Stage ``skeletons3d``: read the 3-D joints that a sensor recorded of the people of every clip."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from stroi.cache.files.locks import lock
 from stroi.cache.skeletons3d import JointClip, assemble_joints
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, say, with_workers
+from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
-from stroi.pipeline.params.profile import JointParams
+from stroi.pipeline.params.profile import Skeletons3dParams
 from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.sensors.readers import READERS
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.fingerprint import check_unchanged
 
-STAGE_PARAMS = ("joints",)
+STAGE_PARAMS = ("skeletons3d",)
 VERSION = 2
 """Raise it when the same input would give other bytes: reading and the choice of bodies."""
 FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
@@ -32,7 +32,7 @@ FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
 
 
 def build_skeletons3d(
-    raw: Path, index: Index, out: Path, params: JointParams, workers: Workers, store: Path
+    raw: Path, index: Index, out: Path, params: Skeletons3dParams, workers: Workers, store: Path
 ) -> Ledger:
     """Write the cache of a sensor's skeletons to `out`.
 
@@ -40,7 +40,7 @@ def build_skeletons3d(
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
     spec = TaskSpec(
-        kind="joints",
+        kind="skeletons3d",
         algorithm=VERSION,
         params=params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True)),
         producer={"numpy": np.__version__},
@@ -92,20 +92,20 @@ def describe(clip: JointClip) -> str:
     return f"{clip.person_count} of at most 2 people in {len(seen)} frames, seen in {shares}"
 
 
-@click.command(help="Read the joints that a sensor saw in DATASET into data/DATASET/joints.")
+@click.command(help="Read the 3D skeletons of a sensor in DATASET into data/DATASET/skeletons3d.")
 @click.argument("dataset")
 @in_project
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the cache of a sensor's skeletons of one data set."""
-    params = load_profile(workspace.root, dataset).joints
-    with lock(workspace.lock("joints", dataset)):
+    params = load_profile(workspace.root, dataset).skeletons3d
+    with lock(workspace.lock("skeletons3d", dataset)):
         ledger = build_skeletons3d(
             workspace.raw(dataset),
             read_index(workspace.index(dataset)),
-            workspace.joints(dataset),
+            workspace.skeletons3d(dataset),
             params,
             workers,
             workspace.store,
         )
-    say(f"joints {dataset}: {ledger.summary()}")
+    click.echo(f"skeletons3d {dataset}: {ledger.summary()}")

@@ -13,15 +13,20 @@ from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import write_weights
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project, say, with_threads
+from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.inputs import made_weights, open_clips
+from stroi.stages.training.inputs import compute_run_weights, open_clips
 from stroi.stages.training.outputs import checkpoint, drop_other_seeds, scores_folder, seed_folder
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.trainer.network_files.network_file import load_gcn
 
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+
 STAGE_PARAMS = ("seeds", "weights", "splits")
+VERSION = 1
+"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def dump_seed(
@@ -34,10 +39,10 @@ def dump_seed(
     """
     params, gcn = run.profile.weights, workspace.run(run.name, "gcn")
     path = checkpoint(gcn, seed)
-    made = read_manifest(scores_folder(gcn, seed)).producer
+    scored_by = read_manifest(scores_folder(gcn, seed)).producer
     model = load_gcn(path)
     training = training_clips(workspace, run, clips.ids) if params.scale == "training" else ()
-    weights, constant = made_weights(params, model, clips, clips.ids, training, threads)
+    weights, scale = compute_run_weights(params, model, clips, clips.ids, training, threads)
     write_weights(
         seed_folder(workspace.run(run.name, "weights"), seed),
         weights,
@@ -45,16 +50,16 @@ def dump_seed(
         producer={
             "checkpoint": sha256_file(path),
             "seed": seed,
-            "division": made.get("division", ""),
+            "split": scored_by.get("split", ""),
             "layout": model.layout.name,
         }
-        | ({} if constant is None else {"weight_scale": constant}),
+        | ({} if scale is None else {"weight_scale": scale}),
     )
 
 
 def training_clips(workspace: Workspace, run: RunParams, usable: Sequence[str]) -> tuple[str, ...]:
     """Ids of the run's training clips."""
-    return parts_of(read_index(workspace.index(run.run.dataset)), run, usable).train
+    return split_clips(read_index(workspace.index(run.run.dataset)), run, usable).train
 
 
 @click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")
@@ -70,4 +75,4 @@ def command(workspace: Workspace, run: str, threads: int) -> None:
         clips = open_clips(workspace, params)
         for seed in seeds:
             dump_seed(workspace, params, clips, seed, threads)
-    say(f"weights {run}: {len(clips.ids)} clips, {len(seeds)} files")
+    click.echo(f"weights {run}: {len(clips.ids)} clips, {len(seeds)} files")

@@ -33,11 +33,11 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pipeline": (
         ("workspace", "lazy"),
         ("params",),
-        ("index", "parallel"),
+        ("index", "parallel", "versions"),
         ("options",),
         ("datasets",),
         ("shards",),
-        ("cache_commands", "check"),
+        ("cache_commands", "project_commands"),
         ("cli",),
     ),
     "stages": (

@@ -64,7 +64,7 @@ SKELETONS = FileFormat(
 )
 
 JOINTS = FileFormat(
-    "joints",
+    "skeletons3d",
     (
         ID_FIELD,
         Field("frame_count", "<i4", ("N",), low=1),

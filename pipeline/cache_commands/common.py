@@ -1,4 +1,4 @@
-"""What the commands for caches share: arguments, sizes, progress."""
+"""Shared by the cache commands: arguments, sizes, progress."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def check_files(
     on_file: OnFile = lambda entry, problem: None,
 ) -> list[RefusedInput]:
     """Every problem of a cache, with a progress display."""
-    with counting_files(len(manifest.files), on_file) as count_file:
-        return list(find_problems(folder, manifest, jobs, received=received, on_file=count_file))
+    with counting_files(len(manifest.files), on_file) as on_checked:
+        return list(find_problems(folder, manifest, jobs, received=received, on_file=on_checked))
 
 
 @contextmanager
@@ -81,11 +81,11 @@ def counting_files(total: int, on_file: OnFile = lambda entry, problem: None) ->
     """A progress display of `total` files to be verified."""
     with progress(total, label="verify", unit="files") as bar:
 
-        def told(entry: FileEntry, problem: str) -> None:
+        def on_checked(entry: FileEntry, problem: str) -> None:
             on_file(entry, problem)
             bar.update(1)
 
-        yield told
+        yield on_checked
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from stroi.pipeline.workspace import Workspace
 _GROUPS = {
     "mosaics": ("mosaics",),
     "mosaics_compact": ("mosaics",),
-    "joints": ("joints",),
+    "skeletons3d": ("skeletons3d",),
     "weights": ("weights",),
     "scores": ("gcn", "resnet"),
 }
@@ -29,7 +29,7 @@ _GROUPS = {
 def compare(
     folder: Path, manifest: Manifest, workspace: Workspace, dataset: str
 ) -> tuple[list[str], list[RefusedInput]]:
-    """What a verified cache has to do with a project.
+    """Compare a verified cache with a project.
 
     Args:
         folder: The cache.
@@ -71,7 +71,7 @@ def compare(
 
 def _skeletons(manifest: Manifest, folder: Path, samples: Iterable[Sample]) -> Mapping[str, str]:
     """Digests of this project's skeletons of the kind that the cache was made from, by id."""
-    if manifest.kind in ("skeletons", "joints"):
+    if manifest.kind in ("skeletons", "skeletons3d"):
         # Files that came with the videos; the index digests no folders.
         return {one.id: one.skeleton_sha256 for one in samples if one.skeleton_sha256}
     if not (folder / MANIFEST_NAME).exists():
@@ -104,8 +104,8 @@ def _params(
     ]
 
 
-def _differing(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    ours, theirs = dict(flat(made)), dict(flat(wanted))
+def _differing(made: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    ours, theirs = dict(flat(made)), dict(flat(expected))
     return [
         f"{ascii(key)[1:-1]} is {ours.get(key, 'missing')}, not {theirs.get(key, 'there')}"
         for key in sorted({*ours, *theirs})
@@ -124,16 +124,16 @@ def _inputs(
         differing = [
             name for name in sorted(made) if known[what].get(name, made[name]) != made[name]
         ]
-        # Samples without a video here are told of already: they are not in the index.
+        # Samples without a video here are already reported: they are not in the index.
         missing = [name for name in sorted(made) if name not in known[what] and what != "video"]
         if not (differing or missing):
             notes.append(f"{what}: that of this project for {many(len(made), 'sample')}")
-        for names, told in ((differing, "another"), (missing, "none")):
+        for names, have in ((differing, "another"), (missing, "none")):
             if names:
                 problems.append(
                     RefusedInput(
                         "OTHER_INPUT",
-                        f"{folder}: of {many(len(names), 'sample')} this project has {told}"
+                        f"{folder}: of {many(len(names), 'sample')} this project has {have}"
                         f" {what}: {first_few(names)}",
                         remedy="rerun the stage",
                     )
@@ -143,8 +143,8 @@ def _inputs(
 
 def _recorded(manifest: Manifest) -> dict[str, dict[str, str]]:
     """Digest of each sample's input, by what it is of."""
-    found: dict[str, dict[str, str]] = {}
+    digests: dict[str, dict[str, str]] = {}
     for entry in manifest.files:
         for what, made in entry.inputs.items():
-            found.setdefault(what, {}).update(zip(entry.ids, made, strict=True))
-    return found
+            digests.setdefault(what, {}).update(zip(entry.ids, made, strict=True))
+    return digests

@@ -1,4 +1,4 @@
-"""``stroi cache diff``: which samples of two caches differ, and how much."""
+"""``stroi cache diff``: the samples that differ between two caches, and by how much."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ from stroi.pipeline.cache_commands.common import (
     many,
     with_json,
 )
-from stroi.pipeline.options import say
 
 
-def lines(found: Difference, limit: int) -> Iterator[str]:
+def lines(difference: Difference, limit: int) -> Iterator[str]:
     """What differs, a line each."""
     for what, names in (
-        ("only in A", found.only_a),
-        ("only in B", found.only_b),
-        ("differ", found.changed),
+        ("only in A", difference.only_a),
+        ("only in B", difference.only_b),
+        ("differ", difference.changed),
     ):
         if names:
             yield f"{many(len(names), 'sample')} {what}: {first_few(names, limit)}"
-    for group, changes in (("params", found.params), ("producer", found.producer)):
+    for group, changes in (("params", difference.params), ("producer", difference.producer)):
         for one in changes:
             key, a, b = (ascii(text)[1:-1][:200] for text in (one.key, one.a, one.b))
             yield f"{group} {key}: {a or 'missing'} in A, {b or 'missing'} in B"
-    for name, field in found.fields.items():
-        told = f", largest difference {field.largest:g}, mean {field.mean:.4g}" * bool(field.count)
+    for name, field in difference.fields.items():
+        values = ""
+        if field.count:
+            values = f", largest difference {field.largest:g}, mean {field.mean:.4g}"
         shapes = f", another shape in {field.reshaped}" if field.reshaped else ""
-        yield f"{name}: differs in {many(field.samples, 'sample')}{told}{shapes}"
-    pixels = found.pixels
+        yield f"{name}: differs in {many(field.samples, 'sample')}{values}{shapes}"
+    pixels = difference.pixels
     if pixels.reshaped:
         yield f"pixels: another size in {many(pixels.reshaped, 'sample')}"
     if pixels.psnr:
@@ -50,14 +51,14 @@ def lines(found: Difference, limit: int) -> Iterator[str]:
             f"{percent(100 * pixels.share, 2)}% of them "
             f"by up to {pixels.largest}; PSNR {mean:.1f} dB on average, {least:.1f} dB at least"
         )
-    if found.other_files:
-        yield f"(other files that differ: {', '.join(found.other_files)})"
+    if difference.other_files:
+        yield f"(other files that differ: {', '.join(difference.other_files)})"
 
 
 @click.command(
-    help="Say which samples of the caches A and B differ, and how much: params, producer, every "
-    "field, pixels. Exit code 0 if they are the same, 1 if not. Samples are the same if their "
-    "digests are, so verify caches first that you received.\n\n"
+    help="List the samples that differ between the caches A and B, and by how much: params, "
+    "producer, every field, pixels. Exit code 0 if they are the same, 1 if not. Digests "
+    "are compared, not bytes, so verify received caches first.\n\n"
     + example("stroi cache diff data/demo/mosaics /mnt/theirs/mosaics --limit 3")
 )
 @click.argument("a", type=FOLDER)
@@ -69,18 +70,18 @@ def lines(found: Difference, limit: int) -> Iterator[str]:
 def command(a: Path, b: Path, limit: int, as_json: bool) -> None:
     """Compare two caches."""
     total = len(set(read_manifest(a).ids) & set(read_manifest(b).ids))
-    with counting_samples(total, "diff") as tell:
-        found = diff(a, b, on_sample=tell)
+    with counting_samples(total, "diff") as on_sample:
+        difference = diff(a, b, on_sample=on_sample)
     if as_json:
-        say(json.dumps(found.to_dict(), indent=1, sort_keys=True))
+        click.echo(json.dumps(difference.to_dict(), indent=1, sort_keys=True))
     else:
-        for line in lines(found, limit):
-            say(line)
-    if not found.same:
+        for line in lines(difference, limit):
+            click.echo(line)
+    if not difference.same:
         raise StroiError(
             "DIFFERENT",
-            f"{a} and {b} are not the same: of {many(found.common, 'common sample')}"
-            f" {len(found.changed)} differ",
+            f"{a} and {b} are not the same: of {many(difference.common, 'common sample')}"
+            f" {len(difference.changed)} differ",
         )
     if not as_json:
-        say(f"{a} and {b} are the same: {many(found.common, 'sample')}")
+        click.echo(f"{a} and {b} are the same: {many(difference.common, 'sample')}")

@@ -22,7 +22,6 @@ from stroi.pipeline.cache_commands.common import (
     with_jobs,
 )
 from stroi.pipeline.cache_commands.labels import index_of
-from stroi.pipeline.options import say
 
 
 @click.command(
@@ -69,7 +68,7 @@ def command(
     manifest = read_manifest(folder)
     raise_first(check_files(folder, manifest, jobs, received=False))
     labels = index_of(index, manifest.ids) if index is not None else None
-    with counting_samples(len(manifest.ids), "export") as tell:
+    with counting_samples(len(manifest.ids), "export") as on_sample:
         done = export_cache(
             folder,
             target,
@@ -78,14 +77,16 @@ def command(
             quality=quality,
             index=labels,
             sheet=not no_sheet,
-            on_sample=tell,
+            on_sample=on_sample,
         )
     if licence == NOT_STATED:
-        click.echo("warning: no licence is stated: nobody may use this; see --licence", err=True)
+        click.echo("warning: no licence: others may not use this; see --licence", err=True)
     with_labels = "with labels" if labels else "without labels"
     counts = f"{many(done.info.samples, 'sample')} {with_labels}, {many(done.files, 'file')}"
-    say(f"{target}: {counts}, {size(done.bytes)}")
-    say(f"SHA-256 of its manifest: {done.manifest_sha256}")
+    click.echo(f"{target}: {counts}, {size(done.bytes)}")
+    click.echo(f"SHA-256 of its manifest: {done.manifest_sha256}")
     if done.archive_sha256:
-        say(f"SHA-256 of the archive: {done.archive_sha256}")
-    say("publish the manifest's SHA-256 beside it: with it a receiver can tell that it is yours")
+        click.echo(f"SHA-256 of the archive: {done.archive_sha256}")
+    click.echo(
+        "publish the manifest's SHA-256 too: receivers check with it that the cache is yours"
+    )

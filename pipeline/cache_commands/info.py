@@ -1,4 +1,4 @@
-"""``stroi cache info``: what a cache is, at a glance."""
+"""``stroi cache info``: a summary of a cache."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from stroi.cache.percent import percent
 from stroi.cache.share.card import find_estimator
 from stroi.cache.share.info import Info, describe
 from stroi.pipeline.cache_commands.common import FOLDER, example, facts, many, size, with_json
-from stroi.pipeline.options import say
 
 
 def lines(info: Info) -> Iterator[tuple[str, str]]:
-    """What there is to say, as names and texts; texts of a stranger are escaped."""
+    """Names and texts of the summary; received texts are escaped."""
     yield "kind", f"{info.kind.removesuffix('_compact')}{f', {info.form} form' * bool(info.form)}"
     yield "made by", f"stroi {info.stroi_version}, schema {info.schema}"
     estimator = find_estimator(info.producer)
@@ -46,7 +45,7 @@ def lines(info: Info) -> Iterator[tuple[str, str]]:
 
 
 @click.command(
-    help="Say what the cache FOLDER is: kind, version, params, estimator, counts, sizes. Digests "
+    help="Summarise the cache FOLDER: kind, version, params, estimator, counts, sizes. Digests "
     "are not checked; `stroi cache verify` does that.\n\n"
     + example("stroi cache info data/demo/mosaics")
 )
@@ -56,7 +55,7 @@ def command(folder: Path, as_json: bool) -> None:
     """Describe one cache."""
     info = describe(folder)
     if as_json:
-        say(json.dumps(info.to_dict(), indent=1, sort_keys=True))
+        click.echo(json.dumps(info.to_dict(), indent=1, sort_keys=True))
         return
     for name, text in lines(info):
-        say(f"{name:<24} {text}".rstrip())
+        click.echo(f"{name:<24} {text}".rstrip())

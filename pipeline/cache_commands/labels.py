@@ -67,7 +67,7 @@ def check_index(folder: Path, ids: Sequence[str]) -> Index:
         raise RefusedInput("INDEX_MISSING", f"{folder} came without labels", remedy=_REMEDY)
     index = read_index(folder)
     listed = {sample.id for sample in index.samples}
-    for what, names in (("lacks", set(ids) - listed), ("has, beside,", listed - set(ids))):
+    for what, names in (("lacks", set(ids) - listed), ("also has", listed - set(ids))):
         if names:
             raise RefusedInput(
                 "INDEX_IDS",

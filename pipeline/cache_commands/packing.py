@@ -16,14 +16,15 @@ from stroi.pipeline.cache_commands.common import (
     many,
     size,
 )
-from stroi.pipeline.options import say
 
 
-def _tell(folder: Path, target: Path, made: Manifest) -> None:
+def _print_sizes(folder: Path, target: Path, made: Manifest) -> None:
     before, after = (
         sum(entry.bytes for entry in manifest.files) for manifest in (read_manifest(folder), made)
     )
-    say(f"{target}: {many(len(made.ids), 'sample')}, {size(after)}; {folder} has {size(before)}")
+    click.echo(
+        f"{target}: {many(len(made.ids), 'sample')}, {size(after)}; {folder} has {size(before)}"
+    )
 
 
 @click.command(
@@ -40,23 +41,24 @@ def _tell(folder: Path, target: Path, made: Manifest) -> None:
 @click.option("--quality", type=click.IntRange(1, 100), help="Of jpeg.")
 def pack_command(folder: Path, target: Path, codec: str, quality: int | None) -> None:
     """Pack one cache."""
-    with counting_samples(len(read_manifest(folder).ids), "pack") as tell:
-        made = pack(folder, target, codec=codec, quality=quality, on_sample=tell)
-    _tell(folder, target, made)
+    with counting_samples(len(read_manifest(folder).ids), "pack") as on_sample:
+        made = pack(folder, target, codec=codec, quality=quality, on_sample=on_sample)
+    _print_sizes(folder, target, made)
     psnr = made.extra["packed"]["psnr_db"]
     loss = f"PSNR {psnr['mean']:.1f} dB on average, {psnr['min']:.1f} dB at least" if psnr else ""
-    say(f"{codec}: {loss or 'nothing is lost'}")
+    click.echo(f"{codec}: {loss or 'nothing is lost'}")
 
 
 @click.command(
     "unpack",
-    help="Write the training form of the compact mosaics in FOLDER to TARGET. From webp the very "
-    "bytes that were packed.\n\n" + example("stroi cache unpack demo-compact data/demo/mosaics"),
+    help="Write the training form of the compact mosaics in FOLDER to TARGET. From webp "
+    "exactly the bytes that were packed.\n\n"
+    + example("stroi cache unpack demo-compact data/demo/mosaics"),
 )
 @click.argument("folder", type=FOLDER)
 @click.argument("target", type=ANY)
 def unpack_command(folder: Path, target: Path) -> None:
     """Unpack one cache."""
-    with counting_samples(len(read_manifest(folder).ids), "unpack") as tell:
-        made = unpack(folder, target, on_sample=tell)
-    _tell(folder, target, made)
+    with counting_samples(len(read_manifest(folder).ids), "unpack") as on_sample:
+        made = unpack(folder, target, on_sample=on_sample)
+    _print_sizes(folder, target, made)

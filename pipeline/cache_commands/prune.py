@@ -20,7 +20,7 @@ from stroi.cache.files.atomic import os_errors_as_ours
 from stroi.cache.files.locks import lock
 from stroi.cache.files.temporaries import is_left_over
 from stroi.pipeline.cache_commands.common import many, size
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.shards.build import STORE_LOCK
 from stroi.pipeline.shards.crashes import CRASHED, MARKS, is_stale
 from stroi.pipeline.workspace import Workspace
@@ -64,12 +64,15 @@ def _is_unused(path: Path, newest: float, also: Collection[str]) -> bool:
         return False
     # A shard and the note about it go together.
     status = [one.lstat() for one in (path, path.with_suffix(".h5")) if one.exists()]
-    # Who forgets a crash wants the clip tried again now.
+    # After forgetting a crash, the clip is tried again at once.
     return all(one.st_nlink == 1 and (one.st_ctime < newest or kind == CRASHED) for one in status)
 
 
 def prune(store: Path, days: float, also: Collection[str] = ()) -> dict[Path, int]:
-    """Remove what `find_unused` finds, while nobody builds or trains; return what went.
+    """Remove what `find_unused` lists, while no stage runs.
+
+    Returns:
+        The removed files and their bytes.
 
     Raises:
         OutputInUse: If a stage is running.
@@ -77,9 +80,9 @@ def prune(store: Path, days: float, also: Collection[str] = ()) -> dict[Path, in
         StroiError: If the disk fails.
     """
     find_unused(store, days, also)
-    with ExitStack() as held:
+    with ExitStack() as locks:
         for path in sorted({store / "locks" / STORE_LOCK, *(store / "locks").glob("*.lock")}):
-            held.enter_context(lock(path))
+            locks.enter_context(lock(path))
         unused = find_unused(store, days, also)
         with os_errors_as_ours(store):
             for path in unused:
@@ -89,8 +92,8 @@ def prune(store: Path, days: float, also: Collection[str] = ()) -> dict[Path, in
 
 @click.command(
     help="Remove from the store of finished work what no out and no object of DVC's cache links "
-    "to: work of earlier params and of clips that are gone. Without --yes it only says what would "
-    "go. Outs are never touched; params that come back are computed anew."
+    "to: work of earlier params and of clips that are gone. Without --yes it only prints "
+    "what would go. Outs are never touched; params that come back are computed anew."
 )
 @click.option("--yes", is_flag=True, help="Remove it.")
 @click.option(
@@ -102,20 +105,20 @@ def prune(store: Path, days: float, also: Collection[str] = ()) -> dict[Path, in
     show_default=True,
     help="Only what has been unused so long, so that an interrupted run finds its work.",
 )
-@click.option("--detections", is_flag=True, help="Also everybody found in the clips.")
+@click.option("--detections", is_flag=True, help="Also the people detected in the clips.")
 @click.option("--training", is_flag=True, help="Also the states of trainings, interrupted or not.")
 @click.option("--crashed", is_flag=True, help="Also forget which clips crashed: try them again.")
 @in_project
 def command(workspace: Workspace, /, yes: bool, days: float, **options: bool) -> None:
     """Prune the store of a project."""
-    also = [name for name, asked in options.items() if asked]
+    also = [name for name, chosen in options.items() if chosen]
     unused = (prune if yes else find_unused)(workspace.store, days, also)
     kinds = Counter(path.parent.name for path in unused)
     for kind, count in sorted(kinds.items()):
         on_disk = sum(unused[path] for path in unused if path.parent.name == kind)
-        say(f"{kind}: {many(count, 'file')}, {size(on_disk)}")
+        click.echo(f"{kind}: {many(count, 'file')}, {size(on_disk)}")
     what = f"{many(len(unused), 'file')}, {size(sum(unused.values()))}, from {workspace.store}"
     if yes:
-        say(f"removed {what}")
+        click.echo(f"removed {what}")
     else:
-        say(f"would remove {what}" + "; add --yes to do it" * bool(unused))
+        click.echo(f"would remove {what}" + "; add --yes to do it" * bool(unused))

@@ -20,7 +20,6 @@ from stroi.pipeline.cache_commands.common import (
     with_jobs,
 )
 from stroi.pipeline.cache_commands.labels import check_index, place_index, refuse_other_index
-from stroi.pipeline.options import say
 from stroi.pipeline.shards.pose_sources import SHOWING, mixed_sources
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -46,7 +45,7 @@ def _check_sha256(_context: click.Context, _option: click.Parameter, text: str) 
     metavar="SHA256",
     default="",
     callback=_check_sha256,
-    help="What the publisher says the SHA-256 of manifest.json is; another one is refused.",
+    help="The SHA-256 of manifest.json by its publisher; another one is refused.",
 )
 @click.option("--unpack", "unpacked", is_flag=True, help="Place compact mosaics as plain pixels.")
 @with_jobs
@@ -73,29 +72,33 @@ def command(
     )
     if index is not None:
         place_index(index, labels)
-    _tell(target, index, done)
+    _print_result(target, index, done)
     if done.manifest.kind.removesuffix("_compact") in SHOWING:
         for warning in mixed_sources(target, done.manifest.producer):
-            say(warning)
+            click.echo(warning)
 
 
-def _tell(target: Path, index: Path | None, done: Imported) -> None:
+def _print_result(target: Path, index: Path | None, done: Imported) -> None:
     manifest, card = done.manifest, done.card
     form = f", {form_of(manifest.kind)} form" if form_of(manifest.kind) else ""
     kind = manifest.kind.removesuffix("_compact")
-    say(f"{target}: {'checked and placed' if done.placed else 'already there, and undamaged'}")
-    say(f"  {kind}{form}, {many(len(manifest.ids), 'sample')}, stroi {manifest.stroi_version}")
+    click.echo(
+        f"{target}: {'checked and placed' if done.placed else 'already there, and undamaged'}"
+    )
+    click.echo(
+        f"  {kind}{form}, {many(len(manifest.ids), 'sample')}, stroi {manifest.stroi_version}"
+    )
     if card is None:
-        say("  it has no card: ask its sender what it is and what you may do with it")
+        click.echo("  it has no card: ask the sender what it is and what you may do with it")
     else:
         for name in ("title", "dataset", "licence", "citation", "contact"):
-            say(f"  {name}: {_shown(card.get(name, NOT_STATED))}")
-    say(f"  SHA-256 of the manifest: {done.manifest_sha256}")
+            click.echo(f"  {name}: {_escaped(card.get(name, NOT_STATED))}")
+    click.echo(f"  SHA-256 of the manifest: {done.manifest_sha256}")
     if index is not None:
-        say(f"  labels: {index}")
-    say(f"next: stroi cache info {target}")
+        click.echo(f"  labels: {index}")
+    click.echo(f"next: stroi cache info {target}")
 
 
-def _shown(value: Any) -> str:
+def _escaped(value: Any) -> str:
     """A stranger's value as harmless text."""
     return ascii(value)[:300]

@@ -1,4 +1,4 @@
-"""``stroi cache verify``: complete, untouched, made with these params from these inputs?"""
+"""``stroi cache verify``: is a cache complete and unchanged, and made as this project would?"""
 
 from __future__ import annotations
 
@@ -19,47 +19,51 @@ from stroi.pipeline.cache_commands.common import (
     with_jobs,
 )
 from stroi.pipeline.cache_commands.compare import compare
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.workspace import Workspace
 
 
-def tell_maker(folder: Path, manifest: Manifest) -> None:
-    """Print what made a cache, as its manifest says."""
+def print_producer(folder: Path, manifest: Manifest) -> None:
+    """Print what made a cache, by its manifest."""
     form = f" ({form_of(manifest.kind)} form)" if form_of(manifest.kind) else ""
     algorithm = manifest.producer.get("algorithm")
     version = f" with algorithm {algorithm}" if isinstance(algorithm, int) else ""
-    say(f"{folder}: {manifest.kind.removesuffix('_compact')}{form}, schema {manifest.schema}")
-    say(f"  made by stroi {manifest.stroi_version}{version}")
-    say(f"  params {manifest.params_digest}")
+    click.echo(
+        f"{folder}: {manifest.kind.removesuffix('_compact')}{form}, schema {manifest.schema}"
+    )
+    click.echo(f"  made by stroi {manifest.stroi_version}{version}")
+    click.echo(f"  params {manifest.params_digest}")
     for key, text in facts(manifest.params):
-        say(f"    {key}: {text}")
-    say("  producer")
+        click.echo(f"    {key}: {text}")
+    click.echo("  producer")
     for key, text in facts(manifest.producer):
-        say(f"    {key}: {text}")
+        click.echo(f"    {key}: {text}")
     inputs = sorted({what for entry in manifest.files for what in entry.inputs})
-    say(f"  inputs: {', '.join(f'{what} of every sample' for what in inputs) or 'not recorded'}")
+    click.echo(
+        f"  inputs: {', '.join(f'{what} of every sample' for what in inputs) or 'not recorded'}"
+    )
 
 
 def verify_folder(folder: Path, jobs: int) -> tuple[Manifest, list[RefusedInput]]:
-    """Check one folder, telling of every file."""
+    """Check one folder and print a line for every file."""
     lines: list[str] = []
 
-    def told(entry: FileEntry, problem: str) -> None:
+    def on_checked(entry: FileEntry, problem: str) -> None:
         samples = f", {many(len(entry.ids), 'sample')}" if entry.ids else ""
         lines.append(f"{folder / entry.name}: {problem or f'ok{samples}, {size(entry.bytes)}'}")
 
     manifest = read_manifest(folder)
-    problems = check_files(folder, manifest, jobs, received=True, on_file=told)
+    problems = check_files(folder, manifest, jobs, received=True, on_file=on_checked)
     for line in lines:
-        say(line)
-    tell_maker(folder, manifest)
+        click.echo(line)
+    print_producer(folder, manifest)
     return manifest, problems
 
 
 @click.command(
-    help="Check every file of each cache FOLDER: complete, untouched, well-formed; and say what "
-    "made it, with which params, from which inputs.\n\nWith --dataset, also whether these are the "
-    "params of this project and the videos and skeletons that lie in it.\n\n"
+    help="Check every file of each cache FOLDER: complete, unchanged, well-formed; and print "
+    "what made it, with which params, from which inputs.\n\nWith --dataset, also "
+    "compare them with the params, videos and skeletons of this project.\n\n"
     + example("stroi cache verify data/demo/mosaics --dataset demo")
 )
 @click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=FOLDER)
@@ -72,15 +76,15 @@ def command(
     """Verify caches."""
     problems: list[RefusedInput] = []
     for folder in folders:
-        manifest, found = verify_folder(folder, jobs)
+        manifest, problems_here = verify_folder(folder, jobs)
         if dataset is not None:
             notes, others = compare(folder, manifest, workspace, dataset)
-            found += others
+            problems_here += others
             for note in notes:
-                say(f"  {note}")
+                click.echo(f"  {note}")
         sizes = sum(entry.bytes for entry in manifest.files)
-        told = many(len(found), "problem") if found else "complete and untouched"
+        state = many(len(problems_here), "problem") if problems_here else "complete and untouched"
         counts = f"{many(len(manifest.files), 'file')}, {many(len(manifest.ids), 'sample')}"
-        say(f"{folder}: {counts}, {size(sizes)}: {told}")
-        problems += found
+        click.echo(f"{folder}: {counts}, {size(sizes)}: {state}")
+        problems += problems_here
     raise_first(problems)

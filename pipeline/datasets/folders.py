@@ -1,4 +1,4 @@
-"""Adapter ``folders``: a folder for each class, the videos in it; the way in without a table."""
+"""Adapter ``folders``: a folder for each class, the videos in it; no table is needed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import ID_BYTES, check_ids
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.index.csv import MAX_TEXT, check_inside
 from stroi.pipeline.index.ledger import ClipOutcome
+from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.params.name_pattern import compile_pattern
 
 VIDEO_ENDINGS = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm")
-"""Files that are listed as videos, in any case; what is in them is judged when they are opened."""
+"""Files that are listed as videos, in any case; their content is checked when they are opened."""
 
 OTHER_ENDINGS = (
     ".3gp", ".asf", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".wmv",
@@ -37,13 +38,13 @@ def list_folders(root: Path, pattern: str = "") -> DatasetListing:
     """Clips of ``<class>/<video>``, or of ``<split>/<class>/<video>``.
 
     A video is a file with one of `VIDEO_ENDINGS`, or a folder of images. Names that begin with a
-    dot are not looked at. A sample's id is its path with ``_`` between the parts and without the
-    ending; see `sample_id` for paths that cannot be one.
+    dot are skipped. A sample's id is its path with ``_`` between the parts and without the
+    ending, or what `sample_id` makes of it.
 
     Args:
         root: The data set.
-        pattern: What the videos' names tell, see `stroi.pipeline.params.name_pattern`; a name that
-            does not fit is left out.
+        pattern: Of the videos' names, as `stroi.pipeline.params.name_pattern` reads it; a name that
+            does not match is left out.
 
     Returns:
         The clips. Left out are videos of other kinds (``VIDEO_KIND``), videos that lie in no class
@@ -57,10 +58,10 @@ def list_folders(root: Path, pattern: str = "") -> DatasetListing:
             link, behind which DVC would not see a change, ``DATASET_MISSING`` if a folder cannot
             be read.
     """
-    told = compile_pattern(pattern) if pattern else None
-    found = [problem or _listed(root, place, told) for place, problem in _videos(root)]
-    clips = [one for one in found if isinstance(one, ClipEntry)]
-    others = [one for one in found if isinstance(one, ClipOutcome)]
+    compiled = compile_pattern(pattern) if pattern else None
+    entries = [problem or _listed(root, place, compiled) for place, problem in _videos(root)]
+    clips = [one for one in entries if isinstance(one, ClipEntry)]
+    others = [one for one in entries if isinstance(one, ClipOutcome)]
     if not clips:
         raise _nothing(root, pattern, others)
     left_out = tuple(one for one in others if one.code != _NO_VIDEO)

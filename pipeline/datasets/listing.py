@@ -1,4 +1,4 @@
-"""What an adapter yields: clips as their data set lists them, before anyone opened a video."""
+"""The clips of a data set, before any video is opened."""
 
 from __future__ import annotations
 
@@ -7,35 +7,20 @@ from dataclasses import dataclass, field
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.index.ledger import ClipOutcome
-
-
-@dataclass(frozen=True)
-class ClipEntry:
-    """One listed clip; fields as in `stroi.pipeline.index.table.Sample`."""
-
-    id: str
-    video: str
-    label: str
-    subject: str = ""
-    camera: str = ""
-    group: str = ""
-    split: str = ""
-    start: int = 0
-    stop: int = 0
-    skeleton: str = ""
+from stroi.pipeline.index.table import ClipEntry
 
 
 @dataclass(frozen=True)
 class DatasetListing:
-    """A data set as its adapter found it.
+    """What an adapter returns.
 
     Attributes:
         clips: Its clips, sorted by id.
-        left_out: What looks like a clip and is none, with codes and reasons: the data set's own
-            list of bad samples, a name that says nothing. They go to the ledger, and do not count
-            as quarantined when it is judged whether too many are.
-        notes: Sentences for the user, such as what is missing of a data set of known size.
-        remarks: What the ledger should say about a clip that is good, by id.
+        left_out: Entries that are no usable clip, with code and reason: the data set's own list of
+            bad samples, a name of another form. They go to the ledger, and do not count towards
+            ``max_quarantined``.
+        notes: Sentences for the user, such as how many clips of a known data set are missing.
+        remarks: The ledger's remark about a good clip, by id.
 
     Raises:
         RefusedInput: ``ID_DUPLICATE`` naming the files of two clips that have one id, also if
@@ -55,7 +40,7 @@ class DatasetListing:
                 raise RefusedInput(
                     "ID_DUPLICATE",
                     f"{_place(twin)} and {_place(clip)} would both be sample {clip.id!a}",
-                    remedy="rename one of them; case and ending do not tell samples apart",
+                    remedy="rename one of them; paths must differ in more than case and ending",
                 )
 
     @classmethod

@@ -2,8 +2,8 @@
 
 A sample is called ``SsssCcccPpppRrrrAaaa``: setup, camera, performer, replication, action. Each
 performer of a setup was recorded twice by three cameras in all actions of that setup, so that
-the performers of the setups tell all names: 56,880 and 114,480. 302 and 535 of them have a missing
-or broken skeleton, as the data set's own lists say; nobody counts those.
+the performers of the setups give all names: 56,880 and 114,480. 302 and 535 of them have a missing
+or broken skeleton by the data set's own lists; published sizes leave those out.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ from pathlib import Path
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.opening import read_regular
 from stroi.cache.storage.strict_json import parse_json
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.index.ledger import ClipOutcome
+from stroi.pipeline.index.table import ClipEntry
 
 CLASSES: dict[str, str] = {
     "a01": "pick up with one hand",
@@ -45,7 +46,7 @@ _SUBJECTS = {f"s{number:02d}" for number in range(1, 11)}
 _WRONG = re.compile(r"a0[56]_s04_e\d\d_v02|a0[89]_s05_e\d\d_v02", re.ASCII)
 """Samples whose label contradicts another camera's of the same performance (docs/nucla.md)."""
 _DEPTH = 8
-"""Folders within folders that are looked into, so that a link to a parent comes to an end."""
+"""Folders within folders that are read, so that a link to a parent ends."""
 
 
 def list_nucla(root: Path) -> DatasetListing:
@@ -58,13 +59,13 @@ def list_nucla(root: Path) -> DatasetListing:
     Raises:
         RefusedInput: ``NUCLA_EMPTY`` if there is no sample, ``ID_DUPLICATE`` if one is there twice.
     """
-    found = _Found()
+    files = _Found()
     for place, is_folder in _entries(root, Path(), 0):
-        found.add(place, is_folder)
-    videos = {**found.videos, **found.folders}
+        files.add(place, is_folder)
+    videos = {**files.videos, **files.folders}
     clips = [
-        _listed(name, videos.get(name), found.skeletons.get(name))
-        for name in sorted({*found.skeletons, *videos})
+        _listed(name, videos.get(name), files.skeletons.get(name))
+        for name in sorted({*files.skeletons, *videos})
     ]
     if not clips:
         raise RefusedInput(
@@ -74,7 +75,7 @@ def list_nucla(root: Path) -> DatasetListing:
         )
     remarks = {clip.id: remark for clip in clips if (remark := _remark(root, clip))}
     notes = tuple(_notes(clips, len(remarks)))
-    return DatasetListing(tuple(clips), tuple(sorted(found.left_out)), notes, remarks)
+    return DatasetListing(tuple(clips), tuple(sorted(files.left_out)), notes, remarks)
 
 
 @dataclass
@@ -127,7 +128,7 @@ def _problem(parts: tuple[str, ...] | None) -> tuple[str, str] | None:
 
 
 def _entries(root: Path, folder: Path, depth: int) -> Iterator[tuple[Path, bool]]:
-    """Everything below `folder`, relative to `root`, but what lies in the folders of samples."""
+    """Everything below `folder`, relative to `root`, except the contents of sample folders."""
     with os.scandir(root / folder) as entries:
         inside = sorted((entry.name, entry.is_dir()) for entry in entries)
     for name, is_folder in inside:
@@ -160,8 +161,8 @@ def _remark(root: Path, clip: ClipEntry) -> str:
         return ""
     frames = _skeleton_frames(root / clip.skeleton)
     with os.scandir(root / clip.video) as entries:
-        found = [_PICTURE.fullmatch(entry.name) for entry in entries]
-    numbers = sorted(int(match[1]) for match in found if match)
+        matches = [_PICTURE.fullmatch(entry.name) for entry in entries]
+    numbers = sorted(int(match[1]) for match in matches if match)
     if frames is None or not numbers or len(numbers) == frames:
         return ""
     span = f"numbered {numbers[0]} to {numbers[-1]}"

@@ -1,8 +1,8 @@
-"""Tables that cut long videos into clips: what data sets of untrimmed videos have in common.
+"""Tables that cut long videos into clips: shared by data sets of untrimmed videos.
 
 A row names a class and the frames from its first to the one after its last, counted from 0 in
-decoding order. A row that cannot be right is left out under its line's number and told in the
-ledger, and the rest of the table stays; whether a video is as long as its table says shows only
+decoding order. A row that cannot be right is left out and listed in the ledger under its line's
+number; the rest of the table stays. Whether a video is as long as its table requires is known only
 when it is decoded (``VIDEO_SEGMENT``).
 """
 
@@ -18,10 +18,9 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.opening import read_regular
-from stroi.pipeline.datasets.listing import ClipEntry
 from stroi.pipeline.index.csv import check_inside
 from stroi.pipeline.index.ledger import ClipOutcome
-from stroi.pipeline.index.table import Sample
+from stroi.pipeline.index.table import ClipEntry, Sample
 
 MAX_BYTES = 2**22
 """Largest table of one video that is read; a thousand rows have 30 kB."""
@@ -45,14 +44,14 @@ class Row:
         label: Name of its class; empty if the table's class has none.
         start: First frame.
         stop: Frame after the last.
-        shown: The class as the table has it, for messages.
+        text: The class as the table has it, for messages.
     """
 
     line: int
     label: str
     start: str
     stop: str
-    shown: str
+    text: str
 
 
 def cut(
@@ -109,8 +108,8 @@ def files_below(root: Path, videos: re.Pattern[str]) -> Iterator[str]:
 
     Args:
         root: The data set's folder.
-        videos: Names of videos, without suffix: folders of that name hold a video's pictures by
-            the thousand, and nobody looks into them.
+        videos: Names of videos, without suffix: folders of that name hold a video's frames and
+            are skipped.
 
     Raises:
         RefusedInput: ``LINKED_FOLDER`` if a folder is a link, behind which DVC would not see a
@@ -191,7 +190,7 @@ def _sharing(clips: Sequence[Sample]) -> Iterator[str]:
 
 def _clip(video: ClipEntry, row: Row, earlier: Mapping[str, ClipEntry]) -> ClipEntry | ClipOutcome:
     if not row.label:
-        return left(video.id, row.line, "SEGMENT_CLASS", f"{row.shown[:40]!a} is no class")
+        return left(video.id, row.line, "SEGMENT_CLASS", f"{row.text[:40]!a} is no class")
     start, stop = _frame(row.start), _frame(row.stop)
     if start is None or stop is None or start >= stop:
         problem = f"no frame from {row.start[:20]!a} to {row.stop[:20]!a}"

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.segments import add_once, files_below
 from stroi.pipeline.index.ledger import ClipOutcome
+from stroi.pipeline.index.table import ClipEntry
 
 VIEW_CLASSES = (
     *("Cutbread", "Drink.Frombottle", "Drink.Fromcan", "Drink.Fromcup", "Drink.Fromglass"),

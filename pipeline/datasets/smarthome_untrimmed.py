@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.segments import Row, add_once, cut, files_below
 from stroi.pipeline.index.csv import iterate_csv
 from stroi.pipeline.index.ledger import ClipOutcome
+from stroi.pipeline.index.table import ClipEntry
 
 CLASSES = frozenset(
     (

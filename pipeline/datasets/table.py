@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.index.csv import check_inside, check_row_id, check_text, iterate_csv
+from stroi.pipeline.index.table import ClipEntry
 
 TABLE = "table.csv"
 REQUIRED = ("sample_id", "video", "label", "subject", "camera")

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.segments import add_once, files_below
+from stroi.pipeline.index.table import ClipEntry
 
 _NAME = re.compile(r"(?P<index>[0-9]{1,3})_(?P<sequence>[0-9]{1,2})_(?P<action>[0-5])", re.ASCII)
 _ACTIONS = ("handshake", "hug", "kick", "point", "punch", "push")

@@ -1,4 +1,4 @@
-"""What must never be on two sides of a split: ids, groups, and what clips show."""
+"""What must not be on two sides of a split: ids, groups, videos and skeletons."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check_sides(samples: Iterable[Sample], sides: Sides, split: Split) -> None:
 
 
 def check_classes(index: Index, sides: Sides) -> None:
-    """Refuse to judge a network by classes that it was never shown.
+    """Refuse to test a network on classes that it does not train on.
 
     Raises:
         ParamsError: ``SPLIT_CLASS`` naming the classes.
@@ -117,10 +117,10 @@ def _check_parts(what: str, parts: list[tuple[int, str, str, float]]) -> None:
             if other != side and end > start:
                 same = (begin, end) == (start, stop)
                 pair = {other: twin, side: name}
-                told = " and ".join(f"{pair[at]} ({SIDES[at]})" for at in SIDES if at in pair)
+                clips = " and ".join(f"{pair[at]} ({SIDES[at]})" for at in SIDES if at in pair)
                 raise RefusedInput(
                     "SPLIT_LEAK",
-                    f"{told} " + (f"are the same {what}" if same else f"share frames of a {what}"),
+                    f"{clips} " + (f"are the same {what}" if same else f"share frames of a {what}"),
                     remedy="remove one of them from the table",
                 )
         farthest[side] = max(farthest.get(side, (0.0, 0, "")), (stop, start, name))

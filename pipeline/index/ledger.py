@@ -60,7 +60,7 @@ class Ledger:
 
 
 def write_ledger(folder: Path, outcomes: Iterable[ClipOutcome]) -> Ledger:
-    """Write ``ledger.csv``: id, status, code, detail, which is made fit to be shown."""
+    """Write ``ledger.csv``: id, status, code, detail; what cannot be printed is escaped."""
     ledger = Ledger(
         tuple(sorted(replace(each, detail=_printable(each.detail)) for each in outcomes))
     )

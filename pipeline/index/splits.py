@@ -1,31 +1,34 @@
 """Which clips train, which validate and which test: rules over columns of the index.
 
-No rule looks at a label, a picture or a skeleton, nor at which clips survived preprocessing: a
-clip is on the same side for every branch, whatever became of the others.
+No rule depends on a label, a picture or a skeleton, nor on which clips survived preprocessing: a
+clip is on the same side for every branch.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.index.folds import folds_of
 from stroi.pipeline.index.leaks import SIDES, check_classes, check_sides
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.params.profile import Fold, Split, Validation
 
+_DIGITS = re.compile(r"([0-9]+)")
+
 
 @dataclass(frozen=True)
-class Parts:
-    """Sample ids of the parts, each sorted.
+class SplitIds:
+    """Sample ids of each side of a split, sorted.
 
     Attributes:
         train: Clips to train with.
         test: Clips to measure with, and for nothing else.
-        validation: Training clips that are held out; () if the split names none.
+        validation: Clips to validate on; () if the split names none.
         division: Digest of the side of every clip of the index, usable or not.
     """
 
@@ -35,7 +38,7 @@ class Parts:
     division: str = ""
 
 
-def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) -> Parts:
+def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) -> SplitIds:
     """Divide the usable clips by `split`.
 
     Args:
@@ -54,11 +57,11 @@ def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) ->
     sides = _sides(everyone, split)
     check_sides(everyone, sides, split)
     kept = set(usable)
-    found = {side: tuple(sorted(ids & kept)) for side, ids in sides.items()}
-    parts = Parts(found["train"], found["test"], found["validation"], _digest(sides))
-    wanted = ("train", "test") if split.validation is None else tuple(SIDES)
-    if not all(found[side] for side in wanted):
-        counts = ", ".join(f"{len(found[side])} {SIDES[side]}" for side in wanted)
+    members = {side: tuple(sorted(ids & kept)) for side, ids in sides.items()}
+    parts = SplitIds(members["train"], members["test"], members["validation"], _digest(sides))
+    required = ("train", "test") if split.validation is None else tuple(SIDES)
+    if not all(members[side] for side in required):
+        counts = ", ".join(f"{len(members[side])} {SIDES[side]}" for side in required)
         raise ParamsError(
             "SPLIT_EMPTY",
             f"the split by {split.by} leaves {' and '.join(counts.rsplit(', ', 1))} clips",
@@ -67,8 +70,8 @@ def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) ->
     return parts
 
 
-def check_parts(index: Index, parts: Parts, split: Split) -> None:
-    """What every training asserts about the parts it is given, however they came about.
+def check_parts(index: Index, parts: SplitIds, split: Split) -> None:
+    """Checks of the parts before every training.
 
     Raises:
         RefusedInput: ``SPLIT_LEAK`` if an id, a value of the split's column, a video or a
@@ -81,24 +84,24 @@ def check_parts(index: Index, parts: Parts, split: Split) -> None:
 
 
 def _sides(samples: list[Sample], split: Split) -> dict[str, set[str]]:
-    """Ids of each side, before anyone asks which are usable."""
+    """Ids of each side, usable or not."""
     if split.fold is not None:
         test = _in_fold(samples, split.by, split.fold)
         train = {sample.id for sample in samples} - test
     else:
         train, test = _named(samples, split)
-    held = set[str]()
+    validation = set[str]()
     if split.validation is not None:
         own = [sample for sample in samples if sample.id in train]
-        held = _held_out(own, split.validation)
-    sides = {"train": train - held, "validation": held, "test": test}
+        validation = _validation_ids(own, split.validation)
+    sides = {"train": train - validation, "validation": validation, "test": test}
     _check_left_out(split.leave_out, sides)
     sides["train"] -= set(split.leave_out)
     return sides
 
 
 def _check_left_out(ids: Iterable[str], sides: Mapping[str, set[str]]) -> None:
-    """What a network is judged by may not be picked by hand."""
+    """Test and validation clips may not be picked by hand."""
     for name in sorted(set(ids) - sides["train"]):
         side = next((SIDES[side] for side, members in sides.items() if name in members), None)
         raise ParamsError(
@@ -124,14 +127,14 @@ def _belongs(value: str, named: tuple[str, ...] | None, other: tuple[str, ...] |
     return value in named if named is not None else value not in (other or ())
 
 
-def _held_out(samples: list[Sample], rule: Validation) -> set[str]:
+def _validation_ids(samples: list[Sample], rule: Validation) -> set[str]:
     """Ids that validate, of training clips."""
     if rule.fold is not None:
         return _in_fold(samples, rule.by, rule.fold)
-    values, wanted = _values(samples, rule.by), rule.values or ()
-    _check_named(wanted, values, rule.by, "training clip", "training side")
-    _check_known(values, rule.by, allowed=wanted)
-    return {name for name, value in values.items() if value in wanted}
+    values, named = _values(samples, rule.by), rule.values or ()
+    _check_named(named, values, rule.by, "training clip", "training side")
+    _check_known(values, rule.by, allowed=named)
+    return {name for name, value in values.items() if value in named}
 
 
 def _in_fold(samples: list[Sample], by: str, fold: Fold) -> set[str]:
@@ -159,17 +162,17 @@ def _check_named(
 ) -> None:
     unknown = sorted(set(named) - set(values.values()))
     if unknown:
-        there = sorted(set(values.values()))
-        shown = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if there[20:] else "")
+        known = sorted(set(values.values()))
+        names = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if known[20:] else "")
         raise ParamsError(
             "SPLIT_VALUE",
             f"no {of_what} has {by} {unknown[0]!a}",
-            remedy=f"the {where} has: {shown}",
+            remedy=f"the {where} has: {names}",
         )
 
 
 def _check_known(values: Mapping[str, str], by: str, *, allowed: Iterable[str] = ()) -> None:
-    """Refuse to put a clip on a side because nothing is known of it."""
+    """Refuse a clip of unknown value: its side would be a guess."""
     odd = [name for name, value in values.items() if not value and "" not in allowed]
     if odd:
         raise ParamsError(
@@ -182,3 +185,44 @@ def _check_known(values: Mapping[str, str], by: str, *, allowed: Iterable[str] =
 def _digest(sides: Mapping[str, set[str]]) -> str:
     lines = sorted(f"{name}\0{side}\n" for side, ids in sides.items() for name in ids)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def folds_of(sizes: Mapping[str, int], count: int, *, shuffled: bool = False) -> dict[str, int]:
+    """Which fold each value is in.
+
+    The values are taken by their number of clips, largest first, and each goes to the fold that
+    has the fewest clips so far, then the fewest values, then the lowest number (the longest
+    processing time rule: no fold has more than 4/3 of what the best division needs). Values of
+    one size are taken in their order; at last the folds are numbered by their first value in
+    that order. With as many folds as values, fold i is the i-th value.
+
+    Args:
+        sizes: Clips of each value; in any order.
+        count: Number of folds, at most as many as values.
+        shuffled: Take the order of the values' SHA-256 instead of the natural one, in which
+            ``s2`` stands before ``s10``: sample ids are often numbered class by class.
+
+    Returns:
+        Fold of each value, from 1.
+    """
+    order = sorted(sizes, key=_value_digest if shuffled else _natural)
+    lightest = [(0, 0, fold) for fold in range(count)]
+    chosen: dict[str, int] = {}
+    for value in sorted(order, key=lambda value: -sizes[value]):
+        clips, values, fold = heapq.heappop(lightest)
+        chosen[value] = fold
+        heapq.heappush(lightest, (clips + sizes[value], values + 1, fold))
+    number: dict[int, int] = {}
+    return {value: number.setdefault(chosen[value], len(number) + 1) for value in order}
+
+
+def _natural(value: str) -> tuple[tuple[object, ...], str]:
+    """Numbers inside the text compare as numbers, equal ones by the text."""
+    parts = _DIGITS.split(value)
+    texts, numbers = parts[::2], [digits.lstrip("0") for digits in parts[1::2]]
+    keys = [(text, len(digits), digits) for text, digits in zip(texts, numbers, strict=False)]
+    return (*keys, (texts[-1], 0, "")), value
+
+
+def _value_digest(value: str) -> bytes:
+    return hashlib.sha256(value.encode()).digest()

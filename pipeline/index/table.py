@@ -32,8 +32,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Sample:
-    """One clip of a data set.
+class ClipEntry:
+    """One clip as its data set lists it.
 
     Attributes:
         id: Sample id, unique also without regard to case.
@@ -48,9 +48,6 @@ class Sample:
         stop: Frame after its last; 0 if the clip lasts to the video's end.
         skeleton: Path of a ready skeleton, a file or a folder, relative to the root; empty if
             none.
-        bytes: Size of the video; 0 if there is none.
-        sha256: Digest of the video, hexadecimal; empty if there is none.
-        skeleton_sha256: Digest of the ready skeleton; empty if there is none.
     """
 
     id: str
@@ -63,6 +60,18 @@ class Sample:
     start: int = 0
     stop: int = 0
     skeleton: str = ""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Sample(ClipEntry):
+    """One clip of the index: as listed, with its files digested.
+
+    Attributes:
+        bytes: Size of the video; 0 if there is none.
+        sha256: Digest of the video, hexadecimal; empty if there is none.
+        skeleton_sha256: Digest of the ready skeleton; empty if there is none.
+    """
+
     bytes: int = 0
     sha256: str = ""
     skeleton_sha256: str = ""
@@ -107,10 +116,10 @@ def segment_digest(sample: Sample) -> str:
 
 
 def segment_inputs(samples: Sequence[Sample]) -> dict[str, dict[str, str]]:
-    """What part of its video each clip is, as an input of what is made of it, by sample id.
+    """The part of its video that each clip is, as an input to its results, by sample id.
 
-    Of all clips of a data set or, if none is a part, of none: a manifest tells the same inputs of
-    all its samples.
+    All clips of a data set have one or, if none is a part, none has: a manifest records the same
+    inputs for all its samples.
     """
     parts = any(sample.start or sample.stop for sample in samples)
     return {sample.id: {"segment": segment_digest(sample)} if parts else {} for sample in samples}

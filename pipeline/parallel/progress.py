@@ -14,10 +14,10 @@ _EVERY = 15.0  # seconds between plain lines
 
 
 class Progress(Protocol):
-    """What long work reports to."""
+    """Receives the progress of long work."""
 
     def update(self, count: int, note: str = "") -> None:
-        """`count` more units are finished; `note` is shown beside the rate."""
+        """`count` more units are finished; `note` is printed after the rate."""
 
 
 class _Bar:
@@ -44,14 +44,14 @@ class _Lines:
             rate = self.count / (now - self.start)
             left = (self.total - self.count) / rate
             text = f"{self.count}/{self.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left"
-            self.say(f"{text}, {note}" if note else text)
+            self.print(f"{text}, {note}" if note else text)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         announce(self.label, text)
 
 
 def announce(label: str, text: str) -> None:
-    """Tell the user on stderr what happened beside the expected."""
+    """Print a line about an unexpected event to stderr."""
     sys.stderr.write(f"{label}: {text}\n")
     sys.stderr.flush()
 
@@ -73,4 +73,4 @@ def progress(total: int, *, label: str, unit: str = "clips") -> Iterator[Progres
     yield lines
     spent = time.monotonic() - lines.start
     text = f"{lines.count}/{total} {unit} in {spent:.1f} s"
-    lines.say(f"{text}, {lines.note}" if lines.note else text)
+    lines.print(f"{text}, {lines.note}" if lines.note else text)

@@ -7,11 +7,11 @@ from typing import Any
 from stroi.pipeline.params.profile import SkeletonParams
 
 NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
-"""Params of a stage that say how its clips are grouped and judged, not what they become."""
+"""Params of a stage that group and count its clips, and do not change their results."""
 OF_SOURCES = {"openpose": "openpose", "openpose-json": "openpose_json", "onnx": "onnx"}
 """The params group of each source that has one."""
 OF_THIS_MACHINE = {"openpose": {"root", "num_gpu", "num_gpu_start"}, "onnx": {"model"}}
-"""Params that say where something lies, which is no content and nobody's business."""
+"""Params that name places on this machine; they are never recorded."""
 
 
 def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
@@ -26,10 +26,10 @@ def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
 
 
 def shaping(params: SkeletonParams) -> dict[str, Any]:
-    """The params that make skeletons of the people found, as JSON values.
+    """The params that turn detected people into skeletons, as JSON values.
 
-    What finds the people has told its own settings among the producer's; by which name it was
-    chosen makes no difference.
+    The estimator's own settings are in the producer; the name it was chosen by makes no
+    difference.
     """
     used = {"subjects"}
     if params.subjects == "auto":

@@ -19,7 +19,7 @@ from stroi.pipeline.params.yaml import Document, append, edit_yaml, printable, r
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
 
-_SHOWN = 50
+_LISTED = 50
 _SPARSE = "its graph network sees the skeletons, which skeletons.frames leaves full of gaps"
 _SPARSE_REMEDY = "set skeletons.frames to all in the data set's profile"
 
@@ -48,12 +48,12 @@ def parse(model: type[Model], path: Path) -> tuple[Model | None, list[str]]:
     try:
         return model.model_validate_json(json.dumps(document.value)), []
     except ValidationError as error:
-        found = sorted(
+        mistakes = sorted(
             (_place(document, detail), _explain(path, document, detail))
             for detail in error.errors()
         )
         # The branches of a union may find the same mistake twice.
-        return None, list(dict.fromkeys(text for _, text in found))
+        return None, list(dict.fromkeys(text for _, text in mistakes))
 
 
 def _known(document: Document, detail: ErrorDetails) -> tuple[str, ...]:
@@ -78,12 +78,12 @@ def _explain(path: Path, document: Document, detail: ErrorDetails) -> str:
         return f"{where}: {key}: unknown key; remove it or correct its spelling"
     got = detail["input"]
     message = printable(detail["msg"].removeprefix("Value error, "), 300)
-    shown = "" if isinstance(got, dict) else f", got {printable(repr(got))}"
-    return f"{where}: {key}: {message}{shown}{_hint(got, document.texts.get(at, ''), detail)}"
+    value = "" if isinstance(got, dict) else f", got {printable(repr(got))}"
+    return f"{where}: {key}: {message}{value}{_hint(got, document.texts.get(at, ''), detail)}"
 
 
 def _hint(got: object, written: str, detail: ErrorDetails) -> str:
-    """What to write instead where YAML reads something else than it seems to say."""
+    """What to write instead, where YAML reads another type than expected."""
     if isinstance(got, (bool, int, float)) and detail["type"] == "string_type":
         return f"; put it in quotes: '{printable(written)}'"
     if isinstance(got, str) and detail["type"] == "bool_type":
@@ -105,9 +105,9 @@ def _complain(problems: list[str]) -> None:
 
 
 def _listed(problems: list[str]) -> tuple[str, ...]:
-    hidden = len(problems) - _SHOWN
+    hidden = len(problems) - _LISTED
     more = (f"and {hidden} more mistakes",) if hidden > 0 else ()
-    return (*problems[:_SHOWN], *more)
+    return (*problems[:_LISTED], *more)
 
 
 def _require(model: type[Model], path: Path) -> Model:
@@ -160,13 +160,13 @@ def load_run(root: Path, name: str) -> RunParams:
             such run or split, or its skeletons are looked for in some frames only.
     """
     check_name(name)
-    path, plan = root / "params.yaml", load_project(root)
-    if name not in plan.runs:
-        known = ", ".join(sorted(plan.runs)) or "none"
+    path, project = root / "params.yaml", load_project(root)
+    if name not in project.runs:
+        known = ", ".join(sorted(project.runs)) or "none"
         raise ParamsError(
             "PARAMS_RUN", f"{path} has no run {name!a}", remedy=f"its runs are: {known}"
         )
-    run = plan.runs[name]
+    run = project.runs[name]
     profile = load_profile(root, run.dataset)
     if run.split not in profile.splits:
         known = ", ".join(sorted(profile.splits)) or "none"
@@ -193,18 +193,18 @@ def add_to_params(
         root: The project.
         dataset: Name of the data set.
         runs: Runs to add by name. A run that is there is left as it is.
-        sensor: Whether the data set has joints of a sensor.
+        sensor: Whether the data set has 3D skeletons of a sensor.
 
     Returns:
-        The plan with them.
+        The project with them.
 
     Raises:
         ParamsError: As `load_project`.
     """
-    plan = load_project(root)
-    lists = {"datasets": plan.datasets} | ({"sensors": plan.sensors} if sensor else {})
+    project = load_project(root)
+    lists = {"datasets": project.datasets} | ({"sensors": project.sensors} if sensor else {})
     keys = [key for key, there in lists.items() if dataset not in there]
-    new = {name: run for name, run in runs.items() if name not in plan.runs}
+    new = {name: run for name, run in runs.items() if name not in project.runs}
     if keys or new:
         with edit_yaml(root / "params.yaml") as content:
             for key in keys:
@@ -220,16 +220,16 @@ def check_project(root: Path) -> ProjectParams:
     Raises:
         ParamsError: Listing every mistake of all files together.
     """
-    plan = load_project(root)
+    project = load_project(root)
     problems: list[str] = []
     profiles: dict[str, Profile] = {}
-    used = dict.fromkeys((*plan.datasets, *(run.dataset for run in plan.runs.values())))
+    used = dict.fromkeys((*project.datasets, *(run.dataset for run in project.runs.values())))
     for dataset in used:
-        profile, found = parse(Profile, root / "profiles" / f"{check_name(dataset)}.yaml")
-        problems += found
+        profile, mistakes = parse(Profile, root / "profiles" / f"{check_name(dataset)}.yaml")
+        problems += mistakes
         if profile is not None:
             profiles[dataset] = profile
-    for name, run in plan.runs.items():
+    for name, run in project.runs.items():
         check_name(name)
         if run.dataset not in profiles:
             continue
@@ -239,4 +239,4 @@ def check_project(root: Path) -> ProjectParams:
         if _is_too_sparse(run, profiles[run.dataset]):
             problems.append(f"{where}.input: {_SPARSE}; {_SPARSE_REMEDY}")
     _complain(problems)
-    return plan
+    return project

@@ -1,11 +1,11 @@
-"""Patterns that say what a video's file name tells: ``{subject}_{camera}_{*}``."""
+"""Patterns that read fields from a video's file name: ``{subject}_{camera}_{*}``."""
 
 from __future__ import annotations
 
 import re
 
 FIELDS = ("subject", "camera", "group")
-"""What a name may tell; ``*`` stands for anything else."""
+"""Fields of a name; ``*`` stands for anything else."""
 
 MAX_LENGTH = 200
 """Longest pattern in characters."""
@@ -24,7 +24,7 @@ def compile_pattern(text: str) -> re.Pattern[str]:
 
     Raises:
         ValueError: If it is too long, names a field that is not known or names one twice, has
-            none at all, or two fields touch so that nothing tells where the first one ends.
+            none at all, or two fields touch, so that the end of the first is undefined.
     """
     if len(text) > MAX_LENGTH or not text.isprintable():
         raise ValueError(f"a pattern has at most {MAX_LENGTH} printable characters")
@@ -59,7 +59,7 @@ def _content(name: str, width: str | None, after: str, *, last: bool) -> str:
         return ".+"
     if not after:
         raise ValueError(
-            f"nothing tells where {{{name}}} ends: put text behind it, "
+            f"the end of {{{name}}} is undefined: put text behind it, "
             f"or its width, such as {{{name}:3}}"
         )
     return ".+?"

@@ -1,7 +1,7 @@
-"""Every knob of the pipeline: one frozen group per stage, read from ``profiles/<dataset>.yaml``.
+"""All params of a data set: one frozen group per stage, read from ``profiles/<dataset>.yaml``.
 
-The defaults are the paper's choices, or the most faithful reading where it is silent
-(docs/method.md tells which is which). A key that is not here is an error.
+The defaults are the paper's choices, or the closest reading where the paper gives none
+(docs/method.md lists which). An unknown key is an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ __all__ = [
     "Fold",
     "GcnParams",
     "IndexParams",
-    "JointParams",
     "MosaicParams",
     "OnnxParams",
     "OpenPoseJsonParams",
@@ -38,6 +37,7 @@ __all__ = [
     "Run",
     "SampleParams",
     "SkeletonParams",
+    "Skeletons3dParams",
     "Split",
     "Validation",
     "WeightParams",
@@ -51,7 +51,7 @@ def _size_is(value: object) -> str:
 
 
 MosaicSize = Annotated[
-    # Told apart first, so that a wrong value is one mistake and not one for each kind.
+    # The tag comes first, so that a wrong value is one mistake and not one per kind.
     Annotated[Annotated[int, Field(ge=40, le=2048, multiple_of=5)], Tag("px")]
     | Annotated[Literal["native"], Tag("native")],
     Discriminator(_size_is),
@@ -62,11 +62,11 @@ class SampleParams(ParamsModel):
     """The rendered demo data set (stage ``sample``)."""
 
     seed: int = 0
-    """All randomness of the pictures comes from it."""
+    """Seed of all randomness in the videos."""
     subjects: Annotated[int, Field(ge=2, le=99)] = 12
-    """People who act."""
+    """Number of actors."""
     views: Annotated[int, Field(ge=1, le=9)] = 2
-    """Cameras."""
+    """Number of cameras."""
     repeats: Positive = 1
     """Clips per class, subject and view."""
     frames: tuple[Annotated[int, Field(ge=30)], Annotated[int, Field(ge=30)]] = (32, 60)
@@ -74,7 +74,7 @@ class SampleParams(ParamsModel):
 
 
 class IndexParams(ParamsModel):
-    """Where the clips of a data set are listed (stage ``index``)."""
+    """Listing the clips of a data set (stage ``index``)."""
 
     adapter: Literal[
         "demo",
@@ -89,10 +89,10 @@ class IndexParams(ParamsModel):
         "toyota-smarthome-cv",
         "smarthome-untrimmed",
     ] = "table"
-    """How clips are listed: ``table`` reads table.csv; ``demo`` checks it for completeness too;
-    ``folders`` takes a folder for each class."""
+    """How clips are found: ``table`` reads table.csv, ``demo`` also checks that it is complete,
+    ``folders`` takes one folder per class, the others know a data set's own layout."""
     pattern: str = ""
-    """What the names of videos tell (``folders``), such as ``{subject}_{camera}_{*}``."""
+    """Fields in the names of videos (``folders``), such as ``{subject}_{camera}_{*}``."""
     max_quarantined: Share = 0.05
     """Largest share of listed clips that may be missing before the stage fails."""
 
@@ -106,28 +106,28 @@ class IndexParams(ParamsModel):
 
 
 class OpenPoseParams(ParamsModel):
-    """The user's own OpenPose (source ``openpose``); flags are named and preset as it does."""
+    """The user's own OpenPose (source ``openpose``), with its flags and their defaults."""
 
     root: str | None = None
-    """Folder of the build; else the environment's OPENPOSE_ROOT, or wherever Python finds it."""
+    """Folder of the build; by default the variable OPENPOSE_ROOT, or Python's module path."""
     model: Literal["BODY_25", "COCO"] = "BODY_25"
-    """COCO knows no feet."""
+    """Joints of the network; COCO has no feet."""
     net_resolution: Annotated[str, Field(pattern=r"^(-1|[1-9]\d{0,3})x(-1|[1-9]\d{0,3})$")] = (
         "-1x368"
     )
-    """Picture that the network sees, px, multiples of 16; -1 keeps the shape of the frame."""
+    """Input of the network, width x height in px, multiples of 16; -1 keeps the frame's shape."""
     scale_number: Annotated[int, Field(ge=1, le=8)] = 1
-    """Sizes of the picture that are processed."""
+    """Number of image scales that are averaged."""
     scale_gap: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
-    """Between them."""
+    """Step between them: the i-th scale is 1 - i times it."""
     number_people_max: Annotated[int, Field(ge=-1)] = -1
-    """Keep the best so many people; -1 keeps all."""
+    """Most people kept, the most confident first; -1 keeps all."""
     maximize_positives: Annotated[int, Field(ge=0, le=1)] = 0
-    """1 takes fainter people."""
+    """1 accepts less confident detections."""
     num_gpu: Annotated[int, Field(ge=-1)] = -1
     """GPUs to use; -1 for all."""
     num_gpu_start: Annotated[int, Field(ge=0)] = 0
-    """The first of them."""
+    """Number of the first GPU."""
 
     @model_validator(mode="after")
     def _flags_can_be_used(self) -> OpenPoseParams:
@@ -145,7 +145,7 @@ class OpenPoseJsonParams(ParamsModel):
     """OpenPose's JSON files (source ``openpose-json``)."""
 
     model: Literal["BODY_25", "BODY_25B", "COCO"] = "BODY_25"
-    """The network that wrote them; the files do not tell it."""
+    """The network that wrote them; the files do not name it."""
 
 
 class OnnxParams(ParamsModel):
@@ -161,45 +161,44 @@ class SkeletonParams(ParamsModel):
     """Pose estimation and tracking (stage ``skeletons``)."""
 
     source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx", "kinect"] = "movenet"
-    """Where skeletons come from. ``auto`` takes OpenPose if it is there, else MoveNet: another
-    machine may then give other skeletons."""
+    """Pose source. ``auto`` takes OpenPose if it is installed, else MoveNet: another machine may
+    then give other skeletons."""
     frames: Literal["all", "sampled"] = "all"
-    """Frames that an estimator processes: ``sampled`` are those that the mosaics need and some
-    between, for data sets whose graph network sees a sensor's joints."""
+    """Frames in which people are estimated: ``sampled`` are those of the mosaics and some between,
+    for data sets whose graph network sees 3D skeletons of a sensor."""
     input_size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
     """Larger side of MoveNet's input in px."""
     openpose: OpenPoseParams = OpenPoseParams()
     openpose_json: OpenPoseJsonParams = OpenPoseJsonParams()
     onnx: OnnxParams = OnnxParams()
     subjects: Literal["auto", 1, 2] = "auto"
-    """People kept per clip; ``auto`` decides by evidence, never by label."""
+    """People kept per clip; ``auto`` decides by the two rules below, never by label."""
     min_presence: Share = 0.5
-    """Share of the clip in which the second person must be seen (``auto``)."""
+    """Share of frames in which the second person must be detected (``auto``)."""
     min_relative_size: Share = 0.5
-    """Size of the second person relative to the first (``auto``)."""
+    """Least size of the second person relative to the first (``auto``)."""
     fill_gap: Annotated[int, Field(ge=0)] = 3
-    """Frames over which a missing joint is interpolated; longer gaps stay absent."""
+    """Longest gap in frames over which a missing joint is interpolated."""
     clips_per_shard: Positive = 64
-    """Clips per file on average, at most twice as many, and fewer where they are known to pass
-    128 MiB; a changed clip redoes its file."""
+    """Mean number of clips per file, at most twice as many, and fewer where a file would pass
+    128 MiB; a changed clip rewrites its file."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
 
     @model_validator(mode="after")
-    def _only_who_looks_may_look_at_less(self) -> SkeletonParams:
+    def _sampled_is_for_estimators(self) -> SkeletonParams:
         if self.frames == "sampled" and self.source in ("openpose-json", "kinect"):
-            raise ValueError(f"frames: sampled spares an estimator's work; {self.source} has none")
+            raise ValueError(f"frames: sampled is for estimators; {self.source} is none")
         return self
 
 
-class JointParams(ParamsModel):
-    """The joints that a sensor saw, for the graph network (stage ``joints``)."""
+class Skeletons3dParams(ParamsModel):
+    """3D skeletons of a sensor, for the graph network (stage ``skeletons3d``)."""
 
     format: Literal["ntu", "nucla", "pku"] = "ntu"
-    """How its files are written: .skeleton texts of NTU RGB+D, the JSON of N-UCLA, or PKU-MMD's
-    lines of numbers."""
+    """File format: .skeleton files of NTU RGB+D, JSON of N-UCLA, or text lines of PKU-MMD."""
     clips_per_shard: Positive = 256
-    """Clips per file on average, at most twice as many, and fewer where they are known to pass
+    """Mean number of clips per file, at most twice as many, and fewer where a file would pass
     128 MiB."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
@@ -211,24 +210,24 @@ class MosaicParams(ParamsModel):
     columns: Annotated[int, Field(ge=1, le=64)] = 5
     """L, frames per mosaic."""
     candidates: Annotated[int, Field(ge=0, le=64)] = 0
-    """Frames that are cut, at least `columns`, if training draws its `columns` of them at random
-    for every clip and epoch, as the paper does on N-UCLA; 0 for no more than are scored."""
+    """Frames that are cut, at least `columns`, if training draws `columns` of them at random for
+    every clip and epoch, as the paper does on N-UCLA; 0 cuts only the `columns` that are scored."""
     sampling: Literal["interior", "centre", "paper"] = "interior"
-    """Which frames: s, 2s, ..., Ls with s = T // (L + 1); middles of L parts; i T / L."""
+    """Which of T frames: s, 2s, ..., Ls with s = T // (L + 1); the middles of L parts; i T / L."""
     cell: Annotated[int, Field(ge=8, le=1024, multiple_of=2)] = 96
-    """Side of a crop in px of the video frame; even, for two people share a cell."""
+    """Side of a crop in px of the video frame; even, because two people share a cell."""
     size: MosaicSize = 225
     """Height of the stored mosaic in px, a multiple of its 5 rows; cells are square.
     ``native`` keeps the crops as they were cut: 5 times `cell` px."""
     min_confidence: Share = 0.2
-    """Joints below it are missing."""
+    """Joints with a lower confidence count as missing."""
     border: Literal["black", "edge", "reflect"] = "black"
-    """What a crop shows outside the frame."""
+    """Pixels of a crop outside the frame."""
     missing: Literal["black", "nearest"] = "black"
-    """What a missing joint's cell shows: black, or its place in the nearest frame that has it."""
+    """Cell of a missing joint: black, or cut at its place in the nearest frame that has it."""
     clips_per_shard: Positive = 512
-    """Clips per file on average, at most twice as many, and fewer where they would pass 128 MiB;
-    a kill costs one file per worker."""
+    """Mean number of clips per file, at most twice as many, and fewer where a file would pass
+    128 MiB; a kill costs one file per worker."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
 
@@ -247,7 +246,7 @@ class Profile(ParamsModel):
     sample: SampleParams = SampleParams()
     index: IndexParams = IndexParams()
     skeletons: SkeletonParams = SkeletonParams()
-    joints: JointParams = JointParams()
+    skeletons3d: Skeletons3dParams = Skeletons3dParams()
     mosaics: MosaicParams = MosaicParams()
     splits: dict[str, Split] = Field(default_factory=dict)
     gcn: GcnParams = GcnParams()
@@ -263,12 +262,12 @@ class Profile(ParamsModel):
 
 
 class Run(ParamsModel):
-    """One row of ``runs`` in params.yaml: a data set under one of its splits."""
+    """One entry of ``runs`` in params.yaml: a data set and one of its splits."""
 
     dataset: str
     split: str
-    input: Literal["skeletons", "joints"]
-    """What the graph network sees: estimated skeletons, or a sensor's joints."""
+    input: Literal["skeletons", "skeletons3d"]
+    """Input of the graph network: estimated skeletons, or 3D skeletons of a sensor."""
 
 
 class ProjectParams(ParamsModel):
@@ -278,7 +277,7 @@ class ProjectParams(ParamsModel):
     """Data sets that stage ``sample`` renders."""
     datasets: tuple[str, ...]
     sensors: tuple[str, ...] = ()
-    """Data sets with joints of a sensor, for stage ``joints``."""
+    """Data sets with 3D skeletons of a sensor, for stage ``skeletons3d``."""
     runs: dict[str, Run]
     show: str = ""
     """The run that ``dvc plots show`` draws."""

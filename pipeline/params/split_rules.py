@@ -1,4 +1,4 @@
-"""Rules that say which clips train, validate and test; part of a profile (docs/protocols.md)."""
+"""Rules for which clips train, validate and test; part of a profile (docs/protocols.md)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from stroi.pipeline.params.base import ParamsModel, Positive
 
 Column = Literal["subject", "camera", "group", "split", "id"]
-"""What a split goes by: a column of the index."""
+"""Index column that a split divides by."""
 
 Fold = tuple[Positive, Annotated[int, Field(ge=2)]]
 """Number of the fold, from 1, and how many there are."""
@@ -21,17 +21,17 @@ def _check_fold(fold: Fold | None) -> None:
 
 
 class Validation(ParamsModel):
-    """Which of a split's training clips are held out, to choose things by."""
+    """The training clips of a split that validate: settings are chosen on them."""
 
     by: Column
     values: tuple[str, ...] | None = None
     fold: Fold | None = None
-    """Instead of `values`: [i, k] holds out the i-th of k folds of the training clips' values."""
+    """Instead of `values`: [i, k] validates on the i-th of k folds of the training clips."""
 
     @model_validator(mode="after")
     def _is_one_rule(self) -> Validation:
         if (self.values is None) == (self.fold is None):
-            raise ValueError("name either the values to hold out, or a fold")
+            raise ValueError("name either the values that validate, or a fold")
         _check_fold(self.fold)
         return self
 
@@ -40,7 +40,7 @@ class Split(ParamsModel):
     """Which clips train and which test, by the values of one index column."""
 
     by: Column
-    """``id`` is for clips of which nothing else is known."""
+    """Index column; ``id`` is for clips of which nothing else is known."""
     train: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
     """Left out: all values that the other side does not name."""
@@ -48,9 +48,9 @@ class Split(ParamsModel):
     """Instead of both: [i, k] tests on the i-th of k folds of the values, about as many clips
     each; with as many folds as values this leaves one out."""
     validation: Validation | None = None
-    """Training clips that are held out; none when absent."""
+    """Training clips that validate; none when absent."""
     leave_out: tuple[str, ...] = ()
-    """Ids of training clips that take no part, such as those whose label is known to be wrong."""
+    """Ids of training clips that are not used, such as those with a wrong label."""
 
     @model_validator(mode="after")
     def _is_one_rule(self) -> Split:

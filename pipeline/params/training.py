@@ -1,4 +1,4 @@
-"""Params of what is trained and of its results: part of `stroi.pipeline.params.profile`."""
+"""Params of training and of results: part of `stroi.pipeline.params.profile`."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class GcnParams(GcnSettings):
     """The skeleton branch: an ST-GCN with eq. 3 (stage ``gcn``)."""
 
     streams: Annotated[tuple[Stream, ...], Field(min_length=1)] = ("joint",)
-    """What networks see, one network each; the first one's features give the joint weights."""
+    """Input streams, one network each; the first one's features give the joint weights."""
     stream_weights: tuple[Annotated[float, Field(ge=0.0)], ...] = ()
     """Factor of each stream's logits in their sum; 1 each when empty."""
     precision: WantedPrecision = "auto"
-    """Of training's convolutions and products; ``auto`` is bf16 where the device has it."""
+    """Of convolutions and matrix products in training; ``auto`` is bf16 where the device has it."""
     tta_copies: Annotated[Count, Field(le=256)] = 0
-    """Changed copies, as of `augment`, that a clip is scored in; their logits are averaged. 0
-    scores the clip as it is."""
+    """Test-time augmentation: copies of a clip, changed by `augment`, whose logits are averaged;
+    0 scores the clip as it is."""
     schedule: Schedule = Schedule()
 
     @model_validator(mode="after")
-    def _draws_change_something(self) -> GcnParams:
+    def _copies_differ(self) -> GcnParams:
         if self.tta_copies and self.augment == SkeletonAugment():
             raise ValueError(f"tta_copies: {self.tta_copies} without augment scores equal copies")
         return self
 
     @model_validator(mode="after")
-    def _streams_differ_and_are_weighed(self) -> GcnParams:
+    def _streams_are_valid(self) -> GcnParams:
         if len(set(self.streams)) < len(self.streams):
             raise ValueError("streams: name each once")
         if self.stream_weights and len(self.stream_weights) != len(self.streams):
@@ -86,7 +86,7 @@ def _alpha_is(value: object) -> str:
 
 
 Alpha = Annotated[
-    # Told apart first, so that a wrong value is one mistake and not one for each kind.
+    # The tag comes first, so that a wrong value is one mistake and not one per kind.
     Annotated[Annotated[float, Field(ge=0.0)], Tag("weight")]
     | Annotated[Literal["validation"], Tag("rule")],
     Discriminator(_alpha_is),
@@ -97,9 +97,9 @@ class EnsembleParams(ParamsModel):
     """Summing the two branches' scores (stage ``ensemble``)."""
 
     scores: Literal["logits", "softmax"] = "logits"
-    """What is summed."""
+    """What is summed: logits or probabilities."""
     alpha: Alpha = 1.0
     """Weight of the RGB branch, the skeleton branch has 1; ``validation`` chooses it on the
     split's validation clips, for every seed and ensemble."""
     pairs: dict[str, tuple[str, str]] = Field(default_factory=dict)
-    """Pairs of classes to tell apart on their own, by a name for the pair (as in Fig. 1)."""
+    """Pairs of classes whose confusion is reported, by a name for the pair (as in Fig. 1)."""

@@ -182,14 +182,14 @@ class _Constructor(SafeConstructor):
 
     def _value(self, node: Node, at: tuple[str, ...]) -> Any:
         if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
-            found = {}
+            values: dict[str, Any] = {}
             for key, value in node.value:
                 name = self._key(key)
-                if name in found:
+                if name in values:
                     raise _refused(key, f"key {name!r} stands twice")
                 self.document.lines[*at, name] = key.start_mark.line + 1
-                found[name] = self._value(value, (*at, name))
-            return found
+                values[name] = self._value(value, (*at, name))
+            return values
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
             items = []
             for number, item in enumerate(node.value):

@@ -34,66 +34,66 @@ from stroi.pipeline.shards.task import ClipTask, TaskSpec
 
 __all__ = ["STORE_LOCK", "ClipTask", "TaskSpec", "build_shards"]
 
-Source = TypeVar("Source")
-Made = TypeVar("Made")
-Group = Sequence[ClipTask[Source]]
+Input = TypeVar("Input")
+Result = TypeVar("Result")
+Group = Sequence[ClipTask[Input]]
 
 STORE_LOCK = "store.lock"
-"""In the store's locks: shared by all who build, held alone by who removes."""
+"""In the store's locks: shared while shards are built, exclusive while they are removed."""
 FRUITLESS = 2
-"""So many times in a row workers may die without a clip being to blame."""
+"""Times in a row that workers may die without a crashing clip."""
 
 
 def build_shards(
     out: Path,
-    spec: TaskSpec[Source, Made],
-    jobs: Sequence[ClipTask[Source]],
+    spec: TaskSpec[Input, Result],
+    tasks: Sequence[ClipTask[Input]],
     *,
     clips_per_shard: int,
     store: Path,
     workers: Workers,
 ) -> Ledger:
-    """Make every clip and leave a verified cache in `out`.
+    """Make every clip and leave a cache in `out`.
 
     Args:
-        out: Folder of the cache. What else lies in it under our file names is removed.
-        recipe: What to make.
-        jobs: One per clip, in any order.
+        out: Folder of the cache. Other files of this kind in it are removed.
+        spec: What to make.
+        tasks: One per clip, in any order.
         clips_per_shard: Mean size of a group, at most, see `assign_shards`.
         store: Folder of finished work.
-        workers: Who makes it.
+        workers: Where to run.
 
     Returns:
         The ledger, which is also written to `out`.
 
     Raises:
-        StroiError: If the disk fails; ``WORKER_KILLED`` if workers die and no clip is to blame.
+        StroiError: If the disk fails; ``WORKER_KILLED`` if workers die and no clip crashes them.
         OutputInUse: If the store is being pruned.
     """
-    by_id = {job.id: job for job in jobs}
+    by_id = {task.id: task for task in tasks}
     groups = [
         [by_id[sample_id] for sample_id in group]
-        for group in assign_shards({job.id: job.bytes for job in jobs}, clips_per_shard)
+        for group in assign_shards({task.id: task.bytes for task in tasks}, clips_per_shard)
     ]
     check_writable(out)
     with lock(store / "locks" / STORE_LOCK, shared=True):
-        for shelf in (spec.kind, CRASHED):
-            check_writable(store / shelf)
-            sweep_temporaries(store / shelf)
+        for kind in (spec.kind, CRASHED):
+            check_writable(store / kind)
+            sweep_temporaries(store / kind)
         shards = _make_all(spec, groups, store, workers)
-        return _publish(out, spec, shards, store, {job.id: job.inputs for job in jobs})
+        return _publish(out, spec, shards, store, {task.id: task.inputs for task in tasks})
 
 
 def _make_all(
-    spec: TaskSpec[Source, Made],
-    groups: Sequence[Group[Source]],
+    spec: TaskSpec[Input, Result],
+    groups: Sequence[Group[Input]],
     store: Path,
     workers: Workers,
 ) -> list[Shard]:
     """Shards of all groups, in their order. Clips that crash a worker are left out."""
     shards: dict[str, Shard] = {}
-    jobs = [job for group in groups for job in group]
-    context = BuildContext(store, find_crashed(store, spec, jobs))
+    tasks = [task for group in groups for task in group]
+    context = BuildContext(store, find_crashed(store, spec, tasks))
     fruitless = 0
     while True:
         by_key = {context.key(spec, group): group for group in groups}
@@ -103,7 +103,7 @@ def _make_all(
                 shards[shard.key] = shard
             return [shards[key] for key in by_key]
         except WorkerKilled:
-            crashed = find_crashed(store, spec, jobs)
+            crashed = find_crashed(store, spec, tasks)
             fruitless = 0 if len(crashed) > len(context.crashed) else fruitless + 1
             if fruitless > FRUITLESS:
                 raise
@@ -112,8 +112,8 @@ def _make_all(
 
 
 def _make_missing(
-    spec: TaskSpec[Source, Made],
-    groups: Sequence[Group[Source]],
+    spec: TaskSpec[Input, Result],
+    groups: Sequence[Group[Input]],
     context: BuildContext,
     workers: Workers,
 ) -> Iterator[Shard]:
@@ -130,7 +130,7 @@ def _make_missing(
 
 def _publish(
     out: Path,
-    spec: TaskSpec[Source, Made],
+    spec: TaskSpec[Input, Result],
     shards: Sequence[Shard],
     store: Path,
     inputs: Mapping[str, Mapping[str, str]],
@@ -145,10 +145,10 @@ def _publish(
             name = f"{spec.kind}-{number:05d}.h5"
             link_or_copy(shard_path(store, spec.kind, shard.key), out / name)
             files.append(_entry(name, shard, inputs))
-    wanted = {entry.name for entry in files}
+    current = {entry.name for entry in files}
     with os_errors_as_ours(out):
         for stale in out.glob(f"{spec.kind}-*.h5"):
-            if stale.name not in wanted:
+            if stale.name not in current:
                 stale.unlink()
     ledger = write_ledger(out, [outcome for shard in shards for outcome in shard.outcomes])
     files.append(file_entry(LEDGER, (out / LEDGER).read_bytes()))
@@ -157,7 +157,9 @@ def _publish(
     return ledger
 
 
-def _manifest(spec: TaskSpec[Source, Made], files: Sequence[FileEntry], ledger: Ledger) -> Manifest:
+def _manifest(
+    spec: TaskSpec[Input, Result], files: Sequence[FileEntry], ledger: Ledger
+) -> Manifest:
     return Manifest(
         kind=spec.kind,
         params={**spec.stated, **spec.params},

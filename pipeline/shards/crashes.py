@@ -1,10 +1,10 @@
-"""Clips that crash the process which makes them: found, tried alone, and set aside.
+"""Clips that crash the process which makes them: detected, tried alone, and quarantined.
 
-A broken video can crash its decoder, and with it the worker. Before a worker turns to a clip it
-leaves a mark in the store, and takes it away when the clip is made. The marks of dead processes
+A broken video can crash its decoder, and with it the worker. A worker leaves a mark in the store
+before it starts a clip, and removes it when the clip is made. The marks of dead processes
 name the suspects. Each is made once more in a process of its own; one that ends it again and
-again has crashed, and the store remembers that under the clip's own content key. Nobody else is
-blamed: a worker may have died by want of memory, or because somebody killed it.
+again has crashed, and the store records that under the clip's content key. No other clip is
+quarantined: a worker may have run out of memory, or been killed.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.parallel.progress import announce
 from stroi.pipeline.shards.task import ClipTask, TaskSpec
 
-Source = TypeVar("Source")
-Made = TypeVar("Made")
+Input = TypeVar("Input")
+Result = TypeVar("Result")
 
 MARKS = "marks"
-"""Folder of the store: per process, and thread, a file that names the clip in its hands."""
+"""Folder of the store: per process, and thread, a file with the key of the clip in work."""
 CRASHED = "crashed"
-"""Folder of the store: per crashed clip a file under its content key that says how it ended."""
+"""Folder of the store: a file per crashed clip, named by its content key: how the process ended."""
 ATTEMPTS = 2
-"""So many times a suspect may end a process of its own."""
+"""Times that a suspect may end a process of its own."""
 
 
 @contextmanager
 def marked(store: Path, key: str) -> Iterator[None]:
-    """Leave word that this process has a clip in its hands.
+    """Mark the clip that this process works on.
 
     Args:
         store: Folder of finished work.
@@ -48,11 +48,11 @@ def marked(store: Path, key: str) -> Iterator[None]:
     # A worker of a cluster may make clips in several threads.
     path = store / MARKS / f"{this_process()}.{get_ident():x}"
     # A mark that cannot be written, on a full disk, must not end the work.
-    with ExitStack() as held:
+    with ExitStack() as stack:
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = held.enter_context(path.open("w"))
-            # Who cannot see this process, in another container, sees that the mark is held.
+            file = stack.enter_context(path.open("w"))
+            # Other containers do not see this process; they see the lock.
             with suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
             file.write(key)
@@ -70,9 +70,9 @@ def is_stale(mark: Path) -> bool:
 
 
 def find_crashed(
-    store: Path, spec: TaskSpec[Source, Made], jobs: Sequence[ClipTask[Source]]
+    store: Path, spec: TaskSpec[Input, Result], tasks: Sequence[ClipTask[Input]]
 ) -> dict[str, ClipOutcome]:
-    """Clips that must not be made again, by id, with what the ledger says about each.
+    """Clips that must not be made again, by id, with their outcome for the ledger.
 
     Clips that dead processes had in their hands are tried first. All workers of a run die with the
     first, so the trials end with the first clip that crashed; one that is missed is met again.
@@ -80,13 +80,13 @@ def find_crashed(
     Args:
         store: Folder of finished work.
         recipe: How a clip is made.
-        jobs: The clips in question; nobody else's marks are touched.
+        tasks: The clips in question; marks of other clips stay.
     """
     marks = _stale_marks(store)
     known = {path.stem for path in (store / CRASHED).glob("*.txt")}
     if not marks and not known:
         return {}
-    by_key = {spec.key([job]): job for job in jobs}
+    by_key = {spec.key([task]): task for task in tasks}
     marks = {path: key for path, key in marks.items() if key in by_key}
     for key in sorted(set(marks.values()) - known):
         if _try(store, spec, key, by_key[key]):
@@ -111,14 +111,14 @@ def _stale_marks(store: Path) -> dict[Path, str]:
     return marks
 
 
-def _try(store: Path, spec: TaskSpec[Source, Made], key: str, job: ClipTask[Source]) -> bool:
+def _try(store: Path, spec: TaskSpec[Input, Result], key: str, task: ClipTask[Input]) -> bool:
     """Make a clip in a process of its own; whether it ended every one of them."""
-    announce(spec.kind, f"a process ended while it had {job.id}; trying that clip alone")
+    announce(spec.kind, f"a process ended while it had {task.id}; trying that clip alone")
     for _ in range(ATTEMPTS):
-        end = _end_of(spec.make, job.source)
+        end = _end_of(spec.make, task.input)
         if not end:
             return False
-    announce(spec.kind, f"{job.id} crashed the process ({end}); going on without it")
+    announce(spec.kind, f"{task.id} crashed the process ({end}); going on without it")
     write_atomic(store / CRASHED / f"{key}.txt", end.encode())
     return True
 
@@ -129,11 +129,11 @@ def _outcome(store: Path, key: str, sample_id: str) -> ClipOutcome:
     return ClipOutcome(sample_id, "CRASHED", f"{problem}; encode the video again or leave it out")
 
 
-def _end_of(make: Callable[[Source], Made], source: Source) -> str:
+def _end_of(make: Callable[[Input], Result], value: Input) -> str:
     """How the process that made one clip ended: empty if as it should, else such as SIGSEGV."""
     context = get_context("spawn")
     began = context.RawValue(c_bool, False)
-    process = context.Process(target=_alone, args=(make, source, began), daemon=True)
+    process = context.Process(target=_alone, args=(make, value, began), daemon=True)
     process.start()
     try:
         process.join()
@@ -143,11 +143,11 @@ def _end_of(make: Callable[[Source], Made], source: Source) -> str:
     return _name(process.exitcode or 0) if began.value and process.exitcode else ""
 
 
-def _alone(make: Callable[[Source], Made], source: Source, began: Any) -> None:
+def _alone(make: Callable[[Input], Result], value: Input, began: Any) -> None:
     began.value = True
-    # What is wrong with a clip in other ways is found, and told, by the worker that gets it.
+    # Other errors of a clip are reported by the worker that gets it.
     with suppress(Exception):
-        make(source)
+        make(value)
     # At once: what crashes at the interpreter's end is not the clip.
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""Caches of one data set whose people were found by different pose sources."""
+"""Caches of one data set whose people come from different pose sources."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SHOWING = ("skeletons", "mosaics")
 
 
 def mixed_sources(out: Path, producer: Mapping[str, Any]) -> list[str]:
-    """Warnings of caches beside `out` whose people come from another pose source.
+    """Warnings about caches next to `out` whose people come from another pose source.
 
     Scores of two sources mean different things and they miss different people: mosaics cut by one
-    and skeletons by the other make a data set that nobody can repeat.
+    and skeletons by the other make a data set that cannot be reproduced.
 
     Args:
         out: Folder of a data set's skeletons or mosaics; it need not be there yet.

@@ -1,7 +1,7 @@
 """Which clips share a shard: borders decided by the ids, so that they stay where they are.
 
 Cutting sorted ids into runs of equal length would move every border behind an added clip, and
-every shard behind it would be made again. Here an id itself says whether it starts a group.
+every shard behind it would be made again. Here the id alone decides whether it starts a group.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 
 STRETCH = 2
-"""No group is larger than so many times the size asked for: it bounds files and memory."""
+"""The largest group, as a multiple of the mean size: it bounds files and memory."""
 
 SHARD_BYTES = 128 << 20
 """Mean size of a shard, at most."""
@@ -23,7 +23,7 @@ def assign_shards(sizes: Mapping[str, int], clips: int) -> list[tuple[str, ...]]
     that starts a group by itself, which one id in `clips` does, or more where they are large.
 
     Args:
-        sizes: Bytes that each of N samples will take, by id; 0 where nobody knows.
+        sizes: Bytes that each of N samples will take, by id; 0 where unknown.
         clips: Mean length of a group, at least 1, where the samples are small; 1 puts every id
             into a group of its own.
 

@@ -1,4 +1,4 @@
-"""The shelf of one kind in the store: finished shards by content key."""
+"""The store: finished shards by kind and content key."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from stroi.pipeline.parallel.executor import Tick
 from stroi.pipeline.shards.crashes import marked
 from stroi.pipeline.shards.task import ClipTask, TaskSpec
 
-Source = TypeVar("Source")
-Made = TypeVar("Made")
+Input = TypeVar("Input")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class BuildContext:
     store: Path
     crashed: Mapping[str, ClipOutcome]
 
-    def key(self, spec: TaskSpec[Source, Made], group: Sequence[ClipTask[Source]]) -> str:
+    def key(self, spec: TaskSpec[Input, Result], group: Sequence[ClipTask[Input]]) -> str:
         """Content key of the shard of a group."""
-        return spec.key(group, sorted(job.id for job in group if job.id in self.crashed))
+        return spec.key(group, sorted(task.id for task in group if task.id in self.crashed))
 
 
 def shard_path(store: Path, kind: str, key: str) -> Path:
@@ -57,21 +57,21 @@ def shard_path(store: Path, kind: str, key: str) -> Path:
 
 
 def sidecar_path(store: Path, kind: str, key: str) -> Path:
-    """What is known of the shard of that key; written after it."""
+    """The note about the shard of that key; written after it."""
     return store / kind / f"{key}.json"
 
 
 def find_or_make_shard(
-    spec: TaskSpec[Source, Made],
+    spec: TaskSpec[Input, Result],
     context: BuildContext,
-    group: Sequence[ClipTask[Source]],
+    group: Sequence[ClipTask[Input]],
     tick: Tick,
 ) -> Shard:
     """The shard of a group of clips: from the store, or made now.
 
     Args:
-        recipe: How clips are made.
-        bench: What all shards of the run are made with.
+        spec: How clips are made.
+        context: What all shards of the run are made with.
         group: The clips.
         tick: Called once per clip.
 
@@ -79,11 +79,11 @@ def find_or_make_shard(
         StroiError: If the disk fails.
     """
     key = context.key(spec, group)
-    found = find_shard(context.store, spec.kind, key)
-    if found is not None:
+    shard = find_shard(context.store, spec.kind, key)
+    if shard is not None:
         for _ in group:
             tick()
-        return found
+        return shard
     return _make_shard(spec, context, key, group, tick)
 
 
@@ -113,16 +113,16 @@ def _read_note(note: Mapping[str, Any]) -> Shard:
 
 
 def _make_shard(
-    spec: TaskSpec[Source, Made],
+    spec: TaskSpec[Input, Result],
     context: BuildContext,
     key: str,
-    group: Sequence[ClipTask[Source]],
+    group: Sequence[ClipTask[Input]],
     tick: Tick,
 ) -> Shard:
-    made: dict[str, Made] = {}
+    made: dict[str, Result] = {}
     outcomes = []
-    for job in group:
-        outcomes.append(context.crashed.get(job.id) or _make_clip(spec, context, job, made))
+    for task in group:
+        outcomes.append(context.crashed.get(task.id) or _make_clip(spec, context, task, made))
         tick()
     ids = tuple(made)
     encoded = spec.encode(ids, list(made.values())) if made else Encoded((), ())
@@ -138,22 +138,22 @@ def _make_shard(
 
 
 def _make_clip(
-    spec: TaskSpec[Source, Made],
+    spec: TaskSpec[Input, Result],
     context: BuildContext,
-    job: ClipTask[Source],
-    made: dict[str, Made],
+    task: ClipTask[Input],
+    made: dict[str, Result],
 ) -> ClipOutcome:
     """Make one clip into `made`; what became of it."""
     try:
-        with marked(context.store, spec.key([job])):
-            made[job.id] = spec.make(job.source)
+        with marked(context.store, spec.key([task])):
+            made[task.id] = spec.make(task.input)
         fault_point("after_decode")
     except ClipRejected as rejected:
-        return ClipOutcome(job.id, rejected.code, rejected.text)
+        return ClipOutcome(task.id, rejected.code, rejected.text)
     except OSError as error:
         raise StroiError(
             "CLIP_READ",
-            f"clip {job.id} cannot be made: {error.strerror or error}",
+            f"clip {task.id} cannot be made: {error.strerror or error}",
             remedy="check the disk and run again; finished files are kept",
         ) from error
-    return ClipOutcome(job.id, detail=spec.detail(made[job.id]))
+    return ClipOutcome(task.id, detail=spec.detail(made[task.id]))

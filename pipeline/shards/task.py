@@ -10,29 +10,29 @@ from stroi.cache.files.digests import digest
 from stroi.cache.storage.assemble import Encoded
 from stroi.cache.storage.schema import SCHEMA
 
-Source = TypeVar("Source")
-Made = TypeVar("Made")
+Input = TypeVar("Input")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class ClipTask(Generic[Source]):
+class ClipTask(Generic[Input]):
     """One clip to be made.
 
     Attributes:
         id: Sample id.
         inputs: SHA-256 of everything the result depends on besides params, by what it is of.
-        source: What `TaskSpec.make` needs to find the inputs; picklable.
-        bytes: Size that it will take in a shard; 0 if nobody knows.
+        input: What `TaskSpec.make` gets: where the inputs lie; picklable.
+        bytes: Size that it will take in a shard; 0 if unknown.
     """
 
     id: str
     inputs: Mapping[str, str]
-    source: Source
+    input: Input
     bytes: int = 0
 
 
 @dataclass(frozen=True)
-class TaskSpec(Generic[Source, Made]):
+class TaskSpec(Generic[Input, Result]):
     """How the clips of one stage are made.
 
     Attributes:
@@ -40,28 +40,28 @@ class TaskSpec(Generic[Source, Made]):
         algorithm: Version of the computation; raise it when the same inputs give other bytes.
         params: The params that the result depends on, as JSON values.
         producer: What else it depends on: estimator, library versions.
-        make: Source to result; raises `ClipRejected` to quarantine the clip. Picklable.
+        make: Input to result; raises `ClipRejected` to quarantine the clip. Picklable.
         encode: Ids and results to a shard. Picklable.
         detail: Result to the ledger's remark about it. Picklable.
-        stated: Params that the manifest tells beside `params`; no result depends on them.
-        origin: What it tells beside `producer`, likewise.
+        stated: Further params for the manifest; no result depends on them.
+        origin: Further entries of its producer, likewise.
     """
 
     kind: str
     algorithm: int
     params: Mapping[str, Any]
     producer: Mapping[str, Any]
-    make: Callable[[Source], Made]
-    encode: Callable[[Sequence[str], Sequence[Made]], Encoded]
-    detail: Callable[[Made], str]
+    make: Callable[[Input], Result]
+    encode: Callable[[Sequence[str], Sequence[Result]], Encoded]
+    detail: Callable[[Result], str]
     stated: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
-    def key(self, jobs: Sequence[ClipTask[Source]], left_out: Sequence[str] = ()) -> str:
-        """Content key of the shard that `jobs` become.
+    def key(self, tasks: Sequence[ClipTask[Input]], left_out: Sequence[str] = ()) -> str:
+        """Content key of the shard that `tasks` become.
 
         Args:
-            jobs: Its clips.
+            tasks: Its clips.
             left_out: Ids of those that are not even tried.
         """
         made_from = {
@@ -70,6 +70,6 @@ class TaskSpec(Generic[Source, Made]):
             "algorithm": self.algorithm,
             "params": dict(self.params),
             "producer": dict(self.producer),
-            "clips": [[job.id, dict(job.inputs)] for job in jobs],
+            "clips": [[task.id, dict(task.inputs)] for task in tasks],
         }
         return digest(made_from | {"left_out": list(left_out)} if left_out else made_from)

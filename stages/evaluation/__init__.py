@@ -1,1 +1,9 @@
-"""Scores to the result table: methods, predictions, comparisons, result files."""
+"""From scores to the table of results.
+
+- `methods`: the seven rows of the paper's Tables I and II, as data
+- `ground_truth`: the test clips that no stage lost, and their labels
+- `predictions`: the scores of every method for these clips
+- `comparisons`: one row against another, clip by clip
+- `table`: accuracies, intervals and comparisons: what `table.json` holds
+- `result_files`: the files of stage ``ensemble``, written and read
+"""

@@ -1,18 +1,20 @@
-"""Rows against rows, clip by clip: is one better, or were the test clips kind to it?
+"""One row against another, clip by clip: significance tests and gains per class.
 
 Legend of shapes: S seeds, N clips, L classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from stroi.stages.evaluation.table import GroundTruth
+from stroi.stages.evaluation.ground_truth import GroundTruth
 from stroi.trainer.metrics.significance import Interval, McNemar, bootstrap_interval, mcnemar
 
 PAIRS = (
@@ -27,6 +29,10 @@ of its branches, and what the weights add to the ensemble."""
 GAIN = (2, 4)
 """Rows whose difference per class is the paper's Fig. 6."""
 
+Number = Annotated[int, Field(ge=1, le=7)]
+Points = Annotated[float, Field(ge=-100.0, le=100.0)]
+PValue = Annotated[float, Field(ge=0.0, le=1.0)]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -35,37 +41,38 @@ class Comparison:
     Attributes:
         first: Number of one row.
         second: Number of the other.
-        gain: Accuracy of the second less that of the first, mean over seeds, in points.
-        interval: 95 % bootstrap interval of it over clips and seeds, in points; None if the
+        gain: Accuracy of the second minus that of the first, mean over seeds, in points.
+        interval: 95 % bootstrap interval of the gain over clips and seeds, in points; None if the
             difference is the same for every clip and seed.
         seeds: The exact test of each seed.
-        median_p: Median of the seeds' p values: no joint p value, for the seeds' networks are
-            asked about the same clips.
+        median_p: Median of the seeds' p values. It is not a joint p value: the seeds' networks
+            are tested on the same clips.
     """
 
-    first: int
-    second: int
-    gain: float
-    interval: Interval | None
+    first: Number
+    second: Number
+    gain: Points
+    interval: tuple[Points, Points] | None
     seeds: tuple[McNemar, ...]
-    median_p: float
+    median_p: PValue
 
 
 @dataclass(frozen=True)
 class ClassGain:
-    """What the weights add on one class: row 4 less row 2, in points, mean over seeds.
+    """What the weights add on one class: row 4 minus row 2, mean over seeds.
 
     Attributes:
-        gain: The difference; None without test clips.
-        interval: As that of a `Comparison`, over the clips of the class.
+        gain: The difference in points; None without test clips.
+        interval: 95 % bootstrap interval of the gain over the clips of the class and the seeds;
+            None as for a `Comparison`, or without test clips.
     """
 
-    gain: float | None
-    interval: Interval | None
+    gain: Points | None
+    interval: tuple[Points, Points] | None
 
 
 def compare(first: int, second: int, hits: Mapping[int, NDArray[np.bool_]]) -> Comparison:
-    """Compare two rows; `hits` has (S, N), whether each seed has each clip right, by row."""
+    """Compare two rows, given the hits (S, N) of each row by its number."""
     one, other = hits[first], hits[second]
     difference = other.astype(np.int8) - one.astype(np.int8)
     seeds = tuple(mcnemar(a, b) for a, b in zip(one, other, strict=True))
@@ -79,22 +86,17 @@ def compare(first: int, second: int, hits: Mapping[int, NDArray[np.bool_]]) -> C
     )
 
 
-def comparisons(
-    hits: Mapping[int, NDArray[np.bool_]], pairs: Sequence[tuple[int, int]] = PAIRS
-) -> tuple[Comparison, ...]:
-    """All `pairs` of rows compared."""
-    return tuple(compare(first, second, hits) for first, second in pairs)
-
-
 def class_gains(hits: Mapping[int, NDArray[np.bool_]], truth: GroundTruth) -> tuple[ClassGain, ...]:
-    """What the weights add, class by class, L of them."""
+    """What the weights add, class by class, L of them, given the hits (S, N) of each row."""
     plain, weighted = (hits[number].astype(np.float64) for number in GAIN)
-    found = []
+    gains = []
     for label in range(len(truth.classes)):
         own = (weighted - plain)[:, truth.labels == label]
-        gain = 100 * float(own.mean()) if own.size else None
-        found.append(ClassGain(gain, _points(bootstrap_interval(own)) if own.size else None))
-    return tuple(found)
+        if own.size:
+            gains.append(ClassGain(100 * float(own.mean()), _points(bootstrap_interval(own))))
+        else:
+            gains.append(ClassGain(None, None))
+    return tuple(gains)
 
 
 def _points(interval: Interval | None) -> Interval | None:

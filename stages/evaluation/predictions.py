@@ -1,189 +1,252 @@
-"""What every row says about every test clip: of one run, or of several that share no test clip."""
+"""Scores of every method for the same clips: of one run, or of several folds together.
+
+Legend of shapes: N clips, L classes, S seeds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.scores import Scores
+from stroi.cache.scores import Scores, join
 from stroi.pipeline.params.profile import EnsembleParams
-from stroi.stages.evaluation.comparisons import ClassGain, Comparison, class_gains, comparisons
-from stroi.stages.evaluation.table import (
-    ROWS,
-    GroundTruth,
-    Result,
-    Row,
-    judge,
-    right,
-    row_scores,
-)
-from stroi.trainer.metrics.ensemble import AlphaChoice
+from stroi.stages.evaluation.ground_truth import GroundTruth
+from stroi.stages.evaluation.methods import METHODS, Method
+from stroi.trainer.metrics.ensemble import ALPHAS, AlphaChoice, choose_alpha, ensemble
+
+StreamScores = Mapping[str, Scores]
+"""Scores of one seed's networks, by the stage that trained them."""
+
+
+def stream_logits(
+    method: Method, streams: StreamScores, truth: GroundTruth
+) -> list[NDArray[np.float32]]:
+    """Logits (N, L) of each of the method's streams, joined by id.
+
+    Raises:
+        RefusedInput: ``ENSEMBLE_CLASSES``; ``ENSEMBLE_IDS`` if a stream lacks a clip or has one
+            too many.
+    """
+    chosen = [streams[name] for name in method.streams]
+    for name, scores in zip(method.streams, chosen, strict=True):
+        if scores.classes != truth.classes:
+            raise RefusedInput(
+                "ENSEMBLE_CLASSES",
+                f"{name}: its classes are not the index's",
+                remedy="run this stage again, or `dvc repro`",
+            )
+    ids, logits = join(chosen)
+    if tuple(ids) != truth.ids:
+        odd = sorted(set(ids) ^ set(truth.ids))
+        raise RefusedInput(
+            "ENSEMBLE_IDS",
+            f"row {method.number}: {len(odd)} clips differ from the split, first {odd[0]}",
+            remedy="run the stages again, or `dvc repro`, so that all scores are of one index",
+        )
+    return logits
+
+
+def method_scores(
+    method: Method,
+    streams: StreamScores,
+    truth: GroundTruth,
+    params: EnsembleParams,
+    alpha: float | None = None,
+) -> NDArray[np.float64]:
+    """Scores (N, L) of one method.
+
+    Args:
+        method: The method.
+        streams: Scores of one seed.
+        truth: The clips.
+        params: Whether logits or probabilities are summed, and the weight of the RGB branch.
+        alpha: Weight of the RGB branch; None for that of `params`.
+
+    Raises:
+        RefusedInput: As `stream_logits`.
+        ValueError: If the weight is to be chosen on validation clips and is not given.
+    """
+    logits = stream_logits(method, streams, truth)
+    if not method.is_ensemble:
+        return ensemble(logits, kind=params.scores)
+    weight = params.alpha if alpha is None else alpha
+    if weight == "validation":
+        raise ValueError("alpha must be chosen on validation clips first, by `choose_alphas`")
+    return ensemble(logits, kind=params.scores, weights=(1.0, weight))
+
+
+@dataclass(frozen=True)
+class ChosenAlphas:
+    """Weights of the RGB branch that were chosen on validation clips.
+
+    Attributes:
+        validation_clips: Number of these clips.
+        methods: The choice of every seed, by the number of the ensemble.
+        grid: Weights that were tried.
+    """
+
+    validation_clips: int
+    methods: Mapping[int, tuple[AlphaChoice, ...]]
+    grid: tuple[float, ...] = ALPHAS
+
+
+def choose_alphas(
+    by_seed: Mapping[int, StreamScores], truth: GroundTruth, params: EnsembleParams
+) -> ChosenAlphas:
+    """Choose the best weight of the RGB branch for each ensemble and seed.
+
+    Args:
+        by_seed: Scores of the validation clips.
+        truth: The validation clips.
+        params: Whether logits or probabilities are summed.
+    """
+
+    def choose(method: Method, streams: StreamScores) -> AlphaChoice:
+        skeleton, rgb = stream_logits(method, streams, truth)
+        return choose_alpha(skeleton, rgb, truth.labels, kind=params.scores)
+
+    choices = {
+        method.number: tuple(choose(method, streams) for streams in by_seed.values())
+        for method in METHODS
+        if method.is_ensemble
+    }
+    return ChosenAlphas(len(truth.ids), choices)
+
+
+@dataclass(frozen=True)
+class PredictedLabels:
+    """Labels that each method predicts with the first seed.
+
+    Attributes:
+        ids: Test clips, sorted, N.
+        actual: (N,) their labels.
+        predicted: (N,) predicted labels, by the method's number.
+    """
+
+    ids: tuple[str, ...]
+    actual: NDArray[np.int64]
+    predicted: Mapping[int, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class RunPredictions:
-    """Scores of all rows for the same clips.
+    """Scores of all methods for the same clips.
 
     Attributes:
-        truth: The clips.
-        seeds: The seeds.
-        scores: (N, L) scores of each seed by the number of the row.
-        choices: How the weight of the RGB branch was chosen, per seed by the number of the row;
-            empty if it was given.
-        held: Validation clips that it was chosen on.
-        rows: The seven rows, named by the networks that ran.
+        truth: The test clips.
+        seeds: The S seeds.
+        scores: (N, L) scores of each seed, by the method's number.
+        methods: The methods, with the names of the networks that ran.
+        alpha: Weight of the RGB branch, as given or as chosen; None for folds with choices of
+            their own.
     """
 
     truth: GroundTruth
     seeds: tuple[int, ...]
     scores: Mapping[int, tuple[NDArray[np.float64], ...]]
-    choices: Mapping[int, tuple[AlphaChoice, ...]] = field(default_factory=dict)
-    held: int = 0
-    rows: tuple[Row, ...] = ROWS
+    methods: tuple[Method, ...]
+    alpha: float | ChosenAlphas | None
 
-    @property
-    def predicted(self) -> dict[int, NDArray[np.int64]]:
-        """(N,) labels that each row gives with the first seed."""
-        return {number: scores[0].argmax(axis=1) for number, scores in self.scores.items()}
+    def alphas(self, method: Method) -> tuple[float, ...]:
+        """Weight of the RGB branch in a method, one per seed; () where there is none."""
+        if not method.is_ensemble or self.alpha is None:
+            return ()
+        if isinstance(self.alpha, ChosenAlphas):
+            return tuple(choice.alpha for choice in self.alpha.methods[method.number])
+        return (self.alpha,) * len(self.seeds)
 
+    def hits(self, number: int) -> NDArray[np.bool_]:
+        """(S, N) whether a method is right about each clip, with each seed."""
+        return hit_mask(self.scores[number], self.truth)
 
-@dataclass(frozen=True)
-class Pair:
-    """Two classes that are told apart on their own.
-
-    Attributes:
-        classes: Their names.
-        test_clips: Test clips of each.
-        note: What is wrong with the figure, or why there is none; empty if nothing is.
-    """
-
-    classes: tuple[str, str]
-    test_clips: tuple[int, int]
-    note: str
+    def labels(self) -> PredictedLabels:
+        """What each method predicts with the first seed."""
+        labels = {number: scores[0].argmax(axis=1) for number, scores in self.scores.items()}
+        return PredictedLabels(self.truth.ids, self.truth.labels, labels)
 
 
-def named_pairs(truth: GroundTruth, params: EnsembleParams) -> dict[str, Pair]:
-    """The pairs of the profile by name, with what there is to measure them on."""
-    found = {}
-    for name, classes in params.pairs.items():
-        first, second = (
-            int(np.count_nonzero(truth.labels == truth.classes.index(label))) for label in classes
-        )
-        lacking = [label for label, n in zip(classes, (first, second), strict=True) if not n]
-        note = f"no test clip of {' or '.join(lacking)}" if lacking else ""
-        found[name] = Pair(classes, (first, second), note)
-    return found
+def hit_mask(scores: Sequence[NDArray[np.float64]], truth: GroundTruth) -> NDArray[np.bool_]:
+    """(S, N) whether the scores (N, L) of each seed are highest at each clip's label."""
+    return np.stack([each.argmax(axis=1) == truth.labels for each in scores])
 
 
-@dataclass(frozen=True)
-class TableResults:
-    """What a table shows.
-
-    Attributes:
-        results: The seven rows.
-        comparisons: Rows against rows.
-        gains: What the weights add, per class.
-        pairs: Pairs of classes that are told apart on their own, by name.
-    """
-
-    results: tuple[Result, ...]
-    comparisons: tuple[Comparison, ...]
-    gains: tuple[ClassGain, ...]
-    pairs: Mapping[str, Pair]
-
-
-def answer(
-    seeds: Sequence[int],
-    by_seed: Sequence[Mapping[str, Scores]],
+def predict_rows(
+    by_seed: Mapping[int, StreamScores],
     truth: GroundTruth,
     params: EnsembleParams,
-    choices: Mapping[int, tuple[AlphaChoice, ...]],
-    held: int = 0,
-    rows: tuple[Row, ...] = ROWS,
+    *,
+    chosen: ChosenAlphas | None = None,
+    methods: tuple[Method, ...] = METHODS,
 ) -> RunPredictions:
-    """The rows' scores, each ensemble with the weight that was chosen for it or is given.
+    """The scores of all rows; each ensemble with the weight that was chosen or is given.
 
     Raises:
         RefusedInput: If score files do not belong together.
     """
     scores = {}
-    for row in rows:
-        chosen = choices.get(row.number)
-        weights = [each.alpha for each in chosen] if chosen else [None] * len(by_seed)
-        scores[row.number] = tuple(
-            row_scores(row, streams, truth, params, alpha)
-            for streams, alpha in zip(by_seed, weights, strict=True)
+    for method in methods:
+        own = None if chosen is None else chosen.methods.get(method.number)
+        alphas = [None] * len(by_seed) if own is None else [choice.alpha for choice in own]
+        scores[method.number] = tuple(
+            method_scores(method, streams, truth, params, alpha)
+            for streams, alpha in zip(by_seed.values(), alphas, strict=True)
         )
-    return RunPredictions(truth, tuple(seeds), scores, choices, held, rows)
+    given = None if params.alpha == "validation" else params.alpha
+    alpha = given if chosen is None else chosen
+    return RunPredictions(truth, tuple(by_seed), scores, methods, alpha)
 
 
-def outcome(answers: RunPredictions, params: EnsembleParams) -> TableResults:
-    """Accuracies, intervals and tests of all rows."""
-    truth, hits, results = answers.truth, {}, []
-    for row in answers.rows:
-        scores = answers.scores[row.number]
-        hits[row.number] = right(scores, truth)
-        results.append(judge(row, scores, truth, params, _alphas(answers, params, row)))
-    pairs = named_pairs(truth, params)
-    return TableResults(tuple(results), comparisons(hits), class_gains(hits, truth), pairs)
-
-
-def _alphas(answers: RunPredictions, params: EnsembleParams, row: Row) -> tuple[float, ...]:
-    if len(row.streams) == 1:
-        return ()
-    if answers.choices:
-        return tuple(each.alpha for each in answers.choices[row.number])
-    return () if params.alpha == "validation" else (params.alpha,) * len(answers.seeds)
-
-
-def pool(parts: Mapping[str, RunPredictions]) -> RunPredictions:
+def concatenate_folds(folds: Mapping[str, RunPredictions]) -> RunPredictions:
     """The test clips of several runs as one test, such as those of all folds.
 
-    Seeds pair by number. What weights were chosen stays with the parts.
+    Seeds pair by number.
 
     Args:
-        parts: By the name of the run, at least one.
+        folds: By the name of the run, at least one.
 
     Raises:
         RefusedInput: ``POOL_SEEDS``, ``POOL_CLASSES``, ``POOL_NETWORKS`` or ``POOL_INPUT`` if the
             runs are not of one kind, ``POOL_TWICE`` if a clip is tested in two of them.
     """
-    first, *_ = parts.values()
+    first, *_ = folds.values()
     tested: dict[str, str] = {}
-    for name, part in parts.items():
-        if part.seeds != first.seeds:
-            raise _unlike("POOL_SEEDS", f"{name} has seeds {part.seeds}, not {first.seeds}")
-        if part.truth.classes != first.truth.classes:
+    for name, fold in folds.items():
+        if fold.seeds != first.seeds:
+            raise _unlike("POOL_SEEDS", f"{name} has seeds {fold.seeds}, not {first.seeds}")
+        if fold.truth.classes != first.truth.classes:
             raise _unlike("POOL_CLASSES", f"{name} has other classes than the first run")
-        if part.rows != first.rows:
+        if fold.methods != first.methods:
             raise _unlike("POOL_NETWORKS", f"{name} has other networks than the first run")
-        if list(part.truth.left_out) != list(first.truth.left_out):
+        if list(fold.truth.left_out) != list(first.truth.left_out):
             raise _unlike("POOL_INPUT", f"{name} has other stages than the first run")
-        for clip in part.truth.ids:
+        for clip in fold.truth.ids:
             if tested.setdefault(clip, name) != name:
                 raise _unlike("POOL_TWICE", f"{tested[clip]} and {name} both test {clip!a}")
     order = np.argsort(np.array(list(tested)))
-    labels = np.concatenate([part.truth.labels for part in parts.values()])[order]
     left_out = {
-        stage: sum(part.truth.left_out[stage] for part in parts.values())
+        stage: sum(fold.truth.left_out[stage] for fold in folds.values())
         for stage in first.truth.left_out
     }
+    labels = np.concatenate([fold.truth.labels for fold in folds.values()])[order]
     truth = GroundTruth(tuple(sorted(tested)), labels, first.truth.classes, left_out)
     scores = {
         number: tuple(
-            np.concatenate([part.scores[number][at] for part in parts.values()])[order]
+            np.concatenate([fold.scores[number][at] for fold in folds.values()])[order]
             for at in range(len(first.seeds))
         )
         for number in first.scores
     }
-    return RunPredictions(truth, first.seeds, scores, rows=first.rows)
+    alpha = None if isinstance(first.alpha, ChosenAlphas) else first.alpha
+    return RunPredictions(truth, first.seeds, scores, first.methods, alpha)
 
 
 def _unlike(code: str, problem: str) -> RefusedInput:
     return RefusedInput(
-        code, problem, remedy="pool runs of one data set and one setting that test other clips"
+        code,
+        problem,
+        remedy="pool runs that differ in their test clips alone, such as the folds of a data set",
     )

@@ -1,180 +1,187 @@
-"""The files of stage ``ensemble``, and the table as text."""
+"""The files of stage ``ensemble``, written and read, and the table as text."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+from pydantic import ValidationError
+
+from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
+from stroi.cache.ids import check_ids
 from stroi.cache.percent import percent
+from stroi.pipeline.index.csv import iterate_csv
 from stroi.pipeline.index.table import csv_bytes
-from stroi.pipeline.params.profile import EnsembleParams
-from stroi.stages.evaluation.predictions import RunPredictions, TableResults
-from stroi.stages.evaluation.table import GroundTruth, Result
-from stroi.trainer.metrics.ensemble import ALPHAS
+from stroi.stages.evaluation.methods import METHODS
+from stroi.stages.evaluation.predictions import PredictedLabels
+from stroi.stages.evaluation.table import Table
 
+REMEDY = "run `stroi ensemble` again, or `dvc repro`"
+
+_ROWS = tuple(f"row{method.number}" for method in METHODS)
 _HEADER = ("number", "method", "skeleton", "rgb", "accuracy", "spread", "low", "high",
            "test_clips", "chance", "alphas")  # fmt: skip
-_PAIR_HEADER = ("pair", "first", "second", "first_clips", "second_clips")
+_PAIR_HEADER = ("pair", "first", "second", "first_clips", "second_clips", *_ROWS, "note")
+_CLASS_HEADER = ("class", "test_clips", *_ROWS, "gain", "gain_low", "gain_high")
+_LABEL_HEADER = ("id", "actual", *_ROWS)
 
 
-def write_results(
-    out: Path, answers: RunPredictions, found: TableResults, params: EnsembleParams
-) -> None:
-    """Write all of stage ``ensemble``'s files to `out`: see docs/results.md."""
-    truth = answers.truth
-    table = {
-        "test_clips": len(truth.ids),
-        "test_part": {
-            "listed": truth.listed,
-            "seen": truth.seen,
-            "left_out": dict(truth.left_out),
-        },
-        "classes": list(truth.classes),
-        "chance": 100 / len(truth.classes),
-        "interval": "wilson" if len(answers.seeds) == 1 else "bootstrap",
-        "rows": [asdict(result) for result in found.results],
-        "pairs": {name: asdict(pair) for name, pair in found.pairs.items()},
-        "comparisons": [asdict(each) for each in found.comparisons],
-        "gains": [asdict(each) for each in found.gains],
-        "alpha": _alpha(answers, params),
-    }
-    write_atomic(out / "table.json", json_bytes(table))
-    lines = (_line(each, table) for each in found.results)
-    write_atomic(out / "table.csv", csv_bytes(_HEADER, lines))
-    write_atomic(out / "comparisons.csv", csv_bytes(*_comparisons(found, answers.seeds)))
-    names = [f"row{result.row.number}" for result in found.results]
-    write_atomic(out / "pairs.csv", csv_bytes((*_PAIR_HEADER, *names, "note"), _pairs(found)))
-    write_atomic(
-        out / "per_class.csv",
-        csv_bytes(
-            ("class", "test_clips", *names, "gain", "gain_low", "gain_high"), _classes(truth, found)
-        ),
-    )
-    write_atomic(
-        out / "predictions.csv", csv_bytes(("id", "actual", *names), _predictions(answers))
-    )
+def write_results(folder: Path, table: Table, labels: PredictedLabels) -> None:
+    """Write all files of stage ``ensemble``; docs/results.md describes them."""
+    write_atomic(folder / "table.json", f"{table.model_dump_json(indent=1)}\n".encode())
+    for name, header, lines in (
+        ("table", _HEADER, _rows(table)),
+        ("comparisons", _comparison_header(table), _comparisons(table)),
+        ("pairs", _PAIR_HEADER, _pairs(table)),
+        ("per_class", _CLASS_HEADER, _classes(table)),
+        ("predictions", _LABEL_HEADER, _labels(labels, table)),
+    ):
+        write_atomic(folder / f"{name}.csv", csv_bytes(header, lines))
 
 
-def _alpha(answers: RunPredictions, params: EnsembleParams) -> dict[str, Any]:
-    """How the weight of the RGB branch came about."""
-    if not answers.choices:
-        return {"rule": "given", "value": params.alpha}
-    return {
-        "rule": "validation",
-        "grid": list(ALPHAS),
-        "validation_clips": answers.held,
-        "rows": {
-            str(number): [
-                {"seed": seed, **asdict(choice)}
-                for seed, choice in zip(answers.seeds, choices, strict=True)
-            ]
-            for number, choices in answers.choices.items()
-        },
-    }
+def _rows(table: Table) -> Iterator[tuple[object, ...]]:
+    for row in table.rows:
+        method = row.method
+        yield (
+            method.number, method.name, method.skeleton, method.rgb,
+            percent(row.accuracy, 2), _cell(row.spread), *_ends(row.interval),
+            table.test_clips, f"{table.chance:.2f}",
+            " ".join(f"{alpha:.4g}" for alpha in row.alphas),
+        )  # fmt: skip
 
 
-def _line(result: Result, table: Mapping[str, Any]) -> tuple[object, ...]:
-    row = result.row
-    spread = "" if result.spread is None else percent(result.spread, 2)
-    return (row.number, row.method, row.skeleton, row.rgb, percent(result.accuracy, 2), spread,
-            *_ends(result.interval), table["test_clips"], f"{table['chance']:.2f}",
-            " ".join(f"{alpha:.4g}" for alpha in result.alphas))  # fmt: skip
+def _comparison_header(table: Table) -> tuple[str, ...]:
+    own = (f"{what}_seed{seed}" for seed in table.seeds for what in ("gained", "lost", "p"))
+    return ("first", "second", "gain", "low", "high", "median_p", *own)
 
 
-def _comparisons(
-    found: TableResults, seeds: Sequence[int]
-) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
-    own = (f"{what}_seed{seed}" for seed in seeds for what in ("gained", "lost", "p"))
-    header = ("first", "second", "gain", "low", "high", "median_p", *own)
-    lines = (
-        (each.first, each.second, percent(each.gain, 2), *_ends(each.interval),
-         f"{each.median_p:.4g}",
-         *(value for own in each.seeds for value in (own.gained, own.lost, f"{own.p:.4g}")))
-        for each in found.comparisons
-    )  # fmt: skip
-    return header, lines
+def _comparisons(table: Table) -> Iterator[tuple[object, ...]]:
+    for each in table.comparisons:
+        own = (value for test in each.seeds for value in (test.gained, test.lost, f"{test.p:.4g}"))
+        yield (
+            each.first, each.second, percent(each.gain, 2), *_ends(each.interval),
+            f"{each.median_p:.4g}", *own,
+        )  # fmt: skip
+
+
+def _pairs(table: Table) -> Iterator[tuple[object, ...]]:
+    for name, pair in table.pairs.items():
+        values = (_cell(row.pairs[name]) for row in table.rows)
+        yield (name, *pair.classes, *pair.test_clips, *values, pair.note)
+
+
+def _classes(table: Table) -> Iterator[tuple[object, ...]]:
+    for label, (name, gain) in enumerate(zip(table.classes, table.gains, strict=True)):
+        values = (row.per_class[label] for row in table.rows)
+        yield (name, table.class_sizes[label], *values, _cell(gain.gain), *_ends(gain.interval))
+
+
+def _labels(labels: PredictedLabels, table: Table) -> Iterator[tuple[str, ...]]:
+    columns = (labels.actual, *labels.predicted.values())
+    for clip, *own in zip(labels.ids, *columns, strict=True):
+        yield (clip, *(table.classes[label] for label in own))
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else percent(value, 2)
 
 
 def _ends(interval: tuple[float, float] | None) -> tuple[str, str]:
     return ("", "") if interval is None else (percent(interval[0], 2), percent(interval[1], 2))
 
 
-def _pairs(found: TableResults) -> Iterator[tuple[object, ...]]:
-    for name, pair in found.pairs.items():
-        values = (result.pairs[name] for result in found.results)
-        shown = ("" if value is None else percent(value, 2) for value in values)
-        yield (name, *pair.classes, *pair.test_clips, *shown, pair.note)
+def read_table(folder: Path) -> Table:
+    """Read ``table.json``.
+
+    Raises:
+        RefusedInput: ``TABLE_MISSING``; ``TABLE`` if stage ``ensemble`` did not write it like this.
+    """
+    path = folder / "table.json"
+    try:
+        return Table.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise RefusedInput("TABLE_MISSING", f"{path} does not exist", remedy=REMEDY) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "file"
+        raise stale_table(path, f"{field}: {first['msg']}") from None
 
 
-def _classes(truth: GroundTruth, found: TableResults) -> Iterator[tuple[object, ...]]:
-    for label, name in enumerate(truth.classes):
-        gain = found.gains[label]
-        yield (
-            name,
-            int((truth.labels == label).sum()),
-            *(result.per_class[label] for result in found.results),
-            "" if gain.gain is None else percent(gain.gain, 2),
-            *_ends(gain.interval),
-        )
+def read_labels(folder: Path, table: Table) -> PredictedLabels:
+    """Read ``predictions.csv``.
+
+    Raises:
+        RefusedInput: If it is missing, malformed or does not belong to `table`.
+    """
+    path = folder / "predictions.csv"
+    columns = _LABEL_HEADER[1:]
+    label_of = {name: label for label, name in enumerate(table.classes)}
+    rows = []
+    for line, row in iterate_csv(path, required=_LABEL_HEADER):
+        for column in columns:
+            if row[column] not in label_of:
+                raise stale_table(path, f"line {line}: {row[column]!a} is no class of table.json")
+        rows.append((row["id"], [label_of[row[column]] for column in columns]))
+    rows.sort()
+    if len(rows) != table.test_clips:
+        raise stale_table(path, f"{len(rows)} clips, table.json has {table.test_clips}")
+    ids = tuple(clip for clip, _ in rows)
+    check_ids(ids)
+    actual, *predicted = np.array([labels for _, labels in rows], np.int64).T
+    numbers = (method.number for method in METHODS)
+    return PredictedLabels(ids, actual, dict(zip(numbers, predicted, strict=True)))
 
 
-def _predictions(answers: RunPredictions) -> Iterator[tuple[object, ...]]:
-    truth, predicted = answers.truth, answers.predicted
-    for at, name in enumerate(truth.ids):
-        said = (truth.classes[labels[at]] for labels in predicted.values())
-        yield (name, truth.classes[truth.labels[at]], *said)
+def stale_table(path: Path, problem: str) -> RefusedInput:
+    """The refusal of a result file that does not fit the rest of the run."""
+    return RefusedInput("TABLE", f"{path}: {problem}", remedy=REMEDY)
 
 
-def json_bytes(value: object) -> bytes:
-    """`value` as JSON with sorted keys."""
-    return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def format_table(answers: RunPredictions, found: TableResults) -> str:
-    """The seven rows as text, and how pairs of classes are told apart on their own."""
-    truth, seeds = answers.truth, len(answers.seeds)
-    wide = max(20, *(len(row.method) for row in answers.rows))
+def format_table(table: Table) -> str:
+    """The rows as text, then the lost clips and the accuracies of pairs, if there are any."""
+    width = max(20, *(len(row.method.name) for row in table.rows))
     lines = [
-        f"{'#':>2}  {'Method':<{wide}} {'Skeleton':<9} {'RGB':<6} {'Accuracy (%)':<13} "
+        f"{'#':>2}  {'Method':<{width}} {'Skeleton':<9} {'RGB':<6} {'Accuracy (%)':<13} "
         "95 % interval"
     ]
-    for result in found.results:
-        row = result.row
-        spread = "" if result.spread is None else f" +- {percent(result.spread)}"
-        low, high = map(percent, result.interval)
+    for row in table.rows:
+        method = row.method
+        spread = "" if row.spread is None else f" +- {percent(row.spread)}"
+        low, high = map(percent, row.interval)
         lines.append(
-            f"{row.number:>2}  {row.method:<{wide}} {row.skeleton:<9} {row.rgb:<6} "
-            f"{f'{percent(result.accuracy):>5}{spread}':<13} {low:>5} - {high:>5}"
+            f"{method.number:>2}  {method.name:<{width}} {method.skeleton:<9} {method.rgb:<6} "
+            f"{f'{percent(row.accuracy):>5}{spread}':<13} {low:>5} - {high:>5}"
         )
+    seeds = len(table.seeds)
     lines.append(
-        f"{len(truth.ids)} test clips, {len(truth.classes)} classes, chance "
-        f"{100 / len(truth.classes):.1f} %, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+        f"{table.test_clips} test clips, {len(table.classes)} classes, chance "
+        f"{table.chance:.1f} %, {seeds} {'seed' if seeds == 1 else 'seeds'}"
     )
-    return "\n".join([*lines, *left_out(truth), *_pair_lines(found)])
+    return "\n".join([*lines, *lost_clips_lines(table), *_pair_lines(table)])
 
 
-def left_out(truth: GroundTruth) -> Iterator[str]:
+def lost_clips_lines(table: Table) -> Iterator[str]:
     """A line that says which clips the rows lack; none if they lack none."""
-    lost = [f"{count} by {stage}" for stage, count in truth.left_out.items() if count]
-    own = f"; row 1 on the graph network's own page, which needs no mosaic: {truth.seen} clips"
+    split = table.test_split
+    lost = [f"{count} by {stage}" for stage, count in split.left_out.items() if count]
+    own = f"; row 1 on the graph network's own page, which needs no mosaic: {split.seen} clips"
     if lost:
         yield (
-            f"of {truth.listed} in the split; lost by stages: {', '.join(lost)}"
-            f"{own * (truth.seen > len(truth.ids))}"
+            f"of {split.listed} in the split; lost by stages: {', '.join(lost)}"
+            f"{own * (split.seen > table.test_clips)}"
         )
 
 
-def _pair_lines(found: TableResults) -> Iterator[str]:
-    if not found.pairs:
+def _pair_lines(table: Table) -> Iterator[str]:
+    if not table.pairs:
         return
-    wide = max(len("Pair (%, chance 50)"), *map(len, found.pairs))
-    heads = (f"row {result.row.number}" for result in found.results)
-    yield f"{'Pair (%, chance 50)':<{wide}} " + " ".join(f"{head:>6}" for head in heads)
-    for name, pair in found.pairs.items():
-        values = (result.pairs[name] for result in found.results)
-        shown = " ".join(f"{'-' if each is None else percent(each):>6}" for each in values)
-        yield f"{name:<{wide}} {shown}  {pair.note}".rstrip()
+    title = "Pair (%, chance 50)"
+    width = max(len(title), *map(len, table.pairs))
+    heads = (f"row {row.method.number}" for row in table.rows)
+    yield f"{title:<{width}} " + " ".join(f"{head:>6}" for head in heads)
+    for name, pair in table.pairs.items():
+        values = (row.pairs[name] for row in table.rows)
+        text = " ".join(f"{'-' if value is None else percent(value):>6}" for value in values)
+        yield f"{name:<{width}} {text}  {pair.note}".rstrip()

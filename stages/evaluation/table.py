@@ -1,287 +1,218 @@
-"""The seven rows of the paper's Tables I and II, from the scores of four trainings.
+"""The table of results of one run: the seven rows of the paper's Tables I and II.
 
-Legend of shapes: N clips, L classes, S seeds.
+`Table` is declared once: stage ``ensemble`` writes it, the report reads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stroi.cache.errors import RefusedInput
-from stroi.cache.scores import Scores, join
-from stroi.pipeline.index.table import Index
 from stroi.pipeline.params.profile import EnsembleParams
-from stroi.stages.training.networks import GRAPH_NETWORK, RESNET
+from stroi.stages.evaluation.comparisons import PAIRS, ClassGain, Comparison, class_gains, compare
+from stroi.stages.evaluation.ground_truth import GroundTruth
+from stroi.stages.evaluation.methods import METHODS, Method
+from stroi.stages.evaluation.predictions import ChosenAlphas, RunPredictions, hit_mask
 from stroi.trainer.metrics.accuracy import accuracy, per_class_accuracy, two_way_accuracy
-from stroi.trainer.metrics.ensemble import AlphaChoice, choose_alpha, ensemble
 from stroi.trainer.metrics.significance import accuracy_interval
 
+Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+Clips = Annotated[int, Field(ge=0)]
+
 
 @dataclass(frozen=True)
-class Row:
-    """One row of the paper's Tables I and II.
+class RowResult:
+    """Test accuracy of one method, in percent.
 
     Attributes:
-        number: As the paper numbers it.
-        method: As the paper names it, with the names of the networks that ran.
-        skeleton: What happens to the graph network: ``train``, ``eval`` or ``-``.
-        rgb: What happens to the ResNet, likewise.
-        streams: Stages whose scores are summed; the first gets weight 1.
+        method: The method.
+        accuracy: Mean over seeds.
+        spread: Sample standard deviation over seeds, in points; None with one seed.
+        interval: 95 % interval of the accuracy: Wilson's over the clips with one seed, a
+            bootstrap's over clips and seeds with several.
+        seeds: Accuracy of each seed.
+        pairs: Two-way accuracy inside each named pair of classes, mean over seeds; None if no
+            test clip is of either class.
+        per_class: Accuracy of each class, mean over seeds; None without test clips.
+        alphas: Weight of the RGB branch, one per seed; () for a single branch.
     """
 
-    number: int
-    method: str
-    skeleton: str
-    rgb: str
-    streams: tuple[str, ...]
+    method: Method
+    accuracy: Percent
+    spread: Annotated[float, Field(ge=0.0)] | None
+    interval: tuple[Percent, Percent]
+    seeds: Annotated[tuple[Percent, ...], Field(min_length=1)]
+    pairs: Mapping[str, Percent | None]
+    per_class: tuple[Percent | None, ...]
+    alphas: tuple[Annotated[float, Field(ge=0.0)], ...] = ()
 
 
-def named_rows(gcn: str, resnet: str) -> tuple[Row, ...]:
-    """The seven rows of networks with these names."""
-    return (
-        Row(1, gcn, "train", "-", ("gcn",)),
-        Row(2, resnet, "-", "train", ("resnet-plain",)),
-        Row(3, f"{resnet} + weights", "train", "train", ("resnet-joint",)),
-        Row(4, f"{resnet} + weights", "eval", "train", ("resnet-fixed",)),
-        Row(5, "Ensemble 1+2", "eval", "eval", ("gcn", "resnet-plain")),
-        Row(6, "Ensemble 1+3", "eval", "eval", ("gcn", "resnet-joint")),
-        Row(7, "Ensemble 1+4", "eval", "eval", ("gcn", "resnet-fixed")),
+@dataclass(frozen=True)
+class Pair:
+    """Two classes that the rows are also measured on alone.
+
+    Attributes:
+        classes: Their names.
+        test_clips: Test clips of each.
+        note: Why the accuracies are missing or say little; empty if they are sound.
+    """
+
+    classes: tuple[str, str]
+    test_clips: tuple[Clips, Clips]
+    note: str
+
+
+@dataclass(frozen=True)
+class SplitClips:
+    """The split's test clips.
+
+    Attributes:
+        listed: All of them.
+        seen: Those that the graph network saw.
+        left_out: Those that are not measured, by the first stage that lost them.
+    """
+
+    listed: Clips
+    seen: Clips
+    left_out: Mapping[str, Clips]
+
+
+class Table(BaseModel):
+    """The seven rows, and what they were measured on.
+
+    Attributes:
+        test_clips: Clips that all rows are measured on.
+        test_split: The test clips of the split, measured or lost.
+        classes: Names of the L classes.
+        class_sizes: Test clips of each class.
+        chance: Accuracy of guessing, in percent.
+        seeds: The seeds, in the order of all figures by seed.
+        interval: How the rows' intervals were computed.
+        rows: Result of each method.
+        pairs: Pairs of classes by name.
+        comparisons: Rows against rows.
+        gains: What the weights add, per class.
+        alpha: Weight of the RGB branch in the ensembles, as given or as chosen; null for folds
+            with choices of their own.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, revalidate_instances="always"
     )
 
-
-ROWS = named_rows(GRAPH_NETWORK, RESNET)
-"""The seven rows of networks of which nothing more is known."""
-
-STREAMS = ("gcn", "resnet-plain", "resnet-joint", "resnet-fixed")
-
-
-@dataclass(frozen=True)
-class Result:
-    """Test accuracy of one row.
-
-    Attributes:
-        row: Which.
-        accuracy: Mean over seeds, in percent.
-        spread: Sample standard deviation over seeds, in percentage points; None with one seed.
-        interval: 95 % interval of the accuracy, in percent: Wilson's over the clips with one
-            seed, a bootstrap's over clips and seeds with several.
-        seeds: Accuracy of each seed, in percent.
-        pairs: Two-way accuracy inside each named pair of classes, mean over seeds, in percent;
-            None if no test clip is of either class.
-        per_class: Accuracy of each class, mean over seeds, in percent; None without test clips.
-        alphas: Weight of the RGB branch, one per seed; () for a row of one branch.
-    """
-
-    row: Row
-    accuracy: float
-    spread: float | None
-    interval: tuple[float, float]
-    seeds: tuple[float, ...]
-    pairs: Mapping[str, float | None]
-    per_class: tuple[float | None, ...]
-    alphas: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class GroundTruth:
-    """The clips to be right about.
-
-    Attributes:
-        ids: Of the clips, sorted, N.
-        labels: (N,) their labels.
-        classes: All class names.
-        left_out: Further clips of the part, counted by the first stage that lost them; stages in
-            the order that clips pass them, that of the graph network's clips first.
-    """
-
-    ids: tuple[str, ...]
-    labels: NDArray[np.int64]
+    test_clips: Annotated[int, Field(ge=1)]
+    test_split: SplitClips
     classes: tuple[str, ...]
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    class_sizes: tuple[Clips, ...]
+    chance: Percent
+    seeds: tuple[int, ...]
+    interval: Literal["wilson", "bootstrap"]
+    rows: tuple[RowResult, ...]
+    pairs: Mapping[str, Pair]
+    comparisons: tuple[Comparison, ...]
+    gains: tuple[ClassGain, ...]
+    alpha: float | ChosenAlphas | None
 
-    @property
-    def listed(self) -> int:
-        """Clips of the part, lost ones too."""
-        return len(self.ids) + sum(self.left_out.values())
+    @model_validator(mode="after")
+    def _is_complete(self) -> Table:
+        if [row.method.number for row in self.rows] != [method.number for method in METHODS]:
+            raise ValueError(f"the rows are not 1 to {len(METHODS)}")
+        if any(len(row.per_class) != len(self.classes) for row in self.rows):
+            raise ValueError("a row has not one accuracy per class")
+        if any(len(row.seeds) != len(self.seeds) for row in self.rows):
+            raise ValueError("a row has not one accuracy per seed")
+        for name, values in (("gain", self.gains), ("size", self.class_sizes)):
+            if len(values) != len(self.classes):
+                raise ValueError(f"there is not one {name} per class")
+        return self
 
-    @property
-    def seen(self) -> int:
-        """Clips of the part that the graph network saw, whether they have a mosaic or not."""
-        return self.listed - next(iter(self.left_out.values()), 0)
+    def row(self, number: int) -> RowResult:
+        """The row that the paper numbers `number`, from 1."""
+        return self.rows[number - 1]
 
 
-def held_out(
-    index: Index, part: Sequence[str], lost: Mapping[str, set[str]], what: str = "test"
-) -> GroundTruth:
-    """The clips of a part that no stage lost.
-
-    Args:
-        index: The data set's index.
-        part: Ids of the part.
-        lost: Ids that each stage quarantined, in the order that clips pass the stages.
-        what: What the part is for.
-
-    Raises:
-        RefusedInput: ``PART_LOST`` if no clip is left.
-    """
-    rest, left_out = set(part), {}
-    for stage, gone in lost.items():
-        left_out[stage] = len(rest & gone)
-        rest -= gone
-    if not rest:
-        counts = ", ".join(f"{count} by {stage}" for stage, count in left_out.items() if count)
-        raise RefusedInput(
-            "PART_LOST",
-            f"none of the split's {len(set(part))} {what} clips is left, lost: {counts}",
-            remedy="mend what the ledgers say of these clips, or divide the clips otherwise",
-        )
-    ids = tuple(sorted(rest))
-    labels = index.labels(ids)
-    return GroundTruth(
-        ids, np.array([labels[name] for name in ids], np.int64), index.classes, left_out
+def make_table(predictions: RunPredictions, params: EnsembleParams) -> Table:
+    """Accuracies, intervals and tests of all rows."""
+    truth = predictions.truth
+    hits = {method.number: predictions.hits(method.number) for method in predictions.methods}
+    return Table(
+        test_clips=len(truth.ids),
+        test_split=SplitClips(truth.listed, truth.seen, dict(truth.left_out)),
+        classes=truth.classes,
+        class_sizes=tuple(np.bincount(truth.labels, minlength=len(truth.classes)).tolist()),
+        chance=100 / len(truth.classes),
+        seeds=predictions.seeds,
+        interval="wilson" if len(predictions.seeds) == 1 else "bootstrap",
+        rows=tuple(
+            row_result(
+                method,
+                predictions.scores[method.number],
+                truth,
+                params.pairs,
+                predictions.alphas(method),
+            )
+            for method in predictions.methods
+        ),
+        pairs={name: _pair(classes, truth) for name, classes in params.pairs.items()},
+        comparisons=tuple(compare(first, second, hits) for first, second in PAIRS),
+        gains=class_gains(hits, truth),
+        alpha=predictions.alpha,
     )
 
 
-def joined(
-    row: Row, streams: Mapping[str, Scores], truth: GroundTruth
-) -> list[NDArray[np.float32]]:
-    """Logits (N, L) of each of the row's streams for the clips of `truth`.
-
-    Raises:
-        RefusedInput: If a stream lacks a clip or has one too many.
-    """
-    chosen = [streams[name] for name in row.streams]
-    for name, scores in zip(row.streams, chosen, strict=True):
-        if scores.classes != truth.classes:
-            raise RefusedInput(
-                "ENSEMBLE_CLASSES",
-                f"{name}: its classes are not the index's",
-                remedy="rerun the stage that made it",
-            )
-    ids, logits = join(chosen)
-    if tuple(ids) != truth.ids:
-        odd = sorted(set(ids) ^ set(truth.ids))
-        raise RefusedInput(
-            "ENSEMBLE_IDS",
-            f"row {row.number}: {len(odd)} clips differ from the test part, first {odd[0]}",
-            remedy="rerun the stages so that all scores belong to one index",
-        )
-    return logits
-
-
-def row_scores(
-    row: Row,
-    streams: Mapping[str, Scores],
-    truth: GroundTruth,
-    params: EnsembleParams,
-    alpha: float | None = None,
-) -> NDArray[np.float64]:
-    """Scores (N, L) of one row for the clips of `truth`.
-
-    Args:
-        row: Which.
-        streams: Scores by stage.
-        truth: The clips.
-        params: What is summed.
-        alpha: Weight of the RGB branch; that of `params` if None.
-
-    Raises:
-        RefusedInput: If a stream lacks a clip or has one too many.
-        ValueError: If the weight is to be chosen and was not.
-    """
-    logits = joined(row, streams, truth)
-    weight = params.alpha if alpha is None else alpha
-    if len(logits) == 1:
-        return ensemble(logits, kind=params.scores)
-    if weight == "validation":
-        raise ValueError("alpha is to be chosen on validation clips first, see `chosen_alphas`")
-    return ensemble(logits, kind=params.scores, weights=(1.0, weight))
-
-
-def chosen_alphas(
-    by_seed: Sequence[Mapping[str, Scores]], truth: GroundTruth, params: EnsembleParams
-) -> dict[int, tuple[AlphaChoice, ...]]:
-    """The weight of the RGB branch that suits each ensemble best, seed by seed.
-
-    Args:
-        by_seed: Scores of the validation clips by stage, one mapping per seed.
-        truth: The validation clips.
-        params: What is summed.
-
-    Returns:
-        One choice per seed by the number of the row.
-    """
-
-    def chosen(row: Row, streams: Mapping[str, Scores]) -> AlphaChoice:
-        skeleton, rgb = joined(row, streams, truth)
-        return choose_alpha(skeleton, rgb, truth.labels, kind=params.scores)
-
-    return {
-        row.number: tuple(chosen(row, streams) for streams in by_seed)
-        for row in ROWS
-        if len(row.streams) > 1
-    }
-
-
-def right(scores: Sequence[NDArray[np.float64]], truth: GroundTruth) -> NDArray[np.bool_]:
-    """(S, N) whether the scores (N, L) of each seed name each clip's class."""
-    return np.stack([each.argmax(axis=1) == truth.labels for each in scores])
-
-
-def evaluate(
-    row: Row,
-    by_seed: Sequence[Mapping[str, Scores]],
-    truth: GroundTruth,
-    params: EnsembleParams,
-) -> Result:
-    """Accuracy of one row over all seeds, with the weight of the RGB branch that `params` gives."""
-    scores = [row_scores(row, streams, truth, params) for streams in by_seed]
-    return judge(row, scores, truth, params)
-
-
-def judge(
-    row: Row,
+def row_result(
+    method: Method,
     scores: Sequence[NDArray[np.float64]],
     truth: GroundTruth,
-    params: EnsembleParams,
-    alphas: Sequence[float] = (),
-) -> Result:
-    """Accuracy of one row, given its scores (N, L) of each seed.
+    pairs: Mapping[str, tuple[str, str]],
+    alphas: tuple[float, ...] = (),
+) -> RowResult:
+    """Accuracy of one method.
 
     Args:
-        row: Which.
-        scores: Of the clips of `truth`, per seed.
-        truth: The clips.
-        params: Which pairs of classes to tell apart.
+        method: The method.
+        scores: Its scores (N, L), one array per seed.
+        truth: The N clips.
+        pairs: Pairs of classes to measure alone.
         alphas: Weight of the RGB branch in each seed's scores.
     """
-    hits = right(scores, truth)
     values = tuple(100 * accuracy(each, truth.labels) for each in scores)
-    number = {name: at for at, name in enumerate(truth.classes)}
-    pairs = {
-        name: _percent(np.mean([
-            two_way_accuracy(each, truth.labels, number[first], number[second]) for each in scores
-        ]))
-        for name, (first, second) in params.pairs.items()
-    }  # fmt: skip
     shares = np.mean([per_class_accuracy(each, truth.labels) for each in scores], axis=0)
-    low, high = accuracy_interval(hits)
-    return Result(
-        row=row,
+    low, high = accuracy_interval(hit_mask(scores, truth))
+    return RowResult(
+        method=method,
         accuracy=float(np.mean(values)),
         spread=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         interval=(100 * low, 100 * high),
         seeds=values,
-        pairs=pairs,
+        pairs={name: _pair_accuracy(scores, truth, *pair) for name, pair in pairs.items()},
         per_class=tuple(map(_percent, shares)),
-        alphas=tuple(alphas),
+        alphas=alphas,
     )
+
+
+def _pair_accuracy(
+    scores: Sequence[NDArray[np.float64]], truth: GroundTruth, first: str, second: str
+) -> float | None:
+    one, other = truth.classes.index(first), truth.classes.index(second)
+    values = [two_way_accuracy(each, truth.labels, one, other) for each in scores]
+    return _percent(np.mean(values))
 
 
 def _percent(share: np.floating) -> float | None:
     """A share of some clips in percent; None without clips, whose share is NaN."""
     return None if np.isnan(share) else 100 * float(share)
+
+
+def _pair(classes: tuple[str, str], truth: GroundTruth) -> Pair:
+    first, second = (
+        int(np.count_nonzero(truth.labels == truth.classes.index(label))) for label in classes
+    )
+    lacking = [label for label, n in zip(classes, (first, second), strict=True) if not n]
+    note = f"no test clip of {' or '.join(lacking)}" if lacking else ""
+    return Pair(classes, (first, second), note)

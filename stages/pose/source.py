@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import click
 import cv2
 
-from stroi.pipeline.options import say
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.registry import choose, load, record, with_full_paths
 
 DETECTION_VERSION = 1
-"""Raise it when the same video gives other people: then all is estimated anew."""
+"""Raise it, and the version of stage ``skeletons``, when the same video gives other people."""
 JSON = "openpose-json"
 KINECT = "kinect"
 
@@ -55,16 +55,16 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
     shared = {"opencv": cv2.__version__, "detection": DETECTION_VERSION}
     if params.source == JSON:
         model = params.openpose_json.model
-        say(f"skeletons from {JSON}, network {model}, as the params name it")
+        click.echo(f"skeletons from {JSON}, network {model}, as the params name it")
         return PoseSourcePlan(params, "named", {"estimator": JSON, "model": model, **shared})
     if params.source == KINECT:
-        say("skeletons from the sensor's own files, as the params name them")
+        click.echo("skeletons from the sensor's own files, as the params name them")
         return PoseSourcePlan(params, "named", {"estimator": KINECT, **shared})
     params = with_full_paths(params)
     choice = choose(params)
     params = params.replace(source=choice.source)
     producer = {**record(load(params)), **shared}
-    say(f"skeletons from {choice.message}")
+    click.echo(f"skeletons from {choice.message}")
     if params.frames == "all":
         return PoseSourcePlan(params, choice.why, producer)
     producer["frames"] = mosaics.model_dump(include={"columns", "candidates", "sampling"})

@@ -1,15 +1,16 @@
-"""What the page says about accuracy: the verdict, pairs, classes, confusions."""
+"""Accuracy on the page: the verdict, pairs, classes, confusions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.percent import percent
-from stroi.stages.report_page.results import Predictions, Table, TableRow
+from stroi.stages.evaluation.predictions import PredictedLabels
+from stroi.stages.evaluation.table import RowResult, Table
 
 PAIR_ROWS = (1, 2, 4, 7)
 CLASS_ROWS = (2, 4, 7)
@@ -18,21 +19,20 @@ MATRIX_ROWS = (7, 1, 2)
 COLOUR = {1: "skeleton", 2: "soft", 3: "rgb", 4: "rgb", 5: "both", 6: "both", 7: "both"}
 """CSS colour of each row: by branch; the unweighted ResNet paler than the weighted ones."""
 
-_SINGLE_RGB = (2, 3, 4)
-_ENSEMBLES = (5, 6, 7)
-_SHOWN_CONFUSIONS = 6
+CONFUSIONS = 6
+"""Pairs of classes that the page lists as most confused."""
 
 
 @dataclass(frozen=True)
 class PairLine:
-    """Two classes told apart on their own.
+    """Two classes, measured alone.
 
     Attributes:
         name: Of the pair.
         classes: Its two class names.
         accuracy: Two-way accuracy in percent by row number, rows `PAIR_ROWS`; None without test
             clips.
-        note: What is wrong with the figures, or why there are none; empty if nothing is.
+        note: Why the accuracies are missing or say little; empty if they are sound.
     """
 
     name: str
@@ -49,7 +49,7 @@ class ClassLine:
         name: Of the class.
         clips: Its test clips.
         accuracy: In percent by row number, rows `CLASS_ROWS`; None without test clips.
-        gain: Row 4 less row 2: what the weights add, in points.
+        gain: Row 4 minus row 2: what the weights add, in points; None without test clips.
         interval: Its 95 % interval; None if it is not known.
     """
 
@@ -57,7 +57,7 @@ class ClassLine:
     clips: int
     accuracy: Mapping[int, float | None]
     gain: float | None
-    interval: tuple[float, float] | None = None
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Confusion:
 class Confused:
     """The most confused pairs of classes of one row, first seed."""
 
-    row: TableRow
+    row: RowResult
     pairs: tuple[Confusion, ...]
 
 
@@ -87,7 +87,7 @@ class Confused:
 class Matrix:
     """Confusion matrix of one row: `counts`[actual][predicted], first seed."""
 
-    row: TableRow
+    row: RowResult
     counts: tuple[tuple[int, ...], ...]
 
 
@@ -96,27 +96,24 @@ def verdict(table: Table) -> str:
 
     The RGB branch is the best of rows 2, 3 and 4, so that the comparison is the hardest one.
     """
-    best = _best(table, _ENSEMBLES)
-    reached = percent(best.accuracy)
-    rivals = (
-        ("the skeleton branch", table.row(1)),
-        ("the best RGB branch", _best(table, _SINGLE_RGB)),
-    )
+    skeleton, *rgb = (row for row in table.rows if not row.method.is_ensemble)
+    best = _best(row for row in table.rows if row.method.is_ensemble)
+    rivals = (("the skeleton branch", skeleton), ("the best RGB branch", _best(rgb)))
     # Means over seeds that ought to be equal may differ in the last bit.
     gaps = [round(best.accuracy - rival.accuracy, 9) for _, rival in rivals]
     first, second = (
-        f"{_gap(gap)} {name} (row {rival.row.number}, {percent(rival.accuracy)} %)"
+        f"{_gap(gap)} {name} (row {rival.method.number}, {percent(rival.accuracy)} %)"
         for gap, (name, rival) in zip(gaps, rivals, strict=True)
     )
     beats = "beats" if min(gaps) > 0 else "does not beat"
     return (
-        f"The best ensemble (row {best.row.number}, {reached} %) {beats} both single "
-        f"branches: it is {first} and {second}."
+        f"The best ensemble (row {best.method.number}, {percent(best.accuracy)} %) {beats} both "
+        f"single branches: it is {first} and {second}."
     )
 
 
-def _best(table: Table, numbers: Sequence[int]) -> TableRow:
-    return max((table.row(number) for number in numbers), key=lambda row: row.accuracy)
+def _best(rows: Iterable[RowResult]) -> RowResult:
+    return max(rows, key=lambda row: row.accuracy)
 
 
 def _gap(points: float) -> str:
@@ -125,31 +122,31 @@ def _gap(points: float) -> str:
     return f"{percent(abs(points))} points {'above' if points > 0 else 'below'}"
 
 
-def pair_lines(table: Table, pairs: Mapping[str, tuple[str, str]]) -> tuple[PairLine, ...]:
+def pair_lines(table: Table) -> tuple[PairLine, ...]:
     """Two-way accuracies of the named pairs, in the profile's order."""
     return tuple(
         PairLine(
             name,
-            classes,
+            pair.classes,
             {number: table.row(number).pairs[name] for number in PAIR_ROWS},
-            table.pairs[name].note if name in table.pairs else "",
+            pair.note,
         )
-        for name, classes in pairs.items()
+        for name, pair in table.pairs.items()
     )
 
 
-def class_lines(table: Table, sizes: Sequence[int]) -> tuple[ClassLine, ...]:
+def class_lines(table: Table) -> tuple[ClassLine, ...]:
     """Accuracy per class, in class order."""
-    lines = []
-    for label, name in enumerate(table.classes):
-        of = {number: table.row(number).per_class[label] for number in CLASS_ROWS}
-        plain, weighted = of[2], of[4]
-        gain = None if plain is None or weighted is None else weighted - plain
-        interval = None
-        if table.gains:  # counted clip by clip: equal rows differ by nothing at all
-            gain, interval = table.gains[label].gain, table.gains[label].interval
-        lines.append(ClassLine(name, sizes[label], of, gain, interval))
-    return tuple(lines)
+    return tuple(
+        ClassLine(
+            name,
+            table.class_sizes[label],
+            {number: table.row(number).per_class[label] for number in CLASS_ROWS},
+            table.gains[label].gain,
+            table.gains[label].interval,
+        )
+        for label, name in enumerate(table.classes)
+    )
 
 
 def confusion_matrix(
@@ -161,15 +158,12 @@ def confusion_matrix(
     return counts
 
 
-def matrices(table: Table, predictions: Predictions) -> tuple[Matrix, ...]:
+def matrices(table: Table, labels: PredictedLabels) -> tuple[Matrix, ...]:
     """Confusion matrices of rows `MATRIX_ROWS`."""
-    found = []
-    for number in MATRIX_ROWS:
-        counts = confusion_matrix(
-            predictions.actual, predictions.predicted[number], len(table.classes)
-        )
-        found.append(Matrix(table.row(number), tuple(tuple(line) for line in counts.tolist())))
-    return tuple(found)
+    return tuple(
+        Matrix(table.row(number), tuple(map(tuple, _counts(table, labels, number).tolist())))
+        for number in MATRIX_ROWS
+    )
 
 
 def most_confused(counts: NDArray[np.int64], classes: Sequence[str]) -> tuple[Confusion, ...]:
@@ -180,11 +174,11 @@ def most_confused(counts: NDArray[np.int64], classes: Sequence[str]) -> tuple[Co
         classes: Names of the L classes.
 
     Returns:
-        At most six pairs; none that was never confused.
+        At most `CONFUSIONS` pairs; none that was never confused.
     """
     both = np.triu(counts + counts.T, 1)
-    order = np.argsort(-both, axis=None, kind="stable")[:_SHOWN_CONFUSIONS]
-    pairs = (divmod(int(place), len(classes)) for place in order)
+    order = np.argsort(-both, axis=None, kind="stable")[:CONFUSIONS]
+    pairs = (divmod(int(position), len(classes)) for position in order)
     return tuple(
         Confusion(
             (classes[a], classes[b]),
@@ -196,17 +190,13 @@ def most_confused(counts: NDArray[np.int64], classes: Sequence[str]) -> tuple[Co
     )
 
 
-def confusions(table: Table, predictions: Predictions) -> tuple[Confused, ...]:
+def confusions(table: Table, labels: PredictedLabels) -> tuple[Confused, ...]:
     """The most confused pairs of rows `CONFUSED_ROWS`."""
     return tuple(
-        Confused(
-            table.row(number),
-            most_confused(
-                confusion_matrix(
-                    predictions.actual, predictions.predicted[number], len(table.classes)
-                ),
-                table.classes,
-            ),
-        )
+        Confused(table.row(number), most_confused(_counts(table, labels, number), table.classes))
         for number in CONFUSED_ROWS
     )
+
+
+def _counts(table: Table, labels: PredictedLabels, number: int) -> NDArray[np.int64]:
+    return confusion_matrix(labels.actual, labels.predicted[number], len(table.classes))

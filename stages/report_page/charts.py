@@ -38,11 +38,11 @@ _STRONG = 0.72
 
 
 def signed(value: float | None) -> str:
-    """`value` with its sign, ``+2.5`` or ``0.0``, as `percent` shows it; a dash for None."""
+    """`value` with its sign, ``+2.5`` or ``0.0``, rounded by `percent`; a dash for None."""
     if value is None:
         return "\u2013"
-    shown = percent(value)
-    return f"+{shown}" if float(shown) > 0 else shown
+    text = percent(value)
+    return f"+{text}" if float(text) > 0 else text
 
 
 def between(ends: tuple[float, float] | None) -> str:
@@ -149,7 +149,7 @@ def line_chart(
     lines: Sequence[Sequence[float]],
     label: str,
     *,
-    held: Sequence[Sequence[float]] = (),
+    validation: Sequence[Sequence[float]] = (),
     high: float | None = None,
     decimals: int = 2,
 ) -> Markup:
@@ -158,17 +158,17 @@ def line_chart(
     Args:
         lines: Value of each epoch, from the first on; NaN and infinity interrupt the line.
         label: What is drawn, such as ``loss``.
-        held: The same on validation clips; drawn dashed.
+        validation: The same on the validation clips; drawn dashed.
         high: Upper end of the axis; a round number above all finite values if None.
         decimals: Of the axis' numbers.
     """
-    everything = (*lines, *held)
-    finite = [value for line in everything for value in line if math.isfinite(value)]
+    curves = (*lines, *validation)
+    finite = [value for line in curves for value in line if math.isfinite(value)]
     top = axis_end(max(finite, default=1.0)) if high is None else high
-    epochs = max((len(line) for line in everything), default=0)
+    epochs = max((len(line) for line in curves), default=0)
     paths = Markup("").join(
         Markup('<path class="curve{}" d="{}"/>').format(more, _path(line, epochs, top))
-        for more, group in (("", lines), (" held", held))
+        for more, group in (("", lines), (" validation", validation))
         for line in group
     )
     grid = Markup("").join(

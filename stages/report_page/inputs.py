@@ -1,4 +1,4 @@
-"""Everything that the page is made from, read and checked to belong together."""
+"""Reading everything that the page shows, and checking that it belongs together."""
 
 from __future__ import annotations
 
@@ -15,19 +15,13 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.ledger import FILE as LEDGER_FILE
 from stroi.pipeline.index.ledger import Ledger, read_ledger
-from stroi.pipeline.index.table import Index, read_csv, read_index
+from stroi.pipeline.index.table import read_csv, read_index
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.report_page.results import (
-    Predictions,
-    Table,
-    read_class_sizes,
-    read_predictions,
-    read_table,
-)
-
-TRAININGS = ("gcn", "resnet-plain", "resnet-joint", "resnet-fixed")
-"""Stages that train, in the order of their rows in the table."""
+from stroi.stages.evaluation.methods import STREAMS
+from stroi.stages.evaluation.predictions import PredictedLabels
+from stroi.stages.evaluation.result_files import read_labels, read_table, stale_table
+from stroi.stages.evaluation.table import Table
 
 
 @dataclass(frozen=True)
@@ -47,23 +41,20 @@ class Curve:
     validation_accuracy: tuple[float, ...]
 
     @property
-    def judged(self) -> bool:
+    def has_validation(self) -> bool:
         """Whether there were validation clips."""
         return any(map(isfinite, self.validation_accuracy))
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the page is made from.
+    """Everything that the page shows.
 
     Attributes:
-        run: The run and its params.
-        index: The data set's clips.
-        ledgers: By stage: ``index``, ``joints`` if the graph network saw a sensor's,
+        ledgers: By stage: ``index``, ``skeletons3d`` if the graph network saw a sensor's,
             ``skeletons``, ``mosaics``.
         table: The seven rows.
-        class_sizes: Test clips of each class.
-        predictions: What each row says about each test clip.
+        labels: What each row predicts for each test clip.
         mosaics: The mosaics.
         weights: Joint weights of the first seed's GCN; every test clip is among them.
         layout: The joints that have them.
@@ -71,12 +62,9 @@ class Inputs:
         manifests: What made the caches, scores and weights, by folder below the project.
     """
 
-    run: RunParams
-    index: Index
     ledgers: Mapping[str, Ledger]
     table: Table
-    class_sizes: tuple[int, ...]
-    predictions: Predictions
+    labels: PredictedLabels
     mosaics: MosaicCache
     weights: Weights
     layout: Layout
@@ -92,32 +80,29 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     """
     dataset = run.run.dataset
     ensemble = workspace.run(run.name, "ensemble")
-    index = read_index(workspace.index(dataset))
     table = read_table(ensemble)
-    _check_params(ensemble / "table.json", table, index, run)
-    predictions = read_predictions(ensemble, table)
-    weights, layout = read_joint_weights(workspace, run, predictions.ids)
-    branch = [run.run.input] if run.run.input == "joints" else []
+    classes = read_index(workspace.index(dataset)).classes
+    _check_params(ensemble / "table.json", table, classes, run)
+    labels = read_labels(ensemble, table)
+    weights, layout = read_joint_weights(workspace, run, labels.ids)
+    branch = [run.run.input] if run.run.input == "skeletons3d" else []
     folders = {
         stage: getattr(workspace, stage)(dataset)
         for stage in ("index", *branch, "skeletons", "mosaics")
     }
     ledgers = {stage: read_ledger(folder) for stage, folder in folders.items()}
-    check_flow(ledgers, folders, ("index", "skeletons", "mosaics"))
-    check_flow(ledgers, folders, ("index", *branch))
+    check_ledgers(ledgers, folders, ("index", "skeletons", "mosaics"))
+    check_ledgers(ledgers, folders, ("index", *branch))
     return Inputs(
-        run=run,
-        index=index,
         ledgers=ledgers,
         table=table,
-        class_sizes=read_class_sizes(ensemble, table.classes),
-        predictions=predictions,
+        labels=labels,
         mosaics=MosaicCache(folders["mosaics"]),
         weights=weights,
         layout=layout,
-        curves=read_curves(workspace, run, TRAININGS),
-        manifests=manifests(
-            workspace, run, [folders[stage] for stage in folders if stage != "index"], TRAININGS
+        curves=read_curves(workspace, run, STREAMS),
+        manifests=read_manifests(
+            workspace, run, [folders[stage] for stage in folders if stage != "index"], STREAMS
         ),
     )
 
@@ -143,23 +128,23 @@ def read_curves(
 
 
 def read_joint_weights(
-    workspace: Workspace, run: RunParams, wanted: Iterable[str]
+    workspace: Workspace, run: RunParams, clips: Iterable[str]
 ) -> tuple[Weights, Layout]:
     """Weights of the first seed's graph network, and the joints that have them.
 
     Raises:
-        RefusedInput: If they are missing or damaged, or a wanted clip is not among them.
+        RefusedInput: If they are missing or damaged, or one of `clips` is not among them.
     """
     folder = workspace.run(run.name, "weights") / f"seed-{run.profile.seeds[0]}"
     weights = read_weights(folder)
-    # What wrote none knew no other.
+    # Weights that name no layout are of BODY_25.
     name = read_manifest(folder).producer.get("layout", BODY_25.name)
     layout = LAYOUTS.get(str(name))
     if layout is None:
         raise RefusedInput(
             "LAYOUT", f"{folder}: unknown joints {str(name)[:40]!a}", remedy="update stroi"
         )
-    _check_weights(folder, weights, wanted, layout)
+    _check_weights(folder, weights, clips, layout)
     return weights, layout
 
 
@@ -181,29 +166,21 @@ def read_curve(path: Path) -> Curve:
         raise RefusedInput("CURVE", f"{path}: {error}", remedy="train this stage again") from None
 
 
-def _check_params(path: Path, table: Table, index: Index, run: RunParams) -> None:
-    """Refuse a table that was made of other classes, seeds or pairs than we know."""
+def _check_params(path: Path, table: Table, classes: tuple[str, ...], run: RunParams) -> None:
+    """Refuse a table of other classes, seeds or pairs than those of the index and the params."""
     profile = run.profile
-    problems = {
-        "its classes are not the index's": table.classes != index.classes,
-        f"it has not the profile's {len(profile.seeds)} seeds": any(
-            len(each.seeds) != len(profile.seeds) for each in table.rows
-        ),
-        "it has not the profile's pairs": any(
-            each.pairs.keys() != profile.ensemble.pairs.keys() for each in table.rows
-        ),
-    }
-    for problem, wrong in problems.items():
-        if wrong:
-            raise RefusedInput(
-                "TABLE", f"{path}: {problem}", remedy="run `stroi ensemble` again, or `dvc repro`"
-            )
+    if table.classes != classes:
+        raise stale_table(path, "its classes are not the index's")
+    if table.seeds != profile.seeds:
+        raise stale_table(path, f"its seeds are not the profile's {len(profile.seeds)} seeds")
+    if {name: pair.classes for name, pair in table.pairs.items()} != dict(profile.ensemble.pairs):
+        raise stale_table(path, "its pairs are not the profile's pairs")
 
 
-def check_flow(
+def check_ledgers(
     ledgers: Mapping[str, Ledger], folders: Mapping[str, Path], stages: Iterable[str]
 ) -> None:
-    """Refuse ledgers of which one does not go on with what the one before let through.
+    """Refuse a stage whose clips are not those that the stage before it has done.
 
     Raises:
         RefusedInput: ``LEDGER``.
@@ -214,14 +191,14 @@ def check_flow(
         if odd:
             raise RefusedInput(
                 "LEDGER",
-                f"{folders[after] / LEDGER_FILE}: {len(odd)} clips differ from what stage "
-                f"{before} let through, first {odd[0]!a}",
+                f"{folders[after] / LEDGER_FILE}: {len(odd)} clips differ from those that "
+                f"stage {before} has done, first {odd[0]!a}",
                 remedy=f"run `stroi {after}` again, or `dvc repro`",
             )
 
 
-def _check_weights(folder: Path, weights: Weights, wanted: Iterable[str], layout: Layout) -> None:
-    lacking = sorted(set(wanted) - set(weights.ids))
+def _check_weights(folder: Path, weights: Weights, clips: Iterable[str], layout: Layout) -> None:
+    lacking = sorted(set(clips) - set(weights.ids))
     if lacking:
         raise RefusedInput(
             "ID_UNKNOWN",
@@ -238,7 +215,7 @@ def _check_weights(folder: Path, weights: Weights, wanted: Iterable[str], layout
         )
 
 
-def manifests(
+def read_manifests(
     workspace: Workspace, run: RunParams, caches: Iterable[Path], stages: Iterable[str]
 ) -> dict[str, Manifest]:
     """Manifests of the caches, of what the named stages of the run wrote, and of its weights.
@@ -248,8 +225,8 @@ def manifests(
     """
     folders = list(caches)
     for stage in (*stages, "weights"):
-        found = workspace.run(run.name, stage).rglob(MANIFEST_NAME)
-        folders += sorted(path.parent for path in found)
+        paths = workspace.run(run.name, stage).rglob(MANIFEST_NAME)
+        folders += sorted(path.parent for path in paths)
     return {
         folder.relative_to(workspace.root).as_posix(): read_manifest(folder) for folder in folders
     }

@@ -1,17 +1,60 @@
-"""From content to HTML: one file, nothing loaded from anywhere."""
+"""What the two pages share: the sections of every page, and the templates."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from stroi.cache.layouts import Layout
 from stroi.cache.percent import percent
-from stroi.stages.report_page import accuracy, attention
-from stroi.stages.report_page import charts as figures
-from stroi.stages.report_page.content import Content
+from stroi.pipeline.params.profile import Profile
+from stroi.stages.report_page import accuracy, attention, charts, provenance
+from stroi.stages.report_page.inputs import Curve
 
 
-def environment() -> Environment:
-    """The templates: everything that is text is escaped, a misspelt name is an error."""
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Sections of every page.
+
+    Attributes:
+        run: Name of the run.
+        dataset: Name of its data set.
+        split: Its split, in words.
+        profile: The params.
+        means: Mean weights: all test clips first, then class by class.
+        layout: The joints that have weights.
+        losses: What became of the clips.
+        curves: Training curves by network or stage, one per seed.
+        params: Params by section.
+        producers: What made each folder.
+    """
+
+    run: str
+    dataset: str
+    split: str
+    profile: Profile
+    means: tuple[attention.MeanWeights, ...]
+    layout: Layout
+    losses: provenance.Losses
+    curves: Mapping[str, tuple[Curve, ...]]
+    params: tuple[provenance.ParamsSection, ...]
+    producers: tuple[provenance.ParamsSection, ...]
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether any training had validation clips."""
+        return any(curve.has_validation for curves in self.curves.values() for curve in curves)
+
+
+def render(template: str, page: Page) -> str:
+    """A page as one HTML file that loads nothing; equal text for equal content."""
+    return _environment().get_template(template).render(page=page)
+
+
+def _environment() -> Environment:
+    """The templates: all text is escaped, a misspelt name is an error."""
     env = Environment(
         loader=PackageLoader("stroi.stages.report_page", "templates"),
         autoescape=True,
@@ -21,24 +64,19 @@ def environment() -> Environment:
     )
     env.filters.update(
         percent=percent,
-        signed=figures.signed,
-        between=figures.between,
-        p_value=figures.p_value,
+        signed=charts.signed,
+        between=charts.between,
+        p_value=charts.p_value,
     )
     env.globals.update(
-        accuracy_bar=figures.accuracy_bar,
-        weight_bar=figures.weight_bar,
-        shade=figures.shade,
-        skeleton=figures.skeleton,
-        line_chart=figures.line_chart,
+        accuracy_bar=charts.accuracy_bar,
+        weight_bar=charts.weight_bar,
+        shade=charts.shade,
+        skeleton=charts.skeleton,
+        line_chart=charts.line_chart,
         colour=accuracy.COLOUR,
         pair_rows=accuracy.PAIR_ROWS,
         class_rows=accuracy.CLASS_ROWS,
         row_names=attention.ROW_NAMES,
     )
     return env
-
-
-def render(content: Content) -> str:
-    """The page as HTML; equal text for equal content."""
-    return environment().get_template("page.html").render(page=content)

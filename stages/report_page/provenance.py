@@ -1,4 +1,4 @@
-"""Where the page's numbers come from: what became of the clips, params, producers."""
+"""Provenance on the page: ledgers of the clips, params, producers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class ParamsSection:
-    """A group of params or a manifest's producer: keys with dots and values as text."""
+    """A section of the params or a manifest's producer: keys with dots and values as text."""
 
     name: str
     entries: tuple[tuple[str, str], ...]
@@ -99,9 +99,9 @@ def _black_cells(mosaics: MosaicCache | None) -> tuple[list[int], list[int]]:
         return [0] * len(ROI_ROWS), [0] * len(ROI_ROWS)
     valid = mosaics.valid(mosaics.ids)
     present = np.arange(valid.shape[1]) < mosaics.person_count(mosaics.ids)[:, None]
-    shown = np.broadcast_to(present[:, :, None, None], valid.shape)
-    missing = np.count_nonzero(shown & ~valid, axis=(0, 1, 2))
-    return missing.tolist(), np.count_nonzero(shown, axis=(0, 1, 2)).tolist()
+    present_cells = np.broadcast_to(present[:, :, None, None], valid.shape)
+    missing = np.count_nonzero(present_cells & ~valid, axis=(0, 1, 2))
+    return missing.tolist(), np.count_nonzero(present_cells, axis=(0, 1, 2)).tolist()
 
 
 def split_rule(name: str, split: Split) -> str:
@@ -114,30 +114,32 @@ def split_rule(name: str, split: Split) -> str:
             for side, values in (("train", split.train), ("test", split.test))
         ]
     if split.validation is not None:
-        held, fold = split.validation, split.validation.fold
-        what = f"fold {fold[0]} of {fold[1]}" if fold else ", ".join(held.values or ())
-        sides.append(f"of the training clips validate by {held.by}: {what}")
+        rule = split.validation
+        fold = f"fold {rule.fold[0]} of {rule.fold[1]}" if rule.fold else ""
+        sides.append(
+            f"of the training clips validate by {rule.by}: {fold or ', '.join(rule.values or ())}"
+        )
     if split.leave_out:
         sides.append(f"{len(split.leave_out)} training clips left out")
     return f"{name}: by {split.by}; {'; '.join(sides)}"
 
 
-def params_groups(
+def params_sections(
     profile: Profile, made_with: Mapping[str, Mapping[str, Any]]
 ) -> tuple[ParamsSection, ...]:
-    """Every params group as text, in the profile's order; splits are told elsewhere.
+    """Every section of the params as text, in the profile's order, without the splits.
 
     Args:
         profile: The params of the data set.
-        made_with: By group, params that a manifest records: they win over the profile's, and
-            ``joints`` has no others.
+        made_with: By section, params that a manifest records. They win over the profile's;
+            ``skeletons3d`` has no others.
     """
     values = profile.model_dump(mode="json", exclude={"splits", "seeds"})
-    values["joints"] = {}
+    values["skeletons3d"] = {}
     return tuple(
-        ParamsSection(name, flatten({**group, **made_with.get(name, {})}))
-        for name, group in values.items()
-        if name != "joints" or name in made_with
+        ParamsSection(name, flatten({**section, **made_with.get(name, {})}))
+        for name, section in values.items()
+        if name != "skeletons3d" or name in made_with
     )
 
 
@@ -169,7 +171,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        # Where a file lay on this machine is nobody's business; what it is called is.
+        # The page must not show the folders of this machine.
         return PurePath(value).name if PurePath(value).is_absolute() else value
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"

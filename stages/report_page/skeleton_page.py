@@ -1,4 +1,4 @@
-"""The smaller page of the skeleton branch alone: for data without pictures, or before there are."""
+"""The smaller page of the skeleton branch alone: it needs no mosaic."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import EnsembleParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.evaluation.table import ROWS, GroundTruth, Result, evaluate, row_scores
-from stroi.stages.report_page import accuracy, attention
-from stroi.stages.report_page import provenance as origin
-from stroi.stages.report_page.common import Common
+from stroi.stages.evaluation.ground_truth import GroundTruth
+from stroi.stages.evaluation.methods import METHODS
+from stroi.stages.evaluation.predictions import method_scores
+from stroi.stages.evaluation.table import RowResult, row_result
+from stroi.stages.report_page import accuracy, attention, provenance
 from stroi.stages.report_page.inputs import (
-    check_flow,
-    manifests,
+    check_ledgers,
     read_curves,
     read_joint_weights,
+    read_manifests,
 )
-from stroi.stages.report_page.page import environment
+from stroi.stages.report_page.page import Page, render
 
 STAGE_PARAMS = ("index", "gcn", "weights")
-"""Groups of params that the page shows, beside what its joints or skeletons were made with."""
+"""Sections of params that the page shows, besides those that its input was made with."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SkeletonContent(Common):
-    """What the page shows beside `Common`, section by section.
+class SkeletonPage(Page):
+    """The content of the page, section by section.
 
     Attributes:
         classes: Class names.
@@ -43,62 +44,58 @@ class SkeletonContent(Common):
     classes: tuple[str, ...]
     sizes: tuple[int, ...]
     listed: int
-    result: Result
+    result: RowResult
     confusions: tuple[accuracy.Confusion, ...]
     counts: tuple[tuple[int, ...], ...]
 
 
-def gather_skeleton(
+def skeleton_page(
     workspace: Workspace, run: RunParams, truth: GroundTruth, scores: tuple[Scores, ...], name: str
-) -> SkeletonContent:
-    """Read and compute the page's content.
+) -> str:
+    """The page as HTML.
 
     Args:
         workspace: The project.
         run: The run.
         truth: The test clips.
-        scores: What the graph network says about them, per seed.
-        name: Of the graph network.
+        scores: Scores of the graph network for these clips, one per seed.
+        name: Name of the graph network.
 
     Raises:
         RefusedInput: If what a stage wrote is missing, damaged, or does not belong together.
     """
-    classes, params = truth.classes, EnsembleParams()
-    by_seed, row = [{"gcn": each} for each in scores], replace(ROWS[0], method=name)
-    predicted = row_scores(row, by_seed[0], truth, params).argmax(axis=1)
-    counts = accuracy.confusion_matrix(truth.labels, predicted, len(classes))
+    classes = truth.classes
+    method = replace(METHODS[0], name=name)
+    values = [method_scores(method, {"gcn": each}, truth, EnsembleParams()) for each in scores]
+    counts = accuracy.confusion_matrix(truth.labels, values[0].argmax(axis=1), len(classes))
     weights, layout = read_joint_weights(workspace, run, truth.ids)
-    seen = run.run.input
+    kind = run.run.input
     folders = {
         "index": workspace.index(run.run.dataset),
-        seen: getattr(workspace, seen)(run.run.dataset),
+        kind: getattr(workspace, kind)(run.run.dataset),
     }
     ledgers = {stage: read_ledger(folder) for stage, folder in folders.items()}
-    check_flow(ledgers, folders, folders)
-    made = manifests(workspace, run, [folders[seen]], ("gcn",))
-    groups = origin.params_groups(
-        run.profile, {each.kind: each.params for each in made.values() if each.kind == seen}
+    check_ledgers(ledgers, folders, folders)
+    manifests = read_manifests(workspace, run, [folders[kind]], ("gcn",))
+    sections = provenance.params_sections(
+        run.profile, {each.kind: each.params for each in manifests.values() if each.kind == kind}
     )
-    return SkeletonContent(
+    page = SkeletonPage(
         run=run.name,
         dataset=run.run.dataset,
-        split=origin.split_rule(run.run.split, run.profile.splits[run.run.split]),
+        split=provenance.split_rule(run.run.split, run.profile.splits[run.run.split]),
         profile=run.profile,
         classes=classes,
         sizes=tuple(np.bincount(truth.labels, minlength=len(classes)).tolist()),
         listed=truth.listed,
-        result=evaluate(row, by_seed, truth, params),
+        result=row_result(method, values, truth, {}),
         confusions=accuracy.most_confused(counts, classes),
-        counts=tuple(tuple(line) for line in counts.tolist()),
+        counts=tuple(map(tuple, counts.tolist())),
         means=attention.mean_weights(truth.ids, truth.labels, classes, weights),
         layout=layout,
-        losses=origin.losses(ledgers, None),
+        losses=provenance.losses(ledgers, None),
         curves=read_curves(workspace, run, ("gcn",)),
-        params=tuple(group for group in groups if group.name in {*STAGE_PARAMS, seen}),
-        producers=origin.producers(made),
+        params=tuple(each for each in sections if each.name in {*STAGE_PARAMS, kind}),
+        producers=provenance.producers(manifests),
     )
-
-
-def render_skeleton(content: SkeletonContent) -> str:
-    """The page as HTML; equal text for equal content."""
-    return environment().get_template("skeleton.html").render(page=content)
+    return render("skeleton.html", page)

@@ -1,1 +1,1 @@
-"""Commands beside the pipeline: doctor, inspect, export, fuse, init."""
+"""Commands outside the pipeline: doctor, inspect, export, fuse, init."""

@@ -16,7 +16,7 @@ from stroi.cache.files.digests import sha256_bytes, sha256_file
 from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.manifest import Manifest, read_manifest, stroi_version
 from stroi.cache.weights import WEIGHTS_NAME
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.params.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
@@ -45,30 +45,30 @@ def export_run(
     seed: int,
     with_gcn: bool = False,
 ) -> Path:
-    """Write one seed's network and, last, the JSON file that tells how to use it.
+    """Write one seed's network, then the JSON file that describes how to use it.
 
     Args:
         workspace: The project.
         run: The run.
-        mode: Which of its networks.
+        mode: Mode of the network.
         out: Folder for the two files; created if need be.
-        seed: Which of its seeds.
-        with_gcn: Fixed mode: take the graph network in that made the weights.
+        seed: Seed of the network.
+        with_gcn: Fixed mode: include the graph network that gave the weights.
 
     Returns:
         The network's file.
 
     Raises:
         ParamsError: ``EXPORT_SEED``, ``EXPORT_MODE``, ``EXPORT_CELL``.
-        RefusedInput: ``EXPORT_MISSING`` if the stage has not run; ``EXPORT_STALE`` if what would be
-            put together was not trained together; if a file is damaged.
+        RefusedInput: ``EXPORT_MISSING`` if the stage has not run; ``EXPORT_STALE`` if the
+            networks and the weights do not belong together; if a file is damaged.
         StroiError: ``EXPORT_PACKAGES``, ``EXPORT_DIFFERS``, or if the disk is full.
     """
     if with_gcn and mode != "fixed":
         raise ParamsError(
             "EXPORT_MODE",
             f"--with-gcn belongs to fixed mode, this is {mode}",
-            remedy="leave it out: joint mode has its graph network inside, plain mode needs none",
+            remedy="leave it out: joint mode includes its graph network, plain mode needs none",
         )
     if seed not in run.profile.seeds:
         raise ParamsError(
@@ -77,23 +77,23 @@ def export_run(
             remedy=f"its seeds are: {', '.join(map(str, run.profile.seeds))}",
         )
     require_onnx()
-    path = _there(checkpoint(workspace.run(run.name, f"resnet-{mode}"), seed), f"resnet-{mode}")
-    model, made = load_resnet(path), {"resnet": sha256_file(path)}
+    path = _existing(checkpoint(workspace.run(run.name, f"resnet-{mode}"), seed), f"resnet-{mode}")
+    model, checkpoints = load_resnet(path), {"resnet": sha256_file(path)}
     gcn, rule = None, None
     if with_gcn:
-        gcn, rule, digest = _maker(workspace, run, seed)
-        made["gcn"] = digest
-    graph = export_module(model, gcn=gcn, rule=rule)
-    about = description(graph, model) | {"seed": seed, "checkpoints": made}
-    data = export_bytes(graph, about)
+        gcn, rule, digest = _graph_network(workspace, run, seed)
+        checkpoints["gcn"] = digest
+    module = export_module(model, gcn=gcn, rule=rule)
+    about = description(module, model) | {"seed": seed, "checkpoints": checkpoints}
+    data = export_bytes(module, about)
     name = f"{run.name}-{mode}{'-gcn' if with_gcn else ''}-seed-{seed}.onnx"
     write_atomic(out / name, data)
-    kept = about | {"file": name, "bytes": len(data), "sha256": sha256_bytes(data)}
-    write_atomic(out / f"{name}.json", f"{json.dumps(kept, indent=1)}\n".encode())
+    document = about | {"file": name, "bytes": len(data), "sha256": sha256_bytes(data)}
+    write_atomic(out / f"{name}.json", f"{json.dumps(document, indent=1)}\n".encode())
     return out / name
 
 
-def _there(path: Path, stage: str) -> Path:
+def _existing(path: Path, stage: str) -> Path:
     if not path.is_file():
         raise RefusedInput(
             "EXPORT_MISSING",
@@ -103,13 +103,15 @@ def _there(path: Path, stage: str) -> Path:
     return path
 
 
-def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, WeightRule, str]:
-    """The graph network that made the weights of fixed mode, how it did, and its digest.
+def _graph_network(
+    workspace: Workspace, run: RunParams, seed: int
+) -> tuple[GraphNet, WeightRule, str]:
+    """The graph network that gave the weights of fixed mode, their rule, and its digest.
 
     Raises:
         RefusedInput: ``EXPORT_STALE`` unless network, weights and RGB branch belong together.
     """
-    path = _there(checkpoint(workspace.run(run.name, "gcn"), seed), "gcn")
+    path = _existing(checkpoint(workspace.run(run.name, "gcn"), seed), "gcn")
     folder = seed_folder(workspace.run(run.name, "weights"), seed)
     weights, digest = read_manifest(folder), sha256_file(path)
     fixed = read_manifest(scores_folder(workspace.run(run.name, "resnet-fixed"), seed)).producer
@@ -118,15 +120,15 @@ def _maker(workspace: Workspace, run: RunParams, seed: int) -> tuple[GraphNet, W
     ):
         raise RefusedInput(
             "EXPORT_STALE",
-            f"run {run.name}, seed {seed}: graph network, weights and RGB branch were not made"
-            " from each other",
+            f"run {run.name}, seed {seed}: graph network, weights and RGB branch do not belong"
+            " together",
             remedy="run `dvc repro`",
         )
     return load_gcn(path), _weight_rule(folder, weights), digest
 
 
 def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
-    """How a weights file was made, as its manifest says."""
+    """The rule in the manifest of a weights file."""
     weight_scale = weights.producer.get("weight_scale")
     try:
         params = WeightParams.model_validate(weights.params)
@@ -135,17 +137,17 @@ def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
     except (TypeError, ValueError) as error:
         raise RefusedInput(
             "EXPORT_STALE",
-            f"{str(folder)!a}: its manifest does not tell how the weights were made"
+            f"{str(folder)!a}: its manifest does not say how the weights were computed"
             f" ({str(error).splitlines()[0][:100]!a})",
             remedy="run stage weights again, or `dvc repro`",
         ) from error
     return WeightRule(params.formula, params.person_pooling, weight_scale)
 
 
-def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
-    """What whoever uses the file has to know; JSON values."""
+def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
+    """Everything needed to use the file, as JSON values."""
     cells, config = model.cells, model.config
-    found: dict[str, Any] = {
+    about: dict[str, Any] = {
         "kind": "stroi export",
         "schema": SCHEMA,
         "stroi_version": stroi_version(),
@@ -155,16 +157,16 @@ def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]
         "weight_position": config.weight_position,
         "missing": config.missing,
         "classes": list(model.classes),
-        "inputs": [asdict(port) for port in graph.inputs],
-        "outputs": [asdict(port) for port in graph.outputs],
+        "inputs": [asdict(port) for port in module.inputs],
+        "outputs": [asdict(port) for port in module.outputs],
         "rows": list(ROI_ROWS),
         "columns": cells.columns,
         "cell": {"height": cells.height, "width": cells.width},
         "skeletons": None,
     }
-    if isinstance(graph, SkeletonExport):
-        gcn, rule = graph.gcn, graph.rule
-        found["skeletons"] = {
+    if isinstance(module, SkeletonExport):
+        gcn, rule = module.gcn, module.rule
+        about["skeletons"] = {
             "model": gcn.config.model,
             "stream": gcn.config.stream,
             "centre": gcn.config.centre,
@@ -174,7 +176,7 @@ def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]
             "joints": list(gcn.layout.joints),
             "weights": asdict(rule),
         }
-    return found
+    return about
 
 
 @click.command(
@@ -192,11 +194,11 @@ def description(graph: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]
     required=True,
     help="Folder for the two files.",
 )
-@click.option("--seed", type=int, help="Which of the run's networks; the first by default.")
+@click.option("--seed", type=int, help="Seed of the network; the first of the run by default.")
 @click.option(
     "--with-gcn",
     is_flag=True,
-    help="Fixed mode: take in the graph network that makes the weights.",
+    help="Fixed mode: include the graph network that gives the weights.",
 )
 def command(
     workspace: Workspace,
@@ -216,4 +218,4 @@ def command(
         seed=params.profile.seeds[0] if seed is None else seed,
         with_gcn=with_gcn,
     )
-    say(f"export {run}: {path}, {path.stat().st_size} bytes, equal to the network on noise")
+    click.echo(f"export {run}: {path}, {path.stat().st_size} bytes, equal to the network on noise")

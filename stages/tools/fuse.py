@@ -1,4 +1,4 @@
-"""Command ``fuse``: sum any score folders by id, of whatever networks and streams."""
+"""Command ``fuse``: sum score folders of any networks and streams by id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from stroi.cache.manifest import MANIFEST_NAME
 from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, join, read_scores, write_scores
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import say
 from stroi.stages.training.outputs import TEST
 from stroi.trainer.metrics.ensemble import ensemble, sum_streams
 from stroi.trainer.metrics.significance import accuracy_interval
@@ -22,7 +21,9 @@ from stroi.trainer.metrics.significance import accuracy_interval
 _SMALLEST = np.finfo(np.float32).tiny
 
 
-def fused(streams: Sequence[Scores], weights: Sequence[float], kind: str = "logits") -> Scores:
+def fuse_scores(
+    streams: Sequence[Scores], weights: Sequence[float], kind: str = "logits"
+) -> Scores:
     """The weighted sum of some networks' scores.
 
     Args:
@@ -86,20 +87,20 @@ def parse_weights(text: str | None, count: int) -> tuple[float, ...]:
     return weights
 
 
-def judged(scores: Scores, index: Path) -> str:
+def accuracy_text(scores: Scores, index: Path) -> str:
     """Accuracy of some scores with its interval, in words.
 
     Raises:
         RefusedInput: If the index is damaged, of other classes, or lacks a clip.
     """
-    known = read_index(index)
-    if scores.classes != known.classes:
+    samples = read_index(index)
+    if scores.classes != samples.classes:
         raise RefusedInput(
             "ENSEMBLE_CLASSES", f"{index} has other classes than the scores",
             remedy="name the index of the data set that was scored",
         )  # fmt: skip
-    labels = known.labels(scores.ids)
-    actual = np.array([labels[name] for name in scores.ids], np.int64)
+    label_of = samples.labels(scores.ids)
+    actual = np.array([label_of[name] for name in scores.ids], np.int64)
     hits = scores.logits.argmax(axis=1) == actual
     share, (low, high) = float(hits.mean()), accuracy_interval(hits[None])
     return f"{percent(100 * share)} % (95 % interval {percent(100 * low)} - {percent(100 * high)})"
@@ -107,7 +108,7 @@ def judged(scores: Scores, index: Path) -> str:
 
 @click.command(
     help="Sum the score folders SCORES, such as runs/RUN/gcn/seed-0/scores, by id into --out. "
-    "Networks, streams and runs may be any, if they scored the same clips."
+    "Networks, streams and runs may differ if they scored the same clips."
 )
 @click.argument(
     "scores", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
@@ -124,7 +125,7 @@ def judged(scores: Scores, index: Path) -> str:
 @click.option(
     "--index",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="data/DATASET/index: tells the accuracy of each folder and of the sum.",
+    help="data/DATASET/index: print the accuracy of each folder and of the sum.",
 )
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="New folder."
@@ -142,10 +143,10 @@ def command(
         raise click.BadParameter(f"{out} is among the folders to sum", param_hint="--out")
     factors = parse_weights(weights, len(scores))
     streams = read_streams(scores, name)
-    total = fused(streams, factors, kind)
+    total = fuse_scores(streams, factors, kind)
     if index is not None:
         for folder, stream in zip(scores, streams, strict=True):
-            say(f"{folder}: {judged(stream, index)}")
+            click.echo(f"{folder}: {accuracy_text(stream, index)}")
     write_scores(
         out,
         name,
@@ -153,5 +154,5 @@ def command(
         params={"kind": kind, "weights": list(factors) or [1.0] * len(scores)},
         producer={"fused": [sha256_file(folder / MANIFEST_NAME) for folder in scores]},
     )
-    told = f": {judged(total, index)}" if index is not None else ""
-    say(f"{out}: {len(total.ids)} clips, {len(scores)} score files summed{told}")
+    accuracy = f": {accuracy_text(total, index)}" if index is not None else ""
+    click.echo(f"{out}: {len(total.ids)} clips, {len(scores)} score files summed{accuracy}")

@@ -1,4 +1,4 @@
-"""Command ``inspect``: what a received file is, or why it is refused."""
+"""Command ``inspect``: describe a received file after checking all of it, or refuse it."""
 
 from __future__ import annotations
 
@@ -11,73 +11,73 @@ import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.cache.storage.sandbox import run_limited
-from stroi.pipeline.options import say
 from stroi.pipeline.params.yaml import printable
 
 if TYPE_CHECKING:
     from stroi.stages.pose.readers.openpose_json import JsonModel
 
 MODELS: tuple[JsonModel, ...] = ("BODY_25", "BODY_25B", "COCO")
-"""What OpenPose may have run; its files do not say it."""
+"""Models of OpenPose; its files do not name theirs."""
 
 MEMORY_BYTES = 2**31
 VIDEO_BYTES = 2**28
-"""Memory of a look beyond what this process has; a frame of 4096 x 4096 px takes 0.1 GB."""
+"""Memory of a reader beyond that of this process; a frame of 4096 x 4096 px takes 0.1 GB."""
 
 CPU_SECONDS = 10
 BYTES_PER_CPU_SECOND = 200_000
-"""Processor time of a look: the slowest file is a video, of which a second takes this at most."""
+"""Limits on CPU time; videos are slowest, and a second of CPU time reads more of them than this."""
 
 WEIGHTS = (".safetensors", ".pth", ".pt")
 VIDEOS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm")
-_SHOWN = 5
+_LISTED = 5
+"""Tensors or bodies that are listed one by one."""
 
 
-def look_confined(path: Path, json_model: JsonModel) -> list[str]:
-    """`look` in a child process with limits on time and memory.
+def inspect_limited(path: Path, json_model: JsonModel) -> list[str]:
+    """`describe_file` in a child process with limits on time, memory and files.
 
     Raises:
-        RefusedInput: As `look`; ``READER_CRASHED``, ``READER_TIME`` or ``READER_MEMORY``.
+        RefusedInput: As `describe_file`; ``READER_CRASHED``, ``READER_TIME`` or ``READER_MEMORY``.
     """
-    kind = path.suffix.lower()
-    if kind in WEIGHTS:
-        import_module("torch")  # with a GPU its libraries alone are larger than the limit
+    ending = path.suffix.lower()
+    if ending in WEIGHTS:
+        import_module("torch")  # with a GPU its libraries alone exceed the limit
     size = path.stat().st_size if path.is_file() else 0
     lines: list[str] = run_limited(
-        lambda: look(path, json_model=json_model),
+        lambda: describe_file(path, json_model=json_model),
         f"{str(path)!a}",
-        memory=VIDEO_BYTES if kind in VIDEOS else MEMORY_BYTES,
+        memory=VIDEO_BYTES if ending in VIDEOS else MEMORY_BYTES,
         seconds=CPU_SECONDS + size // BYTES_PER_CPU_SECOND,
     )
     return lines
 
 
-def look(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
+def describe_file(path: Path, *, json_model: JsonModel = "BODY_25") -> list[str]:
     """Check a file to its last byte and describe it.
 
-    Its name's ending says what it has to be. Modules that read it are loaded only now, so that
-    looking at one kind costs nothing for another.
+    The ending of its name decides which reader is used. Readers are imported when used, so that
+    one kind of file costs nothing for another.
 
     Args:
         path: The file.
         json_model: Model of an OpenPose file, one of `MODELS`.
 
     Returns:
-        Printable lines: what it is, and its particulars.
+        Printable lines: what it is, then its details.
 
     Raises:
         RefusedInput: ``FILE_KIND`` if no reader is for this ending; any refusal of the readers.
     """
-    kind = LOOKS.get(path.suffix.lower())
-    if kind is None:
-        endings = " ".join(sorted(LOOKS))
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        endings = " ".join(sorted(READERS))
         raise RefusedInput(
             "FILE_KIND", f"{str(path)!a}: no reader for this ending", remedy=f"known are: {endings}"
         )
     try:
-        return [printable(line, 500) for line in kind(path, json_model)]
+        return [printable(line, 500) for line in reader(path, json_model)]
     except ClipRejected as error:
-        # In a run the clip is left out and the run goes on; here there is nothing but this file.
+        # A run would go on without the clip; here the file is all there is.
         raise RefusedInput(error.code, error.message, remedy=error.remedy) from error
 
 
@@ -91,10 +91,10 @@ def _weights(path: Path, _: JsonModel) -> Iterator[str]:
         classes = meta.get("classes")
         count = len(classes) if isinstance(classes, list) else "no"
         yield f"a checkpoint of stroi: {str(meta['kind'])[:40]}, {count} classes"
-    for name, tensor in list(tensors.items())[:_SHOWN]:
+    for name, tensor in list(tensors.items())[:_LISTED]:
         yield f"  {name[:60]} {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-    if len(tensors) > _SHOWN:
-        yield f"  and {len(tensors) - _SHOWN} more"
+    if len(tensors) > _LISTED:
+        yield f"  and {len(tensors) - _LISTED} more"
 
 
 def _openpose(path: Path, model: JsonModel) -> Iterator[str]:
@@ -103,8 +103,8 @@ def _openpose(path: Path, model: JsonModel) -> Iterator[str]:
     people = read_openpose_json(path, model=model)
     yield f"OpenPose frame ({model}): {len(people)} {'person' if len(people) == 1 else 'people'}"
     for number, person in enumerate(people):
-        found = person[:, 2] > 0
-        yield f"  person {number}: {found.sum()} of 25 joints of BODY_25"
+        detected = int((person[:, 2] > 0).sum())
+        yield f"  person {number}: {detected} of 25 joints of BODY_25"
 
 
 def _skeleton(path: Path, _: JsonModel) -> Iterator[str]:
@@ -112,10 +112,10 @@ def _skeleton(path: Path, _: JsonModel) -> Iterator[str]:
 
     skeleton = read_ntu_skeleton(path)
     yield f"NTU skeleton: {skeleton.frames} frames, {len(skeleton.bodies)} bodies"
-    for body in skeleton.bodies[:_SHOWN]:
+    for body in skeleton.bodies[:_LISTED]:
         yield f"  body {body.id}: in {len(body.frames)} frames"
-    if len(skeleton.bodies) > _SHOWN:
-        yield f"  and {len(skeleton.bodies) - _SHOWN} more"
+    if len(skeleton.bodies) > _LISTED:
+        yield f"  and {len(skeleton.bodies) - _LISTED} more"
 
 
 def _video(path: Path, _: JsonModel) -> Iterator[str]:
@@ -155,19 +155,18 @@ def _shard(path: Path, _: JsonModel) -> Iterator[str]:
         raise refusal
 
 
-Look = Callable[[Path, "JsonModel"], Iterator[str]]
-LOOKS: dict[str, Look] = {
+READERS: dict[str, Callable[[Path, JsonModel], Iterator[str]]] = {
     **dict.fromkeys(WEIGHTS, _weights),
     ".json": _openpose,
     ".skeleton": _skeleton,
     ".h5": _shard,
     **dict.fromkeys(VIDEOS, _video),
 }
-"""Reader by the ending of a file's name."""
+"""Reader by the ending of the file's name."""
 
 
 @click.command(
-    help="Say what each received FILE is after checking all of it: weights (.safetensors, .pth), "
+    help="Describe each received FILE after checking all of it: weights (.safetensors, .pth), "
     "an OpenPose frame (.json), an NTU skeleton (.skeleton), a video or a shard (.h5). Exit "
     "status 3 if one is refused."
 )
@@ -179,18 +178,18 @@ LOOKS: dict[str, Look] = {
     type=click.Choice(MODELS),
     default="BODY_25",
     show_default=True,
-    help="The model that OpenPose ran; its files do not tell.",
+    help="The model that OpenPose ran; its files do not name it.",
 )
 def command(files: tuple[Path, ...], json_model: JsonModel) -> None:
     """Inspect received files, all of them even if one is refused."""
     refusals = []
     for path in files:
         try:
-            first, *rest = look_confined(path, json_model)
+            first, *rest = inspect_limited(path, json_model)
         except RefusedInput as error:
             refusals.append(error)
         else:
-            say("\n".join((f"{printable(str(path), 500)}: {first}", *rest)))
+            click.echo("\n".join((f"{printable(str(path), 500)}: {first}", *rest)))
     if refusals:
         last = refusals.pop()
         raise RefusedInput(

@@ -1,11 +1,13 @@
-"""What a training gets of the params: the trainer's settings, with what its device decides."""
+"""The trainer's settings: from the params, and from the device that a stage trains on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import GcnParams, ResnetParams, WeightParams
+from stroi.stages.training.training_log import NO_LOGS, LogFolders
 from stroi.trainer.config import (
     GcnConfig,
     GcnSettings,
@@ -16,12 +18,29 @@ from stroi.trainer.config import (
     Stream,
     WeightSettings,
 )
-from stroi.trainer.run.distributed import World
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.runtime import pick_device, pick_precision
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What a training stage runs with; none of it changes a result.
+
+    Attributes:
+        threads: CPU threads.
+        world: The processes that train together.
+        device: Device of the graph network; the params name that of the ResNet.
+        logs: Where the trainings are logged.
+    """
+
+    threads: int
+    world: World = SINGLE_PROCESS
+    device: str = "cpu"
+    logs: LogFolders = NO_LOGS
+
+
 def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnConfig:
-    """The network of one stream."""
+    """Settings of the graph network of one stream."""
     precision = pick_precision(params.precision, pick_device(device))
     return GcnConfig(**_values(params, GcnSettings), stream=stream, precision=precision)
 
@@ -29,13 +48,13 @@ def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnCon
 def resnet_config(
     params: ResnetParams, weights: WeightParams, mode: Mode, weight_scale: float | None = None
 ) -> ResNetConfig:
-    """The RGB branch.
+    """Settings of the RGB branch.
 
     Args:
-        params: Of the branch.
-        weights: Of the joint weights; only joint mode makes them, and knows how.
-        mode: In which mode it trains.
-        weight_scale: What divides the rows' weights in joint mode, if they are not scaled by clip.
+        params: Params of the branch.
+        weights: Params of the joint weights; joint mode alone computes them.
+        mode: The mode.
+        weight_scale: Divisor of the row weights in joint mode; None if each clip scales its own.
     """
     values = _values(params, ResNetSettings)
     if mode == "joint":
@@ -45,12 +64,12 @@ def resnet_config(
 
 
 def _values(params: Settings, kind: type[Settings]) -> dict[str, Any]:
-    """Those of `params` that `kind` declares."""
+    """The values of `params` that `kind` declares."""
     return {name: getattr(params, name) for name in kind.model_fields}
 
 
 def check_params(world: World, run: RunParams) -> None:
-    """Refuse processes that would train other networks, or another number of them, together.
+    """Refuse processes with different params: they would train different networks together.
 
     Raises:
         StroiError: ``TEAM_PARAMS``, in every process.

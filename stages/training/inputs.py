@@ -1,4 +1,4 @@
-"""What a run's graph network sees, and the joint weights it gives."""
+"""The input of a run's graph network, and the joint weights that it gives."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from stroi.trainer.score_gcn import compute_weights
 
 
 def clips_folder(workspace: Workspace, run: RunParams) -> Path:
-    """The folder of what the run's graph network sees."""
-    if run.run.input == "joints":
-        return workspace.joints(run.run.dataset)
+    """Folder of the input of the run's graph network."""
+    if run.run.input == "skeletons3d":
+        return workspace.skeletons3d(run.run.dataset)
     return workspace.skeletons(run.run.dataset)
 
 
 def open_clips(workspace: Workspace, run: RunParams) -> SkeletonCache | JointCache:
-    """What the run's graph network sees, verified.
+    """The input of the run's graph network, verified.
 
     Raises:
         RefusedInput: If it is missing or damaged.
     """
     folder = clips_folder(workspace, run)
-    return JointCache(folder) if run.run.input == "joints" else SkeletonCache(folder)
+    return JointCache(folder) if run.run.input == "skeletons3d" else SkeletonCache(folder)
 
 
-def made_weights(
+def compute_run_weights(
     params: WeightParams,
     gcn: GraphNet,
     clips: SkeletonCache | JointCache,
@@ -41,15 +41,18 @@ def made_weights(
     training: Sequence[str],
     threads: int,
 ) -> tuple[Weights, float | None]:
-    """Joint weights as the params say, and the mean that divided them.
+    """Joint weights by the params, and the scale that divides the row weights.
 
     Args:
-        params: How they are made.
+        params: Params of the weights.
         gcn: The graph network.
-        clips: What it sees.
+        clips: Its input.
         ids: Clips that get weights.
-        training: The training clips among them, or none if every clip is scaled by itself.
+        training: The training clips among them; none if every clip is scaled by itself.
         threads: CPU threads.
+
+    Returns:
+        The weights, and the scale; None without `training`.
 
     Raises:
         StroiError: ``CLIP_EMPTY``.

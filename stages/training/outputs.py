@@ -1,4 +1,4 @@
-"""What a training stage keeps, a folder per seed: networks, scores."""
+"""What a training stage writes, a folder per seed: networks and scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.scores import Scores, write_scores
-from stroi.pipeline.index.splits import Parts
+from stroi.pipeline.index.splits import SplitIds
 
 TEST = "test"
 """Name of the score file of the test clips."""
@@ -18,46 +18,46 @@ VALIDATION = "validation"
 
 
 def seed_folder(out: Path, seed: int) -> Path:
-    """Where one seed's files lie in a training stage's out."""
+    """Folder of one seed in a training stage's out."""
     return out / f"seed-{seed}"
 
 
 def checkpoint(out: Path, seed: int, stream: str = "") -> Path:
-    """Network of one seed, or of one of its further streams."""
+    """File of the network of one seed, or of one of its further streams."""
     further = f"-{stream}" if stream else ""
     return seed_folder(out, seed) / f"checkpoint{further}.safetensors"
 
 
 def scores_folder(out: Path, seed: int) -> Path:
-    """Scores of one seed."""
+    """Folder of the scores of one seed."""
     return seed_folder(out, seed) / "scores"
 
 
-def scored(parts: Parts) -> dict[str, tuple[str, ...]]:
+def clips_to_score(split: SplitIds) -> dict[str, tuple[str, ...]]:
     """Clips that a trained network scores, by the name of their score file."""
-    held = {VALIDATION: parts.validation} if parts.validation else {}
-    return {TEST: parts.test} | held
+    validation = {VALIDATION: split.validation} if split.validation else {}
+    return {TEST: split.test} | validation
 
 
-def keep_scores(
+def write_seed_scores(
     out: Path,
     seed: int,
-    found: Mapping[str, Scores],
+    scores: Mapping[str, Scores],
     *,
     params: dict[str, Any],
     producer: dict[str, Any],
 ) -> None:
-    """Write what the network of one seed says about the clips of `scored`, by file name."""
+    """Write the scores of one seed, by the name of their file."""
     folder = scores_folder(out, seed)
-    if VALIDATION not in found:  # an earlier run's, of a split that had some
+    if VALIDATION not in scores:  # a file of an earlier run, whose split had validation clips
         (folder / f"{VALIDATION}.h5").unlink(missing_ok=True)
-    for name, scores in found.items():
-        write_scores(folder, name, scores, params=params, producer=producer)
+    for name, each in scores.items():
+        write_scores(folder, name, each, params=params, producer=producer)
 
 
 def drop_other_seeds(out: Path, seeds: Sequence[int]) -> None:
-    """Remove what an earlier run with other seeds left in `out`."""
-    wanted = {seed_folder(out, seed) for seed in seeds}
+    """Remove the folders of seeds of an earlier run."""
+    kept = {seed_folder(out, seed) for seed in seeds}
     for folder in out.glob("seed-*"):
-        if folder not in wanted:
+        if folder not in kept:
             shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""The run's training, validation and test clips, and which networks learnt under them."""
+"""The run's training, validation and test clips."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from pathlib import Path
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.manifest import read_manifest
-from stroi.pipeline.index.splits import Parts, check_parts, divide
+from stroi.pipeline.index.splits import SplitIds, check_parts, divide
 from stroi.pipeline.index.table import Index
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import EnsembleParams
 
 
-def parts_of(index: Index, run: RunParams, usable: Sequence[str]) -> Parts:
+def split_clips(index: Index, run: RunParams, usable: Sequence[str]) -> SplitIds:
     """The run's training, validation and test clips among the usable ones.
 
     Raises:
-        ParamsError: If the split's rule does not fit the index; ``ALPHA_VALIDATION`` if something
-            is to be chosen on validation clips and there are none.
-        RefusedInput: If anything is on two sides; ``PAIR_CLASS`` now, not after the training.
+        ParamsError: If the split's rule does not fit the index; ``ALPHA_VALIDATION`` if alpha must
+            be chosen on validation clips and there are none.
+        RefusedInput: If a clip is on two sides; ``PAIR_CLASS``, before any training.
     """
     check_pairs(run.profile.ensemble, index.classes)
-    split = run.profile.splits[run.run.split]
-    if run.profile.ensemble.alpha == "validation" and split.validation is None:
+    rule = run.profile.splits[run.run.split]
+    if run.profile.ensemble.alpha == "validation" and rule.validation is None:
         raise ParamsError(
             "ALPHA_VALIDATION",
-            f"ensemble.alpha is to be chosen on validation clips; split {run.run.split} has none",
-            remedy=f"give splits.{run.run.split} a validation part, or alpha a number",
+            f"ensemble.alpha must be chosen on validation clips; split {run.run.split} has none",
+            remedy=f"give splits.{run.run.split} validation clips, or alpha a number",
         )
-    parts = divide(index.samples, split, usable=usable)
-    check_parts(index, parts, split)
-    return parts
+    split = divide(index.samples, rule, usable=usable)
+    check_parts(index, split, rule)
+    return split
 
 
 def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
-    """Refuse pairs of classes that the data set does not have, and of a class with itself.
+    """Refuse a pair of a class that the data set lacks, or of a class with itself.
 
     Raises:
         RefusedInput: Naming the first such class.
@@ -45,7 +45,7 @@ def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
             raise RefusedInput(
                 "PAIR_CLASS",
                 f"ensemble.pairs.{name}: {pair[0]!a} twice",
-                remedy="name two classes to tell apart",
+                remedy="name two different classes",
             )
         for label in pair:
             if label not in classes:
@@ -56,20 +56,20 @@ def check_pairs(params: EnsembleParams, classes: Sequence[str]) -> None:
                 )
 
 
-def check_division(folder: Path, parts: Parts, stage: str) -> None:
-    """Refuse what a network learnt under another division: it may have seen our test clips.
+def check_same_split(folder: Path, split: SplitIds, stage: str) -> None:
+    """Refuse the output of a network that trained on another split: it may know our test clips.
 
     Args:
-        folder: What the network gave, with the manifest that tells the division.
-        parts: This run's parts.
+        folder: Output of the network, with a manifest that names its split.
+        split: This run's split.
         stage: The stage that wrote it.
 
     Raises:
         RefusedInput: ``SPLIT_OTHER``; if there is no such manifest.
     """
-    if read_manifest(folder).producer.get("division") != parts.division:
+    if read_manifest(folder).producer.get("split") != split.division:
         raise RefusedInput(
             "SPLIT_OTHER",
-            f"{folder} comes from a network that learnt under another division of the clips",
+            f"{folder} comes from a network that trained on another split of the clips",
             remedy=f"run `stroi {stage}` again, or `dvc repro`",
         )

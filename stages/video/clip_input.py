@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from stroi.pipeline.index.ledger import Ledger, check_share
 from stroi.pipeline.index.table import Sample, segment_inputs
 from stroi.pipeline.parallel.executor import Workers
-from stroi.pipeline.params.profile import JointParams, MosaicParams, SkeletonParams
+from stroi.pipeline.params.profile import MosaicParams, SkeletonParams, Skeletons3dParams
 from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
 
 Result = TypeVar("Result")
@@ -77,7 +77,7 @@ def build_cache(
     out: Path,
     spec: TaskSpec[ClipInput, Result],
     clips: Sequence[ClipInput],
-    params: SkeletonParams | JointParams | MosaicParams,
+    params: SkeletonParams | Skeletons3dParams | MosaicParams,
     *,
     clip_bytes: Callable[[ClipInput], int],
     workers: Workers,

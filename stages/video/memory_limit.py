@@ -7,12 +7,11 @@ import resource
 from functools import cache
 from pathlib import Path
 
+from stroi.pipeline.workspace import COMMAND_VARIABLE
+
 DECODER_BYTES = 3 * 2**30
 """Growth allowed to a process from its first video on: room for 60 frames of 4096 x 4096 px, but
 not for the largest picture that FFmpeg would decode."""
-
-COMMAND_VARIABLE = "STROI_COMMAND"
-"""Environment variable that the command line sets for itself and its workers."""
 
 
 def limit_command() -> None:

@@ -69,7 +69,7 @@ def test_kept_folders_hold_what_was_written() -> None:
     assert any(entry.inputs for entry in cache.manifest.files)
     clip = SkeletonCache(KEPT / "skeletons")["b"]
     np.testing.assert_array_equal(clip.keypoints, make_clip(1, seed=2).keypoints)
-    joints, sensed = JointCache(KEPT / "joints")["b"], make_joints(1, seed=2)
+    joints, sensed = JointCache(KEPT / "skeletons3d")["b"], make_joints(1, seed=2)
     np.testing.assert_array_equal(joints.position, sensed.position)
     np.testing.assert_array_equal(joints.state, sensed.state)
     weights = read_weights(KEPT / "weights")

@@ -30,7 +30,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import SkeletonCache
 assert resource.getrlimit(resource.RLIMIT_NOFILE) == (256, 256)
 base = Path(sys.argv[1])
-kinds = {"mosaics": MosaicCache, "skeletons": SkeletonCache, "joints": JointCache}
+kinds = {"mosaics": MosaicCache, "skeletons": SkeletonCache, "skeletons3d": JointCache}
 caches = {name: kind(base / name, verify=False) for name, kind in kinds.items()}
 for name, cache in caches.items():
     for sample_id in cache.ids:
@@ -49,13 +49,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         clip, sensed = make_clip(2, seed=number), make_joints(2, seed=number)
         for kind, entries, encoded in (
             ("skeletons", skeletons, assemble_skeletons([name], [clip])),
-            ("joints", joints, assemble_joints([name], [sensed])),
+            ("skeletons3d", joints, assemble_joints([name], [sensed])),
         ):
             file = f"{kind}-{number:05d}.h5"
             write_atomic(folder / kind / file, encoded.data)
             entries.append(file_entry(file, encoded.data, [name], encoded.sample_sha256))
     write_manifest(folder / "skeletons", Manifest("skeletons", {}, {}, tuple(skeletons)))
-    write_manifest(folder / "joints", Manifest("joints", {}, {}, tuple(joints)))
+    write_manifest(folder / "skeletons3d", Manifest("skeletons3d", {}, {}, tuple(joints)))
     return folder
 
 
@@ -71,10 +71,12 @@ def limited(*command: str) -> subprocess.CompletedProcess[str]:
 
 def test_all_kinds_are_read_with_few_open_files(base: Path) -> None:
     found = limited("-c", READ, str(base))
-    assert found.stdout == f"mosaics {COUNT}\nskeletons {COUNT}\njoints {COUNT}\n", found.stderr
+    assert found.stdout == f"mosaics {COUNT}\nskeletons {COUNT}\nskeletons3d {COUNT}\n", (
+        found.stderr
+    )
 
 
-@pytest.mark.parametrize("kind", ["mosaics", "skeletons", "joints"])
+@pytest.mark.parametrize("kind", ["mosaics", "skeletons", "skeletons3d"])
 def test_info_and_verify_work_with_few_open_files(base: Path, kind: str) -> None:
     run = "import sys; from stroi.pipeline.cli import main; main()"
     told = limited("-c", run, "cache", "info", str(base / kind))
@@ -126,7 +128,7 @@ def test_opening_takes_as_long_for_the_last_shard_as_for_the_first(
 @pytest.mark.parametrize("kind", [MosaicCache, SkeletonCache, JointCache])
 def test_threads_share_a_cache(base: Path, kind: type[ShardedCache]) -> None:
     """Eight threads open all shards at once, in orders of their own."""
-    folder = base / {MosaicCache: "mosaics", SkeletonCache: "skeletons"}.get(kind, "joints")
+    folder = base / {MosaicCache: "mosaics", SkeletonCache: "skeletons"}.get(kind, "skeletons3d")
     failed: list[BaseException] = []
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -41,7 +41,7 @@ def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], layout: str
 ) -> None:
     clips = {f"c{i}": make_joints(n, seed=i, layout=layout) for i, n in enumerate(lengths)}
-    folder = write_joints(tmp_path_factory.mktemp("joints"), clips)
+    folder = write_joints(tmp_path_factory.mktemp("skeletons3d"), clips)
     cache = JointCache(folder)
     assert cache.ids == tuple(clips)
     assert verify(folder) == []
@@ -78,12 +78,15 @@ def test_a_state_is_content() -> None:
         ),
         (
             replace(make_joints(2), state=np.full((2, 2, 20), 3, np.uint8)),
-            "RANGE: new joints file: state of 'b' is below 0 or above 2",
+            "RANGE: new skeletons3d file: state of 'b' is below 0 or above 2",
         ),
-        (replace(make_joints(2), person_count=3), "RANGE: new joints file: person_count of 'b'"),
+        (
+            replace(make_joints(2), person_count=3),
+            "RANGE: new skeletons3d file: person_count of 'b'",
+        ),
         (
             replace(make_joints(2), position=np.full((2, 2, 20, 3), np.nan, np.float32)),
-            "NONFINITE: new joints file: position of 'b'",
+            "NONFINITE: new skeletons3d file: position of 'b'",
         ),
         (
             replace(make_joints(2), state=np.zeros((2, 2, 19), np.uint8)),
@@ -116,7 +119,7 @@ def test_a_received_layout_must_be_known(tmp_path: Path) -> None:
     }
     write_atomic(tmp_path / "joints.h5", encode(JOINTS, arrays))
     entry = file_entry("joints.h5", encode(JOINTS, arrays), ["a"])
-    write_manifest(tmp_path, Manifest("joints", {}, {}, (entry,)))
+    write_manifest(tmp_path, Manifest("skeletons3d", {}, {}, (entry,)))
     with pytest.raises(RefusedInput) as caught:
         JointCache(tmp_path)["a"]
     assert str(caught.value).startswith("LAYOUT: no layout of 20 joints is called '\\x1b[2J'")

@@ -39,10 +39,10 @@ from stroi.cache.weights import read_weights
 from stroi.pipeline.cache_commands.compare import _differing
 from stroi.pipeline.cache_commands.diff import lines as diff_lines
 from stroi.pipeline.cache_commands.info import lines as info_lines
-from stroi.pipeline.cache_commands.receive import _tell
-from stroi.pipeline.cache_commands.verify import tell_maker
+from stroi.pipeline.cache_commands.receive import _print_result
+from stroi.pipeline.cache_commands.verify import print_producer
 from stroi.pipeline.shards.pose_sources import mixed_sources
-from stroi.stages.tools.inspect import look_confined
+from stroi.stages.tools.inspect import inspect_limited
 
 KINDS = sorted(FORMATS)
 MANY = settings(
@@ -133,7 +133,7 @@ def info(folder: Path) -> None:
 
 def told(folder: Path) -> None:
     manifest = read_manifest(folder)
-    tell_maker(folder, manifest)
+    print_producer(folder, manifest)
     mixed_sources(folder, manifest.producer)
     _differing(manifest.params, {"columns": 3})
 
@@ -147,7 +147,7 @@ def compare(a: Path, b: Path) -> None:
 def read(folder: Path) -> None:
     """Everything of a cache that nobody has verified."""
     kind = read_manifest(folder).kind
-    cache = JointCache(folder, verify=False) if kind == "joints" else open_cache(folder, kind)
+    cache = JointCache(folder, verify=False) if kind == "skeletons3d" else open_cache(folder, kind)
     asked: list[Callable[[], object]] = [partial(cache.find, name) for name in cache.ids]
     if isinstance(cache, MosaicCache | SkeletonCache | JointCache):
         asked += [partial(cache.__getitem__, name) for name in cache.ids]
@@ -159,7 +159,7 @@ def read(folder: Path) -> None:
 
 def take(folder: Path, target: Path, *, unpacked: bool) -> None:
     done: Imported = import_cache(folder, target, unpacked=unpacked)
-    _tell(target, None, done)
+    _print_result(target, None, done)
 
 
 def answered(asked: list[Callable[[], object]]) -> None:
@@ -256,7 +256,7 @@ def test_a_shard_may_hold_anything(
         array[...] = np.frombuffer(raw[: values.nbytes], values.dtype).reshape(values.shape)
     resealed(folder, path.name)
     ask_everything(folder, caches / kind, tmp_path)
-    answered([partial(look_confined, path, "BODY_25")])
+    answered([partial(inspect_limited, path, "BODY_25")])
 
 
 @MANY
@@ -283,7 +283,7 @@ def test_an_attribute_may_be_anything(
             file[data.draw(st.sampled_from(sorted(file)))].attrs[name] = value
     resealed(folder, path.name)
     ask_everything(folder, caches / kind, tmp_path)
-    answered([partial(decode, FORMATS[kind], path), partial(look_confined, path, "BODY_25")])
+    answered([partial(decode, FORMATS[kind], path), partial(inspect_limited, path, "BODY_25")])
 
 
 @pytest.mark.parametrize("name", ["ledger.csv", "README.md"])

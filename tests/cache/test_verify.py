@@ -134,11 +134,11 @@ def write_every_kind(folder: Path, kind: str) -> Path:
         write_scores(folder, "test", make_scores(many), params={}, producer={})
     elif kind == "skeletons":
         write_skeletons(folder, {name: make_clip(2 + len(ids)) for name in ids})
-    elif kind == "joints":
+    elif kind == "skeletons3d":
         write_joints(folder, {name: make_joints(2 + len(ids)) for name in ids})
     else:
         write_cache(folder, [make_mosaics(ids, seed=1), make_mosaics(("d", "e"), seed=2)])
-    if kind in ("mosaics", "mosaics_compact", "skeletons", "joints"):
+    if kind in ("mosaics", "mosaics_compact", "skeletons", "skeletons3d"):
         add_ledger(folder)
     if kind == "mosaics_compact":
         pack(folder, folder / "compact")

@@ -69,9 +69,9 @@ CASES: dict[str, list[Case]] = {
     "index.adapter": [Case("folders", NOTHING)],
     "index.pattern": [Case("{subject}", NOTHING, {"index.adapter": "folders"})],
     "index.max_quarantined": [Case(0.5, NOTHING)],
-    "joints.format": [Case("nucla", {"joints"})],
-    "joints.clips_per_shard": [Case(7, NOTHING)],
-    "joints.max_quarantined": [Case(0.5, NOTHING)],
+    "skeletons3d.format": [Case("nucla", {"skeletons3d"})],
+    "skeletons3d.clips_per_shard": [Case(7, NOTHING)],
+    "skeletons3d.max_quarantined": [Case(0.5, NOTHING)],
     **{
         f"mosaics.{name}": [
             Case(value, {"mosaics"}),

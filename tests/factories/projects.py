@@ -52,13 +52,11 @@ def new_project(folder: Path, *, subjects: int = 2, limit: float = 0.0) -> Path:
 
 
 def new_repository(folder: Path, **options: float) -> Path:
-    """A project that `dvc repro` can run in: git, DVC, and the code that the stages depend on."""
+    """A project that `dvc repro` can run in: git, DVC, and no code."""
     new_project(folder, **options)  # type: ignore[arg-type]
-    for name in ("cache", "pipeline", "stages", "trainer", ".dvc"):
-        private = ("tmp", "cache", "config.local") if name == ".dvc" else ()
-        ignored = shutil.ignore_patterns("__pycache__", *private)
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+    ignored = shutil.ignore_patterns("tmp", "cache", "config.local")
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=ignored)
+    for name in ("dvc.yaml", "versions.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder)
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     return folder

@@ -100,14 +100,14 @@ def make_joints(frames: int, *, seed: int = 0, layout: str = "kinect_v1") -> Joi
 def write_joints(folder: Path, clips: dict[str, JointClip]) -> Path:
     """A complete folder of one joint shard."""
     encoded = assemble_joints(list(clips), list(clips.values()))
-    write_atomic(folder / "joints-00000.h5", encoded.data)
+    write_atomic(folder / "skeletons3d-00000.h5", encoded.data)
     entry = file_entry(
-        "joints-00000.h5",
+        "skeletons3d-00000.h5",
         encoded.data,
         list(clips),
         encoded.sample_sha256,
     )
-    write_manifest(folder, Manifest("joints", {}, {}, (entry,)))
+    write_manifest(folder, Manifest("skeletons3d", {}, {}, (entry,)))
     return folder
 
 
@@ -182,7 +182,7 @@ def write_every_kind(root: Path) -> None:
     add_sources(write_cache(root / "mosaics", shards))
     pack(root / "mosaics", root / "mosaics_compact", codec="webp")
     write_skeletons(root / "skeletons", {"a": make_clip(2, seed=1), "b": make_clip(1, seed=2)})
-    write_joints(root / "joints", {"a": make_joints(2, seed=1), "b": make_joints(1, seed=2)})
+    write_joints(root / "skeletons3d", {"a": make_joints(2, seed=1), "b": make_joints(1, seed=2)})
     made_by: dict[str, Any] = {"params": {}, "producer": {}}
     write_weights(root / "weights", make_weights(("a", "b")), **made_by)
     write_scores(root / "scores", "test", make_scores(("a", "b")), **made_by)

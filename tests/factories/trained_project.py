@@ -13,6 +13,7 @@ from stroi.pipeline.index.table import Sample, read_index, write_index
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, resnet, weights
+from stroi.stages.training.configs import Resources
 from stroi.stages.training.inputs import open_clips
 from stroi.trainer.config import Mode
 
@@ -61,10 +62,10 @@ def project(folder: Path) -> tuple[Workspace, RunParams]:
 def train_gcn(workspace: Workspace, run: RunParams) -> None:
     """Stages gcn and weights."""
     seen = open_clips(workspace, run)
-    gcn.train_seed(workspace, run, seen, read_index(workspace.index("d")), 0, 1)
+    gcn.train_seed(workspace, run, seen, read_index(workspace.index("d")), 0, Resources(1))
     weights.dump_seed(workspace, run, seen, 0, 1)
 
 
 def train_resnet(workspace: Workspace, run: RunParams, mode: Mode) -> None:
     """Stage resnet."""
-    resnet.train_seed(workspace, run, resnet.open_data(workspace, run, mode), mode, 0, 1)
+    resnet.train_seed(workspace, run, resnet.open_data(workspace, run, mode), mode, 0, Resources(1))

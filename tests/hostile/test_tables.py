@@ -79,14 +79,13 @@ TABLES: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "subject with an escape": (
         lambda: table("a,v/a.avi,wave,\x1b]0;x\x07,c1"), "CSV_VALUE", r"subject '\x1b]0;x\x07' is",
     ),
-    "NUL": (lambda: table("a,v/a.avi,wave,\0,c1"), "CSV_TEXT", ":2: holds a NUL character"),
+    "NUL": (lambda: table("a,v/a.avi,wave,\0,c1"), "CSV_VALUE", r":2: subject '\x00' is no"),
     "not UTF-8": (lambda: table() + b"\xff\xfe\n", "CSV_TEXT", "no UTF-8 text"),
     "ragged": (lambda: table("a,v/a.avi,wave"), "CSV_ROW", ":2: not 5 fields; quote fields that"),
     "open quote": (lambda: table('a,"v/a.avi,wave,s1,c1'), "CSV_ROW", "unexpected end of data"),
     "field of 60 MB": (
-        lambda: table() + b'a,"' + b"x" * 60_000_000, "CSV_SIZE", ":2: a line of more than 65536",
+        lambda: table() + b'a,"' + b"x" * 60_000_000, "CSV_ROW", "field larger than field limit",
     ),
-    "60 MB of commas": (lambda: table() + b"," * 60_000_000, "CSV_SIZE", ":2: a line of more than"),
     "field over lines": (
         lambda: table() + b'a,"' + b"x\n" * 100_000, "CSV_ROW", "field larger than field limit",
     ),

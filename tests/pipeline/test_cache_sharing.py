@@ -48,7 +48,7 @@ def test_a_damaged_cache_is_not_exported(cache: Path, tmp_path: Path, output: Ou
 
 def test_an_export_without_a_licence_warns(cache: Path, tmp_path: Path, output: Output) -> None:
     assert run(["cache", "export", str(cache), str(tmp_path / "a")]) == 0
-    assert "warning: no licence is stated" in output()[1]
+    assert "warning: no licence: others" in output()[1]
     assert run(["cache", "export", str(cache), str(tmp_path / "b"), "--licence", "CC0-1.0"]) == 0
     assert "warning" not in output()[1]
     assert "| licence | CC0-1.0 |" in (tmp_path / "b" / "README.md").read_text()

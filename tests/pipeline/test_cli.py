@@ -126,11 +126,11 @@ def test_interrupt_exits_130_and_says_how_to_go_on(tmp_path: Path, number: signa
     script = (
         "import time\n"
         "import stroi.pipeline.cli as cli\n"
-        "import stroi.pipeline.check as check\n"
+        "import stroi.pipeline.project_commands as commands\n"
         "def wait():\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(30)\n"
-        "check.describe_profile = wait\n"
+        "commands.describe_profile = wait\n"
         "cli.main(['params'])\n"
     )
     process = subprocess.Popen(
@@ -149,9 +149,10 @@ def test_interrupt_exits_130_and_says_how_to_go_on(tmp_path: Path, number: signa
 
 def test_defects_are_one_line_unless_debugged() -> None:
     script = (
-        "import stroi.pipeline.cli as cli, stroi.pipeline.check as check\n"
+        "import stroi.pipeline.cli as cli\n"
+        "import stroi.pipeline.project_commands as commands\n"
         "def fail(): raise RuntimeError('boom')\n"
-        "check.describe_profile = fail\n"
+        "commands.describe_profile = fail\n"
         "import sys; cli.main([*sys.argv[1:], 'params'])\n"
     )
     quiet = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -37,7 +37,7 @@ def manifest(workspace: Workspace, kind: str = "skeletons", source: str = "") ->
     params = (
         recorded(profile.skeletons, source)
         if kind == "skeletons"
-        else {"format": profile.joints.format}
+        else {"format": profile.skeletons3d.format}
     )
     inputs = {"video": (VIDEO,), "skeleton": (FILE,), "segment": (digest([0, 9]),)}
     entry = FileEntry(f"{kind}-00000.h5", 1, "3" * 64, ("a",), ("4" * 64,), inputs)
@@ -64,7 +64,7 @@ def test_skeletons_record_the_params_of_their_source_alone(
 
 
 def test_joints_are_compared_too(workspace: Workspace) -> None:
-    assert told(workspace, manifest(workspace, "joints"))[1] == []
+    assert told(workspace, manifest(workspace, "skeletons3d"))[1] == []
 
 
 def test_other_params_files_and_parts_are_told(workspace: Workspace) -> None:

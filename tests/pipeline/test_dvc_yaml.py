@@ -1,8 +1,7 @@
-"""dvc.yaml against the code: every import is a dep, every params group is declared, no shell."""
+"""dvc.yaml against the code: no code is a dep, what a stage reads is declared, no shell."""
 
 from __future__ import annotations
 
-import ast
 import importlib
 import re
 from pathlib import Path
@@ -11,73 +10,53 @@ from typing import Any
 import pytest
 from dvc.utils.serialize import loads_yaml
 
-from stroi.pipeline.cli import COMMANDS
 from stroi.pipeline.params.profile import Profile
+from stroi.pipeline.versions import STAGES as MODULES
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES: dict[str, Any] = {
     name: stage["do"]
     for name, stage in loads_yaml((ROOT / "dvc.yaml").read_text())["stages"].items()
 }
+TRAINED = {"gcn", "weights", "resnet"}
+"""Stages whose result also depends on the version of the trainer."""
 
 
-def _module(name: str) -> str:
-    """Module of a DVC stage: what its command runs."""
-    return COMMANDS[STAGES[name]["cmd"].split()[1]][0].split(":")[0]
+def _command(name: str) -> str:
+    """Which of stroi's commands a DVC stage runs."""
+    return str(STAGES[name]["cmd"].split()[1])
 
 
-def _file(module: str) -> Path | None:
-    parts = module.split(".")[1:]
-    for path in (ROOT.joinpath(*parts, "__init__.py"), ROOT.joinpath(*parts).with_suffix(".py")):
-        if path.exists():
-            return path
-    return None
+def _keys(name: str) -> dict[str, list[str]]:
+    """Keys that a DVC stage tracks, by params file."""
+    return {file: keys for entry in STAGES[name]["params"] for file, keys in entry.items()}
 
 
-def _imported(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stroi."):
-            names.add(node.module or "")
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def _closure(module: str) -> set[str]:
-    """Files of the project that importing `module` runs, relative to the root."""
-    found: set[Path] = set()
-    waiting = [module]
-    while waiting:
-        path = _file(waiting.pop())
-        if path is None or path in found:
-            continue
-        found.add(path)
-        waiting += _imported(path)
-    return {str(path.relative_to(ROOT)) for path in found}
+def test_every_stage_of_stroi_is_run() -> None:
+    assert {_command(name) for name in STAGES} == set(MODULES)
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_every_import_is_a_dep(name: str) -> None:
-    deps = [dep for dep in STAGES[name]["deps"] if not dep.startswith(("data/", "runs/"))]
-    files = _closure(_module(name))
-    outside = sorted(
-        file
-        for file in files
-        if not any(file == dep or file.startswith(f"{dep}/") for dep in deps)
-        and file != "stages/__init__.py"
-    )
-    assert outside == []
-    idle = [dep for dep in deps if not any(f == dep or f.startswith(f"{dep}/") for f in files)]
-    assert idle == []
+def test_deps_are_data_and_tracked_files_are_versions_and_a_profile(name: str) -> None:
+    assert all(dep.startswith(("data/", "runs/")) for dep in STAGES[name].get("deps", ()))
+    versions, profile = _keys(name)
+    assert versions == "versions.yaml"
+    assert re.fullmatch(r"profiles/\$\{item(\.dataset)?\}\.yaml", profile)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_its_own_version_is_tracked_and_the_trainers_where_it_counts(name: str) -> None:
+    command = _command(name)
+    expected = [command, "trainer"] if command in TRAINED else [command]
+    assert _keys(name)["versions.yaml"] == expected
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_params_are_the_groups_that_the_stage_declares(name: str) -> None:
-    (entry,) = STAGES[name].get("params", [{"": []}])
-    (keys,) = entry.values()
+    _, keys = _keys(name).values()
     groups = {key.split(".")[0] for key in keys}
     assert groups <= set(Profile.model_fields)
-    declared = set(importlib.import_module(_module(name)).STAGE_PARAMS)
+    declared = set(importlib.import_module(MODULES[_command(name)]).STAGE_PARAMS)
     joint_only = {"weights"} if name in ("resnet-plain", "resnet-fixed") else set()
     assert groups == declared - joint_only
 

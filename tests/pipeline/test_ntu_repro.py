@@ -34,7 +34,7 @@ seeds: [0]
 sample: {}
 index: {adapter: ntu60, max_quarantined: 0.0}
 skeletons: {source: kinect, fill_gap: 0, max_quarantined: 0.8}
-joints: {format: ntu, max_quarantined: 0.8}
+skeletons3d: {format: ntu, max_quarantined: 0.8}
 mosaics: {cell: 24, size: 40, max_quarantined: 0.8}
 splits:
   xview: {by: camera, train: [C002, C003], test: [C001]}
@@ -54,7 +54,7 @@ rendered: []
 datasets: [ntu]
 sensors: [ntu]
 runs:
-  ntu-xview: {dataset: ntu, split: xview, input: joints}
+  ntu-xview: {dataset: ntu, split: xview, input: skeletons3d}
 show: ntu-xview
 """
 JOINTS_ONLY = {WITHOUT_VIDEO, BROKEN_VIDEO}
@@ -87,7 +87,7 @@ def test_the_index_lists_what_is_a_sample(project: Path) -> None:
 
 
 def test_every_bad_skeleton_has_its_code(project: Path) -> None:
-    folder = project / "data" / "ntu" / "joints"
+    folder = project / "data" / "ntu" / "skeletons3d"
     told = {one.id: one for one in read_ledger(folder).outcomes}
     for name, (_, code, problem) in BAD.items():
         assert told[name].code == code
@@ -109,7 +109,7 @@ def test_every_bad_video_has_its_code(project: Path) -> None:
 def test_both_branches_see_the_same_people(project: Path) -> None:
     folder = project / "data" / "ntu"
     assert verify(folder / "mosaics") == []
-    mosaics, joints = MosaicCache(folder / "mosaics"), JointCache(folder / "joints")
+    mosaics, joints = MosaicCache(folder / "mosaics"), JointCache(folder / "skeletons3d")
     skeletons = SkeletonCache(folder / "skeletons")
     assert set(mosaics.ids) == set(skeletons.ids) == set(GOOD)
     assert len({mosaics[name].tobytes() for name in GOOD}) == len(GOOD)
@@ -125,5 +125,5 @@ def test_both_branches_see_the_same_people(project: Path) -> None:
 
 def test_the_rows_are_of_the_clips_that_both_have(project: Path) -> None:
     table = json.loads((project / "runs" / "ntu-xview" / "ensemble" / "table.json").read_text())
-    assert [row["row"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["method"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
     assert table["test_clips"] == len([name for name in GOOD if name[4:8] == "C001"])

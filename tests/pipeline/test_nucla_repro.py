@@ -27,7 +27,7 @@ seeds: [0]
 sample: {}
 index: {adapter: nucla, max_quarantined: 0.2}
 skeletons: {source: movenet, input_size: 128, max_quarantined: 0.3}
-joints: {format: nucla, max_quarantined: 0.6}
+skeletons3d: {format: nucla, max_quarantined: 0.6}
 mosaics: {cell: 48, candidates: 11, size: 60}
 splits:
   v12-3: {by: camera, train: [v1, v2], test: [v3]}
@@ -49,7 +49,7 @@ rendered: []
 datasets: [nucla]
 sensors: [nucla]
 runs:
-  nucla-v3: {dataset: nucla, split: v12-3, input: joints}
+  nucla-v3: {dataset: nucla, split: v12-3, input: skeletons3d}
 show: nucla-v3
 """
 GOOD = [f"{action}_s01_e0{view}_v0{view}" for action in ("a02", "a12") for view in (1, 2, 3)]
@@ -142,7 +142,7 @@ def test_one_command_does_it_all(repro: tuple[Path, subprocess.CompletedProcess[
     assert "1,466 of the 1,484 known skeleton files are not here: 507 of view 1" in done.stdout
     assert "1 of 19 samples have no pictures, hence no mosaic" in done.stdout
     table = json.loads((folder / "runs" / "nucla-v3" / "ensemble" / "table.json").read_text())
-    assert [row["row"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["method"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
     assert table["test_clips"] == 3
 
 
@@ -156,7 +156,7 @@ def test_every_defect_has_its_code(
         "NW-UCLA/all_sqe/notes.json": "NAME_UNKNOWN",
     }
     assert _codes(data / "index") == {**left_out, GAP: "VIDEO_FRAMES"}
-    assert _codes(data / "joints") == {name: code for name, (code, _) in NO_JOINTS.items()}
+    assert _codes(data / "skeletons3d") == {name: code for name, (code, _) in NO_JOINTS.items()}
     assert _codes(data / "skeletons") == {NO_PICTURES: "VIDEO_NONE"}
     assert _codes(data / "mosaics") == {}
     remarks = {one.id: one.detail for one in read_ledger(data / "index").outcomes if one.done}
@@ -168,9 +168,9 @@ def test_every_cache_is_complete_and_odd_clips_are_in_it(
     repro: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     data = repro[0] / "data" / "nucla"
-    for name in ("skeletons", "joints", "mosaics"):
+    for name in ("skeletons", "skeletons3d", "mosaics"):
         assert verify(data / name) == []
-    seen, shown = JointCache(data / "joints"), MosaicCache(data / "mosaics")
+    seen, shown = JointCache(data / "skeletons3d"), MosaicCache(data / "mosaics")
     assert sorted(seen.ids) == sorted({*GOOD, SHORT, ZEROS, UNEVEN, NO_PICTURES})
     assert sorted(shown.ids) == sorted({*GOOD, SHORT, ZEROS, UNEVEN, *NO_JOINTS})
     assert (seen[SHORT].state.shape, int((seen[ZEROS].state[:, 0] == 0).sum())) == ((1, 2, 20), 6)

@@ -43,7 +43,7 @@ def test_counts_of_the_ledgers_add_up(project: Path) -> None:
 def test_seven_rows_as_table_json_csv_and_metrics(project: Path) -> None:
     run = project / "runs" / "demo-xsub"
     table = json.loads((run / "ensemble" / "table.json").read_text())
-    assert [row["row"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["method"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
     assert (table["test_clips"], round(table["chance"], 2)) == (12, 8.33)
     with (run / "ensemble" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -70,16 +70,13 @@ def test_second_repro_does_nothing(project: Path) -> None:
 
 
 def test_cleared_outs_come_back_without_work(project: Path) -> None:
-    """Stage code touched: DVC reruns the stage, the store answers, the bytes are the same."""
+    """A stage runs again: the store answers, the bytes are the same, no other stage runs."""
     before = (project / "data" / "demo" / "mosaics" / "mosaics-00000.h5").read_bytes()
     kept = {path.name: path.stat().st_mtime_ns for path in (project / ".stroi").rglob("*.npz")}
-    with (project / "stages" / "mosaics.py").open("a") as file:
-        file.write("# touched\n")
-    done = dvc(project, "repro")
+    done = dvc(project, "repro", "--force", "--single-item", "mosaics@demo")
     assert done.returncode == 0, done.stderr
     assert "Running stage 'mosaics@demo'" in done.stdout
-    assert "Running stage 'gcn@demo-xsub'" not in done.stdout
-    assert "Running stage 'resnet-plain@demo-xsub'" not in done.stdout
+    assert "Running stage" not in dvc(project, "repro").stdout
     assert (project / "data" / "demo" / "mosaics" / "mosaics-00000.h5").read_bytes() == before
     assert {p.name: p.stat().st_mtime_ns for p in (project / ".stroi").rglob("*.npz")} == kept
 

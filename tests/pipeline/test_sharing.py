@@ -201,7 +201,7 @@ def test_a_damaged_remote_is_not_seen_by_dvc_unless_told(sender: Path, receiver:
 def test_what_the_sender_commits_is_complete_and_says_nothing_of_his_disk(sender: Path) -> None:
     assert git(sender, "status", "--porcelain") == ""
     tracked = set(git(sender, "ls-files").splitlines())
-    assert {"dvc.lock", "dvc.yaml", "params.yaml", "profiles/demo.yaml"} <= tracked
+    assert {"dvc.lock", "dvc.yaml", "params.yaml", "profiles/demo.yaml", "versions.yaml"} <= tracked
     assert not [name for name in tracked if name.startswith(("data/", "runs/"))]
     lock = (sender / "dvc.lock").read_text()
     assert "path: /" not in lock
@@ -220,9 +220,8 @@ def test_every_stage_depends_on_whole_outs() -> None:
     deps = {
         re.sub(r"\$\{.+?\}", "*", dep.replace("${item.input}", what))
         for entry in stages.values()
-        for dep in entry["do"]["deps"]
-        for what in ("skeletons", "joints")
-        if dep.startswith(("data/", "runs/"))
+        for dep in entry["do"].get("deps", ())
+        for what in ("skeletons", "skeletons3d")
     }
     assert len(deps) >= 8
     assert deps <= outs

@@ -24,6 +24,7 @@ from stroi.pipeline.params.profile import (
 )
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.gcn import train_seed
+from stroi.stages.training.configs import Resources
 from stroi.stages.training.outputs import TEST, VALIDATION, checkpoint, scores_folder, seed_folder
 from stroi.trainer.config import Schedule, SkeletonAugment
 from stroi.trainer.network_files.network_file import load_gcn
@@ -55,7 +56,7 @@ def train(folder: Path, gcn: GcnParams, held: Validation | None = None) -> Path:
     run = RunParams("r", Run(dataset="d", split="only", input="skeletons"), profile)
     workspace = Workspace(folder)
     index = Index(tuple(samples), ("kick", "wave"))
-    train_seed(workspace, run, Clips(clips()), index, 0, 1)
+    train_seed(workspace, run, Clips(clips()), index, 0, Resources(1))
     return workspace.run("r", "gcn")
 
 

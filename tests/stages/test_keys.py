@@ -28,6 +28,7 @@ from stroi.stages import gcn, mosaics, resnet, skeletons
 from stroi.stages import skeletons3d as joints
 from stroi.stages.pose import registry
 from stroi.stages.pose.detect import detections_path
+from stroi.stages.training.configs import Resources
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import checkpoint, seed_folder
 from stroi.stages.video import clip_input
@@ -103,7 +104,7 @@ class Keys:
             patch.setattr(clip_input, "build_shards", noted)
             rest = Workers(), store
             skeletons.build_skeletons(raw, index, out, profile.skeletons, *rest, profile.mosaics)
-            joints.build_skeletons3d(raw, index, out, profile.joints, *rest)
+            joints.build_skeletons3d(raw, index, out, profile.skeletons3d, *rest)
             there = self.workspace.skeletons("d")
             mosaics.build_mosaics(raw, index, there, out, profile.mosaics, *rest)
         return found
@@ -111,13 +112,18 @@ class Keys:
     def trained(self, profile: Profile, seed: int = 0, threads: int = 1) -> dict[str, str]:
         """Of the four trainings."""
         run, index = replace(self.run, profile=profile), read_index(self.workspace.index("d"))
-        seen, first = open_clips(self.workspace, run), profile.gcn.streams[0]
+        clips, first = open_clips(self.workspace, run), profile.gcn.streams[0]
+        resources = Resources(threads)
         found = {
-            "gcn": key_of(gcn.train_stream, self.workspace, run, seen, index, first, seed, threads)
+            "gcn": key_of(
+                gcn.train_stream, self.workspace, run, clips, index, first, seed, resources
+            )
         }
         for mode in ("plain", "fixed", "joint"):
             data = resnet.open_data(self.workspace, run, mode)
-            found[mode] = key_of(resnet.train_seed, self.workspace, run, data, mode, seed, threads)
+            found[mode] = key_of(
+                resnet.train_seed, self.workspace, run, data, mode, seed, resources
+            )
         return found
 
 
@@ -133,8 +139,8 @@ def key_of(train: Callable[..., object], *arguments: object) -> str:
         # What takes long and is in no key: the seed says what the first weights are.
         patch.setattr(train_resnet, "compile_network", lambda *_: None)
         patch.setattr(torch.nn.init, "kaiming_normal_", lambda *_, **__: None)
-        # The weights are those of one division; what is asked is what key another one would have.
-        patch.setattr(resnet, "check_division", lambda *_: None)
+        # The weights are those of one split; the test wants the keys of other splits too.
+        patch.setattr(resnet, "check_same_split", lambda *_: None)
         with pytest.raises(Found) as found:
             train(*arguments)
     return str(found.value)
@@ -239,7 +245,7 @@ def test_versions_are_in_the_keys_of_what_they_compute(
     """A new scipy tracks people again; what is cut by the same skeletons stays."""
     wanted = {
         "scipy": {"skeletons"},
-        "numpy": {"skeletons", "joints"} | TRAINED,
+        "numpy": {"skeletons", "skeletons3d"} | TRAINED,
         "cv2": {"detections", "skeletons", "mosaics"},
         "torch": TRAINED,
     }

@@ -16,7 +16,7 @@ from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import ResnetParams, WeightParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages import resnet
-from stroi.stages.training.configs import resnet_config
+from stroi.stages.training.configs import Resources, resnet_config
 from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
 from stroi.trainer.models import ctrgcn, graph_net, stgcn
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet
@@ -136,5 +136,5 @@ def test_a_process_takes_its_own_gpu_before_it_asks_what_that_can_do(
     monkeypatch.setattr(resnet, "train_resnet", stop)
     data = resnet.open_data(workspace, run, "plain")
     with pytest.raises(KeyboardInterrupt):
-        resnet.train_seed(workspace, run, data, "plain", 0, 1, World(1, 2, local=1))
+        resnet.train_seed(workspace, run, data, "plain", 0, Resources(1, World(1, 2, local_rank=1)))
     assert done == ["take cuda:1", "ask", "train on cuda:1"]

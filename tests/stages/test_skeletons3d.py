@@ -1,4 +1,4 @@
-"""Stage ``joints``: what the index lists becomes a cache, and every other clip has its reason."""
+"""Stage ``skeletons3d``: listed clips become a cache, and every other clip has its reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stroi.cache.verify import verify
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
-from stroi.pipeline.params.profile import JointParams
+from stroi.pipeline.params.profile import Skeletons3dParams
 from stroi.stages import skeletons3d as joints
 from stroi.stages.sensors.readers import READERS
 from stroi.stages.skeletons3d import build_skeletons3d
@@ -47,8 +47,8 @@ def listed(raw: Path, labels: str = "ababab") -> Index:
     return Index(samples, ("a", "b"))
 
 
-def build(raw: Path, index: Index, name: str = "joints", *, limit: float = 0.5) -> Ledger:
-    params = JointParams(clips_per_shard=2, max_quarantined=limit)
+def build(raw: Path, index: Index, name: str = "skeletons3d", *, limit: float = 0.5) -> Ledger:
+    params = Skeletons3dParams(clips_per_shard=2, max_quarantined=limit)
     store = raw.parent / "store"
     return build_skeletons3d(raw, index, raw.parent / name, params, Workers(1), store)
 
@@ -59,8 +59,8 @@ def test_a_cache_that_verifies(raw: Path) -> None:
     assert {one.detail for one in ledger.outcomes} == {
         "1 of at most 2 people in 12 frames, seen in 100%"
     }
-    assert verify(raw.parent / "joints") == []
-    cache = JointCache(raw.parent / "joints")
+    assert verify(raw.parent / "skeletons3d") == []
+    cache = JointCache(raw.parent / "skeletons3d")
     for number in range(6):
         clip, expected = cache[f"c{number}"], READERS["ntu"](raw / f"c{number}.skeleton")
         np.testing.assert_array_equal(clip.position, expected.position, strict=True)
@@ -72,7 +72,7 @@ def test_the_same_bytes_whatever_the_labels_and_the_order(raw: Path) -> None:
     build(raw, index)
     poisoned = Index(tuple(reversed(listed(raw, "bbbaab").samples)), index.classes)
     build(raw, poisoned, "again")
-    files = {path.name: path.read_bytes() for path in (raw.parent / "joints").iterdir()}
+    files = {path.name: path.read_bytes() for path in (raw.parent / "skeletons3d").iterdir()}
     assert len(files) > 3
     assert {path.name: path.read_bytes() for path in (raw.parent / "again").iterdir()} == files
 
@@ -90,7 +90,7 @@ def test_every_clip_that_cannot_be_read_has_its_reason(raw: Path) -> None:
         ("d0", "SKEL_MISSING", "no skeleton file"),
         ("d1", "SKEL_MISSING", "'json/d1' is no skeleton file"),
     }
-    assert JointCache(raw.parent / "joints").ids == ("c2", "c3", "c4", "c5")
+    assert JointCache(raw.parent / "skeletons3d").ids == ("c2", "c3", "c4", "c5")
 
 
 def test_a_file_that_changes_while_it_is_read(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_too_many_bad_clips_fail_after_the_rest_is_done(raw: Path) -> None:
     (raw / "c0.skeleton").unlink()
     with pytest.raises(StroiError, match=r"QUARANTINED: 1 of 6 clips were quarantined, first c0"):
         build(raw, index, limit=0.1)
-    assert JointCache(raw.parent / "joints").ids == ("c1", "c2", "c3", "c4", "c5")
+    assert JointCache(raw.parent / "skeletons3d").ids == ("c1", "c2", "c3", "c4", "c5")
 
 
 def test_a_finished_clip_is_not_read_again(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:

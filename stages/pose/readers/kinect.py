@@ -1,7 +1,7 @@
 """People as a Kinect v2 saw them in its colour picture: NTU RGB+D's ``.skeleton`` files.
 
 No estimator processes the video. `stroi.stages.sensors.bodies` decides by the sensor's own ids,
-places and motion who is who and who counts, as for stage ``joints`` and in the same order.
+places and motion who is who and who counts, as for stage ``skeletons3d`` and in the same order.
 
 Legend of shapes: T frames of the clip, P persons, V = 25 joints.
 """

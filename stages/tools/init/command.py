@@ -1,4 +1,4 @@
-"""Command ``init``: make a folder of videos a data set of the project, with a profile that runs."""
+"""The command line of ``stroi init``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Any
 
 import click
 
-from stroi.pipeline.options import in_project, say
+from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import check_name
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.tools.init.options import LABELS, PEOPLE, SOURCES, Wanted, ask, default_labels
+from stroi.stages.tools.init.options import (
+    LABELS,
+    PEOPLE,
+    SOURCES,
+    InitOptions,
+    default_labels,
+    prompt_missing,
+)
 from stroi.stages.tools.init.setup import check_project, set_up
 from stroi.stages.tools.init.splits import COLUMNS
 
@@ -20,8 +27,8 @@ _HELP = """Make the videos below a folder data set NAME of this project: link th
 data/NAME/raw, write the commented profile profiles/NAME.yaml, and add NAME and a run to
 params.yaml. Then `dvc repro` does the rest.
 
-On a terminal it asks for what no option says; elsewhere, or with --yes, defaults are taken.
-A profile and a run that are there already are kept, so that it can be run again.
+On a terminal it asks for missing options; elsewhere, or with --yes, it takes the defaults.
+An existing profile and run are kept, so that it can be run again.
 
 \b
 Examples:
@@ -38,13 +45,13 @@ Examples:
     "--videos",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where the videos lie; the default is data/NAME/raw, if it is there.",
+    help="Folder of the videos; the default is data/NAME/raw, if it exists.",
 )
 @click.option(
     "--labels",
     type=click.Choice(LABELS),
-    help="What tells the classes: a folder for each (folders), a table.csv (table), or the names"
-    " of a known data set. Default: table if there is one, else folders.",
+    help="Source of the class labels: a folder for each (folders), a table.csv (table), or the"
+    " names of a known data set. Default: table if there is one, else folders.",
 )
 @click.option(
     "--table",
@@ -55,14 +62,14 @@ Examples:
 @click.option(
     "--pattern",
     metavar="PATTERN",
-    help="What the names of videos tell, without their ending (folders), such as"
+    help="Pattern of the videos' names, without their ending (folders), such as"
     " '{subject}_{camera}_{*}'; {subject:3} has three characters.",
 )
 @click.option(
     "--split",
     metavar="BY",
-    help=f"What a split keeps on one side: {', '.join(COLUMNS)}; or the name of a split of a"
-    " profile that is there. Default: train and test folders, else subjects, else groups, else id.",
+    help=f"What a split keeps on one side: {', '.join(COLUMNS)}; or the name of a split of an"
+    " existing profile. Default: train and test folders, else subjects, else groups, else id.",
 )
 @click.option(
     "--folds",
@@ -71,7 +78,7 @@ Examples:
     help="Folds; as many as there are subjects leaves one subject out. Default: 5 at most.",
 )
 @click.option("--people", type=click.Choice(PEOPLE), help="People kept per clip. Default: auto.")
-@click.option("--source", type=click.Choice(SOURCES), help="Of skeletons. Default: movenet.")
+@click.option("--source", type=click.Choice(SOURCES), help="Source of skeletons. Default: movenet.")
 @click.option("--force", is_flag=True, help="Write the profile anew; link to other videos.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @in_project
@@ -83,26 +90,28 @@ def command(
     table: Path | None,
     force: bool,
     yes: bool,
-    **options: Any,
+    **rest: Any,
 ) -> None:
     """Set up one data set."""
     check_name(name)
     check_project(workspace)
-    asking = not yes and sys.stdin.isatty() and sys.stdout.isatty()
-    given = {key: value for key, value in options.items() if value is not None}
-    folder = videos or _videos(workspace, name, asking)
-    wanted = Wanted(name, folder, labels=default_labels(folder, table), table=table)
-    wanted = replace(wanted, **given)
-    run = set_up(workspace, ask(wanted, set(given)) if asking else wanted, force=force)
-    say(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
+    interactive = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    given = {key: value for key, value in rest.items() if value is not None}
+    folder = videos or _videos(workspace, name, interactive)
+    options = InitOptions(name, folder, labels=default_labels(folder, table), table=table)
+    options = replace(options, **given)
+    run = set_up(
+        workspace, prompt_missing(options, set(given)) if interactive else options, force=force
+    )
+    click.echo(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
 
 
-def _videos(workspace: Workspace, name: str, asking: bool) -> Path:
+def _videos(workspace: Workspace, name: str, interactive: bool) -> Path:
     raw = workspace.raw(name)
     if raw.is_dir():
         return raw
-    if not asking:
-        raise click.UsageError(f"where are the videos? Give --videos DIR, or put them into {raw}")
+    if not interactive:
+        raise click.UsageError(f"no folder of videos: give --videos DIR, or put them into {raw}")
     kind = click.Path(exists=True, file_okay=False, path_type=Path)
     folder: Path = click.prompt("Folder of the videos", type=kind)
     return folder

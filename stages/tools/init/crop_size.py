@@ -1,4 +1,4 @@
-"""A look at a few videos: how large people are decides how large a crop is."""
+"""The side of a crop, estimated from the size of people in a few videos."""
 
 from __future__ import annotations
 
@@ -10,45 +10,48 @@ from statistics import median
 import numpy as np
 
 from stroi.cache.errors import ClipRejected, RefusedInput
-from stroi.pipeline.datasets import ClipEntry
+from stroi.pipeline.index.table import ClipEntry
 from stroi.stages.pose.estimators.movenet import MoveNet
 from stroi.stages.video.reader import read_frames
 
 CLIPS = 12
-"""Clips that are looked at, evenly spread over the ids."""
+"""Videos that are read, evenly spaced in the sorted list."""
 
 FRAMES = (5, 20)
-"""Their frames that are looked at, from the beginning of the video."""
+"""Frames that are read, counted from the start of the video."""
 
 MIN_TORSOS = 3
+"""With fewer detected torsos the estimate comes from the frame's height."""
+
 SMALLEST, LARGEST = 16, 256
+"""Bounds of the side, px."""
 
 _NECK, _HIPS = 1, 8
 """Of BODY_25: the middle of the shoulders, and of the hips."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen.
+class CropSize:
+    """An estimated side of a crop.
 
     Attributes:
-        cell: Side of a crop, px: half a torso; a tenth of the frame's height if nobody was found.
+        cell: The side, px: half a torso; a tenth of the frame's height if no person was detected.
             The paper's 48 px on Northwestern-UCLA are 0.6 of a torso.
-        told: What it was taken from.
-        unreadable: Why clips could not be opened.
+        reason: How it was estimated, in words.
+        unreadable: Errors of videos that could not be read.
     """
 
     cell: int
-    told: str
+    reason: str
     unreadable: tuple[str, ...] = ()
 
 
-def look_at(root: Path, clips: Sequence[ClipEntry]) -> Look:
-    """Look at a few of the clips, label-blind.
+def estimate_crop_size(root: Path, clips: Sequence[ClipEntry]) -> CropSize:
+    """Estimate the side of a crop; labels are not used.
 
     Args:
-        root: The folder that their paths are relative to.
-        clips: Clips of a listing.
+        root: The folder that the clips' paths are relative to.
+        clips: The clips of the data set.
 
     Raises:
         RefusedInput: ``INIT_UNREADABLE`` if none of them can be read.
@@ -61,12 +64,12 @@ def look_at(root: Path, clips: Sequence[ClipEntry]) -> Look:
     estimator = MoveNet()
     for video in videos[::step]:
         try:
-            height, found = _look(root / video, estimator)
+            height, lengths = _measure(root / video, estimator)
         except ClipRejected as rejected:
             unreadable.append(str(rejected))
             continue
         heights.append(height)
-        torsos += found
+        torsos += lengths
     if not heights:
         first = f", first: {unreadable[0]}" if unreadable else ""
         raise RefusedInput(
@@ -74,20 +77,18 @@ def look_at(root: Path, clips: Sequence[ClipEntry]) -> Look:
             f"none of {len(unreadable)} videos could be read{first}",
             remedy="see `stroi inspect FILE`, or encode them as H.264 in MP4",
         )
-    told = f"{len(torsos)} torsos in {len(heights)} videos"
+    count = f"{len(torsos)} torsos in {len(heights)} videos"
     if len(torsos) >= MIN_TORSOS:
         length = median(torsos)
-        return Look(
-            _even(length / 2), f"half of {length:.0f} px, the median of {told}", (*unreadable,)
-        )
+        reason = f"half of {length:.0f} px, the median of {count}"
+        return CropSize(_even(length / 2), reason, tuple(unreadable))
     height = int(median(heights))
-    return Look(
-        _even(height / 10), f"a tenth of {height} px, for there were {told}", (*unreadable,)
-    )
+    reason = f"a tenth of the height of {height} px: only {count}"
+    return CropSize(_even(height / 10), reason, tuple(unreadable))
 
 
-def _look(video: Path, estimator: MoveNet) -> tuple[int, list[float]]:
-    """Height of the frames, and length of every torso in those that are looked at, px."""
+def _measure(video: Path, estimator: MoveNet) -> tuple[int, list[float]]:
+    """Height of the frames, and length of every torso in the `FRAMES`, px."""
     height, torsos = 0, []
     with read_frames(video) as frames:
         for number in range(max(FRAMES) + 1):
@@ -103,8 +104,9 @@ def _look(video: Path, estimator: MoveNet) -> tuple[int, list[float]]:
 
 def _torsos(people: np.ndarray[tuple[int, int, int], np.dtype[np.float32]]) -> list[float]:
     """Lengths of the torsos of people (P, 25, 3), px."""
-    whole = people[(people[:, (_NECK, _HIPS), 2] > 0).all(axis=1)]
-    return [float(length) for length in np.hypot(*(whole[:, _NECK, :2] - whole[:, _HIPS, :2]).T)]
+    complete = people[(people[:, (_NECK, _HIPS), 2] > 0).all(axis=1)]
+    torsos = complete[:, _NECK, :2] - complete[:, _HIPS, :2]
+    return [float(length) for length in np.hypot(*torsos.T)]
 
 
 def _even(side: float) -> int:

@@ -1,4 +1,4 @@
-"""Where a new data set lies: a link at data/NAME/raw, or links file by file beside a table."""
+"""Links to the videos: one at data/NAME/raw, or one for each file that a table lists."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import check_writable
-from stroi.pipeline.datasets import ClipEntry
 from stroi.pipeline.datasets.table import TABLE
+from stroi.pipeline.index.table import ClipEntry
 
 
-def place_folder(raw: Path, videos: Path, *, force: bool = False) -> None:
-    """Make `raw` a link to the folder `videos`, unless it is that very folder.
+def link_folder(raw: Path, videos: Path, *, force: bool = False) -> None:
+    """Make `raw` a link to the folder `videos`, unless it is that folder.
 
     Args:
         raw: ``data/NAME/raw`` of the project.
-        videos: The data set, as it lies.
+        videos: Folder of the videos.
         force: Replace a link to another place.
 
     Raises:
-        RefusedInput: ``INIT_RAW`` if something else is there, ``INIT_INSIDE`` if `videos` holds
+        RefusedInput: ``INIT_RAW`` if `raw` is something else, ``INIT_INSIDE`` if `videos` contains
             the project's own data.
         StroiError: If nothing can be written there.
     """
@@ -32,7 +32,7 @@ def place_folder(raw: Path, videos: Path, *, force: bool = False) -> None:
     if raw.is_symlink() and force:
         raw.unlink()
     if raw.is_symlink() or raw.exists():
-        what = f"a link to {raw.readlink()}" if raw.is_symlink() else "there already"
+        what = f"a link to {raw.readlink()}" if raw.is_symlink() else "a file or folder"
         raise RefusedInput(
             "INIT_RAW",
             f"{raw} is {what}, not {target}",
@@ -43,20 +43,20 @@ def place_folder(raw: Path, videos: Path, *, force: bool = False) -> None:
     raw.symlink_to(target)
 
 
-def place_table(raw: Path, videos: Path, table: Path, clips: Iterable[ClipEntry]) -> None:
-    """Make `raw` a folder with a link to the table, and one to each file that it names.
+def link_table(raw: Path, videos: Path, table: Path, clips: Iterable[ClipEntry]) -> None:
+    """Make `raw` a folder with links to the table and to each file that it lists.
 
-    Files are linked one by one because DVC does not look behind a linked folder inside a data set.
+    Files are linked one by one because DVC does not follow a linked folder inside a data set.
 
     Args:
         raw: ``data/NAME/raw`` of the project.
         videos: The folder that the table's paths are relative to.
-        table: The table; a change in it is seen by the next run.
-        clips: What it lists; files that are not there are left to the index, which names them.
+        table: The table; the next run notices a change in it.
+        clips: The clips that it lists. Missing files are left to stage ``index``, which names them.
 
     Raises:
-        RefusedInput: ``INIT_RAW`` if a file that is no link is in the way, ``INIT_INSIDE`` as
-            `place_folder`.
+        RefusedInput: ``INIT_RAW`` if a file that is no link has that name, ``INIT_INSIDE`` as
+            `link_folder`.
         StroiError: If nothing can be written there.
     """
     check_outside(raw, videos)
@@ -64,10 +64,8 @@ def place_table(raw: Path, videos: Path, table: Path, clips: Iterable[ClipEntry]
         raise _in_the_way(raw, "a link")
     check_writable(raw)
     _link(raw / TABLE, table)
-    for place in sorted(
-        {place for clip in clips for place in (clip.video, clip.skeleton) if place}
-    ):
-        for file in _files(videos / place):
+    for path in sorted({path for clip in clips for path in (clip.video, clip.skeleton) if path}):
+        for file in _files(videos / path):
             _link(raw / file.relative_to(videos), file)
 
 
@@ -78,12 +76,12 @@ def check_outside(raw: Path, videos: Path) -> None:
         RefusedInput: ``INIT_INSIDE``.
     """
     target = videos.resolve()
-    place = raw.parent.resolve()
-    if place == target or target in place.parents:
+    results = raw.parent.resolve()
+    if results == target or target in results.parents:
         raise RefusedInput(
             "INIT_INSIDE",
-            f"{target} holds {place}, where the results will be",
-            remedy="give the folder that holds nothing but the videos",
+            f"{target} contains {results}, the folder of the results",
+            remedy="give a folder that contains nothing but the videos",
         )
 
 

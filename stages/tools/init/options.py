@@ -1,4 +1,4 @@
-"""What the user of `stroi init` wants: by options, by answers, else by defaults."""
+"""The options of `stroi init`: given on the command line, typed at a prompt, or defaults."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.datasets import ADAPTERS
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.datasets.table import TABLE
 from stroi.pipeline.params.name_pattern import compile_pattern
 from stroi.stages.tools.init.splits import COLUMNS
 
 WRITTEN = ("folders", "table", "smarthome-untrimmed")
-"""Labels whose profile is always written; the others' are shipped."""
+"""Adapters whose profile is written; the others have a shipped one."""
 
 LABELS = (*WRITTEN, *sorted(set(ADAPTERS) - {"demo", *WRITTEN}))
 SOURCES = ("movenet", "auto", "openpose", "openpose-json")
@@ -22,19 +22,19 @@ PEOPLE = ("auto", "1", "2")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the user wants; every text has its default in it.
+class InitOptions:
+    """The options.
 
     Attributes:
-        name: Of the data set.
-        videos: Folder that it lies in.
-        labels: Adapter.
-        table: The CSV table, if it lies elsewhere than in `videos`.
-        pattern: What names tell; empty for nothing.
-        split: What a split goes by, ``auto``, or a split of a profile that is there.
+        name: Name of the data set.
+        videos: Folder of the videos.
+        labels: Adapter that reads the class labels.
+        table: The CSV table, if it is not in `videos`.
+        pattern: Pattern of the videos' names; empty for none.
+        split: Column to split by, ``auto``, or a split of an existing profile.
         folds: Number of folds; None for the default.
         people: People kept per clip.
-        source: Where skeletons come from.
+        source: Source of skeletons.
     """
 
     name: str
@@ -49,28 +49,28 @@ class Wanted:
 
 
 def default_labels(videos: Path, table: Path | None) -> str:
-    """How a folder most likely tells the classes: by a table if there is one."""
+    """The adapter of a folder: ``table`` if there is one, else ``folders``."""
     return "table" if table is not None or (videos / TABLE).exists() else "folders"
 
 
-def check_wanted(wanted: Wanted) -> None:
-    """Refuse options that contradict each other, before anything is looked at.
+def check_options(options: InitOptions) -> None:
+    """Refuse options that contradict each other.
 
     Raises:
-        ParamsError: ``INIT_OPTIONS``, or ``INIT_PATTERN`` if the pattern cannot be read.
+        ParamsError: ``INIT_OPTIONS``, or ``INIT_PATTERN`` if the pattern is malformed.
     """
     for option, value, labels in (
-        ("--table", wanted.table, "table"),
-        ("--pattern", wanted.pattern, "folders"),
+        ("--table", options.table, "table"),
+        ("--pattern", options.pattern, "folders"),
     ):
-        if value and wanted.labels != labels:
+        if value and options.labels != labels:
             raise ParamsError(
                 "INIT_OPTIONS",
-                f"{option} goes with --labels {labels}, not with {wanted.labels}",
+                f"{option} goes with --labels {labels}, not with {options.labels}",
                 remedy="leave one of them out",
             )
     try:
-        check_pattern(wanted.pattern)
+        check_pattern(options.pattern)
     except click.UsageError as error:
         raise ParamsError(
             "INIT_PATTERN",
@@ -80,10 +80,10 @@ def check_wanted(wanted: Wanted) -> None:
 
 
 def check_pattern(text: str) -> str:
-    """`text`, if it is empty or a pattern.
+    """Return `text` if it is empty or a pattern.
 
     Raises:
-        click.UsageError: If it is none, so that a prompt asks again.
+        click.UsageError: If it is malformed; a prompt then asks again.
     """
     try:
         if text:
@@ -93,28 +93,30 @@ def check_pattern(text: str) -> str:
     return text
 
 
-def ask(wanted: Wanted, given: set[str]) -> Wanted:
-    """Ask on the terminal for what no option said.
+def prompt_missing(options: InitOptions, given: set[str]) -> InitOptions:
+    """Ask on the terminal for the options that were not given.
 
     Args:
-        wanted: What the options and their defaults say.
-        given: Names of its fields that were said.
+        options: The options, with defaults.
+        given: Names of the fields that were given.
     """
     if "labels" not in given:
-        labels = click.prompt("What tells the classes", wanted.labels, type=click.Choice(LABELS))
-        wanted = replace(wanted, labels=labels)
-    if "pattern" not in given and wanted.labels == "folders":
-        text = "What the names tell, such as {subject}_{camera}_{*} (Enter: nothing)"
-        told = click.prompt(text, "", show_default=False, value_proc=check_pattern)
-        wanted = replace(wanted, pattern=told)
+        labels = click.prompt(
+            "Source of the class labels", options.labels, type=click.Choice(LABELS)
+        )
+        options = replace(options, labels=labels)
+    if "pattern" not in given and options.labels == "folders":
+        text = "Pattern of the names, such as {subject}_{camera}_{*} (Enter: none)"
+        pattern = click.prompt(text, "", show_default=False, value_proc=check_pattern)
+        options = replace(options, pattern=pattern)
     if "split" not in given:
         text = f"What a split keeps on one side (auto, {', '.join(COLUMNS)})"
-        wanted = replace(wanted, split=click.prompt(text, wanted.split))
+        options = replace(options, split=click.prompt(text, options.split))
     if "people" not in given:
         people = click.prompt("People per clip", "auto", type=click.Choice(PEOPLE))
-        wanted = replace(wanted, people=people)
+        options = replace(options, people=people)
     if "source" not in given:
         kind = click.Choice(SOURCES)
-        source = click.prompt("Where skeletons come from", wanted.source, type=kind)
-        wanted = replace(wanted, source=source)
-    return wanted
+        source = click.prompt("Source of skeletons", options.source, type=kind)
+        options = replace(options, source=source)
+    return options

@@ -8,25 +8,25 @@ from dataclasses import dataclass
 
 from stroi.pipeline.params.profile import Split
 
-SMALL, MIDDLING = 300, 2000
-"""Clips up to which a data set gets the shorter schedules and the smaller graph network."""
+SMALL, MEDIUM = 300, 2000
+"""Data sets of at most so many clips get shorter schedules and a smaller graph network."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a profile is written from.
+    """The values in a profile.
 
     Attributes:
-        name: Of the data set.
-        adapter: How it is listed.
-        pattern: What its files' names tell; empty if nothing.
-        clips: How many were listed.
-        classes: How many there are.
-        source: Where skeletons come from.
+        name: Name of the data set.
+        adapter: Adapter that lists it.
+        pattern: Pattern of the videos' names; empty for none.
+        clips: Number of clips.
+        classes: Number of classes.
+        source: Source of skeletons.
         people: ``auto``, ``1`` or ``2``.
         cell: Side of a crop, px.
-        cell_from: What that was taken from.
-        splits: Its splits by name.
+        cell_reason: How the side was estimated.
+        splits: The splits by name.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Facts:
     source: str
     people: str
     cell: int
-    cell_from: str
+    cell_reason: str
     splits: Mapping[str, Split]
 
 
@@ -70,7 +70,7 @@ skeletons:
 
 _MOSAICS = """\
 mosaics:
-  # Side of a crop in px of the video: {cell_from}.
+  # Side of a crop in px of the video: {cell_reason}.
   # The report shows mosaics to judge it by: a cell should hold a hand and what it holds.
   cell: {cell}
   size: 225
@@ -100,46 +100,33 @@ def _index(facts: Facts) -> str:
     lines = ["index:", f"  adapter: {facts.adapter}"]
     if facts.pattern:
         pattern = json.dumps(facts.pattern, ensure_ascii=False)
-        lines.append("  # What the videos' names tell.")
+        lines.append("  # Pattern of the videos' names.")
         lines.append(f"  pattern: {pattern}".replace("{", "{{").replace("}", "}}"))
     return "\n".join(lines) + "\n"
 
 
 def _splits(facts: Facts) -> str:
     lines = [
-        "# A run of params.yaml names one of them; what they have in `by` is on one side only."
+        "# A run of params.yaml names one. Clips with the same value of `by` are on the same side."
     ]
     if any(rule.by == "id" for rule in facts.splits.values()):
-        lines.append("# Nothing says who acts in which clip: the same people may be on both sides.")
+        lines.append("# The performers are not known: the same people may be on both sides.")
     lines.append("splits:")
     for name, rule in facts.splits.items():
-        told = rule.model_dump(mode="json", exclude_defaults=True)
-        inline = json.dumps(told).replace('"', "")
+        fields = rule.model_dump(mode="json", exclude_defaults=True)
+        inline = json.dumps(fields).replace('"', "")
         lines.append(f"  {name}: {inline}".replace("{", "{{").replace("}", "}}"))
     return "\n".join(lines) + "\n"
 
 
 _SMALL_NETWORK = "  channels: [32, 32, 64, 64]\n  strides: [1, 2, 1, 2]\n  dropout: 0.05\n"
+_SHORT = {"network": _SMALL_NETWORK, "epochs": 40, "milestones": [28, 36]}
+_LONG = {"network": "", "epochs": 65, "milestones": [45, 55]}
 
 
 def _schedules(clips: int) -> dict[str, object]:
     if clips <= SMALL:
-        steps = {"batch": 8, "lr_gcn": 0.05, "lr_resnet": 0.01}
-        return {
-            "size": "few",
-            "network": _SMALL_NETWORK,
-            "epochs": 40,
-            "milestones": [28, 36],
-            **steps,
-        }
-    if clips <= MIDDLING:
-        steps = {"batch": 16, "lr_gcn": 0.1, "lr_resnet": 0.02}
-        return {
-            "size": "some",
-            "network": _SMALL_NETWORK,
-            "epochs": 40,
-            "milestones": [28, 36],
-            **steps,
-        }
-    steps = {"batch": 64, "lr_gcn": 0.1, "lr_resnet": 0.1}
-    return {"size": "many", "network": "", "epochs": 65, "milestones": [45, 55], **steps}
+        return {"size": "few", "batch": 8, "lr_gcn": 0.05, "lr_resnet": 0.01, **_SHORT}
+    if clips <= MEDIUM:
+        return {"size": "some", "batch": 16, "lr_gcn": 0.1, "lr_resnet": 0.02, **_SHORT}
+    return {"size": "many", "batch": 64, "lr_gcn": 0.1, "lr_resnet": 0.1, **_LONG}

@@ -1,4 +1,4 @@
-"""Setting up a data set: listed, looked at, divided, linked, and written into the project."""
+"""The steps of `stroi init`: list the clips, choose a split, link the videos, write the profile."""
 
 from __future__ import annotations
 
@@ -6,62 +6,70 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
-from stroi.pipeline.datasets import ClipEntry, DatasetListing, list_clips
+from stroi.pipeline.datasets.listing import DatasetListing
+from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.table import read_table
-from stroi.pipeline.options import say
+from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.tools.init.links import check_outside, place_folder, place_table
-from stroi.stages.tools.init.options import WRITTEN, Wanted, check_wanted
+from stroi.stages.tools.init.links import check_outside, link_folder, link_table
+from stroi.stages.tools.init.options import WRITTEN, InitOptions, check_options
 from stroi.stages.tools.init.profile_template import Facts, profile_text
 from stroi.stages.tools.init.splits import choose_splits, first_usable
 
 
-def set_up(workspace: Workspace, wanted: Wanted, *, force: bool = False) -> str:
-    """Make `wanted` a data set of the project; what is there of it already is kept.
+def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -> str:
+    """Add a data set to the project; an existing profile and run of it are kept.
 
-    Everything is checked before anything is written, and params.yaml is written last: a project is
-    never left in a state that does not run.
+    Everything is checked before anything is written, and params.yaml is written last: the project
+    can run at any moment.
 
     Args:
         workspace: The project.
-        wanted: What to set up.
+        options: The data set.
         force: Write the profile anew, and replace a link to other videos.
 
     Returns:
-        Name of the run that was added to params.yaml, or was there.
+        Name of the run in params.yaml, new or existing.
 
     Raises:
-        ParamsError: If the project's files or the options cannot be right.
-        RefusedInput: If the videos cannot be a data set.
-        StroiError: If nothing can be written.
+        ParamsError: If the project's files or the options are wrong.
+        RefusedInput: If the videos are no data set.
+        StroiError: If a file cannot be written.
     """
-    check_wanted(wanted)
-    raw = workspace.raw(wanted.name)
-    check_outside(raw, wanted.videos)
-    profile = _profile(workspace, wanted, force)
-    listing = _listed(wanted, profile)
+    check_options(options)
+    raw = workspace.raw(options.name)
+    check_outside(raw, options.videos)
+    profile = _profile(workspace, options, force)
+    listing = _list_clips(options, profile)
     for note in listing.notes:
-        say(note)
+        click.echo(note)
     clips = listing.clips
-    say(f"{wanted.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes")
-    text, run = _new(wanted, clips) if profile is None else ("", _run_of(wanted, profile, clips))
-    if wanted.table is None:
-        place_folder(raw, wanted.videos, force=force)
+    click.echo(
+        f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
+    )
+    if profile is None:
+        text, run = _new_profile(options, clips)
     else:
-        place_table(raw, wanted.videos, wanted.table, clips)
-    _write_profile(workspace, wanted, text)
-    name = f"{wanted.name}-{run.split}"
-    add_to_params(workspace.root, wanted.name, {name: run}, sensor=run.input == "joints")
-    say(f"params.yaml: data set {wanted.name}, run {name}")
+        text, run = "", _existing_run(options, profile, clips)
+    if options.table is None:
+        link_folder(raw, options.videos, force=force)
+    else:
+        link_table(raw, options.videos, options.table, clips)
+    _write_profile(workspace, options, text)
+    name = f"{options.name}-{run.split}"
+    add_to_params(workspace.root, options.name, {name: run}, sensor=run.input == "skeletons3d")
+    click.echo(f"params.yaml: data set {options.name}, run {name}")
     return name
 
 
 def check_project(workspace: Workspace) -> None:
-    """Refuse to set up anything where no pipeline is.
+    """Refuse a folder without a pipeline.
 
     Raises:
         ParamsError: ``INIT_PROJECT``, or as `load_project`.
@@ -70,42 +78,42 @@ def check_project(workspace: Workspace) -> None:
     if lacking:
         raise ParamsError(
             "INIT_PROJECT",
-            f"{workspace.root} has no {' and no '.join(lacking)}: it is no project of stroi",
+            f"{workspace.root} has no {' and no '.join(lacking)}: it is no stroi project",
             remedy="run this in a clone of stroi's repository, or name one by --root",
         )
     load_project(workspace.root)
 
 
-def _path(workspace: Workspace, name: str) -> Path:
+def _profile_path(workspace: Workspace, name: str) -> Path:
     return workspace.root / "profiles" / f"{name}.yaml"
 
 
-def _profile(workspace: Workspace, wanted: Wanted, force: bool) -> Profile | None:
-    """The profile that is there, of this name or of the labels'; None if one is to be written."""
-    own = () if force else (wanted.name,)
-    shipped = () if wanted.labels in WRITTEN else (wanted.labels,)
+def _profile(workspace: Workspace, options: InitOptions, force: bool) -> Profile | None:
+    """The existing profile of this name, or the shipped one of the labels; None for a new one."""
+    own = () if force else (options.name,)
+    shipped = () if options.labels in WRITTEN else (options.labels,)
     for name in dict.fromkeys((*own, *shipped)):
-        if _path(workspace, name).exists():
+        if _profile_path(workspace, name).exists():
             profile = load_profile(workspace.root, name)
-            _check_kind(wanted, name, profile.index)
+            _check_kind(options, name, profile.index)
             return profile
     if shipped:
         raise ParamsError(
             "INIT_PROFILE",
-            f"{_path(workspace, wanted.labels)} is not there",
-            remedy="take it from stroi's repository",
+            f"{_profile_path(workspace, options.labels)} does not exist",
+            remedy="copy it from stroi's repository",
         )
     return None
 
 
-def _check_kind(wanted: Wanted, name: str, index: IndexParams) -> None:
-    pattern = wanted.pattern or index.pattern
-    if (index.adapter, index.pattern) != (wanted.labels, pattern):
-        there, new = _kind(index.adapter, index.pattern), _kind(wanted.labels, wanted.pattern)
+def _check_kind(options: InitOptions, name: str, index: IndexParams) -> None:
+    pattern = options.pattern or index.pattern
+    if (index.adapter, index.pattern) != (options.labels, pattern):
+        old, new = _kind(index.adapter, index.pattern), _kind(options.labels, options.pattern)
         raise ParamsError(
             "INIT_PROFILE",
-            f"profiles/{name}.yaml is there, for {there}, not for {new}",
-            remedy="take another name, or write it anew by --force",
+            f"profiles/{name}.yaml exists for {old}, not for {new}",
+            remedy="take another name, or overwrite it by --force",
         )
 
 
@@ -113,78 +121,78 @@ def _kind(labels: str, pattern: str) -> str:
     return f"{labels} with the pattern {pattern!a}" if pattern else labels
 
 
-def _listed(wanted: Wanted, profile: Profile | None) -> DatasetListing:
-    if wanted.table is None:
-        told: dict[str, Any] = {"adapter": wanted.labels, "pattern": wanted.pattern}
-        return list_clips(wanted.videos, profile.index if profile else IndexParams(**told))
-    listing = read_table(wanted.table)
-    if not any((wanted.videos / clip.video).exists() for clip in listing.clips):
+def _list_clips(options: InitOptions, profile: Profile | None) -> DatasetListing:
+    if options.table is None:
+        new: dict[str, Any] = {"adapter": options.labels, "pattern": options.pattern}
+        return list_clips(options.videos, profile.index if profile else IndexParams(**new))
+    listing = read_table(options.table)
+    if not any((options.videos / clip.video).exists() for clip in listing.clips):
         raise RefusedInput(
             "INIT_TABLE",
-            f"not one video of {wanted.table} is there, first {listing.clips[0].video!a}",
-            remedy=f"write the paths relative to {wanted.videos}, or give another --videos",
+            f"no video of {options.table} exists, first {listing.clips[0].video!a}",
+            remedy=f"write the paths relative to {options.videos}, or give another --videos",
         )
     return listing
 
 
-def _run_of(wanted: Wanted, profile: Profile, clips: Sequence[ClipEntry]) -> Run:
-    """A run of a profile that is there, by the name of a split or by what one goes by.
+def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[ClipEntry]) -> Run:
+    """A run with a split of an existing profile, selected by its name or by its column.
 
-    Of several the first that divides the clips: the profile may know more than is there.
+    The first split that fits the clips is taken: a profile may list splits for a larger data set.
     """
-    by = wanted.split
+    by = options.split
     fits = {name: rule for name, rule in profile.splits.items() if by in ("auto", name, rule.by)}
     if not fits:
         raise ParamsError(
             "INIT_SPLIT",
-            f"the profile that is there has no split {by!a}",
+            f"the existing profile has no split {by!a}",
             remedy=f"its splits are: {', '.join(profile.splits) or 'none'}",
         )
-    split, parts = first_usable(clips, fits)
-    say(f"split {split}: {len(parts.train)} training and {len(parts.test)} test clips")
-    sensor = "joints" in profile.model_fields_set
-    return Run(dataset=wanted.name, split=split, input="joints" if sensor else "skeletons")
+    name, split = first_usable(clips, fits)
+    click.echo(f"split {name}: {len(split.train)} training and {len(split.test)} test clips")
+    sensor = "skeletons3d" in profile.model_fields_set
+    return Run(dataset=options.name, split=name, input="skeletons3d" if sensor else "skeletons")
 
 
-def _new(wanted: Wanted, clips: Sequence[ClipEntry]) -> tuple[str, Run]:
+def _new_profile(options: InitOptions, clips: Sequence[ClipEntry]) -> tuple[str, Run]:
     """A profile for a new data set, and its run."""
-    # Loads the decoder and the pose estimator: only here.
-    from stroi.stages.tools.init.crop_size import look_at
+    # Imports the video decoder and the pose estimator, which the other paths do not need.
+    from stroi.stages.tools.init.crop_size import estimate_crop_size
 
-    splits = choose_splits(clips, wanted.split, wanted.folds)
-    say(f"split {splits.told}")
-    if wanted.source == "openpose-json" and not all(clip.skeleton for clip in clips):
+    splits = choose_splits(clips, options.split, options.folds)
+    click.echo(f"split {splits.summary}")
+    if options.source == "openpose-json" and not all(clip.skeleton for clip in clips):
         raise ParamsError(
             "INIT_SOURCE",
-            "OpenPose's JSON is named by the column skeleton of a table, for every clip",
+            "openpose-json needs a table whose column skeleton names the JSON of every clip",
             remedy="give such a table, or take another source",
         )
-    look = look_at(wanted.videos, clips)
-    for problem in look.unreadable:
-        say(f"will be quarantined: {problem}")
-    say(f"crops of {look.cell} px: {look.told}")
+    crop = estimate_crop_size(options.videos, clips)
+    for problem in crop.unreadable:
+        click.echo(f"will be quarantined: {problem}")
+    click.echo(f"crops of {crop.cell} px: {crop.reason}")
     facts = Facts(
-        name=wanted.name,
-        adapter=wanted.labels,
-        pattern=wanted.pattern,
+        name=options.name,
+        adapter=options.labels,
+        pattern=options.pattern,
         clips=len(clips),
         classes=len({clip.label for clip in clips}),
-        source=wanted.source,
-        people=wanted.people,
-        cell=look.cell,
-        cell_from=look.told,
+        source=options.source,
+        people=options.people,
+        cell=crop.cell,
+        cell_reason=crop.reason,
         splits=splits.rules,
     )
-    return profile_text(facts), Run(dataset=wanted.name, split=splits.run, input="skeletons")
+    return profile_text(facts), Run(dataset=options.name, split=splits.run, input="skeletons")
 
 
-def _write_profile(workspace: Workspace, wanted: Wanted, text: str) -> None:
-    path = _path(workspace, wanted.name)
+def _write_profile(workspace: Workspace, options: InitOptions, text: str) -> None:
+    path = _profile_path(workspace, options.name)
     if text:
         write_atomic(path, text.encode())
-        say(f"profiles/{path.name}: written")
+        click.echo(f"profiles/{path.name}: written")
     elif path.exists():
-        say(f"profiles/{path.name}: there already, kept")
+        click.echo(f"profiles/{path.name}: exists, kept")
     else:
-        write_atomic(path, _path(workspace, wanted.labels).read_bytes())
-        say(f"profiles/{path.name}: a copy of profiles/{wanted.labels}.yaml")
+        write_atomic(path, _profile_path(workspace, options.labels).read_bytes())
+        click.echo(f"profiles/{path.name}: a copy of profiles/{options.labels}.yaml")

@@ -1,23 +1,22 @@
-"""Which splits a new data set gets: by people if they are known, so that nobody is on two sides."""
+"""The splits of a new data set: by subject if it is known, so that no person is on two sides."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import cast, get_args
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
-from stroi.pipeline.datasets import ClipEntry
-from stroi.pipeline.index.splits import Parts, check_parts, divide
-from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.index.splits import SplitIds, check_parts, divide
+from stroi.pipeline.index.table import ClipEntry, Index, Sample
 from stroi.pipeline.params.profile import Column, Split, Validation
 
 COLUMNS: tuple[str, ...] = get_args(Column)
-"""What a split may go by."""
+"""Columns that a split may go by."""
 
 FOLDS = 5
-"""Folds, unless there are fewer values or the user names another number."""
+"""Default number of folds; fewer if the column has fewer values."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +25,21 @@ class Splits:
 
     Attributes:
         rules: By name, in the order of the profile.
-        run: The one to begin with.
-        told: What it does, with its counts, for the user.
+        run: Name of the one for the first run.
+        summary: Its rule and its counts, in words.
     """
 
     rules: dict[str, Split]
     run: str
-    told: str
+    summary: str
 
 
 def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | None = None) -> Splits:
-    """Choose how `clips` are divided; nothing but their names and groups is looked at.
+    """Choose the splits of `clips` by the columns of the index; videos are not read.
 
     ``auto`` takes the data set's own split if every clip is in ``train``, ``test`` or ``val``;
-    else the subjects, else the groups, if they are known of every clip; else every clip counts by
-    itself. Values are divided into folds, each of which is left out by one split.
+    else the subjects, else the groups, if they are known for every clip; else the ids. The values
+    are divided into folds, and each split tests one fold.
 
     Args:
         clips: All clips, at least one.
@@ -48,63 +47,63 @@ def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | Non
         folds: Number of folds; None for as many as there are values, up to `FOLDS`.
 
     Raises:
-        RefusedInput: ``INIT_CLASSES`` if there is one class only, ``INIT_CLASS`` if a class has
-            clips of one value only: it cannot be trained and tested.
-        ParamsError: ``INIT_SPLIT`` if `by` cannot be; or what the splits themselves say, if none
-            of them can be used.
+        RefusedInput: ``INIT_CLASSES`` if there is only one class, ``INIT_CLASS`` if all clips of a
+            class have one value: it cannot be trained and tested.
+        ParamsError: ``INIT_SPLIT`` if there is no split by `by`; the error of the first split, if
+            none can be used.
     """
     classes = sorted({clip.label for clip in clips})
     if len(classes) < 2:
         raise RefusedInput(
             "INIT_CLASSES",
-            f"there is one class only, {classes[0]!a}: nothing to tell apart",
+            f"there is only one class, {classes[0]!a}",
             remedy="put the videos of each class into a folder of their own, or list them with"
             " their labels in a table",
         )
-    if by == "auto" and _has_own(clips):
-        return _checked(clips, {"own": _own(clips)})
+    if by == "auto" and _has_own_split(clips):
+        return _splits(clips, {"own": _own_split(clips)})
     column = _column(clips, by)
     _check_classes(clips, column)
     values = len({getattr(clip, column) for clip in clips})
     count = folds or min(FOLDS, values)
-    fold_of = {
+    folds_by_name = {
         f"fold{number}": Split(by=cast(Column, column), fold=(number, count))
         for number in range(1, count + 1)
     }
-    return _checked(clips, fold_of)
+    return _splits(clips, folds_by_name)
 
 
-def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tuple[str, Parts]:
-    """The first of `rules` that divides `clips`, with its parts.
+def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tuple[str, SplitIds]:
+    """The first of `rules` that can split `clips`, and the ids on each side.
 
     Raises:
-        ParamsError: What the first rule says, if none of them can be used.
+        ParamsError: The error of the first rule, if none can be used.
         RefusedInput: Likewise.
     """
-    samples = [Sample(**vars(clip)) for clip in clips]
+    samples = [Sample(**asdict(clip)) for clip in clips]
     index = Index(tuple(samples), tuple(sorted({clip.label for clip in clips})))
     ids = [clip.id for clip in clips]
     problem: StroiError | None = None
     for name, rule in rules.items():
         try:
-            parts = divide(samples, rule, usable=ids)
-            check_parts(index, parts, rule)
+            split = divide(samples, rule, usable=ids)
+            check_parts(index, split, rule)
         except StroiError as error:
             problem = problem or error
             continue
-        return name, parts
+        return name, split
     raise problem or ValueError("no rule")
 
 
-def _has_own(clips: Iterable[ClipEntry]) -> bool:
+def _has_own_split(clips: Iterable[ClipEntry]) -> bool:
     return {"train", "test"} <= {clip.split for clip in clips} <= {"train", "test", "val"}
 
 
-def _own(clips: Iterable[ClipEntry]) -> Split:
+def _own_split(clips: Iterable[ClipEntry]) -> Split:
     if all(clip.split != "val" for clip in clips):
         return Split(by="split", train=("train",), test=("test",))
-    held = Validation(by="split", values=("val",))
-    return Split(by="split", train=("train", "val"), test=("test",), validation=held)
+    validation = Validation(by="split", values=("val",))
+    return Split(by="split", train=("train", "val"), test=("test",), validation=validation)
 
 
 def _column(clips: Sequence[ClipEntry], by: str) -> str:
@@ -118,14 +117,14 @@ def _column(clips: Sequence[ClipEntry], by: str) -> str:
     if _counts(clips, by) < 2:
         raise ParamsError(
             "INIT_SPLIT",
-            f"a split by {by} needs the {by} of every clip, and two of them at least",
-            remedy="name it by --pattern or in the table, or divide by id, clip by clip",
+            f"a split by {by} needs the {by} of every clip, and at least two of them",
+            remedy="give it by --pattern or in the table, or use --split id, clip by clip",
         )
     return by
 
 
 def _counts(clips: Sequence[ClipEntry], column: str) -> int:
-    """Number of values of a column; 0 if it is not known of every clip."""
+    """Number of values of a column; 0 if it is not known for every clip."""
     values = {getattr(clip, column) for clip in clips}
     return 0 if "" in values else len(values)
 
@@ -136,31 +135,26 @@ def _check_classes(clips: Iterable[ClipEntry], column: str) -> None:
         values[clip.label].add(getattr(clip, column))
     for label, known in sorted(values.items()):
         if len(known) < 2:
-            clip_by_clip = column == "id"
-            fact = (
-                "there is one clip" if clip_by_clip else f"there is one {column}, {min(known)!a},"
-            )
-            otherwise = "" if clip_by_clip else ", or divide by --split id, clip by clip"
+            by_id = column == "id"
+            problem = "there is one clip" if by_id else f"there is one {column}, {min(known)!a},"
+            otherwise = "" if by_id else ", or use --split id, clip by clip"
             raise RefusedInput(
                 "INIT_CLASS",
-                f"{fact} in class {label!a}: it cannot be trained and tested",
+                f"{problem} in class {label!a}: it cannot be trained and tested",
                 remedy=f"add clips to the class, or leave it out{otherwise}",
             )
 
 
-def _checked(clips: Sequence[ClipEntry], rules: dict[str, Split]) -> Splits:
-    """`rules`, the first that can be used to begin with."""
-    name, parts = first_usable(clips, rules)
-    told = _told(name, rules[name], parts.train, parts.validation, parts.test)
-    return Splits(rules, name, told)
+def _splits(clips: Sequence[ClipEntry], rules: dict[str, Split]) -> Splits:
+    name, split = first_usable(clips, rules)
+    return Splits(rules, name, _summary(name, rules[name], split))
 
 
-def _told(
-    name: str, rule: Split, train: Sequence[str], held: Sequence[str], test: Sequence[str]
-) -> str:
+def _summary(name: str, rule: Split, split: SplitIds) -> str:
     which = f"fold {rule.fold[0]} of {rule.fold[1]} by {rule.by}" if rule.fold else "its own split"
-    validation = f", {len(held)} validation" if held else ""
-    told = f"{name}: {which}, {len(train)} training{validation} and {len(test)} test clips"
+    validation = f", {len(split.validation)} validation" if split.validation else ""
+    counts = f"{len(split.train)} training{validation} and {len(split.test)} test clips"
+    text = f"{name}: {which}, {counts}"
     if rule.by != "id":
-        return told
-    return f"{told}; nothing says who acts, so that the same people may be on both sides"
+        return text
+    return f"{text}; the performers are not known, so the same people may be on both sides"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import check_ids
-from stroi.pipeline.datasets import list_clips
 from stroi.pipeline.datasets.folders import list_folders, sample_id
+from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.params.profile import IndexParams
 
 
@@ -125,7 +125,9 @@ def test_ids_that_collide(tmp_path: Path, places: tuple[str, ...], clash: str) -
         list_folders(make(tmp_path, *places))
     assert caught.value.code == "ID_DUPLICATE"
     assert clash.replace("be ", "be sample ") in str(caught.value)
-    assert caught.value.remedy == "rename one of them; case and ending do not tell samples apart"
+    assert (
+        caught.value.remedy == "rename one of them; paths must differ in more than case and ending"
+    )
 
 
 def test_subjects_and_cameras_are_read_off_the_names(tmp_path: Path) -> None:

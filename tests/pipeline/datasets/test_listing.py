@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ClipEntry, DatasetListing
+from stroi.pipeline.datasets.listing import DatasetListing
+from stroi.pipeline.index.table import ClipEntry
 
 ALONE = ClipEntry("a", "x/a.avi", "wave")
 

@@ -10,10 +10,9 @@ import pytest
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_bytes
-from stroi.pipeline.datasets import ADAPTERS
-from stroi.pipeline.datasets import ntu_notes as told
-from stroi.pipeline.datasets.listing import ClipEntry, DatasetListing
-from stroi.pipeline.datasets.ntu import list_ntu60, list_ntu120
+from stroi.pipeline.datasets import ntu
+from stroi.pipeline.datasets.listing import DatasetListing
+from stroi.pipeline.datasets.ntu import list_ntu60, list_ntu120, notes, ranges
 from stroi.pipeline.datasets.ntu_lists import (
     NTU_60,
     NTU_120,
@@ -25,7 +24,8 @@ from stroi.pipeline.datasets.ntu_lists import (
     performers,
     unknown_part,
 )
-from stroi.pipeline.datasets.ntu_notes import notes, ranges
+from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.index.table import ClipEntry
 
 LISTS = Path(__file__).parents[4] / "shared" / "data" / "ntu_lists"
 DIGESTS = {
@@ -165,7 +165,6 @@ def test_later_setups_show_later_actions() -> None:
         (f"{ONE}.avi", f"{ONE}.avi"),
         (f"{ONE}_rgb.mp4", f"{ONE}_rgb.mp4"),
         (f"{ONE[:-1]}.skeleton", f"{ONE[:-1]}.skeleton"),
-        (f"._{ONE}.skeleton", f"._{ONE}.skeleton"),
         (f"{ONE} (1).skeleton", f"{ONE}__1_.skeleton"),
         ("S\u0660\u0660\u0661C001P001R001A001.skeleton", "S___C001P001R001A001.skeleton"),
         ("x" * 90 + ".avi", "x" * 64),
@@ -189,7 +188,7 @@ def test_a_folder_whose_name_cannot_be_listed(tmp_path: Path) -> None:
 
 def test_other_modalities_are_no_business_of_ours(tmp_path: Path) -> None:
     touch(tmp_path, f"{ONE}.skeleton", f"ir/{ONE}_ir.avi", f"depth/{ONE}/MDepth-00000001.png")
-    touch(tmp_path, f"depth/{ONE}/{ONE}.skeleton", "notes.csv")
+    touch(tmp_path, f"depth/{ONE}/{ONE}.skeleton", f"._{ONE}.skeleton", "notes.csv")
     listing = list_ntu60(tmp_path)
     assert [clip.skeleton for clip in listing.clips] == [f"{ONE}.skeleton"]
     assert listing.left_out == ()
@@ -200,7 +199,9 @@ def test_the_same_sample_twice(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput) as refusal:
         list_ntu60(tmp_path)
     assert refusal.value.code == "ID_DUPLICATE"
-    assert refusal.value.message.endswith(f"twice: a/{ONE}.skeleton and b/{ONE}.skeleton")
+    assert refusal.value.message.endswith(
+        f"a/{ONE}.skeleton and b/{ONE}.skeleton are both of {ONE}"
+    )
 
 
 def test_a_linked_folder(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_the_whole_set_has_the_published_sizes(ntu: NtuSet, sizes: str) -> None:
 
 def test_other_sizes_than_published_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     good = (*good_names(NTU_60), BAD)
-    monkeypatch.setattr(told, "good_names", lambda ntu: good)
+    monkeypatch.setattr(ntu, "good_names", lambda ntu: good)
     with pytest.raises(RefusedInput, match=r"NTU_SIZES: .*60: X-Sub has \(40092, 16487\) train"):
         notes(NTU_60, clips_of(good), [])
 

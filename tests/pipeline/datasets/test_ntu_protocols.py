@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from stroi.pipeline.datasets.ntu import list_ntu
-from stroi.pipeline.datasets.ntu_files import Found
+from stroi.pipeline.datasets.ntu import Found, list_ntu
 from stroi.pipeline.datasets.ntu_lists import (
     NTU_60,
     NTU_120,
@@ -37,7 +37,7 @@ def samples(name: str) -> tuple[Sample, ...]:
         found = Found(skeletons=files)
         patch.setattr("stroi.pipeline.datasets.ntu.find_files", lambda root: found)
         clips = list_ntu(Path("raw"), SETS[name]).clips
-    return tuple(Sample(**vars(clip), skeleton_sha256=clip.id) for clip in clips)
+    return tuple(Sample(**asdict(clip), skeleton_sha256=clip.id) for clip in clips)
 
 
 @cache
@@ -86,7 +86,7 @@ def test_xsub_by_hand() -> None:
 def test_profiles_hold_the_papers_params(name: str, ntu: NtuSet) -> None:
     one = profile(name)
     assert one.index.adapter == name
-    assert one.joints.format == "ntu"
+    assert one.skeletons3d.format == "ntu"
     assert (one.mosaics.cell, one.mosaics.columns, one.mosaics.size) == (96, 5, 225)
     for schedule in (one.gcn.schedule, one.resnet.schedule):
         assert (schedule.epochs, schedule.milestones, schedule.lr) == (65, (45, 55), 0.1)

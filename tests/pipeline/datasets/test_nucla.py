@@ -11,11 +11,11 @@ import pytest
 from nucla_files import LABELS, picture_name, write_skeleton
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ADAPTERS, ClipEntry
 from stroi.pipeline.datasets.nucla import CLASSES
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.ledger import ClipOutcome, read_ledger
 from stroi.pipeline.index.splits import divide
-from stroi.pipeline.index.table import read_index
+from stroi.pipeline.index.table import ClipEntry, read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import IndexParams

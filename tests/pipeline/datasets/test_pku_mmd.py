@@ -10,11 +10,11 @@ import pytest
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.skeletons3d import JointCache
-from stroi.pipeline.datasets import ADAPTERS, ClipEntry
 from stroi.pipeline.datasets.pku_mmd import CLASSES
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.splits import divide
-from stroi.pipeline.index.table import read_index
+from stroi.pipeline.index.table import ClipEntry, read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import IndexParams
@@ -248,11 +248,11 @@ def test_joints_of_its_clips_are_read(tmp_path: Path) -> None:
         write(raw, f"Train_Label_PKU_final/{video}.txt", "8,0,30,2\n51,30,70,1\n1,75,90,1\n")
     profile = load_profile(ROOT, "pku-mmd")
     build_index(raw, tmp_path / "index", profile.index, Workers(), tmp_path / "store")
-    params = profile.joints.model_copy(update={"max_quarantined": 0.5})
+    params = profile.skeletons3d.model_copy(update={"max_quarantined": 0.5})
     ledger = build_skeletons3d(
         raw,
         read_index(tmp_path / "index"),
-        tmp_path / "joints",
+        tmp_path / "skeletons3d",
         params,
         Workers(),
         tmp_path / "store",
@@ -260,7 +260,7 @@ def test_joints_of_its_clips_are_read(tmp_path: Path) -> None:
     assert [(lost.id, lost.code) for lost in ledger.quarantined] == [
         (f"0002-{view}_000075_000090", "SKEL_SEGMENT") for view in "LM"
     ]
-    cache = JointCache(tmp_path / "joints")
+    cache = JointCache(tmp_path / "skeletons3d")
     assert [len(cache[name].state) for name in cache.ids] == [30, 40, 30, 40]
     table = np.loadtxt(raw / "PKU_Skeleton_Renew" / "0002-M.txt")[30:70, :75].astype(np.float32)
     np.testing.assert_array_equal(

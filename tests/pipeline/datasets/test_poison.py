@@ -18,17 +18,17 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.weights import read_weights
-from stroi.pipeline.datasets import ADAPTERS
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.table import Index, Sample, read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import (
     GcnParams,
     IndexParams,
-    JointParams,
     Profile,
     ResnetParams,
     Run,
+    Skeletons3dParams,
     Split,
     Validation,
     WeightParams,
@@ -37,9 +37,10 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages import gcn, resnet, weights
 from stroi.stages.index import build_index
 from stroi.stages.skeletons3d import build_skeletons3d
+from stroi.stages.training.configs import Resources
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import seed_folder
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.trainer.config import Mode, Schedule
 from stroi.trainer.models.resnet import BasicBlock
 
@@ -56,7 +57,7 @@ def _run(name: str, case: Case) -> RunParams:
         weights=WeightParams(scale="training"),
         resnet=ResnetParams(device="cpu", schedule=QUICK),
     )
-    kind = "joints" if case.sensor else "skeletons"
+    kind = "skeletons3d" if case.sensor else "skeletons"
     return RunParams("poison", Run(dataset="d", split="only", input=kind), profile)
 
 
@@ -68,9 +69,14 @@ def _seed(sample: Sample) -> int:
 def _write_caches(workspace: Workspace, index: Index, case: Case) -> None:
     """Caches whose contents depend on the bytes of each clip's files and on nothing else."""
     if case.sensor:
-        params = JointParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
+        params = Skeletons3dParams.model_validate({"format": case.sensor, "max_quarantined": 1.0})
         build_skeletons3d(
-            workspace.raw("d"), index, workspace.joints("d"), params, Workers(), workspace.store
+            workspace.raw("d"),
+            index,
+            workspace.skeletons3d("d"),
+            params,
+            Workers(),
+            workspace.store,
         )
     else:
         clips = [_clip(_seed(sample)) for sample in index.samples]
@@ -136,17 +142,19 @@ def _learn(
     index = read_index(workspace.index("d"))
     _write_caches(workspace, index, case)
     clips = open_clips(workspace, run)
-    gcn.train_seed(workspace, run, clips, index, 0, 1)
+    gcn.train_seed(workspace, run, clips, index, 0, Resources(1))
     weights.dump_seed(workspace, run, clips, 0, 1)
     for mode in ("plain", "fixed", "joint"):
-        resnet.train_seed(workspace, run, resnet.open_data(workspace, run, mode), mode, 0, 1)
+        resnet.train_seed(
+            workspace, run, resnet.open_data(workspace, run, mode), mode, 0, Resources(1)
+        )
     learnt = {
         str(path.relative_to(root)): sha256_file(path)
         for path in sorted((root / "runs").rglob("*"))
         if path.name in ("checkpoint.safetensors", "curve.csv")
     }
     found = read_weights(seed_folder(workspace.run("poison", "weights"), 0))
-    parts = parts_of(index, run, clips.ids)
+    parts = split_clips(index, run, clips.ids)
     rows = [found.ids.index(clip) for clip in parts.train]
     learnt["weights of training clips"] = digest(
         [found.joint_weights[rows].tolist(), found.row_weights[rows].tolist()]
@@ -204,8 +212,8 @@ def test_validation_clips_are_judged_by_and_never_learnt_from(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("mode", "told"),
     [
-        ("fixed", "weights/seed-0 comes from a network that learnt under another division"),
-        ("joint", "gcn/seed-0/scores comes from a network that learnt under another division"),
+        ("fixed", "weights/seed-0 comes from a network that trained on another split"),
+        ("joint", "gcn/seed-0/scores comes from a network that trained on another split"),
     ],
 )
 def test_what_learnt_under_another_split_may_not_help(
@@ -216,4 +224,4 @@ def test_what_learnt_under_another_split_may_not_help(
     workspace, run = Workspace(tmp_path), _run("table", turned)
     data = resnet.open_data(workspace, run, mode)
     with pytest.raises(RefusedInput, match=f"SPLIT_OTHER: .*{told} of the clips; run `stroi "):
-        resnet.train_seed(workspace, run, data, mode, 0, 1)
+        resnet.train_seed(workspace, run, data, mode, 0, Resources(1))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import check_ids
 from stroi.pipeline.datasets import segments
-from stroi.pipeline.datasets.listing import ClipEntry
 from stroi.pipeline.datasets.segments import (
     MAX_FRAME,
     Row,
@@ -22,7 +21,7 @@ from stroi.pipeline.datasets.segments import (
     overlap_notes,
     split_lines,
 )
-from stroi.pipeline.index.table import Sample
+from stroi.pipeline.index.table import ClipEntry, Sample
 
 VIDEO = ClipEntry("0002-L", "0002-L.avi", "", camera="L", group="0002")
 

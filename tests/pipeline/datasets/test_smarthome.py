@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ADAPTERS, ClipEntry
 from stroi.pipeline.datasets import smarthome_untrimmed as untrimmed
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.datasets.smarthome import CLASSES, TRAIN_PERSONS, VIEW_CLASSES
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.splits import divide
-from stroi.pipeline.index.table import Sample, read_index
+from stroi.pipeline.index.table import ClipEntry, Sample, read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import IndexParams

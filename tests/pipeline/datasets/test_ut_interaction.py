@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from ut_files import write_set
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ADAPTERS, ClipEntry
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.splits import check_parts, divide
-from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.index.table import ClipEntry, Index, Sample
 from stroi.pipeline.params.load import load_profile
 
 LIST = ADAPTERS["ut-interaction"]
@@ -62,7 +63,7 @@ def test_every_fold_leaves_one_sequence_out_within_its_set(
 ) -> None:
     for number in sets:
         write_set(tmp_path, number)
-    samples = tuple(Sample(**vars(clip)) for clip in LIST(tmp_path).clips)
+    samples = tuple(Sample(**asdict(clip)) for clip in LIST(tmp_path).clips)
     index = Index(samples, tuple(sorted({sample.label for sample in samples})))
     subject = {sample.id: int(sample.subject) for sample in samples}
     splits = load_profile(root, "ut-interaction").splits

@@ -12,7 +12,7 @@ from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.splits import divide
 from stroi.pipeline.index.table import Sample, read_index
 from stroi.pipeline.parallel.executor import Workers
-from stroi.pipeline.params.profile import IndexParams, JointParams, SkeletonParams, Split
+from stroi.pipeline.params.profile import IndexParams, SkeletonParams, Skeletons3dParams, Split
 from stroi.stages.index import build_index
 from stroi.stages.skeletons import build_skeletons
 from stroi.stages.skeletons3d import build_skeletons3d
@@ -46,9 +46,9 @@ def test_a_tree_of_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not [line for line in said if "share frames" in line]
     parts = divide(index.samples, Split(by="subject", train=("P001",)), usable=NAMES)
     assert (parts.train, parts.test) == (NAMES[:1], NAMES[1:])
-    joints, skeletons = tmp_path / "joints", tmp_path / "skeletons"
+    joints, skeletons = tmp_path / "skeletons3d", tmp_path / "skeletons"
     with pytest.raises(StroiError, match="QUARANTINED: 3 of 3"):
-        build_skeletons3d(raw, index, joints, JointParams(), WORKERS, store)
+        build_skeletons3d(raw, index, joints, Skeletons3dParams(), WORKERS, store)
     with pytest.raises(StroiError, match="QUARANTINED: 3 of 3"):
         build_skeletons(raw, index, skeletons, SkeletonParams(source="movenet"), WORKERS, store)
     codes = [one.code for one in read_ledger(joints).outcomes]

@@ -1,4 +1,4 @@
-"""CSV files come back as written, within limits, and every mistake has its line."""
+"""CSV files come back as written, and every mistake has its line."""
 
 from __future__ import annotations
 
@@ -50,13 +50,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "ragged": (b"a,b\n1,2\n1\n", r"CSV_ROW.*t.csv:3: not 2 fields"),
     "open quote": (b'a,b\n1,"2\n3,4\n', r"CSV_ROW.*t.csv:3: unexpected end of data; close every"),
     "stray quote": (b'a,b\n1,"2"x\n', r"CSV_ROW.*t.csv:2: ',' expected after '\"'"),
-    "NUL": (b"a,b\n1,\0\n", r"CSV_TEXT.*t.csv:2: holds a NUL character"),
     "not UTF-8": (b"a,b\n1,\xff\n", r"CSV_TEXT.*no UTF-8 text .*; save it as UTF-8"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "CSV_TEXT"),
-    "long field": (b"a,b\n1," + b"x" * 8193 + b"\n", r"CSV_SIZE.*t.csv:2: a field of more than 81"),
     "endless field": (b'a,b\n1,"' + b"x\n" * 100_000, r"CSV_ROW.*field larger than field limit"),
-    "endless line": (b"a,b\n" + b"1," * 40_000, r"CSV_SIZE.*csv:2: a line of more than 65536 char"),
-    "wide": (b"a" + b",b" * 1024 + b"\n", "CSV_SIZE.*1025 columns, at most 1024 are read; split"),
 }
 
 
@@ -69,44 +65,18 @@ def test_mistakes_are_refused(tmp_path: Path, case: str) -> None:
     assert str(caught.value).isprintable()
 
 
-def test_limits_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_is_neither_read_nor_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "t.csv"
-    path.write_text("a\n" + "1\n" * 4)
-    monkeypatch.setattr(tables, "MAX_ROWS", 3)
-    with pytest.raises(RefusedInput, match=r"CSV_SIZE.*t.csv:5: more than 3 rows"):
-        read_csv(path, required="a")
-    with pytest.raises(RefusedInput, match=r"CSV_SIZE.*new table:4: more than 3 rows"):
-        csv_bytes("a", ["1"] * 4)
-    assert csv_bytes("a", ["1"] * 3) == b"a\n1\n1\n1\n"
-    monkeypatch.setattr(tables, "MAX_LINES", 4)
-    path.write_text("a\n" + "\n" * 4)
-    with pytest.raises(RefusedInput, match=r"CSV_SIZE.*more than 4 lines; split"):
-        read_csv(path, required="a")
-    with pytest.raises(RefusedInput, match=r"CSV_SIZE.*more than 4 lines"):
-        csv_bytes("a", [["1\n2\n3\n4"]])
-    with path.open("r+b") as file:
+    with path.open("wb") as file:
         file.truncate(2**40)
     with pytest.raises(RefusedInput, match=r"CSV_SIZE.*1099511627776 bytes, at most 4294967296"):
         read_csv(path, required="a")
-    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 100)
-    with pytest.raises(RefusedInput, match=r"CSV_SIZE.*more than 100 bytes"):
-        csv_bytes("a", [["x" * 99]])
-
-
-UNREADABLE = {
-    "long field": ([["x" * 8193]], "CSV_SIZE.*new table:2: a field of more than 8192"),
-    "long line": ([["x" * 8000] * 9], "CSV_SIZE.*a line of more than 65536"),
-    "NUL": ([["a\0b"]], "CSV_TEXT.*new table:2: holds a NUL"),
-}
-
-
-@pytest.mark.parametrize("case", UNREADABLE)
-def test_what_would_not_be_read_is_not_written(case: str) -> None:
-    rows, expected = UNREADABLE[case]
-    with pytest.raises(RefusedInput, match=expected):
-        csv_bytes(tuple("abcdefghi"[: len(rows[0])]), rows)
-    with pytest.raises(RefusedInput, match=r"CSV_SIZE.*1025 columns"):
-        csv_bytes(map(str, range(1025)), [])
+    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 6)
+    assert csv_bytes("a", ["3"] * 2) == b"a\n3\n3\n"
+    with pytest.raises(RefusedInput, match=r"CSV_SIZE.*new table:4: more than 6 bytes"):
+        csv_bytes("a", ["3"] * 3)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

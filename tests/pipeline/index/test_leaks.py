@@ -8,7 +8,7 @@ import pytest
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.pipeline.index.leaks import check_sides
-from stroi.pipeline.index.splits import Parts, check_parts
+from stroi.pipeline.index.splits import SplitIds, check_parts
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.params.profile import Split, Validation
 
@@ -105,20 +105,20 @@ def test_a_class_that_is_tested_must_be_trained() -> None:
     index = _index("drink", "wave", "drink", "kick")
     split = Split(by="subject", train=("0",))
     with pytest.raises(ParamsError) as caught:
-        check_parts(index, Parts(("clip0",), ("clip1", "clip2", "clip3")), split)
+        check_parts(index, SplitIds(("clip0",), ("clip1", "clip2", "clip3")), split)
     assert str(caught.value) == (
         "SPLIT_CLASS: 2 classes have test clips and no training clip: kick, wave; "
         "divide the clips otherwise, or leave these classes out"
     )
     with pytest.raises(ParamsError, match="1 classes have validation clips and no training clip"):
-        check_parts(index, Parts(("clip0",), ("clip2",), ("clip1",)), split)
-    check_parts(index, Parts(("clip0", "clip1", "clip3"), ("clip2",)), split)
+        check_parts(index, SplitIds(("clip0",), ("clip2",), ("clip1",)), split)
+    check_parts(index, SplitIds(("clip0", "clip1", "clip3"), ("clip2",)), split)
 
 
 def test_parts_are_looked_at_however_they_came_about() -> None:
     index = _index("wave", "wave")
     split = Split(by="subject", train=("0",))
     with pytest.raises(RefusedInput, match="id 'clip0' is on two sides"):
-        check_parts(index, Parts(("clip0", "clip1"), ("clip0",)), split)
+        check_parts(index, SplitIds(("clip0", "clip1"), ("clip0",)), split)
     with pytest.raises(RefusedInput, match="ID_UNKNOWN: sample 'ghost' is not in the index"):
-        check_parts(index, Parts(("clip0",), ("ghost",)), split)
+        check_parts(index, SplitIds(("clip0",), ("ghost",)), split)

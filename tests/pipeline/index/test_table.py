@@ -10,7 +10,7 @@ import pytest
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.pipeline.cli import run
-from stroi.pipeline.datasets import ADAPTERS
+from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import Sample, read_index
 from stroi.pipeline.parallel.executor import Workers

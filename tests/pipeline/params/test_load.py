@@ -76,7 +76,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ("splits: {s: {by: id, fold: [1, 5], test: ['a']}}\n", "name either values or a fold"),
         (
             "splits: {s: {by: id, fold: [1, 5], validation: {by: id}}}\n",
-            "name either the values to hold out, or a fold",
+            "name either the values that validate, or a fold",
         ),
         (
             "splits: {s: {by: id, fold: [1, 5], validation: {by: id, fold: [3, 2]}}}\n",
@@ -150,15 +150,15 @@ def test_graph_network_cannot_see_skeletons_of_some_frames(tmp_path: Path) -> No
     )
     with pytest.raises(ParamsError, match=r"PARAMS_SPARSE: run r: .*set skeletons.frames to all"):
         load_run(root, "r")
-    (root / "params.yaml").write_text(DEFAULT.replace("input: skeletons", "input: joints"))
-    assert check_project(root).runs["r"].input == "joints"
+    (root / "params.yaml").write_text(DEFAULT.replace("input: skeletons", "input: skeletons3d"))
+    assert check_project(root).runs["r"].input == "skeletons3d"
     assert load_run(root, "r").profile.skeletons.frames == "sampled"
 
 
 @pytest.mark.parametrize("source", ["openpose-json", "kinect"])
 def test_what_is_read_cannot_be_sampled(tmp_path: Path, source: str) -> None:
     text = f"skeletons: {{source: {source}, frames: sampled}}\n"
-    with pytest.raises(ParamsError, match=rf"spares an estimator's work; {source} has none"):
+    with pytest.raises(ParamsError, match=rf"is for estimators; {source} is none"):
         load_profile(_project(tmp_path, text), "x")
 
 

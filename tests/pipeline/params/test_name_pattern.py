@@ -85,7 +85,7 @@ def test_a_field_ends_where_what_stands_behind_it_occurs_first(
     [
         ("{subjekt}_{*}", r"no field \{subjekt\}: there are \{subject\}, \{camera\}, \{group\}"),
         ("{subject}_{subject}", r"\{subject\} stands twice"),
-        ("{subject}{camera}", r"nothing tells where \{subject\} ends"),
+        ("{subject}{camera}", r"the end of \{subject\} is undefined"),
         ("{*}_{*}", r"names none of \{subject\}"),
         ("plain", r"names none of \{subject\}"),
         ("{subject", "a brace without its other half"),

@@ -250,9 +250,11 @@ TAIL = "\n# the end\nshow: one\n"
 FORMS = {
     "blocks": "datasets:\n  - one # the first\n\n# runs follow\nruns:\n"
     "  one-x: # so\n    dataset: one\n    split: x # a split\n    input: skeletons\n",
-    "no indent": "datasets:\n- one\nruns:\n  one-x:\n    {dataset: one, split: x, input: joints}\n",
-    "flow": "datasets: [one, two] # all\nruns:\n  one-x: {dataset: one, split: x, input: joints}\n",
-    "all flow": "datasets: [one,]\nruns: {one-x: {dataset: one, split: x, input: joints}}\n",
+    "no indent": "datasets:\n- one\nruns:\n"
+    "  one-x:\n    {dataset: one, split: x, input: skeletons3d}\n",
+    "flow": "datasets: [one, two] # all\n"
+    "runs:\n  one-x: {dataset: one, split: x, input: skeletons3d}\n",
+    "all flow": "datasets: [one,]\nruns: {one-x: {dataset: one, split: x, input: skeletons3d}}\n",
     "empty flow": "datasets: []\nruns: {}\n",
     "comment inside": "datasets:\n  - one\n  # - two is not ready\nruns: {} # none yet\n",
     "sensors": "datasets: [one]\nsensors: [one]\nruns: {}\n",

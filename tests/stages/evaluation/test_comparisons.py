@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from statistics import median
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,46 +15,51 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.pipeline.params.profile import EnsembleParams
 from stroi.stages.evaluation.comparisons import PAIRS, class_gains, compare
-from stroi.stages.evaluation.predictions import RunPredictions, answer, outcome, pool
-from stroi.stages.evaluation.table import ROWS, STREAMS, GroundTruth, chosen_alphas, right
+from stroi.stages.evaluation.ground_truth import GroundTruth
+from stroi.stages.evaluation.methods import METHODS, STREAMS
+from stroi.stages.evaluation.predictions import (
+    RunPredictions,
+    choose_alphas,
+    concatenate_folds,
+    predict_rows,
+)
+from stroi.stages.evaluation.table import make_table
 
 CLASSES = ("drink", "phone", "wave")
 SEEDS = (0, 1, 2)
 PARAMS = EnsembleParams()
 
 
-def _case(prefix: str, count: int, seed: int) -> tuple[GroundTruth, list[dict[str, Scores]]]:
+def _case(prefix: str, count: int, seed: int) -> tuple[GroundTruth, dict[int, dict[str, Scores]]]:
     """Clips, and the scores of four networks per seed, right more often than not."""
     rng = np.random.default_rng(seed)
     ids = tuple(f"{prefix}{number:03d}" for number in range(count))
     labels = rng.integers(0, 3, count)
-    by_seed = []
-    for _ in SEEDS:
+    by_seed = {}
+    for number in SEEDS:
         streams = {}
         for name in STREAMS:
             logits = rng.normal(size=(count, 3)).astype(np.float32)
             logits[np.arange(count), labels] += 1
             streams[name] = Scores(ids, logits, CLASSES)
-        by_seed.append(streams)
+        by_seed[number] = streams
     return GroundTruth(ids, labels, CLASSES), by_seed
 
 
-def _answers(prefix: str = "c", count: int = 60, seed: int = 1) -> RunPredictions:
+def _predictions(prefix: str = "c", count: int = 60, seed: int = 1) -> RunPredictions:
     truth, by_seed = _case(prefix, count, seed)
-    return answer(SEEDS, by_seed, truth, PARAMS, {})
+    return predict_rows(by_seed, truth, PARAMS)
 
 
 def test_comparisons_against_scipy_and_plain_means() -> None:
-    answers = _answers()
-    found = outcome(answers, PARAMS)
-    assert [(each.first, each.second) for each in found.comparisons] == list(PAIRS)
-    for each in found.comparisons:
-        one, other = (
-            right(answers.scores[row], answers.truth) for row in (each.first, each.second)
-        )
+    predictions = _predictions()
+    table = make_table(predictions, PARAMS)
+    assert [(each.first, each.second) for each in table.comparisons] == list(PAIRS)
+    for each in table.comparisons:
+        one, other = predictions.hits(each.first), predictions.hits(each.second)
         assert each.gain == pytest.approx(100 * (other.mean() - one.mean()))
-        rows = {result.row.number: result.accuracy for result in found.results}
-        assert each.gain == pytest.approx(rows[each.second] - rows[each.first])
+        first, second = table.row(each.first), table.row(each.second)
+        assert each.gain == pytest.approx(second.accuracy - first.accuracy)
         assert each.interval is not None
         assert each.interval[0] <= each.gain <= each.interval[1]
         for at, test in enumerate(each.seeds):
@@ -84,9 +88,9 @@ def test_comparison_turned_round_has_the_same_p_and_the_opposite_gain(seed: int)
 
 
 def test_gains_per_class_are_row_4_less_row_2() -> None:
-    answers = _answers()
-    truth = GroundTruth(answers.truth.ids, answers.truth.labels, (*CLASSES, "never"))
-    hits = {row: right(answers.scores[row], truth) for row in (2, 4)}
+    predictions = _predictions()
+    truth = replace(predictions.truth, classes=(*CLASSES, "never"))
+    hits = {row: predictions.hits(row) for row in (2, 4)}
     *gains, never = class_gains(hits, truth)
     for label, each in enumerate(gains):
         own = truth.labels == label
@@ -100,56 +104,56 @@ def test_gains_per_class_are_row_4_less_row_2() -> None:
 def test_folds_pooled_are_one_test_of_all_clips() -> None:
     whole, by_seed = _case("c", 60, 1)
     place = np.random.default_rng(5).permutation(60)
-    parts = {}
+    folds = {}
     for fold in range(3):
         own = np.sort(place[fold::3])
         ids = tuple(whole.ids[at] for at in own)
-        part = [
-            {name: Scores(ids, each.logits[own], CLASSES) for name, each in streams.items()}
-            for streams in by_seed
-        ]
-        parts[f"fold{fold}"] = answer(
-            SEEDS, part, GroundTruth(ids, whole.labels[own], CLASSES), PARAMS, {}
-        )
-    pooled, expected = pool(parts), answer(SEEDS, by_seed, whole, PARAMS, {})
+        scores = {
+            seed: {name: Scores(ids, each.logits[own], CLASSES) for name, each in streams.items()}
+            for seed, streams in by_seed.items()
+        }
+        truth = GroundTruth(ids, whole.labels[own], CLASSES)
+        folds[f"fold{fold}"] = predict_rows(scores, truth, PARAMS)
+    pooled, expected = concatenate_folds(folds), predict_rows(by_seed, whole, PARAMS)
     assert pooled.truth.ids == whole.ids
-    assert outcome(pooled, PARAMS) == outcome(expected, PARAMS)
-    turned = pool(dict(reversed(parts.items())))
-    assert outcome(turned, PARAMS) == outcome(expected, PARAMS)
+    assert make_table(pooled, PARAMS) == make_table(expected, PARAMS)
+    reordered = concatenate_folds(dict(reversed(folds.items())))
+    assert make_table(reordered, PARAMS) == make_table(expected, PARAMS)
 
 
 def test_runs_that_do_not_make_one_test_are_not_pooled() -> None:
-    one, other = _answers("a"), _answers("b", seed=2)
+    one, other = _predictions("a"), _predictions("b", seed=2)
     with pytest.raises(RefusedInput, match="POOL_TWICE: one and two both test 'a000'"):
-        pool({"one": one, "two": _answers("a", 1)})
+        concatenate_folds({"one": one, "two": _predictions("a", 1)})
     with pytest.raises(RefusedInput, match=r"POOL_SEEDS: two has seeds \(0, 1\)"):
-        pool({"one": one, "two": replace(other, seeds=(0, 1))})
+        concatenate_folds({"one": one, "two": replace(other, seeds=(0, 1))})
     classes = replace(other.truth, classes=("drink", "hug", "wave"))
     with pytest.raises(RefusedInput, match="POOL_CLASSES: two has other classes"):
-        pool({"one": one, "two": replace(other, truth=classes)})
+        concatenate_folds({"one": one, "two": replace(other, truth=classes)})
 
 
 def test_a_chosen_weight_is_used_for_its_row_and_seed() -> None:
-    held, validation = _case("v", 40, 7)
+    known, validation = _case("v", 40, 7)
     truth, test = _case("t", 30, 8)
     params = EnsembleParams(alpha="validation", scores="softmax")
-    choices = chosen_alphas(validation, held, params)
-    assert set(choices) == {5, 6, 7}
-    answers = answer(SEEDS, test, truth, params, choices, len(held.ids))
-    for row in ROWS[4:]:
-        for at, choice in enumerate(choices[row.number]):
+    chosen = choose_alphas(validation, known, params)
+    assert set(chosen.methods) == {5, 6, 7}
+    assert chosen.validation_clips == 40
+    predictions = predict_rows(test, truth, params, chosen=chosen)
+    for method in METHODS[4:]:
+        for at, choice in enumerate(chosen.methods[method.number]):
             given_weight = EnsembleParams(alpha=choice.alpha, scores="softmax")
-            alone = answer(SEEDS, test, truth, given_weight, {})
+            alone = predict_rows(test, truth, given_weight)
             np.testing.assert_array_equal(
-                answers.scores[row.number][at], alone.scores[row.number][at]
+                predictions.scores[method.number][at], alone.scores[method.number][at]
             )
-    results: dict[int, Any] = {each.row.number: each for each in outcome(answers, params).results}
-    assert results[7].alphas == tuple(choice.alpha for choice in choices[7])
-    assert results[4].alphas == ()
+    table = make_table(predictions, params)
+    assert table.row(7).alphas == tuple(choice.alpha for choice in chosen.methods[7])
+    assert table.row(4).alphas == ()
+    assert table.alpha == chosen
 
 
 def test_a_weight_that_was_not_chosen_is_not_made_up() -> None:
     truth, test = _case("t", 30, 8)
-    # Never by default, and never on what it will be judged by.
     with pytest.raises(ValueError, match="chosen on validation clips first"):
-        answer(SEEDS, test, truth, EnsembleParams(alpha="validation"), {})
+        predict_rows(test, truth, EnsembleParams(alpha="validation"))

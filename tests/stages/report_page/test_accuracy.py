@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stroi.stages.evaluation.comparisons import ClassGain
+from stroi.stages.evaluation.methods import METHODS
+from stroi.stages.evaluation.table import RowResult, SplitClips, Table
 from stroi.stages.report_page.accuracy import (
     class_lines,
     confusion_matrix,
     most_confused,
     verdict,
 )
-from stroi.stages.report_page.results import RowName, Table, TableRow
 
 
 def table(accuracies: tuple[float, ...], per_class: tuple[float | None, ...] = ()) -> Table:
-    """Seven rows with these accuracies in percent."""
+    """Seven rows with these accuracies in percent; row N has N times `per_class`."""
     rows = tuple(
-        TableRow(
-            row=RowName(number=number, method="m", skeleton="-", rgb="-"),
+        RowResult(
+            method=method,
             accuracy=accuracy,
             spread=None,
             interval=(0.0, 100.0),
             seeds=(accuracy,),
             pairs={},
             per_class=tuple(
-                None if value is None else min(100.0, value * number) for value in per_class
+                None if value is None else min(100.0, value * method.number) for value in per_class
             ),
         )
-        for number, accuracy in enumerate(accuracies, 1)
+        for method, accuracy in zip(METHODS, accuracies, strict=True)
     )
     classes = tuple(f"c{at}" for at in range(len(per_class)))
-    return Table(test_clips=10, classes=classes, chance=10.0, rows=rows)
+    gains = tuple(
+        ClassGain(None, None) if value is None else ClassGain(2 * value, (0.0, 3 * value))
+        for value in per_class
+    )
+    return Table(
+        test_clips=10,
+        test_split=SplitClips(10, 10, {}),
+        classes=classes,
+        class_sizes=tuple(0 if value is None else 3 for value in per_class),
+        chance=10.0,
+        seeds=(0,),
+        interval="wilson",
+        rows=rows,
+        pairs={},
+        comparisons=(),
+        gains=gains,
+        alpha=1.0,
+    )
 
 
 def test_verdict_names_the_best_ensemble_and_both_gains() -> None:
@@ -75,16 +93,15 @@ def test_verdict_rounds_no_lead_to_nothing_and_makes_none_of_rounding() -> None:
 def test_verdict_says_yes_exactly_if_some_ensemble_beats_every_branch(
     values: tuple[int, ...],
 ) -> None:
-    said = "beats both" in verdict(table(tuple(map(float, values))))
-    assert said == (max(values[4:]) > max(values[:4]))
+    beats = "beats both" in verdict(table(tuple(map(float, values))))
+    assert beats == (max(values[4:]) > max(values[:4]))
 
 
-def test_gain_is_row_4_less_row_2() -> None:
-    first, second = class_lines(table((0.0,) * 7, (10.0, None)), (3, 0))
+def test_lines_of_classes_are_those_of_the_table() -> None:
+    first, second = class_lines(table((0.0,) * 7, (10.0, None)))
     assert first.accuracy == {2: 20.0, 4: 40.0, 7: 70.0}
-    assert first.gain == pytest.approx(20.0)
-    assert first.clips == 3
-    assert second.gain is None
+    assert (first.clips, first.gain, first.interval) == (3, 20.0, (0.0, 30.0))
+    assert (second.clips, second.gain, second.interval) == (0, None, None)
     assert second.accuracy == {2: None, 4: None, 7: None}
 
 
@@ -96,12 +113,12 @@ def test_confusions_are_counted_clip_by_clip(clips: list[tuple[int, int]]) -> No
     actual, predicted = (np.array(column, np.int64) for column in zip(*clips, strict=True))
     counts = confusion_matrix(actual, predicted, 5)
     assert counts.tolist() == [[clips.count((a, b)) for b in range(5)] for a in range(5)]
-    found = most_confused(counts, "abcde")
-    for each in found:
+    pairs = most_confused(counts, "abcde")
+    for each in pairs:
         a, b = ("abcde".index(name) for name in each.classes)
         assert each.taken == (clips.count((a, b)), clips.count((b, a)))
         assert each.clips == tuple(sum(x == of for x, _ in clips) for of in (a, b))
-    totals = [sum(each.taken) for each in found]
+    totals = [sum(each.taken) for each in pairs]
     assert totals == sorted(totals, reverse=True)
     every = sorted(
         (

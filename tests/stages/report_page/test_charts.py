@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, Layout
-from stroi.stages.report_page import charts as figures
+from stroi.stages.report_page import charts
 
 numbers = st.floats(0, 100)
 
@@ -20,7 +20,7 @@ def test_bar_has_the_length_of_its_value(
     value: float, line: float, low: float, width: float
 ) -> None:
     high = min(100.0, low + width)
-    html = figures.accuracy_bar(value, "rgb", line=line, interval=(low, high))
+    html = charts.accuracy_bar(value, "rgb", line=line, interval=(low, high))
     places = [float(text) for text in re.findall(r"(?:width|left):([0-9.]+)%", html)]
     assert places == pytest.approx([value, low, high - low, line], abs=0.0051)
     assert "background:var(--rgb)" in html
@@ -39,31 +39,31 @@ def test_bar_has_the_length_of_its_value(
     ],
 )
 def test_points_have_a_sign_unless_they_are_nought(value: float | None, shown: str) -> None:
-    assert figures.signed(value) == shown
+    assert charts.signed(value) == shown
 
 
 def test_intervals_and_small_probabilities_in_words() -> None:
-    assert figures.between((-1.0, 2.0)) == "-1.0 … +2.0"
-    assert figures.between(None) == "\u2013"
-    assert figures.p_value(0.0123) == "0.012"
-    assert figures.p_value(1e-9) == "< 0.001"
+    assert charts.between((-1.0, 2.0)) == "-1.0 … +2.0"
+    assert charts.between(None) == "\u2013"
+    assert charts.p_value(0.0123) == "0.012"
+    assert charts.p_value(1e-9) == "< 0.001"
     # On either side of 0.05 / 11, which the page names as the limit for all comparisons.
-    assert (figures.p_value(0.0044), figures.p_value(0.0047)) == ("0.0044", "0.0047")
+    assert (charts.p_value(0.0044), charts.p_value(0.0047)) == ("0.0044", "0.0047")
 
 
 @pytest.mark.parametrize(("value", "shown"), [(-3.0, "0.00"), (250.0, "100.00")])
 def test_bar_never_leaves_its_field(value: float, shown: str) -> None:
-    assert f"width:{shown}%" in figures.accuracy_bar(value, "both")
+    assert f"width:{shown}%" in charts.accuracy_bar(value, "both")
 
 
 def test_bar_without_line_and_interval_draws_neither() -> None:
-    html = figures.accuracy_bar(50, "rgb")
+    html = charts.accuracy_bar(50, "rgb")
     assert "chance" not in html
     assert "whisker" not in html
 
 
 def test_weight_bar_marks_weight_one() -> None:
-    html = figures.weight_bar(1.5, 2.0)
+    html = charts.weight_bar(1.5, 2.0)
     assert "width:75.00%" in html
     assert "left:50.00%" in html
     assert 'aria-label="weight 1.50"' in html
@@ -79,18 +79,18 @@ def test_weight_bar_marks_weight_one() -> None:
     ],
 )
 def test_shade_runs_from_low_to_high(value: float, attributes: str) -> None:
-    assert figures.shade(value, 0.5, 2.5) == attributes
+    assert charts.shade(value, 0.5, 2.5) == attributes
 
 
 def test_shade_of_a_constant_is_none() -> None:
-    assert figures.shade(3, 3, 3) == ""
+    assert charts.shade(3, 3, 3) == ""
 
 
 def test_circles_have_areas_in_proportion_to_weights() -> None:
     weights = [0.1 * (joint + 1) for joint in range(25)]
-    svg = figures.skeleton(weights, "weights")
+    svg = charts.skeleton(weights, "weights")
     radii = [float(text) for text in re.findall(r' r="([0-9.]+)"', svg)]
-    assert [radius**2 / figures.JOINT_RADIUS**2 for radius in radii] == pytest.approx(
+    assert [radius**2 / charts.JOINT_RADIUS**2 for radius in radii] == pytest.approx(
         weights, abs=0.02
     )
     assert svg.count("<line") == len(BODY_25.bones)
@@ -100,7 +100,7 @@ def test_circles_have_areas_in_proportion_to_weights() -> None:
 
 
 def test_figure_stands_upright_and_faces_us() -> None:
-    place = figures.STANDING
+    place = charts.STANDING
     assert set(place) == {joint for layout in LAYOUTS.values() for joint in layout.joints}
     for upright in (
         ("nose", "neck", "mid_hip", "left_knee", "left_ankle"),
@@ -118,7 +118,7 @@ def test_figure_stands_upright_and_faces_us() -> None:
 
 @pytest.mark.parametrize("layout", [KINECT_V1, KINECT_V2])
 def test_every_layout_can_be_drawn(layout: Layout) -> None:
-    svg = figures.skeleton([1.0] * len(layout.joints), "a sensor's joints", layout)
+    svg = charts.skeleton([1.0] * len(layout.joints), "a sensor's joints", layout)
     assert svg.count("<circle") == len(layout.joints)
     assert svg.count("<line") == len(layout.bones)
     shown = re.findall(r'class="roi"[^>]*><title>([a-z ]+) ', svg)
@@ -127,12 +127,12 @@ def test_every_layout_can_be_drawn(layout: Layout) -> None:
 
 def test_skeleton_wants_25_weights() -> None:
     with pytest.raises(ValueError, match="zip"):
-        figures.skeleton([1.0] * 24, "too few")
+        charts.skeleton([1.0] * 24, "too few")
 
 
 def test_labels_are_escaped() -> None:
     hostile = '"><script>'
-    for svg in (figures.skeleton([1.0] * 25, hostile), figures.line_chart([[1.0]], hostile)):
+    for svg in (charts.skeleton([1.0] * 25, hostile), charts.line_chart([[1.0]], hostile)):
         assert "<script>" not in svg
         assert "&lt;script&gt;" in svg
 
@@ -146,14 +146,20 @@ def _points(svg: str) -> list[list[tuple[float, float]]]:
 
 
 def test_validation_is_drawn_dashed_and_left_out_where_it_is_not_known() -> None:
-    svg = figures.line_chart([[2.0, 1.0]], "loss", held=[[4.0, math.nan], [math.nan, math.nan]])
-    assert re.findall(r'class="(curve[^"]*)"', svg) == ["curve", "curve held", "curve held"]
+    svg = charts.line_chart(
+        [[2.0, 1.0]], "loss", validation=[[4.0, math.nan], [math.nan, math.nan]]
+    )
+    assert re.findall(r'class="(curve[^"]*)"', svg) == [
+        "curve",
+        "curve validation",
+        "curve validation",
+    ]
     assert list(map(len, _points(svg))) == [2, 1, 0]
     assert ">4.00</text>" in svg
 
 
 def test_chart_draws_one_falling_line_per_seed() -> None:
-    svg = figures.line_chart([[2.0, 1.0, 0.0], [1.5, 1.0, 0.5]], "loss")
+    svg = charts.line_chart([[2.0, 1.0, 0.0], [1.5, 1.0, 0.5]], "loss")
     first, second = _points(svg)
     assert [x for x, _ in first] == [x for x, _ in second]
     (_, top), (_, middle), (_, bottom) = first
@@ -163,7 +169,7 @@ def test_chart_draws_one_falling_line_per_seed() -> None:
 
 
 def test_chart_interrupts_the_line_where_there_is_no_number() -> None:
-    svg = figures.line_chart([[1.0, math.nan, 0.5, math.inf, 0.2]], "loss")
+    svg = charts.line_chart([[1.0, math.nan, 0.5, math.inf, 0.2]], "loss")
     (path,) = re.findall(r' d="([^"]*)"', svg)
     assert path.count("M") == 3
     assert "L" not in path
@@ -172,19 +178,19 @@ def test_chart_interrupts_the_line_where_there_is_no_number() -> None:
 
 
 def test_chart_keeps_to_its_axis() -> None:
-    ((_, low), (_, high)) = _points(figures.line_chart([[-1.0, 7.0]], "accuracy", high=1.0))[0]
-    ((_, zero), (_, one)) = _points(figures.line_chart([[0.0, 1.0]], "accuracy", high=1.0))[0]
+    ((_, low), (_, high)) = _points(charts.line_chart([[-1.0, 7.0]], "accuracy", high=1.0))[0]
+    ((_, zero), (_, one)) = _points(charts.line_chart([[0.0, 1.0]], "accuracy", high=1.0))[0]
     assert (low, high) == (zero, one)
 
 
 @pytest.mark.parametrize("lines", [[], [[]], [[0.0]], [[math.nan]]])
 def test_chart_of_nothing_is_a_chart(lines: list[list[float]]) -> None:
-    assert figures.line_chart(lines, "loss").startswith("<svg")
+    assert charts.line_chart(lines, "loss").startswith("<svg")
 
 
 @given(st.floats(1e-6, 1e6))
 def test_axis_ends_at_a_round_number_close_above(value: float) -> None:
-    end = figures.axis_end(value)
+    end = charts.axis_end(value)
     assert value <= end * (1 + 1e-12)
     assert end <= 1.5 * value * (1 + 1e-9)
     assert float(f"{end:.1e}") == pytest.approx(end)

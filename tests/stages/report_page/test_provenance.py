@@ -6,7 +6,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger
 from stroi.pipeline.params.profile import Profile, Split, Validation
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.report_page.provenance import LISTED, flatten, losses, params_groups, split_rule
+from stroi.stages.report_page.provenance import LISTED, flatten, losses, params_sections, split_rule
 
 
 def test_long_list_of_losses_is_cut_and_counted(workspace: Workspace) -> None:
@@ -50,16 +50,18 @@ def test_values_become_text() -> None:
 def test_params_that_made_the_cache_win_over_the_profile() -> None:
     groups = {
         group.name: dict(group.entries)
-        for group in params_groups(Profile(), {"mosaics": {"size": 50}})
+        for group in params_sections(Profile(), {"mosaics": {"size": 50}})
     }
     assert groups["mosaics"]["size"] == "50"
     assert groups["mosaics"]["cell"] == "96"
-    assert set(groups) == set(Profile.model_fields) - {"seeds", "splits", "joints"}
+    assert set(groups) == set(Profile.model_fields) - {"seeds", "splits", "skeletons3d"}
 
 
 def test_params_of_joints_are_those_that_made_them_or_none() -> None:
-    groups = params_groups(Profile(), {"joints": {"format": "nucla"}})
-    assert [dict(each.entries) for each in groups if each.name == "joints"] == [{"format": "nucla"}]
+    groups = params_sections(Profile(), {"skeletons3d": {"format": "nucla"}})
+    assert [dict(each.entries) for each in groups if each.name == "skeletons3d"] == [
+        {"format": "nucla"}
+    ]
 
 
 def test_split_is_told_in_words() -> None:
@@ -68,8 +70,8 @@ def test_split_is_told_in_words() -> None:
 
 
 def test_folds_and_validation_are_told_in_words() -> None:
-    held = Validation(by="subject", values=("s1", "s2"))
-    rule = Split(by="camera", test=("c3",), validation=held)
+    validation = Validation(by="subject", values=("s1", "s2"))
+    rule = Split(by="camera", test=("c3",), validation=validation)
     assert split_rule("x", rule) == (
         "x: by camera; train all others; test c3; of the training clips validate by subject: s1, s2"
     )

@@ -34,7 +34,7 @@ def _words(html: str) -> str:
 
 def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1) -> RunParams:
     """The run as if its graph network had seen a Kinect's joints."""
-    folder, joints = workspace.joints("small"), len(layout.joints)
+    folder, joints = workspace.skeletons3d("small"), len(layout.joints)
     clips = [
         JointClip(
             np.random.default_rng(at).normal(0, 1, (4, 2, joints, 3)).astype(np.float32)
@@ -48,7 +48,7 @@ def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1
     write_ledger(folder, [lost, *(ClipOutcome(name) for name in IDS)])
     publish(
         folder,
-        "joints",
+        "skeletons3d",
         assemble_joints(IDS, clips).data,
         assemble_joints(IDS, clips).sample_sha256,
         {"numpy": "2"},
@@ -59,7 +59,7 @@ def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1
         producer = {"checkpoint": "e" * 64, "seed": seed, "layout": layout.name}
         write_weights(workspace.root / RUN / f"weights/seed-{seed}", own, params={},
                       producer=producer)  # fmt: skip
-    return replace(run, run=run.run.model_copy(update={"input": "joints"}))
+    return replace(run, run=run.run.model_copy(update={"input": "skeletons3d"}))
 
 
 def test_the_graph_networks_own_page_needs_no_mosaic(workspace: Workspace, run: RunParams) -> None:
@@ -77,7 +77,7 @@ def test_the_graph_networks_own_page_needs_no_mosaic(workspace: Workspace, run: 
     assert "xsub: by subject; train all others; test s3, s4" in words
     assert html.count('class="skeleton"') == 1 + len(CLASSES)
     assert "cells" not in words
-    assert not {"mosaics", "resnet", "joints"} & set(re.findall(r"<h4>([^<]*)</h4>", html))
+    assert not {"mosaics", "resnet", "skeletons3d"} & set(re.findall(r"<h4>([^<]*)</h4>", html))
     # The five rows' weights, class by class.
     found = weights(0)
     give = [IDS.index(name) for name in ("k2_s3", "k2_s4")]
@@ -92,11 +92,11 @@ def test_a_sensors_joints_are_drawn_and_accounted_for_on_both_pages(
     for build in (build_report, build_gcn_report):
         html = build(workspace, seen).read_text()
         words = _words(html)
-        assert "index 17 17 0 joints 17 16 1" in words
-        assert "joints lost SKEL_TEXT no number in line 7" in words
+        assert "index 17 17 0 skeletons3d 17 16 1" in words
+        assert "skeletons3d lost SKEL_TEXT no number in line 7" in words
         assert html.count('class="skeleton"') == 1 + len(CLASSES)
         assert html.count("<circle") == len(KINECT_V1.joints) * (1 + len(CLASSES))
-        assert "data/small/joints" in words
+        assert "data/small/skeletons3d" in words
         assert ("skeletons 17 16 1 mosaics 16 16 0" in words) == (build is build_report)
 
 
@@ -138,11 +138,11 @@ def test_every_class_has_its_drawn_weights_and_a_line_of_the_five_rows(
 
 def test_other_joints_than_the_layouts_are_refused(workspace: Workspace, run: RunParams) -> None:
     folder = workspace.root / RUN / "weights/seed-0"
-    for layout, told in ((KINECT_V1.name, "SCHEMA: .*25 joints and 5 rows, the page draws 20"),
+    for layout, problem in ((KINECT_V1.name, "SCHEMA: .*25 joints and 5 rows, the page draws 20"),
                          ("octopus", "LAYOUT: .*unknown joints 'octopus'")):  # fmt: skip
         made = read_manifest(folder)
         write_manifest(folder, replace(made, producer=dict(made.producer) | {"layout": layout}))
-        with pytest.raises(RefusedInput, match=told):
+        with pytest.raises(RefusedInput, match=problem):
             build_gcn_report(workspace, run)
 
 
@@ -150,8 +150,9 @@ def test_a_ledger_that_does_not_follow_the_index_is_refused(
     workspace: Workspace, run: RunParams
 ) -> None:
     seen = _joints_run(workspace, run)
-    write_ledger(workspace.joints("small"), [ClipOutcome(name) for name in IDS])
-    with pytest.raises(RefusedInput, match=r"LEDGER: .*1 clips differ .* run `stroi joints` again"):
+    write_ledger(workspace.skeletons3d("small"), [ClipOutcome(name) for name in IDS])
+    text = r"LEDGER: .*1 clips differ .* run `stroi skeletons3d` again"
+    with pytest.raises(RefusedInput, match=text):
         build_report(workspace, seen)
 
 
@@ -165,8 +166,8 @@ def test_validation_curves_are_told_where_there_are_any(
     )
     html = build_gcn_report(workspace, run).read_text()
     assert "dashed on the validation clips, which no network was trained on" in _words(html)
-    drawn = re.findall(r'class="curve held" d="([^"]*)"', html)
-    # Loss and accuracy of both seeds: the second was not judged, and one loss is not known.
+    drawn = re.findall(r'class="curve validation" d="([^"]*)"', html)
+    # Loss and accuracy of both seeds: one loss is not known, nor the accuracy of the second seed.
     assert [len(re.findall("[ML]", path)) for path in drawn] == [1, 0, 2, 0]
 
 
@@ -184,6 +185,10 @@ def test_what_either_branch_lost_is_known_by_stage(workspace: Workspace, run: Ru
     seen = _joints_run(workspace, run)
     gone = ClipOutcome(IDS[3], "SKEL_EMPTY", "nobody")
     rest = [ClipOutcome(name) for name in ("lost", *IDS) if name != IDS[3]]
-    write_ledger(workspace.joints("small"), [gone, *rest])
+    write_ledger(workspace.skeletons3d("small"), [gone, *rest])
     lost = lost_clips(workspace, seen)
-    assert list(lost.items()) == [("joints", {IDS[3]}), ("skeletons", {"lost"}), ("mosaics", set())]
+    assert list(lost.items()) == [
+        ("skeletons3d", {IDS[3]}),
+        ("skeletons", {"lost"}),
+        ("mosaics", set()),
+    ]

@@ -13,7 +13,7 @@ from stroi.cache.files.digests import sha256_file
 from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
-from stroi.pipeline.params.profile import JointParams
+from stroi.pipeline.params.profile import Skeletons3dParams
 from stroi.stages.sensors.pku import read_segment
 from stroi.stages.sensors.readers import READERS
 from stroi.stages.skeletons3d import build_skeletons3d
@@ -133,11 +133,11 @@ def test_clips_of_one_file_become_a_cache(file: Path, tmp_path: Path) -> None:
         )
         for label, start, stop in (("a", 0, 20), ("b", 20, 45), ("a", 45, 60), ("b", 70, 90))
     )
-    params = JointParams(format="pku", max_quarantined=0.5)
+    params = Skeletons3dParams(format="pku", max_quarantined=0.5)
     ledger = build_skeletons3d(
         tmp_path,
         Index(samples, ("a", "b")),
-        tmp_path / "joints",
+        tmp_path / "skeletons3d",
         params,
         Workers(1),
         tmp_path / "s",
@@ -145,7 +145,7 @@ def test_clips_of_one_file_become_a_cache(file: Path, tmp_path: Path) -> None:
     assert [(lost.id, lost.code) for lost in ledger.quarantined] == [
         ("0002-L_000070_000090", "SKEL_SEGMENT")
     ]
-    cache = JointCache(tmp_path / "joints")
+    cache = JointCache(tmp_path / "skeletons3d")
     for start, stop in ((0, 20), (20, 45), (45, 60)):
         found, expected = cache[f"0002-L_{start:06d}_{stop:06d}"], read_segment(file, start, stop)
         np.testing.assert_array_equal(found.position, expected.position)

@@ -1,4 +1,4 @@
-"""``stroi doctor`` tells what is there, and never fails because something is not."""
+"""``stroi doctor`` reports what is available, and never fails because something is missing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,8 @@ from fake_openpose import fake_build
 from tiny_onnx import tiny_rtmpose
 
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.tools.doctor import (
-    Finding,
-    command,
-    disk,
-    examine,
-    libraries,
-    run_check,
-    table,
-)
+from stroi.stages.tools.doctor import check_environment, command, table
+from stroi.stages.tools.environment import Finding, disk, libraries, run_check
 
 
 @pytest.fixture(autouse=True)
@@ -38,22 +31,22 @@ def named(rows: Iterable[Finding]) -> dict[str, Finding]:
     return {row.name: row for row in rows}
 
 
-def test_everything_is_looked_at(tmp_path: Path) -> None:
-    rows = examine(Workspace(tmp_path), None, None)
+def test_everything_is_checked(tmp_path: Path) -> None:
+    rows = check_environment(Workspace(tmp_path), None, None)
     topics = {row.topic for row in rows}
     assert topics == {"pose", "machine", "codecs", "store", "versions"}
-    found = named(rows)
-    assert found["movenet"].state == "ok"
-    assert found["openpose"].detail.startswith("OPENPOSE_MISSING")
-    assert "docs/pose-sources.md" in found["openpose"].remedy
-    assert "set skeletons.onnx.model" in found["onnx"].remedy
-    assert found["auto"].detail.startswith("would take movenet")
-    assert found["MJPG"].detail == "5 of 5 frames written and read"
-    assert found["webp"].state == found["jpeg"].state == "ok"
-    assert found["numpy"].detail == importlib.metadata.version("numpy")
-    assert found["dvc project"].remedy == "run `dvc init`, or give --root"
-    assert f"{len(os.sched_getaffinity(0))} of" in found["cpu"].detail
-    assert found["folder"].detail == str(tmp_path / "store" / "of mine")
+    by_name = named(rows)
+    assert by_name["movenet"].state == "ok"
+    assert by_name["openpose"].detail.startswith("OPENPOSE_MISSING")
+    assert "docs/pose-sources.md" in by_name["openpose"].remedy
+    assert "set skeletons.onnx.model" in by_name["onnx"].remedy
+    assert by_name["auto"].detail.startswith("would take movenet")
+    assert by_name["MJPG"].detail == "5 of 5 frames written and read"
+    assert by_name["webp"].state == by_name["jpeg"].state == "ok"
+    assert by_name["numpy"].detail == importlib.metadata.version("numpy")
+    assert by_name["dvc project"].remedy == "run `dvc init`, or give --root"
+    assert f"{len(os.sched_getaffinity(0))} of" in by_name["cpu"].detail
+    assert by_name["folder"].detail == str(tmp_path / "store" / "of mine")
     assert not (tmp_path / "store").exists()
 
 
@@ -61,10 +54,10 @@ def test_what_the_user_has_is_found(tmp_path: Path) -> None:
     network = tmp_path / "network.onnx"
     network.write_bytes(tiny_rtmpose(48, 64))
     root = fake_build(tmp_path / "openpose", "1.5")
-    found = named(examine(Workspace(tmp_path), root, network))
-    assert found["openpose"].state == "ok"
-    assert found["onnx"].detail.startswith("rtmpose, model ")
-    assert found["auto"].detail.startswith("would take openpose")
+    by_name = named(check_environment(Workspace(tmp_path), root, network))
+    assert by_name["openpose"].state == "ok"
+    assert by_name["onnx"].detail.startswith("rtmpose, model ")
+    assert by_name["auto"].detail.startswith("would take openpose")
 
 
 def test_broken_library_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -76,10 +69,10 @@ def test_broken_library_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", broken)
-    found = named(examine(Workspace(tmp_path), None, None))
-    assert found["gpu"].detail == "OSError: libcudnn.so.9: cannot open shared object file"
-    assert found["opencv"].state == "missing"
-    assert found["free"].detail.endswith("GiB")
+    by_name = named(check_environment(Workspace(tmp_path), None, None))
+    assert by_name["gpu"].detail == "OSError: libcudnn.so.9: cannot open shared object file"
+    assert by_name["opencv"].state == "missing"
+    assert by_name["free"].detail.endswith("GiB")
 
 
 def test_missing_package_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +84,9 @@ def test_missing_package_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
         return "9.9" if name == "opencv-python" else real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    found = named(libraries())
-    assert found["dask"].remedy == "pip install 'stroi[dask]'"
-    assert "opencv-python overwrites files" in found["opencv"].detail
+    by_name = named(libraries())
+    assert by_name["dask"].remedy == "pip install 'stroi[dask]'"
+    assert "opencv-python overwrites files" in by_name["opencv"].detail
 
 
 def test_file_system_without_links_is_no_fault(

@@ -68,7 +68,7 @@ def _exported(root: Path, out: Path, name: str, *arguments: str) -> Path:
     return out / name
 
 
-def _inputs(root: Path, ids: tuple[str, ...], wanted: list[str]) -> dict[str, np.ndarray]:
+def _inputs(root: Path, ids: tuple[str, ...], names: list[str]) -> dict[str, np.ndarray]:
     from stroi.pipeline.workspace import Workspace
 
     workspace = Workspace(root)
@@ -83,7 +83,7 @@ def _inputs(root: Path, ids: tuple[str, ...], wanted: list[str]) -> dict[str, np
         "present": data.present,
         "persons": persons.astype(np.int64),
     }
-    return {name: found[name] for name in wanted}
+    return {name: found[name] for name in names}
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_the_file_gives_the_scores_of_the_run(
     assert about["sha256"] == sha256_file(path)
     assert about["classes"] == sorted(CLASSES)
     session = onnxruntime.InferenceSession(path)
-    told = {port["name"]: (port["dtype"], port["shape"]) for port in about["inputs"]}
+    declared = {port["name"]: (port["dtype"], port["shape"]) for port in about["inputs"]}
     kinds = {"uint8": "tensor(uint8)", "float32": "tensor(float)", "bool": "tensor(bool)"}
-    assert [each.name for each in session.get_inputs()] == list(told) == inputs
+    assert [each.name for each in session.get_inputs()] == list(declared) == inputs
     for each in session.get_inputs():
-        dtype, shape = told[each.name]
+        dtype, shape = declared[each.name]
         assert each.type == kinds.get(dtype, f"tensor({dtype})")
         assert each.shape[1:] == shape
         assert isinstance(each.shape[0], str)
@@ -125,8 +125,8 @@ def test_the_file_gives_the_scores_of_the_run(
         own = read_scores(scores_folder(gcn, 0), TEST)
         np.testing.assert_allclose(found[2], own.logits, rtol=0, atol=1e-4)
         assert about["checkpoints"]["gcn"] == sha256_file(checkpoint(gcn, 0))
-        wanted = _inputs(trained, scores.ids, ["weights"])["weights"]
-        np.testing.assert_allclose(found[1], wanted, rtol=0, atol=1e-5)
+        expected = _inputs(trained, scores.ids, ["weights"])["weights"]
+        np.testing.assert_allclose(found[1], expected, rtol=0, atol=1e-5)
 
 
 def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(
@@ -141,8 +141,8 @@ def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(
     within = json.loads(entry.value)
     assert {name: about[name] for name in within} == within
     assert sorted(about.keys() - within.keys()) == ["bytes", "file", "sha256"]
-    for told in (str(Path(__file__).parents[3]), str(trained), "site-packages", "stack_trace"):
-        assert told.encode() not in data
+    for text in (str(Path(__file__).parents[3]), str(trained), "site-packages", "stack_trace"):
+        assert text.encode() not in data
     other = _exported(trained, out, "r-plain-seed-0.onnx", "plain")
     assert sha256_file(other) == about["sha256"], "other bytes each time"
 

@@ -84,12 +84,12 @@ def test_other_ids_and_classes_are_refused_by_name(
     other = Scores(IDS, LOGITS[2], ("drink", "hug"))
     write_scores(folders[2], "test", other, params={}, producer={})
     assert _fuse(folders)[0] == 3
-    told = f"ENSEMBLE_CLASSES: {folders[2]} has other classes than {folders[0]}"
-    assert told in capsys.readouterr().err
+    message = f"ENSEMBLE_CLASSES: {folders[2]} has other classes than {folders[0]}"
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("--weights", "1,2"), "2 weights for 3 score folders"),
         (("--weights", "1,two,3"), "no numbers with commas between"),
@@ -99,10 +99,10 @@ def test_other_ids_and_classes_are_refused_by_name(
     ],
 )
 def test_wrong_weights_are_wrong_usage(
-    folders: list[Path], options: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+    folders: list[Path], options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _fuse(folders, *options)[0] == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_no_folder_is_overwritten_by_the_sum_it_is_part_of(

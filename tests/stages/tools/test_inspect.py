@@ -21,7 +21,7 @@ from stroi.cache.storage.formats import SCORES
 from stroi.cache.storage.hdf5 import encode
 from stroi.pipeline.cli import run
 from stroi.stages.tools import inspect
-from stroi.stages.tools.inspect import LOOKS, look, look_confined
+from stroi.stages.tools.inspect import READERS, describe_file, inspect_limited
 from stroi.trainer.network_files.safetensors_io import write_tensors
 
 
@@ -37,7 +37,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-SAID = {
+SUMMARIES = {
     "clip.avi": "video: 4 frames decode of 5 declared, 96 x 64 px, 12.5 frames per second",
     "body.skeleton": "NTU skeleton: 2 frames, 2 bodies",
     "frame.json": "OpenPose frame (BODY_25): 1 person",
@@ -47,22 +47,22 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", SUMMARIES)
 def test_every_kind_is_described(files: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(files / name)]) == 0
     out, err = capfd.readouterr()
-    assert out.startswith(f"{files / name}: {SAID[name]}")
+    assert out.startswith(f"{files / name}: {SUMMARIES[name]}")
     assert err == ""
 
 
 def test_particulars_follow(files: Path) -> None:
-    assert look(files / "body.skeleton")[1:] == [
+    assert describe_file(files / "body.skeleton")[1:] == [
         f"  body {BODY_A}: in 2 frames",
         f"  body {BODY_B}: in 1 frames",
     ]
-    assert look(files / "frame.json")[1] == "  person 0: 20 of 25 joints of BODY_25"
-    assert look(files / "net.safetensors")[1] == "a checkpoint of stroi: gcn, 2 classes"
-    assert look(files / "net.pth")[1:] == ["  a float32 (2, 3)", "  n int64 ()"]
+    assert describe_file(files / "frame.json")[1] == "  person 0: 20 of 25 joints of BODY_25"
+    assert describe_file(files / "net.safetensors")[1] == "a checkpoint of stroi: gcn, 2 classes"
+    assert describe_file(files / "net.pth")[1:] == ["  a float32 (2, 3)", "  n int64 ()"]
 
 
 def test_the_model_of_a_frame_is_an_option(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +73,7 @@ def test_the_model_of_a_frame_is_an_option(files: Path, capfd: pytest.CaptureFix
     assert "OpenPose frame (COCO): 2 people" in capfd.readouterr().out
 
 
-def test_all_files_are_looked_at_though_some_are_refused(
+def test_all_files_are_inspected_though_some_are_refused(
     files: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (files / "a.txt").touch()
@@ -87,7 +87,7 @@ def test_all_files_are_looked_at_though_some_are_refused(
     assert first.startswith("VIDEO_OPEN: ")
     assert last == (
         f"error: FILE_KIND: '{files / 'a.txt'}': no reader for this ending; known are: "
-        + " ".join(sorted(LOOKS))
+        + " ".join(sorted(READERS))
     )
 
 
@@ -100,10 +100,10 @@ def test_a_shard_of_a_known_kind_with_a_defect_is_refused_as_such(files: Path) -
         data[:at] + np.full(2, np.nan, np.float32).tobytes() + data[at + 8 :]
     )
     with pytest.raises(RefusedInput, match=r"NONFINITE: .*logits"):
-        look(files / "scores.h5")
+        describe_file(files / "scores.h5")
     (files / "scores.h5").write_bytes(data[:-8])
     with pytest.raises(RefusedInput, match="H5_EOF"):
-        look(files / "scores.h5")
+        describe_file(files / "scores.h5")
 
 
 def _die(path: Path, **_: object) -> list[str]:
@@ -149,10 +149,10 @@ def _write(path: Path, **_: object) -> list[str]:
 def test_a_reader_that_goes_wild_is_ended(
     files: Path, monkeypatch: pytest.MonkeyPatch, task: object, expected: str
 ) -> None:
-    monkeypatch.setattr(inspect, "look", task)
+    monkeypatch.setattr(inspect, "describe_file", task)
     monkeypatch.setattr(inspect, "CPU_SECONDS", 1)
     with pytest.raises(RefusedInput, match=expected) as caught:
-        look_confined(files / "clip.avi", "BODY_25")
+        inspect_limited(files / "clip.avi", "BODY_25")
     assert str(caught.value).isprintable()
     trace = files / "trace"
     assert not trace.exists() or trace.stat().st_size == 0
@@ -160,10 +160,11 @@ def test_a_reader_that_goes_wild_is_ended(
 
 def test_torch_is_needed_for_weights_alone(files: Path) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom stroi.stages.tools.inspect import look\n"
-        "for name in sys.argv[1:]: look(Path(name))\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from stroi.stages.tools.inspect import describe_file\n"
+        "for name in sys.argv[1:]: describe_file(Path(name))\n"
         "assert not {'torch', 'onnxruntime', 'scipy'} & set(sys.modules), sys.modules.keys()\n"
     )
-    names = [str(files / name) for name in SAID if not name.startswith("net.")]
+    names = [str(files / name) for name in SUMMARIES if not name.startswith("net.")]
     done = subprocess.run([sys.executable, "-c", script, *names], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -50,11 +50,11 @@ def test_machines_that_differ_end_at_once_and_tell_why(
         for rank, root in enumerate(roots)
     ]  # fmt: skip
     try:
-        said = [child.communicate(timeout=100)[1] for child in started]
+        errors = [child.communicate(timeout=100)[1] for child in started]
     finally:
         for child in started:
             child.kill()
-    for child, text in zip(started, said, strict=True):
+    for child, text in zip(started, errors, strict=True):
         assert refusal in text.splitlines()[-1], text
         assert child.returncode == 1
     assert not list(tmp_path.glob("*/runs/**/checkpoint*"))

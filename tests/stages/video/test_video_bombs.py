@@ -11,7 +11,8 @@ from handmade_videos import black_jpeg, black_png, bombs, mux, write
 from measured import run_measured
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video.memory_limit import COMMAND_VARIABLE, DECODER_BYTES
+from stroi.pipeline.workspace import COMMAND_VARIABLE
+from stroi.stages.video.memory_limit import DECODER_BYTES
 from stroi.stages.video.reader import read_frames
 
 _READ = """

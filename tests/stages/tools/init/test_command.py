@@ -34,8 +34,8 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Eight empty videos in two classes; nobody looks into them."""
-    monkeypatch.setattr(crop_size, "_look", lambda *_: (240, [60.0]))
+    """Eight empty videos in two classes; nothing reads them."""
+    monkeypatch.setattr(crop_size, "_measure", lambda *_: (240, [60.0]))
     return _videos(tmp_path / "videos")
 
 
@@ -55,10 +55,11 @@ def test_one_command_makes_a_data_set(
     project: Path, videos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert init(project, "mine", "--videos", videos, "--labels", "folders") == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"{videos}: 8 clips of 2 classes"
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == f"{videos}: 8 clips of 2 classes"
     assert (
-        said[-1] == "next: `dvc repro report@mine-fold1`; `dvc repro` alone runs all of params.yaml"
+        output[-1]
+        == "next: `dvc repro report@mine-fold1`; `dvc repro` alone runs all of params.yaml"
     )
     plan = check_project(project)
     assert plan.datasets == ("demo", "mine")
@@ -173,7 +174,7 @@ def test_a_sensor_s_data_set_becomes_one(project: Path, root: Path, tmp_path: Pa
     plan = check_project(project)
     assert plan.sensors == ("nucla",)
     (name,) = set(plan.runs) - {"demo-x"}
-    assert plan.runs[name].input == "joints"
+    assert plan.runs[name].input == "skeletons3d"
 
 
 REFUSED = {
@@ -186,7 +187,7 @@ REFUSED = {
     "one class": (
         ("mine", "--videos", "<one>"),
         3,
-        "INIT_CLASSES: there is one class only, 'wave': nothing to tell apart; put the videos of",
+        "INIT_CLASSES: there is only one class, 'wave'; put the videos of",
     ),
     "no split": (
         ("mine", "--videos", "<videos>", "--split", "subject"),
@@ -211,17 +212,17 @@ REFUSED = {
     "no poses": (
         ("mine", "--videos", "<videos>", "--source", "openpose-json"),
         2,
-        "INIT_SOURCE: OpenPose's JSON is named by the column skeleton of a table",
+        "INIT_SOURCE: openpose-json needs a table whose column skeleton names the JSON of every",
     ),
     "another kind": (
         ("demo", "--videos", "<videos>"),
         2,
-        "INIT_PROFILE: profiles/demo.yaml is there, for table, not for folders; take another name",
+        "INIT_PROFILE: profiles/demo.yaml exists for table, not for folders; take another name",
     ),
     "no profile": (
         ("ntu60", "--videos", "<videos>", "--labels", "ntu60"),
         2,
-        "INIT_PROFILE: <project>/profiles/ntu60.yaml is not there; take it from",
+        "INIT_PROFILE: <project>/profiles/ntu60.yaml does not exist; copy it from",
     ),
     "bad name": (("my set", "--videos", "<videos>"), 2, "PARAMS_NAME: 'my set' cannot name"),
 }
@@ -252,7 +253,7 @@ def test_a_table_whose_videos_are_elsewhere(
     table = tmp_path / "t.csv"
     table.write_text("sample_id,video,label,subject,camera\na,other/a.avi,x,,\n")
     assert init(project, "mine", "--videos", videos, "--table", table) == 3
-    assert "INIT_TABLE: not one video of" in capsys.readouterr().err
+    assert "INIT_TABLE: no video of" in capsys.readouterr().err
 
 
 def test_a_project_that_cannot_be_written(
@@ -270,9 +271,9 @@ def test_outside_a_project(
 ) -> None:
     (tmp_path / "nowhere").mkdir()
     assert init(tmp_path / "nowhere", "mine", "--videos", videos) == 2
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert (
-        "has no dvc.yaml and no params.yaml: it is no project of stroi; run this in a clone" in said
+        "has no dvc.yaml and no params.yaml: it is no stroi project; run this in a clone" in output
     )
 
 
@@ -280,7 +281,7 @@ def test_without_a_terminal_the_videos_have_to_be_named(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert init(project, "mine") == 2
-    assert "where are the videos? Give --videos DIR, or put them into" in capsys.readouterr().err
+    assert "no folder of videos: give --videos DIR, or put them into" in capsys.readouterr().err
 
 
 def test_on_a_terminal_it_asks(project: Path, tmp_path: Path) -> None:
@@ -289,7 +290,7 @@ def test_on_a_terminal_it_asks(project: Path, tmp_path: Path) -> None:
     script = (
         "import sys; from stroi.pipeline.cli import run\n"
         "from stroi.stages.tools.init import crop_size\n"
-        "crop_size._look = lambda *_: (240, [60.0])\n"
+        "crop_size._measure = lambda *_: (240, [60.0])\n"
         "sys.exit(run(['init', 'mine', '--root', sys.argv[1]]))"
     )
     ours, theirs = pty.openpty()

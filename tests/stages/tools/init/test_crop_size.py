@@ -1,4 +1,4 @@
-"""A look at videos: the side of a crop by the size of people, or by that of the picture."""
+"""The side of a crop, by the size of people or by that of the picture."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets import ClipEntry
+from stroi.pipeline.index.table import ClipEntry
 from stroi.stages.demo.clips import DemoClip
 from stroi.stages.demo.render import render_clip
 from stroi.stages.tools.init import crop_size
-from stroi.stages.tools.init.crop_size import look_at
+from stroi.stages.tools.init.crop_size import estimate_crop_size
 
 
 def grey(path: Path, height: int) -> None:
@@ -30,25 +30,27 @@ def test_half_a_torso_where_people_are_seen(tmp_path: Path) -> None:
         clip = DemoClip(name, label, "s01", "c1", pair, seed=0, frames=(30, 31))
         render_clip(clip, tmp_path / f"{name}.avi")
     clips = [ClipEntry(name, f"{name}.avi", "class") for name in names]
-    look = look_at(tmp_path, clips)
-    assert look.told.startswith("half of ")
-    assert look.told.endswith(" px, the median of 4 torsos in 2 videos")
-    length = int(look.told.split()[2])
-    assert abs(look.cell - length / 2) <= 1.5
-    assert look.cell % 2 == 0
+    size = estimate_crop_size(tmp_path, clips)
+    assert size.reason.startswith("half of ")
+    assert size.reason.endswith(" px, the median of 4 torsos in 2 videos")
+    length = int(size.reason.split()[2])
+    assert abs(size.cell - length / 2) <= 1.5
+    assert size.cell % 2 == 0
     # Nothing but the pictures: classes and their order change nothing.
     other = [ClipEntry(clip.id, clip.video, "other") for clip in clips[::-1]]
-    assert look_at(tmp_path, other) == look
+    assert estimate_crop_size(tmp_path, other) == size
 
 
 def test_a_tenth_of_the_picture_where_nobody_is(tmp_path: Path) -> None:
     grey(tmp_path / "a.avi", 240)
     (tmp_path / "b.avi").write_bytes(b"no video")
-    look = look_at(tmp_path, [ClipEntry("a", "a.avi", "x"), ClipEntry("b", "b.avi", "x")])
-    assert look.cell == 24
-    assert look.told == "a tenth of 240 px, for there were 0 torsos in 1 videos"
-    assert len(look.unreadable) == 1
-    assert look.unreadable[0].startswith("VIDEO_MAGIC: ")
+    size = estimate_crop_size(
+        tmp_path, [ClipEntry("a", "a.avi", "x"), ClipEntry("b", "b.avi", "x")]
+    )
+    assert size.cell == 24
+    assert size.reason == "a tenth of the height of 240 px: only 0 torsos in 1 videos"
+    assert len(size.unreadable) == 1
+    assert size.unreadable[0].startswith("VIDEO_MAGIC: ")
 
 
 def test_not_one_video_can_be_read(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_not_one_video_can_be_read(tmp_path: Path) -> None:
         (tmp_path / f"{name}.avi").write_bytes(b"no video")
     clips = [ClipEntry(name, f"{name}.avi", "x") for name in ("a", "b")]
     with pytest.raises(RefusedInput) as caught:
-        look_at(tmp_path, clips)
+        estimate_crop_size(tmp_path, clips)
     assert caught.value.code == "INIT_UNREADABLE"
     assert "none of 2 videos could be read, first: VIDEO_MAGIC" in caught.value.message
     assert "stroi inspect FILE" in caught.value.remedy
@@ -71,8 +73,8 @@ def test_no_more_than_a_dozen_videos_are_opened(
         seen.append(video.name)
         return 100, [60.0]
 
-    monkeypatch.setattr(crop_size, "_look", note)
+    monkeypatch.setattr(crop_size, "_measure", note)
     clips = [ClipEntry(f"c{number:04d}", f"{number:04d}.avi", "x") for number in range(1000)]
-    assert look_at(tmp_path, clips).cell == 30
+    assert estimate_crop_size(tmp_path, clips).cell == 30
     assert len(seen) == 12
     assert seen[-1] > "0900.avi"

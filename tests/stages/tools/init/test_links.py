@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.pipeline.datasets import ADAPTERS, ClipEntry
-from stroi.stages.tools.init.links import place_folder, place_table
+from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.index.table import ClipEntry
+from stroi.stages.tools.init.links import link_folder, link_table
 
 
 @pytest.fixture
@@ -30,25 +31,25 @@ def videos(tmp_path: Path) -> Path:
 
 def test_a_folder_is_linked_once_and_again(raw: Path, videos: Path) -> None:
     for _ in range(2):
-        place_folder(raw, videos)
+        link_folder(raw, videos)
         assert raw.readlink() == videos
     assert (raw / "day 1" / "a.avi").read_bytes() == b"a"
 
 
 def test_videos_that_lie_in_the_project_already_are_left_there(raw: Path) -> None:
     raw.mkdir(parents=True)
-    place_folder(raw, raw)
+    link_folder(raw, raw)
     assert not raw.is_symlink()
 
 
 def test_another_link_is_replaced_by_force_alone(raw: Path, videos: Path, tmp_path: Path) -> None:
-    place_folder(raw, videos)
+    link_folder(raw, videos)
     (tmp_path / "others").mkdir()
     with pytest.raises(
         RefusedInput, match=r"INIT_RAW: .*raw is a link to .*or replace the link by --force"
     ):
-        place_folder(raw, tmp_path / "others")
-    place_folder(raw, tmp_path / "others", force=True)
+        link_folder(raw, tmp_path / "others")
+    link_folder(raw, tmp_path / "others", force=True)
     assert raw.readlink() == tmp_path / "others"
 
 
@@ -56,17 +57,17 @@ def test_a_folder_that_is_there_is_never_replaced(raw: Path, videos: Path) -> No
     raw.mkdir(parents=True)
     (raw / "mine.avi").write_bytes(b"mine")
     with pytest.raises(
-        RefusedInput, match=r"INIT_RAW: .*raw is there already, not .*move it away$"
+        RefusedInput, match=r"INIT_RAW: .*raw is a file or folder, not .*move it away$"
     ):
-        place_folder(raw, videos, force=True)
+        link_folder(raw, videos, force=True)
     assert (raw / "mine.avi").read_bytes() == b"mine"
 
 
 def test_a_folder_that_holds_the_project_is_refused(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        RefusedInput, match=r"INIT_INSIDE: .*give the folder that holds nothing but"
+        RefusedInput, match=r"INIT_INSIDE: .*give a folder that contains nothing but"
     ):
-        place_folder(raw, tmp_path)
+        link_folder(raw, tmp_path)
     assert not os.path.lexists(raw)
 
 
@@ -75,14 +76,14 @@ def test_a_folder_that_cannot_be_written(raw: Path, videos: Path) -> None:
     raw.parent.mkdir(parents=True)
     raw.parent.chmod(0o555)
     with pytest.raises(StroiError, match="OUTPUT_READ_ONLY"):
-        place_folder(raw, videos)
+        link_folder(raw, videos)
 
 
 def test_a_place_that_cannot_be_a_folder(raw: Path, videos: Path) -> None:
     raw.parent.parent.mkdir(parents=True)
     raw.parent.write_bytes(b"a file")
     with pytest.raises(StroiError, match=r"WRITE_FAILED: .*data/mine"):
-        place_folder(raw, videos)
+        link_folder(raw, videos)
 
 
 def test_a_table_s_files_are_linked_one_by_one(raw: Path, videos: Path, tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_a_table_s_files_are_linked_one_by_one(raw: Path, videos: Path, tmp_path
     clips = [ClipEntry("one", "day 1/a.avi", "wave"), ClipEntry("two", "frames", "sit")]
     clips.append(ClipEntry("lost", "gone.avi", "sit"))
     for _ in range(2):
-        place_table(raw, videos, table, clips)
+        link_table(raw, videos, table, clips)
     assert (raw / "table.csv").readlink() == table
     links = {str(path.relative_to(raw)) for path in raw.rglob("*") if path.is_symlink()}
     images = {f"frames/{number}.png" for number in range(3)}
@@ -104,5 +105,5 @@ def test_a_video_in_the_way_is_not_overwritten(raw: Path, videos: Path, tmp_path
     raw.mkdir(parents=True)
     (raw / "table.csv").write_bytes(b"mine")
     with pytest.raises(RefusedInput, match=r"INIT_RAW: .*table.csv is no link; move it away"):
-        place_table(raw, videos, tmp_path / "clips.csv", [])
+        link_table(raw, videos, tmp_path / "clips.csv", [])
     assert (raw / "table.csv").read_bytes() == b"mine"

@@ -10,7 +10,7 @@ from dvc.utils.serialize import loads_yaml
 
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import Profile, Split, Validation
-from stroi.stages.tools.init.profile_template import MIDDLING, SMALL, Facts, profile_text
+from stroi.stages.tools.init.profile_template import MEDIUM, SMALL, Facts, profile_text
 
 FACTS = Facts(
     name="mine",
@@ -21,7 +21,7 @@ FACTS = Facts(
     source="auto",
     people="auto",
     cell=34,
-    cell_from="half of 67 px, the median of 44 torsos in 12 videos",
+    cell_reason="half of 67 px, the median of 44 torsos in 12 videos",
     splits={"fold1": Split(by="id", fold=(1, 5)), "fold2": Split(by="id", fold=(2, 5))},
 )
 
@@ -32,7 +32,7 @@ def read(folder: Path, facts: Facts) -> Profile:
     return load_profile(folder, "mine")
 
 
-def test_it_holds_what_was_found(tmp_path: Path) -> None:
+def test_it_contains_the_facts(tmp_path: Path) -> None:
     profile = read(tmp_path, replace(FACTS, people="2", source="movenet"))
     assert profile.index.adapter == "folders"
     assert profile.skeletons.subjects == 2
@@ -48,14 +48,14 @@ def test_patterns_survive_yaml(tmp_path: Path, pattern: str) -> None:
 
 
 def test_an_own_split_with_validation(tmp_path: Path) -> None:
-    held = Validation(by="split", values=("val",))
-    rule = Split(by="split", train=("train", "val"), test=("test",), validation=held)
+    validation = Validation(by="split", values=("val",))
+    rule = Split(by="split", train=("train", "val"), test=("test",), validation=validation)
     assert read(tmp_path, replace(FACTS, splits={"own": rule})).splits == {"own": rule}
 
 
 @pytest.mark.parametrize(
     ("clips", "batch", "epochs", "blocks"),
-    [(SMALL, 8, 40, 4), (SMALL + 1, 16, 40, 4), (MIDDLING, 16, 40, 4), (MIDDLING + 1, 64, 65, 10)],
+    [(SMALL, 8, 40, 4), (SMALL + 1, 16, 40, 4), (MEDIUM, 16, 40, 4), (MEDIUM + 1, 64, 65, 10)],
 )
 def test_schedules_follow_the_number_of_clips(
     tmp_path: Path, clips: int, batch: int, epochs: int, blocks: int
@@ -78,13 +78,14 @@ def test_every_choice_is_explained() -> None:
 
 def test_it_has_every_key_that_dvc_looks_for(root: Path) -> None:
     stages = loads_yaml((root / "dvc.yaml").read_text())["stages"]
-    wanted = {
+    expected = {
         key
         for name, stage in stages.items()
-        if name != "joints"  # for data sets of a sensor
+        if name != "skeletons3d"  # for data sets of a sensor
         for entry in stage["do"].get("params", [])
-        for keys in entry.values()
+        for file, keys in entry.items()
+        if file.startswith("profiles/")
         for key in keys
     }
     written = loads_yaml(profile_text(FACTS))
-    assert {key for key in wanted if not key.startswith("splits.")} == set(written)
+    assert {key for key in expected if not key.startswith("splits.")} == set(written)

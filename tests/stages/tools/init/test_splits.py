@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import pytest
 
 from stroi.cache.errors import ParamsError, RefusedInput
-from stroi.pipeline.datasets import ClipEntry
 from stroi.pipeline.index.splits import divide
-from stroi.pipeline.index.table import Sample
+from stroi.pipeline.index.table import ClipEntry, Sample
 from stroi.pipeline.params.profile import Split
 from stroi.stages.tools.init.splits import choose_splits
 
@@ -21,12 +21,12 @@ def clips(rows: Iterable[str], repeats: int = 1) -> list[ClipEntry]:
     found = []
     for number, row in enumerate(rows):
         label, *rest = row.split()
-        told = {
+        fields = {
             key: "" if value == "-" else value for key, value in zip(COLUMNS, rest, strict=False)
         }
         for again in range(repeats):
             name = f"c{number:03d}_{again}"
-            found.append(ClipEntry(name, f"{name}.avi", label, **told))  # type: ignore[arg-type]
+            found.append(ClipEntry(name, f"{name}.avi", label, **fields))  # type: ignore[arg-type]
     return found
 
 
@@ -35,7 +35,9 @@ def people(count: int) -> list[str]:
 
 
 def sides(listed: list[ClipEntry], rule: Split) -> tuple[set[str], set[str]]:
-    parts = divide([Sample(**vars(one)) for one in listed], rule, usable=[one.id for one in listed])
+    parts = divide(
+        [Sample(**asdict(one)) for one in listed], rule, usable=[one.id for one in listed]
+    )
     return set(parts.train), set(parts.test)
 
 
@@ -58,16 +60,16 @@ def test_subjects_are_folded(count: int, folds: int | None, expected: int) -> No
 def test_groups_where_subjects_are_not_known() -> None:
     splits = choose_splits(clips(["wave - - a", "sit - - a", "wave - - b", "sit - - b"]))
     assert {rule.by for rule in splits.rules.values()} == {"group"}
-    assert splits.told == "fold1: fold 1 of 2 by group, 2 training and 2 test clips"
+    assert splits.summary == "fold1: fold 1 of 2 by group, 2 training and 2 test clips"
 
 
 def test_single_clips_where_nothing_is_known() -> None:
     listed = clips(["wave", "sit"], repeats=10)
     splits = choose_splits(listed)
     assert {rule.by for rule in splits.rules.values()} == {"id"}
-    assert splits.told == (
-        "fold1: fold 1 of 5 by id, 16 training and 4 test clips; nothing says who acts, so that "
-        "the same people may be on both sides"
+    assert splits.summary == (
+        "fold1: fold 1 of 5 by id, 16 training and 4 test clips; the performers are not known, "
+        "so the same people may be on both sides"
     )
     assert choose_splits(listed[::-1]) == splits
 
@@ -86,8 +88,8 @@ def test_the_data_set_s_own_split(validation: bool) -> None:
     rule = splits.rules["own"]
     assert rule.by == "split"
     assert (rule.validation is not None) == validation
-    held = ", 1 validation" if validation else ""
-    assert splits.told == f"own: its own split, 2 training{held} and 2 test clips"
+    counts = ", 1 validation" if validation else ""
+    assert splits.summary == f"own: its own split, 2 training{counts} and 2 test clips"
 
 
 def test_a_column_of_the_user_s_choice() -> None:
@@ -106,13 +108,13 @@ def test_the_run_is_the_first_fold_that_can_be_used() -> None:
 @pytest.mark.parametrize(
     ("rows", "by", "code", "message", "remedy"),
     [
-        (["wave s1", "wave s2"], "auto", "INIT_CLASSES", "one class only, 'wave'", "table"),
+        (["wave s1", "wave s2"], "auto", "INIT_CLASSES", "only one class, 'wave'", "table"),
         (
             ["wave s1", "wave s1", "sit s1", "sit s2"],
             "auto",
             "INIT_CLASS",
             "there is one subject, 's1', in class 'wave': it cannot be trained and tested",
-            "or divide by --split id, clip by clip",
+            "or use --split id, clip by clip",
         ),
         (
             ["wave", "sit", "sit"],
@@ -137,7 +139,10 @@ def test_classes_that_cannot_be_judged(
     ("by", "problem"),
     [
         ("subjekt", "INIT_SPLIT: no split by 'subjekt'; use auto, subject, camera, group"),
-        ("camera", "INIT_SPLIT: a split by camera needs the camera of every clip, and two"),
+        (
+            "camera",
+            "INIT_SPLIT: a split by camera needs the camera of every clip, and at",
+        ),
     ],
 )
 def test_columns_that_cannot_divide(by: str, problem: str) -> None:

@@ -84,21 +84,21 @@ def test_all_pages_and_tables_tell_which_clips_they_are_over(
 ) -> None:
     """One test clip has a skeleton and no mosaic: row 1 is over 8 clips here and over 7 there."""
     run = load_run(workspace.root, "small-xsub")
-    assert _table(workspace)["test_part"] == {
+    assert _table(workspace)["test_split"] == {
         "listed": 8, "seen": 8, "left_out": {"skeletons": 0, "mosaics": 0},
     }  # fmt: skip
     whole = build_report(workspace, run).read_text()
     assert "the same 8 clips, all that the split tests; so is row 1 on the graph network" in whole
     write_mosaics(workspace.mosaics("small"), TEST[:1])
     assert stroi(["ensemble", "small-xsub", "--root", str(workspace.root)]) == 0
-    told = (
+    line = (
         "of 8 in the split; lost by stages: 1 by mosaics; row 1 on the graph network's own page, "
         "which needs no mosaic: 8 clips"
     )
-    assert f"\n{told}\n" in capsys.readouterr().out
+    assert f"\n{line}\n" in capsys.readouterr().out
     table = _table(workspace)
     assert table["test_clips"] == 7
-    assert table["test_part"] == {
+    assert table["test_split"] == {
         "listed": 8, "seen": 8, "left_out": {"skeletons": 0, "mosaics": 1},
     }  # fmt: skip
     assert table["rows"][0]["accuracy"] == pytest.approx(100 * 4 / 7)
@@ -117,7 +117,7 @@ def test_all_pages_and_tables_tell_which_clips_they_are_over(
     ) in own
     monkeypatch.setattr(sys, "argv", ["", "small-xsub", "--root", str(workspace.root)])
     result_table.main()
-    assert f"Test clips: {told}." in capsys.readouterr().out
+    assert f"Test clips: {line}." in capsys.readouterr().out
 
 
 def test_rows_are_called_by_the_networks_that_ran(
@@ -140,7 +140,7 @@ def test_rows_are_called_by_the_networks_that_ran(
     printed = capsys.readouterr().out
     for number, name in enumerate(names, 1):
         assert f"\n {number}  {name} " in printed
-    assert [row["row"]["method"] for row in _table(workspace)["rows"]][:4] == names
+    assert [row["method"]["name"] for row in _table(workspace)["rows"]][:4] == names
     folder = workspace.run("small-xsub", "ensemble")
     assert [row["method"] for row in _columns(folder / "table.csv")][:4] == names
     run = load_run(workspace.root, "small-xsub")

@@ -27,10 +27,10 @@ from stroi.pipeline.index.table import read_index
 from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.ensemble import build_table
-from stroi.stages.training.run_split import parts_of
+from stroi.stages.training.run_split import split_clips
 from stroi.trainer.metrics.ensemble import ALPHAS
 
-HELD = tuple(name for name in IDS if name[-2:] == "s2")
+VALIDATION_IDS = tuple(name for name in IDS if name[-2:] == "s2")
 VALIDATED = "{by: subject, test: [s3, s4], validation: {by: subject, values: [s2]}}"
 
 
@@ -72,7 +72,7 @@ def _write(workspace: Workspace, part: str, ids: tuple[str, ...], rng: np.random
 def test_tables_hold_intervals_tests_and_gains(workspace: Workspace) -> None:
     table = _table(workspace)
     assert table["interval"] == "bootstrap"
-    assert table["alpha"] == {"rule": "given", "value": 1.0}
+    assert table["alpha"] == 1.0
     two_seven = {(each["first"], each["second"]): each for each in table["comparisons"]}
     # Of 8 test clips row 2 errs on 4 and row 3 on one of them, with both seeds alike.
     weights = two_seven[2, 3]
@@ -109,15 +109,13 @@ def test_the_weight_is_chosen_on_validation_clips_whatever_the_test_clips_say(
     workspace: Workspace,
 ) -> None:
     _profile(workspace)
-    _write(workspace, "validation", HELD, np.random.default_rng(0))
+    _write(workspace, "validation", VALIDATION_IDS, np.random.default_rng(0))
     _build(workspace)
     clean = _table(workspace)
-    assert clean["alpha"]["rule"] == "validation"
     assert clean["alpha"]["grid"] == list(ALPHAS)
-    assert clean["alpha"]["validation_clips"] == len(HELD)
+    assert clean["alpha"]["validation_clips"] == len(VALIDATION_IDS)
     for number in ("5", "6", "7"):
-        for at, choice in enumerate(clean["alpha"]["rows"][number]):
-            assert choice["seed"] == SEEDS[at]
+        for at, choice in enumerate(clean["alpha"]["methods"][number]):
             assert choice["alpha"] == clean["rows"][int(number) - 1]["alphas"][at]
             reached = dict(zip(ALPHAS, choice["accuracies"], strict=True))
             assert reached[choice["alpha"]] == max(reached.values())
@@ -147,7 +145,7 @@ def test_a_weight_to_choose_without_clips_to_choose_on_is_refused_before_any_tra
     _profile(workspace, split="{by: subject, test: [s3, s4]}")
     run = load_run(workspace.root, "small-xsub")
     with pytest.raises(ParamsError, match=r"ALPHA_VALIDATION: .*split xsub has none; give splits"):
-        parts_of(read_index(workspace.index("small")), run, IDS)
+        split_clips(read_index(workspace.index("small")), run, IDS)
     _profile(workspace)
     with pytest.raises(RefusedInput, match=r"SCORES_NAME: .*has no scores named 'validation'"):
         _build(workspace)
@@ -155,16 +153,16 @@ def test_a_weight_to_choose_without_clips_to_choose_on_is_refused_before_any_tra
 
 def test_validation_scores_of_other_clips_are_refused(workspace: Workspace) -> None:
     _profile(workspace)
-    _write(workspace, "validation", HELD[:-1], np.random.default_rng(0))
-    with pytest.raises(RefusedInput, match=f"row 5: 1 clips differ .*{HELD[-1]}"):
+    _write(workspace, "validation", VALIDATION_IDS[:-1], np.random.default_rng(0))
+    with pytest.raises(RefusedInput, match=f"row 5: 1 clips differ .*{VALIDATION_IDS[-1]}"):
         _build(workspace)
 
 
 def test_no_clip_left_to_choose_or_to_test_on_is_refused(workspace: Workspace) -> None:
     """The scores are there; what the branches have in common is nothing."""
     _profile(workspace)
-    _write(workspace, "validation", HELD, np.random.default_rng(0))
-    write_mosaics(workspace.mosaics("small"), HELD)
+    _write(workspace, "validation", VALIDATION_IDS, np.random.default_rng(0))
+    write_mosaics(workspace.mosaics("small"), VALIDATION_IDS)
     with pytest.raises(RefusedInput, match=r"PART_LOST: .*4 validation clips .*: 4 by mosaics"):
         _build(workspace)
     write_mosaics(workspace.mosaics("small"), TEST)

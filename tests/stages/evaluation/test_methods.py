@@ -10,7 +10,7 @@ import pytest
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores, write_scores
 from stroi.pipeline.params.profile import GcnParams, ResnetParams
-from stroi.stages.training.networks import graph_network_name, network_name, resnet_name
+from stroi.stages.evaluation.methods import graph_network_name, network_name, resnet_name
 
 
 @pytest.mark.parametrize(

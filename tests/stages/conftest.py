@@ -1,4 +1,4 @@
-"""A small finished run for the tests of the page."""
+"""A small finished run, for the tests of tables and pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stroi.pipeline.workspace import Workspace
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a finished run called ``small-xsub``, written once; to be copied only."""
+    """A project with a finished run called ``small-xsub``; written once, only to be copied."""
     folder = tmp_path_factory.mktemp("small-run")
     write_workspace(folder)
     return folder
@@ -22,7 +22,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workspace(written: Path, tmp_path: Path) -> Workspace:
-    """A finished run called ``small-xsub``, to do with as one likes."""
+    """A copy of that project, free to change."""
     shutil.copytree(written, tmp_path, dirs_exist_ok=True)
     return Workspace(tmp_path)
 
