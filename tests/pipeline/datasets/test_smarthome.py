@@ -174,3 +174,9 @@ def test_a_table_without_its_video_is_told_and_others_are_refused(tmp_path: Path
     (raw / "Videos_mp4" / "P11T15C01.mp4").unlink()
     with pytest.raises(RefusedInput, match=r"DATASET_EMPTY: .* \(2 files and rows left out\)"):
         ADAPTERS["smarthome-untrimmed"](raw)
+
+
+@pytest.mark.parametrize("name", ["toyota-smarthome", "toyota-smarthome-cv"])
+def test_profiles_declare_no_sensor_skeletons(name: str) -> None:
+    """`stroi init` would otherwise add a run whose graph network reads a sensor's files."""
+    assert "skeletons3d" not in load_profile(ROOT, name).model_fields_set
