@@ -22,6 +22,7 @@ from stroi.trainer.models import ctrgcn, graph_net, stgcn
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet
 from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors
 from stroi.trainer.run.distributed import World
+from stroi.trainer.run.run_options import RunOptions
 
 
 @pytest.fixture
@@ -122,8 +123,8 @@ def test_a_process_takes_its_own_gpu_before_it_asks_what_that_can_do(
     run = replace(run, profile=run.profile.model_copy(update={"resnet": of_gpu}))
     done: list[str] = []
 
-    def stop(*args: object, device: str, **kwargs: object) -> None:
-        done.append(f"train on {device}")
+    def stop(*args: object, run: RunOptions, **kwargs: object) -> None:
+        done.append(f"train on {run.device}")
         raise KeyboardInterrupt
 
     def capability(device: torch.device) -> tuple[int, int]:
