@@ -21,18 +21,18 @@ def tries(cache: MosaicCache, *, quick: bool) -> dict[str, Any]:
     sizes = (64,) if quick else (64, 128, 256)
     compiled = ("none",) if quick else ("none", "kernels", "graphs")
     rows = []
-    for precision, how, size, hold in itertools.product(
+    for precision, how, size, resident in itertools.product(
         ("fp32", "bf16"), compiled, sizes, (False, True)
     ):
         row: dict[str, Any] = {
             "precision": precision, "compile": how, "batch": size,
-            "mosaics": "held on the GPU" if hold else "streamed",
+            "mosaics": "resident on the GPU" if resident else "streamed",
         }  # fmt: skip
         # Or the compiler gives up on a network after some sizes, and tells nobody.
         torch._dynamo.reset()
         try:
             trainer = Trainer(
-                cache, size, device, precision=precision, compiled=how, hold=hold  # type: ignore[arg-type]
+                cache, size, device, precision=precision, compiled=how, resident=resident  # type: ignore[arg-type]
             )  # fmt: skip
             row |= race(trainer, steps=10 if quick else 40, rounds=3 if quick else 7, batch=size)
         except (RuntimeError, StroiError) as error:

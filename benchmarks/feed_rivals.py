@@ -22,10 +22,10 @@ from stroi.stages.video.frame_sampling import sample_frames
 from stroi.stages.video.reader import read_selected
 from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights
-from stroi.trainer.models.stgcn import StGcn
 from stroi.trainer.models.weighted_mosaic_net import MEAN, STD, WeightedMosaicNet
-from stroi.trainer.score_gcn import dump_weights
+from stroi.trainer.score_gcn import compute_weights
 
 QUALITY = 95
 COLUMNS, CELL, SIZE = 5, 48, 225
@@ -94,7 +94,7 @@ def cut(video: Path, clip: Clip, *, well: bool) -> NDArray[np.uint8]:
 @torch.no_grad()
 def online(
     net: WeightedMosaicNet,
-    gcn: PlainStGcn | StGcn,
+    gcn: PlainStGcn | GraphNet,
     videos: Mapping[str, Path],
     clips: Mapping[str, Clip],
     ids: Sequence[str],
@@ -102,14 +102,14 @@ def online(
     """(B, 3, H, W) what the network sees, made while it waits: decode, crop, graph network.
 
     With `PlainStGcn` as published (every frame decoded, 300 frames and two bodies for the graph
-    network), with `StGcn` as well as this project can.
+    network), with `GraphNet` as well as this project can.
     """
-    well = isinstance(gcn, StGcn)
+    well = isinstance(gcn, GraphNet)
     mosaics = np.stack([cut(videos[name], clips[name], well=well) for name in ids])
     counts = np.array([clips[name].person_count for name in ids], np.int8)
-    if isinstance(gcn, StGcn):
+    if isinstance(gcn, GraphNet):
         order = np.argsort(np.argsort(ids))
-        found = weights_per_half(dump_weights(gcn, clips, sorted(ids)), sorted(ids), counts)
+        found = weights_per_half(compute_weights(gcn, clips, sorted(ids))[0], sorted(ids), counts)
         halves = torch.from_numpy(found[order])
     else:
         data = prepare_all(clips, ids, frames=LONG)
@@ -117,4 +117,4 @@ def online(
         x, present = torch.from_numpy(data.x[order]), torch.from_numpy(data.present[order])
         _, feature = gcn(x)
         halves = row_weights(joint_weights(feature), present)
-    return net.pictures(torch.from_numpy(mosaics), halves)
+    return net.network_input(torch.from_numpy(mosaics), halves)

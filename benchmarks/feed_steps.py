@@ -16,12 +16,11 @@ from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Compile, LoaderConfig, Precision, ResNetConfig
-from stroi.trainer.data.epoch_order import MosaicBatch
-from stroi.trainer.data.mosaic_loader import Feed, network_cells
+from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, cell_grid
 from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import compile_network, deterministic
-from stroi.trainer.steps import training_step
+from stroi.trainer.train_resnet import rgb_loss
 
 CLASSES = tuple(f"A{number:03}" for number in range(1, 61))
 
@@ -35,7 +34,7 @@ class Trainer:
         device: Where it trains.
         precision: Of convolutions and products.
         compiled: What compiles the network.
-        hold: Whether the device may hold the mosaics.
+        resident: Whether the device may keep the mosaics.
     """
 
     def __init__(
@@ -46,25 +45,24 @@ class Trainer:
         *,
         precision: Precision = "fp32",
         compiled: Compile = "none",
-        hold: bool = False,
+        resident: bool = False,
     ) -> None:
         config = ResNetConfig(precision=precision)
         random = torch.Generator().manual_seed(0)
         count = len(cache.ids)
         self.labels = torch.randint(len(CLASSES), (count,), generator=random)
-        halves = torch.rand(count, 2, 5, generator=random) + 0.5
-        self.beside = SideInputs(halves, None, None, None, None, {})
-        self.net = WeightedMosaicNet(CLASSES, network_cells(cache, config), config, mode="fixed")
+        self.side = SideInputs(torch.rand(count, 2, 5, generator=random) + 0.5)
+        self.net = WeightedMosaicNet(CLASSES, cell_grid(cache, config.cell), config, mode="fixed")
         self.net.to(device).train()
         compile_network(self.net.resnet, compiled, device)
-        feeding = LoaderConfig(resident="auto" if hold else "never")
-        self.feed = Feed(self.net, cache, cache.ids, feeding, batch, seed=0, device=device)
+        loader = LoaderConfig(resident="auto" if resident else "never")
+        self.loader = MosaicLoader(cache, cache.ids, batch, 0, device, loader)
         self._sgd = SGD(self.net.parameters(), lr=0.01, momentum=0.9)
         self._batch, self._device = batch, device
         self._epochs = itertools.count()
 
     def resident(self) -> MosaicBatch:
-        """One random batch of the form that the feed gives, that stays where it is."""
+        """One random batch of the form that the loader gives, that stays where it is."""
         with closing(self.fed(1)) as batches:
             [first] = batches
         noise = torch.randint(0, 256, first.mosaics.shape, dtype=torch.uint8)
@@ -74,17 +72,17 @@ class Trainer:
         """So many whole batches out of the next epochs."""
         left = steps
         while left:
-            epoch = next(self._epochs)
-            parts = [part for part in self.feed.parts(epoch) if len(part) == self._batch][:left]
-            left -= len(parts)
-            with closing(self.feed.batches(epoch, parts)) as batches:
-                yield from batches
+            with closing(self.loader.epoch(next(self._epochs))) as batches:
+                for batch in itertools.islice(batches, left):
+                    if batch.size == self._batch:
+                        left -= 1
+                        yield batch
 
     def train(self, batches: Iterator[MosaicBatch]) -> Tensor:
         """Steps on all of them; gives the last loss."""
         loss = torch.zeros(())
         for batch in batches:
-            loss, _ = training_step(self.net, batch, self.beside, self.labels)
+            loss, _ = rgb_loss(self.net, batch, self.side, self.labels)
             self._sgd.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self._sgd.step()

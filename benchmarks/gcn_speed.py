@@ -31,9 +31,9 @@ from stroi.cache.layouts import KINECT_V2
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import GcnConfig
 from stroi.trainer.data.skeleton_input import prepare_all, to_length
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.runtime import autocast, deterministic
-from stroi.trainer.score_gcn import dump_weights
+from stroi.trainer.score_gcn import compute_weights
 
 CLASSES = tuple(f"A{number:03}" for number in range(1, 61))
 KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
@@ -127,9 +127,9 @@ def work_of(case: Case) -> Callable[[], object]:
             return training(plain, lambda: plain(x)[0], len(x))
         plain.eval()
         return torch.no_grad()(lambda: plain(x)[1].abs().mean((2, 3)))
-    ours = StGcn(CLASSES, config, layout=KINECT_V2)
+    ours = GraphNet(CLASSES, config, layout=KINECT_V2)
     if case.work == "weights":
-        return lambda: dump_weights(ours, clips, tuple(clips), precision=case.precision)
+        return lambda: compute_weights(ours, clips, tuple(clips), precision=case.precision)[0]
     data = prepare_all(clips, tuple(clips), frames=case.frames)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     if case.bodies == "two":

@@ -36,8 +36,9 @@ from stroi.stages.sensors.nucla import read_joints
 from stroi.trainer.config import GcnConfig, Precision, Schedule, Settings, SkeletonAugment, Stream
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.metrics.accuracy import accuracy
-from stroi.trainer.metrics.ensemble import summed
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.metrics.ensemble import sum_streams
+from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
@@ -153,12 +154,12 @@ def trained(
 
     model = train_gcn(
         train.clips | held.clips, train.labels, NAMES, config=config, schedule=setting.schedule,
-        seed=seed, state=state, validation=held.labels, on_epoch=tell,
+        run=RunOptions(seed, "cpu", checkpoints=state, on_epoch=tell), validation=held.labels,
     )  # fmt: skip
     plain = score_gcn(model, test.clips, tuple(test.labels))
     if not setting.draws:
         return plain, plain, seconds
-    return plain, score_gcn(model, test.clips, plain.ids, draws=setting.draws), seconds
+    return plain, score_gcn(model, test.clips, plain.ids, tta_copies=setting.draws), seconds
 
 
 def right(scores: Scores, part: Part) -> float:
@@ -185,7 +186,7 @@ def summary(
     for name, weights in sums(motions).items():
         whole = [seed for seed in seeds if all((stream, seed) in found for stream in weights)]
         totals = [
-            summed([found[stream, seed] for stream in weights], (*weights.values(),))
+            sum_streams([found[stream, seed] for stream in weights], (*weights.values(),))
             for seed in whole
         ]
         if totals:

@@ -24,6 +24,7 @@ from nucla_gcn import NAMES, RESULTS, SETTINGS, Part, some, views
 
 from stroi.cache.layouts import KINECT_V1
 from stroi.pipeline.datasets.nucla import CLASSES
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
@@ -39,10 +40,10 @@ def called(train: Part, test: Part, epochs: int, state: Path) -> dict[str, str]:
     setting = SETTINGS["ctrgcn-half"]
     model = train_gcn(
         train.clips, train.labels, NAMES, config=setting.config.replace(frames=16),
-        schedule=setting.schedule.replace(epochs=epochs), seed=0, state=state, validation={},
-        on_epoch=lambda record: None,
+        schedule=setting.schedule.replace(epochs=epochs),
+        run=RunOptions(0, "cpu", checkpoints=state),
     )  # fmt: skip
-    scores = score_gcn(model, test.clips, tuple(test.labels), draws=setting.draws)
+    scores = score_gcn(model, test.clips, tuple(test.labels), tta_copies=setting.draws)
     found = [NAMES[int(logits.argmax())] for logits in scores.logits]
     return dict(zip(scores.ids, found, strict=True))
 

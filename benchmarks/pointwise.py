@@ -3,7 +3,7 @@
     python benchmarks/pointwise.py
 
 Trains the network of nucla_gcn.py on noise of its data's shape, one body per clip, with
-`Pointwise` as it is and as torch's convolution, in turn in one process of one thread: processor
+`PointwiseConv` as it is and as torch's convolution, in turn in one process of one thread: processor
 time per clip, medians of rounds. Writes benchmarks/results/pointwise.json. About a minute.
 """
 
@@ -22,19 +22,19 @@ from torch import Tensor, nn
 
 from stroi.cache.layouts import KINECT_V1
 from stroi.trainer.config import Precision
-from stroi.trainer.models.ctrgcn import CtrGcn
-from stroi.trainer.models.pointwise import Pointwise
+from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.models.layers import PointwiseConv
 from stroi.trainer.runtime import autocast, deterministic
 
 SETTING = SETTINGS["ctrgcn"]
 ROUNDS, STEPS = 9, 4
-FORMS = {"products": Pointwise.forward, "convolutions": nn.Conv2d.forward}
+FORMS = {"products": PointwiseConv.forward, "convolutions": nn.Conv2d.forward}
 
 
 def measured(precision: Precision) -> dict[str, list[float]]:
     """Milliseconds per clip of both forms, `ROUNDS` each."""
     config, clips = SETTING.config.replace(precision=precision), SETTING.schedule.batch_size
-    net = CtrGcn(CLASSES, config, layout=KINECT_V1)
+    net = GraphNet(CLASSES, config, layout=KINECT_V1)
     x = torch.randn(clips, 1, config.frames, len(KINECT_V1.joints), 3)
     present = torch.ones(clips, 1, dtype=torch.bool)
 
@@ -46,7 +46,7 @@ def measured(precision: Precision) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in FORMS}
     for _ in range(ROUNDS):
         for name, forward in FORMS.items():
-            Pointwise.forward = forward  # type: ignore[method-assign]
+            PointwiseConv.forward = forward  # type: ignore[method-assign]
             found[name].append(timed(step, clips, STEPS))
     return found
 

@@ -37,7 +37,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.stages.demo.clips import plan_demo
 from stroi.stages.demo.render import render_clip
 from stroi.trainer.config import GcnConfig
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.runtime import deterministic
 
 BATCH, RING = 64, 3
@@ -71,7 +71,7 @@ def rates(ways: Mapping[str, Turn], rounds: int) -> dict[str, list[float]]:
 def data_path(cache: MosaicCache, scratch: Path, rounds: int) -> dict[str, Any]:
     """Samples per second of every way to a batch, and of the stores that bound them."""
     trainer = Trainer(cache, BATCH, torch.device("cpu"))
-    net, halves = trainer.net, trainer.beside.halves
+    net, halves = trainer.net, trainer.side.row_weights
     if halves is None:
         raise AssertionError("a trainer in fixed mode has weights")
     random = np.random.default_rng(0)
@@ -94,7 +94,7 @@ def data_path(cache: MosaicCache, scratch: Path, rounds: int) -> dict[str, Any]:
         for number, rows in enumerate(batches()):
             mosaics = small[number % RING]
             cache.batch([cache.ids[row] for row in rows], mosaics)
-            net.pictures(torch.from_numpy(mosaics), halves[rows])
+            net.network_input(torch.from_numpy(mosaics), halves[rows])
         return TURN
 
     def jpeg() -> int:
@@ -107,7 +107,7 @@ def data_path(cache: MosaicCache, scratch: Path, rounds: int) -> dict[str, Any]:
         return TURN
 
     check = np.arange(BATCH)
-    wanted = net.pictures(torch.from_numpy(cache.batch(cache.ids[:BATCH])), halves[check])
+    wanted = net.network_input(torch.from_numpy(cache.batch(cache.ids[:BATCH])), halves[check])
     difference = (torch.stack([folder[row] for row in range(8)]) - wanted[:8]).abs().mean()
     with deterministic(0, 1):  # with the allocator's settings of a training
         turns = rates(
@@ -139,7 +139,7 @@ def online_ways(scratch: Path, rounds: int, batch: int) -> dict[str, Any]:
     trainer = Trainer(cache, batch, torch.device("cpu"))
     net = trainer.net
     plain = PlainStGcn(len(CLASSES), GcnConfig(), BODY_25).eval()
-    fast = StGcn(CLASSES, GcnConfig()).eval()
+    fast = GraphNet(CLASSES, GcnConfig()).eval()
     out = np.zeros((batch, *cache.shape), np.uint8)
     ids = list(cache.ids[:batch])
 

@@ -34,11 +34,12 @@ from stroi.stages.training.training_log import (
     write_curve,
 )
 from stroi.trainer.config import Stream
-from stroi.trainer.metrics.ensemble import summed
+from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
 from stroi.trainer.run.distributed import join_world
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
@@ -80,7 +81,9 @@ def train_seed(
         write_curve(seed_folder(out, seed), records, name)
         for file, ids in clips_to_score(split).items():
             scores[file].append(
-                score_gcn(model, clips, ids, threads=resources.threads, draws=params.tta_copies)
+                score_gcn(
+                    model, clips, ids, threads=resources.threads, tta_copies=params.tta_copies
+                )
             )
         digests.append(sha256_file(checkpoint(out, seed, name)))
     if not is_leader:
@@ -89,7 +92,7 @@ def train_seed(
     write_seed_scores(
         out,
         seed,
-        {file: summed(streams, params.stream_weights) for file, streams in scores.items()},
+        {file: sum_streams(streams, params.stream_weights) for file, streams in scores.items()},
         params=params.model_dump(mode="json"),
         producer={"checkpoint": digests[0], "seed": seed, "split": split.division} | further,
     )
@@ -129,13 +132,15 @@ def train_stream(
             index.classes,
             config=gcn_config(params, stream, resources.device),
             schedule=schedule,
-            seed=seed,
-            device=resources.device,
-            threads=resources.threads,
-            state=workspace.store / "training",
+            run=RunOptions(
+                seed,
+                resources.device,
+                resources.threads,
+                checkpoints=workspace.store / "training",
+                on_epoch=on_epoch,
+                world=world,
+            ),
             validation=index.labels(split.validation),
-            on_epoch=on_epoch,
-            world=world,
         )
     return model, records
 

@@ -41,7 +41,8 @@ from stroi.trainer.config import Mode
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
 from stroi.trainer.run.distributed import join_world
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
@@ -164,15 +165,17 @@ def train_seed(
             pretrained_sha256=params.start_sha256,
             config=config,
             schedule=schedule,
-            feeding=params,
-            seed=seed,
-            device=device,
-            threads=threads,
-            state=workspace.store / "training",
+            loader_config=params,
+            run=RunOptions(
+                seed,
+                device,
+                threads,
+                checkpoints=workspace.store / "training",
+                on_epoch=on_epoch,
+                world=world,
+                batch_norm=params.batch_norm,
+            ),
             validation=index.labels(split.validation),
-            on_epoch=on_epoch,
-            world=world,
-            batch_norm=params.batch_norm,
         )
     if not world.is_leader:
         return

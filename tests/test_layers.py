@@ -22,14 +22,12 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("share",),
     ),
     "trainer": (
-        ("config", "processor"),
+        ("config",),
         ("runtime",),
         ("metrics", "models"),
         ("network_files", "data"),
         ("run",),
-        ("steps", "loop"),
-        ("parts",),
-        ("score_gcn", "score_resnet"),
+        ("loop", "score_gcn", "score_resnet"),
         ("train_gcn", "train_resnet"),
     ),
     "pipeline": (

@@ -6,39 +6,135 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
-from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
-import numpy as np
-from torch import Tensor, nn
-from torch.optim import SGD
+import torch
+from torch import Tensor
 
-from stroi.cache.errors import ParamsError, StroiError
+from stroi.cache.errors import ParamsError
 from stroi.trainer.config import Schedule
-from stroi.trainer.data.epoch_order import Batch
-from stroi.trainer.network_files.safetensors_io import DIVERGED
 from stroi.trainer.run.checkpointer import Checkpointer
-from stroi.trainer.run.distributed import SINGLE_PROCESS, World
-from stroi.trainer.run.ema import BestWeights, WeightEma
-from stroi.trainer.run.gpu import Usage
-from stroi.trainer.run.judging import Validate, validate_epoch
-from stroi.trainer.run.progress import EpochProgress
-from stroi.trainer.run.state import EpochRecord, state_path
-from stroi.trainer.runtime import deterministic
+from stroi.trainer.run.ema import copy_tensors
+from stroi.trainer.run.progress import EpochProgress, EpochRecord, GpuUtilisation
+from stroi.trainer.run.resume_point import TrainState
+from stroi.trainer.run.run_options import RunOptions
+from stroi.trainer.runtime import evaluating
 
-CHECK_EVERY = 16
-"""Steps between looks at the losses: each look waits for a GPU and for the other processes."""
-SAVE_MINUTES = 10.0
-"""Least time between two saves inside an epoch: no kill costs more than that and a few steps."""
+SYNC_EVERY = 16
+"""Steps between checks of the losses: each waits for a GPU and for the other processes."""
+
+
+class Batch(Protocol):
+    """Clips of one step."""
+
+    @property
+    def size(self) -> int:
+        """How many there are, over all processes."""
 
 
 B = TypeVar("B", bound=Batch)
-Feed = Callable[[int, int], Generator[B, None, None]]
-"""Yields the batches of an epoch, counted from 0, without as many of its first ones."""
-Step = Callable[[B], tuple[Tensor, Tensor]]
-"""Takes a batch; gives the scalar loss to minimise and the number of clips that were right."""
-OnEpoch = Callable[[EpochRecord], None]
+EpochBatches = Callable[[int, int], Generator[B, None, None]]
+"""Batches of an epoch, counted from 0, without as many of its first ones."""
+LossFn = Callable[[B], tuple[Tensor, Tensor]]
+"""Scalar loss of a batch, to minimise, and the number of correct predictions in it."""
+Validate = Callable[[], tuple[float, float]]
+"""Loss and accuracy, 0 to 1, of the network as it is at that moment."""
+
+
+def fit(
+    state: TrainState,
+    epoch_batches: EpochBatches[B],
+    compute_loss: LossFn[B],
+    checkpointer: Checkpointer,
+    *,
+    schedule: Schedule,
+    run: RunOptions,
+    validate: Validate | None = None,
+) -> list[EpochRecord]:
+    """Train the network in place by SGD; interrupted and resumed equals uninterrupted.
+
+    A run that the checkpointer finds goes on from there; a finished one is loaded and not redone.
+    Each of several processes makes this very call.
+
+    Args:
+        state: Network, optimiser, moving average and best weights.
+        epoch_batches: The loader's batches.
+        compute_loss: Forward pass of a batch and its loss.
+        checkpointer: Of `state`.
+        schedule: Epochs, rates, accumulation.
+        run: What dropout draws in an epoch depends on its seed and the epoch's number alone.
+        validate: Called after every epoch; the steps are the same with and without it.
+
+    Returns:
+        One record per epoch.
+
+    Raises:
+        ParamsError: ``KEEP_BEST``, ``PATIENCE`` if the best epoch is to be kept or waited for and
+            there is no validation.
+        StroiError: ``LOSS_NOT_FINITE`` or ``WEIGHTS_NOT_FINITE`` naming epoch and learning rate.
+    """
+    _require_validation(schedule, validate)
+    model, optimizer, world = state.model, state.optimizer, state.world
+    on_epoch = run.on_epoch or (lambda record: None)
+    gpu = GpuUtilisation(state.device)
+    point = checkpointer.load()
+    records, resumed = list(point.records), point.progress
+    for record in records:
+        on_epoch(record)
+
+    while not _finished(records, schedule):
+        epoch = len(records)
+        lr = learning_rate(schedule, epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        world.seed_epoch(run.seed, epoch)
+        if resumed is not None:
+            checkpointer.restore_rng(point)
+        progress, resumed = resumed or EpochProgress(), None
+
+        model.train()
+        pending = 0  # clips whose gradients wait for their step
+        with closing(epoch_batches(epoch, progress.batches)) as batches:
+            while (batch := progress.next_batch(batches)) is not None:
+                if pending == 0:
+                    optimizer.zero_grad(set_to_none=True)
+                steps = (progress.batches + 1) % schedule.accumulate == 0
+                with nullcontext() if steps else world.no_sync(state.network):
+                    loss, correct = compute_loss(batch)
+                    progress.add(loss, correct, batch.size)
+                    # Accumulated gradients are sums over clips: how many clips the last step of
+                    # an epoch gets is not known before.
+                    summed = loss * batch.size if schedule.accumulate > 1 else loss
+                    summed.backward()  # type: ignore[no-untyped-call]
+                pending += batch.size
+                if not steps:
+                    continue
+                _step(state, schedule, pending)
+                pending = 0
+                synced = progress.batches // schedule.accumulate % SYNC_EVERY == 0
+                if synced:
+                    gpu.sample()
+                    progress.require_finite(epoch, lr)
+                checkpointer.maybe_save(records, progress, lr, synced=synced)
+        if pending:
+            world.average_gradients(model)
+            _step(state, schedule, pending)
+        progress.require_finite(epoch, lr)
+        checkpointer.require_finite(epoch, lr)
+
+        record = progress.record(epoch, lr, gpu.pop_mean())
+        if validate is not None:
+            record = validate_epoch(record, records, state, validate)
+        records.append(record)
+        checkpointer.save_after_epoch(records, finished=_finished(records, schedule))
+        on_epoch(record)
+
+    if state.best is not None:
+        state.best.restore(model)
+    elif state.ema is not None:
+        state.ema.copy_to(model)
+    return records
 
 
 def learning_rate(schedule: Schedule, epoch: int) -> float:
@@ -51,216 +147,72 @@ def learning_rate(schedule: Schedule, epoch: int) -> float:
     return schedule.lr * schedule.gamma ** bisect_right(sorted(schedule.milestones), epoch)
 
 
-def fit(
-    model: nn.Module,
-    feed: Feed[B],
-    step: Step[B],
-    *,
-    schedule: Schedule,
-    seed: int,
-    key: str,
-    threads: int,
-    state: Path | None = None,
-    save_every: int = 5,
-    save_minutes: float = SAVE_MINUTES,
-    validate: Validate | None = None,
-    on_epoch: OnEpoch | None = None,
-    world: World = SINGLE_PROCESS,
-    trained: nn.Module | None = None,
-) -> list[EpochRecord]:
-    """Train `model` in place by SGD; interrupted and resumed equals uninterrupted.
+def _step(state: TrainState, schedule: Schedule, clips: int) -> None:
+    """One step of the optimiser by the gradients of `clips` clips, and of the moving average."""
+    if schedule.accumulate > 1:
+        for value in state.model.parameters():
+            if value.grad is not None:
+                value.grad.div_(clips)
+    state.optimizer.step()
+    if state.ema is not None:
+        state.ema.update(state.model)
 
-    With a state folder the run is saved every `save_every` epochs, inside epochs that are long,
-    and at its end; a run found there under the same key goes on from there, and a finished one
-    is loaded and not redone.
+
+def validate_epoch(
+    record: EpochRecord, before: Sequence[EpochRecord], state: TrainState, validate: Validate
+) -> EpochRecord:
+    """Validate the network, or its moving average, and keep it if no epoch before was better.
 
     Args:
-        model: The network, on its device.
-        feed: Batches of an epoch.
-        step: Loss and hits of a batch.
-        schedule: Epochs, rates, momentum.
-        seed: Seed; the noise of an epoch depends on it and the epoch's number only.
-        key: Digest of everything the result depends on.
-        threads: CPU threads.
-        state: Folder of the run's state, or None to keep none; all processes see the same.
-        save_every: Epochs between two saves.
-        save_minutes: Least minutes between two saves inside an epoch.
-        judge: Asked after every epoch; the steps are the same with and without it.
-        on_epoch: Told the record of every epoch, those restored from `state` included.
-        world: The processes that train together, each with this very call.
-        trained: `model` as `step` calls it, if that is what `World.wrap_ddp` gave.
+        record: Of the epoch.
+        before: Of the epochs before it.
+        state: The network; it is left as it was.
+        validate: Runs in the first process, in evaluation mode.
 
     Returns:
-        One record per epoch.
-
-    Raises:
-        ParamsError: ``KEEP_BEST``, ``PATIENCE`` if the best epoch is to be kept or waited for and
-            nobody judges them.
-        StroiError: ``LOSS_NOT_FINITE`` or ``WEIGHTS_NOT_FINITE`` naming epoch and learning rate.
+        The record with validation loss and accuracy.
     """
-    _check_judge(schedule, validate)
-    tell = on_epoch or (lambda record: None)
-    optimizer = SGD(
-        _groups(model, schedule),
-        lr=schedule.lr,
-        momentum=schedule.momentum,
-        nesterov=schedule.nesterov,
-        weight_decay=schedule.weight_decay,
+    model = state.model
+    trained = None if state.ema is None else copy_tensors(model)
+    if state.ema is not None:
+        state.ema.copy_to(model)
+    with evaluating(model), torch.no_grad():
+        loss, accuracy = state.world.on_leader(validate)
+    if state.best is not None and all(
+        accuracy > (each.validation_accuracy or 0.0) for each in before
+    ):
+        state.best.capture(model)
+    if trained is not None:
+        model.load_state_dict(trained)
+    return replace(
+        record,
+        validation_loss=loss if math.isfinite(loss) else None,
+        validation_accuracy=accuracy,
     )
-    average = WeightEma(model, schedule.ema) if schedule.ema else None
-    best = BestWeights(model) if schedule.keep == "best" else None
-    beside = {"average": average, "best": best}
-    copies = {name: copy.values for name, copy in beside.items() if copy is not None}
-    path = None if state is None else state_path(state, key)
-    checkpointer = Checkpointer(
-        path, key, model, optimizer, copies, world, save_every, save_minutes
-    )
-    at = checkpointer.load()
-    records, within = list(at.records), at.within
-    for record in records:
-        tell(record)
-    with deterministic(seed, threads):
-        while not _finished(records, schedule):
-            world.seed_epoch(seed, len(records))
-            if within is not None:
-                checkpointer.resume(at)
-            record = _epoch(
-                model, trained or model, optimizer, feed, step, schedule, records,
-                within or EpochProgress(), average, checkpointer,
-            )  # fmt: skip
-            within = None
-            if validate is not None:
-                asked = partial(world.on_leader, validate)
-                record = validate_epoch(record, records, model, asked, average, best)
-            records.append(record)
-            checkpointer.between(records, finished=_finished(records, schedule))
-            tell(record)
-    chosen = best or average
-    if chosen is not None:
-        chosen.take(model)
-    return records
-
-
-def _epoch(
-    model: nn.Module,
-    trained: nn.Module,
-    optimizer: SGD,
-    feed: Feed[B],
-    step: Step[B],
-    schedule: Schedule,
-    records: list[EpochRecord],
-    within: EpochProgress,
-    average: WeightEma | None,
-    checkpointer: Checkpointer,
-) -> EpochRecord:
-    """The epoch after `records`, or what is left of it after `within`."""
-    epoch = len(records)
-    rate = learning_rate(schedule, epoch)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    model.train()
-    usage = Usage(next(model.parameters()).device)
-    waiting = 0  # clips whose gradients wait for the step that takes them
-    with closing(feed(epoch, within.batches)) as batches:
-        for batch in within.timed(batches):
-            if not waiting:
-                optimizer.zero_grad(set_to_none=True)
-            steps = (within.batches + 1) % schedule.accumulate == 0
-            with nullcontext() if steps else checkpointer.world.apart(trained):
-                loss, correct = step(batch)
-                within.add(loss, correct, len(batch.rows))
-                if schedule.accumulate > 1:
-                    loss = loss * len(batch.rows)
-                loss.backward()  # type: ignore[no-untyped-call]
-            waiting += len(batch.rows)
-            if not steps:
-                continue
-            _step(optimizer, schedule, waiting, average, model)
-            waiting = 0
-            looked = within.batches // schedule.accumulate % CHECK_EVERY == 0
-            if looked:
-                usage.sample()
-                _check(within, epoch, rate)
-            if checkpointer.due(looked):
-                _check(within, epoch, rate)
-                checkpointer.check(epoch, rate)
-                checkpointer.inside(records, within)
-    if waiting:
-        checkpointer.world.average_gradients(model)
-        _step(optimizer, schedule, waiting, average, model)
-    _check(within, epoch, rate)
-    checkpointer.check(epoch, rate)
-    clips = sum(within.sizes)
-    return EpochRecord(
-        epoch=epoch,
-        loss=float(np.dot(within.losses, within.sizes)) / clips,
-        accuracy=within.hits / clips,
-        lr=rate,
-        seconds=within.seconds,
-        samples_per_second=clips / within.seconds,
-        wait=within.waited / within.seconds,
-        gpu=usage.mean(),
-    )
-
-
-def _step(
-    optimizer: SGD, schedule: Schedule, clips: int, average: WeightEma | None, model: nn.Module
-) -> None:
-    """One step of the optimiser by the gradients of `clips` clips."""
-    if schedule.accumulate > 1:
-        # They are sums over clips: how many the last step of an epoch gets is not known before.
-        for group in optimizer.param_groups:
-            for value in group["params"]:
-                if value.grad is not None:
-                    value.grad.div_(clips)
-    optimizer.step()
-    if average is not None:
-        average.add(model)
-
-
-def _check(within: EpochProgress, epoch: int, rate: float) -> None:
-    """Refuse an epoch with a loss that is no finite number."""
-    within.fetch()
-    for batch, loss in enumerate(within.losses):
-        if not math.isfinite(loss):
-            raise StroiError(
-                "LOSS_NOT_FINITE",
-                f"the loss is {loss} in epoch {epoch}, batch {batch}, at learning rate {rate:g}",
-                remedy=DIVERGED,
-            )
 
 
 def _finished(records: Sequence[EpochRecord], schedule: Schedule) -> bool:
     """Whether no epoch follows: all are done, or none was better for `patience` epochs."""
-    shares = [record.validation_accuracy or 0.0 for record in records]
-    if schedule.patience and shares:
-        since = len(shares) - 1 - shares.index(max(shares))
-        if since >= schedule.patience:
+    accuracies = [record.validation_accuracy or 0.0 for record in records]
+    if schedule.patience and accuracies:
+        since_best = len(accuracies) - 1 - accuracies.index(max(accuracies))
+        if since_best >= schedule.patience:
             return True
     return len(records) >= schedule.epochs
 
 
-def _check_judge(schedule: Schedule, validate: Validate | None) -> None:
+def _require_validation(schedule: Schedule, validate: Validate | None) -> None:
     if validate is not None:
         return
     if schedule.keep == "best":
         raise ParamsError(
             "KEEP_BEST",
-            "the best epoch cannot be kept: no clips are held out to judge it by",
+            "the best epoch cannot be kept: there are no validation clips",
             remedy="give the split a validation part, or set schedule.keep to last",
         )
     if schedule.patience:
         raise ParamsError(
             "PATIENCE",
-            "nothing tells when to stop early: no clips are held out to judge epochs by",
+            "training cannot stop early: there are no validation clips",
             remedy="give the split a validation part, or set schedule.patience to 0",
         )
-
-
-def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
-    """Every parameter, and those of one axis without weight decay if the schedule says so."""
-    if schedule.decay_all:
-        return [{"params": list(model.parameters())}]
-    several = [value for value in model.parameters() if value.ndim > 1]
-    single = [value for value in model.parameters() if value.ndim <= 1]
-    return [{"params": several}, {"params": single, "weight_decay": 0.0}]

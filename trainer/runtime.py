@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,8 +17,10 @@ from torch import Tensor, nn
 
 from stroi.cache.errors import ParamsError
 from stroi.trainer.config import Compile, Precision, WantedPrecision
-from stroi.trainer.processor import bf16_features
 
+CPU_INFO = Path("/proc/cpuinfo")
+BF16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
+"""Flags of processors that multiply in bfloat16."""
 _FIRST_BF16_GPU = (8, 0)
 """Compute capability from which on an NVIDIA GPU multiplies in bfloat16."""
 _COMPILE_MODES = {"kernels": "default", "graphs": "reduce-overhead"}
@@ -67,6 +71,27 @@ def pick_precision(wanted: WantedPrecision, device: torch.device) -> Precision:
     return "bf16" if fast else "fp32"
 
 
+def cpu_flags(text: str | None = None) -> frozenset[str]:
+    """Features of the processor, as Linux names them; none where there is no ``/proc/cpuinfo``.
+
+    Args:
+        text: Content of ``/proc/cpuinfo``; None reads it.
+    """
+    if text is None:
+        try:
+            text = CPU_INFO.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return frozenset()
+    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
+    return frozenset(flags[1].split()) if flags else frozenset()
+
+
+def bf16_features(text: str | None = None) -> tuple[str, ...]:
+    """Flags that make bfloat16 faster than float32 on this processor; empty if it is emulated."""
+    flags = cpu_flags(text)
+    return tuple(name for name in BF16_FLAGS if name in flags)
+
+
 @contextmanager
 def deterministic(seed: int, threads: int) -> Iterator[None]:
     """Same seed, threads, versions and device: same bits, and float32 that is float32.
@@ -109,14 +134,30 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def moved(values: Tensor, device: torch.device) -> Tensor:
+def to_device(
+    values: Tensor, device: torch.device, stream: torch.cuda.Stream | None = None
+) -> Tensor:
     """`values` on the device, without waiting for what a GPU is computing.
 
     An ordinary copy to a GPU begins only when all work before it is done.
+
+    Args:
+        values: On the CPU, or on the device already.
+        device: Where to.
+        stream: Stream of the GPU that copies beside its computation, out of pinned memory that
+            stays as it is until the stream is synchronised; None copies in the order of the work.
     """
     if device.type != "cuda" or values.device.type != "cpu":
         return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)
+    if stream is None:
+        return values.pin_memory().to(device, non_blocking=True)
+    with torch.cuda.stream(stream):
+        copied = values.to(device, non_blocking=True)
+    computing = torch.cuda.current_stream(device)
+    computing.wait_stream(stream)
+    # Its memory must not be given away on the copying stream while the network reads it.
+    copied.record_stream(computing)
+    return copied
 
 
 def compile_network(network: nn.Module, how: Compile, device: torch.device) -> None:

@@ -1,8 +1,11 @@
 """Scores and joint weights out of a trained graph network (Algorithm 1, step 3; eq. 4).
 
 Every body goes through the network by itself, in passes of one fixed number of bodies of which
-the last is filled up: at a given number of threads the bits of its result depend on the body
-alone, whatever clips it stands among.
+the last is filled up. So at a given number of threads the bits of its result depend on the body
+alone, not on the other clips.
+
+Legend of shapes: N clips, M = 2 persons, B bodies, T frames, T'' frames of the feature, D channels
+of the feature, V joints, K mosaic rows, C classes.
 """
 
 from __future__ import annotations
@@ -17,27 +20,28 @@ from torch import Tensor
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
-from stroi.trainer.config import PersonPooling, Precision, SkeletonAugment, WeightFormula
-from stroi.trainer.data.skeleton_augment import augmented, draws_of_clip
+from stroi.trainer.config import Precision, SkeletonAugment, WeightFormula, WeightSettings
+from stroi.trainer.data.skeleton_augment import augment_skeletons, clip_draws
 from stroi.trainer.data.skeleton_input import ClipSource, SkeletonSet, prepare_all
-from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.joint_attention import joint_weights, row_weights, training_constant
+from stroi.trainer.models.graph_net import GraphNet, scatter_to_persons
+from stroi.trainer.models.joint_attention import joint_weights, row_weights, training_mean
 from stroi.trainer.runtime import autocast, deterministic, evaluating
 
-BODIES = 16
-"""Bodies of one forward pass."""
-CLIPS = 256
+DEFAULT_WEIGHTS = WeightSettings()
+BODIES_PER_PASS = 16
+"""PersonPooling of one forward pass."""
+CLIPS_PER_CHUNK = 256
 """Clips that are prepared at a time; no result depends on it."""
 
 
 @dataclass(frozen=True)
-class _Clips:
-    """What the network says of N clips, or of N copies of clips.
+class _Outputs:
+    """Outputs of the network for N clips, or for N copies of clips.
 
     Attributes:
         logits: (N, C).
-        joint: (N, 2, V) joint weights, 0 for absent persons.
-        present: (N, 2) bool.
+        joint: (N, M, V) joint weights, 0 for absent persons.
+        present: (N, M) bool.
     """
 
     logits: Tensor
@@ -46,7 +50,12 @@ class _Clips:
 
 
 def score_gcn(
-    model: GraphNet, clips: ClipSource, ids: Sequence[str], *, threads: int = 1, draws: int = 0
+    model: GraphNet,
+    clips: ClipSource,
+    ids: Sequence[str],
+    *,
+    threads: int = 1,
+    tta_copies: int = 0,
 ) -> Scores:
     """Logits of the skeleton branch, in float32 and evaluation mode.
 
@@ -58,8 +67,9 @@ def score_gcn(
         clips: Skeletons by sample id.
         ids: N sample ids, in any order.
         threads: CPU threads.
-        draws: Copies of a clip that are scored instead of it, each changed at random as the
-            network's training clips were; their logits are averaged. 0 scores the clip as it is.
+        tta_copies: Test-time augmentation: that many copies of a clip are scored instead of it,
+            augmented as the network's training clips were, and their logits averaged. 0 scores
+            the clip as it is.
 
     Returns:
         Scores of the samples, sorted by id.
@@ -67,178 +77,147 @@ def score_gcn(
     Raises:
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
     """
-    found = _seen(model, clips, sorted(ids), threads, draws=draws)
-    logits = found.logits.view(len(ids), max(1, draws), -1).mean(1)
-    return Scores(tuple(sorted(ids)), logits.numpy(), model.classes)
+    ordered = sorted(ids)
+    outputs = _run_network(model, clips, ordered, threads=threads, tta_copies=tta_copies)
+    logits = outputs.logits.view(len(ordered), max(1, tta_copies), -1).mean(1)  # (N, C)
+    return Scores(tuple(ordered), logits.numpy(), model.classes)
 
 
-def dump_weights(
+def compute_weights(
     model: GraphNet,
     clips: ClipSource,
     ids: Sequence[str],
     *,
-    bodies: PersonPooling = "strongest",
-    kind: WeightFormula = "mean",
+    settings: WeightSettings = DEFAULT_WEIGHTS,
     training: Sequence[str] = (),
     precision: Precision = "fp32",
     threads: int = 1,
-) -> Weights:
-    """Joint weights (eq. 4) and row weights of every clip, by itself, in evaluation mode.
+) -> tuple[Weights, float | None]:
+    """Joint weights (eq. 4) and row weights (eq. 5) of every clip, in evaluation mode.
 
     Args:
         model: Trained network, on any device; left as it was.
         clips: Skeletons by sample id.
         ids: N sample ids, in any order.
-        bodies: See `stroi.trainer.models.joint_attention.row_weights`.
-        kind: See `stroi.trainer.models.joint_attention.joint_weights`.
-        training: See `scaled_weights`.
+        settings: Formula of eq. 4 and pooling of two persons.
+        training: The training clips, among `ids`: their mean row weight divides all rows.
+            Without any, each clip's rows are scaled to mean 1.
         precision: Of the network's convolutions; eq. 4 itself is always float32.
         threads: CPU threads.
 
     Returns:
-        Weights sorted by id: joint (N, 2, V), 0 for absent persons; row (N, 2, K), for absent
-        persons those of the other one.
+        Weights sorted by id, joint (N, M, V) with 0 for absent persons, row (N, 2, K) with an
+        absent person's taken from the other one; and the mean that divided the rows, None without
+        training clips.
 
     Raises:
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
         RefusedInput: ``ID_UNKNOWN`` naming a training clip that is not among `ids`.
     """
-    return scaled_weights(
-        model, clips, ids, bodies=bodies, kind=kind, training=training, precision=precision,
-        threads=threads,
-    )[0]  # fmt: skip
-
-
-def scaled_weights(
-    model: GraphNet,
-    clips: ClipSource,
-    ids: Sequence[str],
-    *,
-    bodies: PersonPooling,
-    kind: WeightFormula,
-    training: Sequence[str],
-    precision: Precision,
-    threads: int,
-) -> tuple[Weights, float | None]:
-    """As `dump_weights`, with the constant that divides the rows.
-
-    Args:
-        model: As there.
-        clips: As there.
-        ids: As there.
-        bodies: As there.
-        kind: As there.
-        training: The training clips, among `ids`: rows are divided by what
-            `stroi.trainer.models.joint_attention.training_constant` finds in them. Without any,
-            each clip's rows are scaled to mean 1.
-        precision: As there.
-        threads: As there.
-
-    Returns:
-        The weights, and the constant; None without training clips.
-
-    Raises:
-        StroiError: As there.
-        RefusedInput: As there.
-    """
     ordered = sorted(ids)
-    fitted = _rows(ordered, sorted(training))
-    found = _seen(model, clips, ordered, threads, kind, precision)
-    constant = None
+    fitted = _positions(ordered, sorted(training))
+    outputs = _run_network(
+        model, clips, ordered, threads=threads, formula=settings.formula, precision=precision
+    )
+    joint, present, pooling = outputs.joint, outputs.present, settings.person_pooling
+    weight_scale = None
     if fitted:
-        constant = training_constant(
-            found.joint[fitted], found.present[fitted], bodies=bodies, layout=model.layout
+        weight_scale = training_mean(
+            joint[fitted], present[fitted], person_pooling=pooling, layout=model.layout
         )
     rows = row_weights(
-        found.joint, found.present, bodies=bodies, layout=model.layout, constant=constant
+        joint, present, person_pooling=pooling, layout=model.layout, weight_scale=weight_scale
     )
-    arrays = [values.numpy().astype(np.float32) for values in (found.joint, rows)]
-    return Weights(tuple(ordered), *arrays), constant
+    arrays = [values.numpy().astype(np.float32) for values in (joint, rows)]
+    return Weights(tuple(ordered), *arrays), weight_scale
 
 
-def _rows(ordered: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """Places of `wanted` in `ordered`."""
-    places = {sample: row for row, sample in enumerate(ordered)}
-    for sample in wanted:
-        if sample not in places:
+def _positions(ordered: Sequence[str], training: Sequence[str]) -> list[int]:
+    """Positions of the training clips in `ordered`."""
+    positions = {sample: number for number, sample in enumerate(ordered)}
+    for sample in training:
+        if sample not in positions:
             raise RefusedInput(
                 "ID_UNKNOWN",
                 f"training clip {sample!a} is not among the clips to weigh",
                 remedy="weigh all clips of the data set at once",
             )
-    return [places[sample] for sample in wanted]
+    return [positions[sample] for sample in training]
 
 
-def _seen(
+def _run_network(
     model: GraphNet,
     clips: ClipSource,
     ordered: Sequence[str],
+    *,
     threads: int,
-    kind: WeightFormula = "mean",
+    formula: WeightFormula = "mean",
     precision: Precision = "fp32",
-    draws: int = 0,
-) -> _Clips:
-    """What the network says of the clips `ordered`, or of `draws` changed copies of each."""
-    parts = []
-    clips_at_once = max(1, CLIPS // max(1, draws))
-    for start in range(0, len(ordered), clips_at_once):
-        some = ordered[start : start + clips_at_once]
-        data = prepare_all(clips, some, **model.config.preparation)
+    tta_copies: int = 0,
+) -> _Outputs:
+    """Outputs for the clips `ordered`, or for `tta_copies` augmented copies of each in a row."""
+    chunks = []
+    clips_per_chunk = max(1, CLIPS_PER_CHUNK // max(1, tta_copies))
+    for start in range(0, len(ordered), clips_per_chunk):
+        chunk = ordered[start : start + clips_per_chunk]
+        data = prepare_all(clips, chunk, **model.config.preparation)
         with deterministic(0, threads), evaluating(model), torch.no_grad():
-            x, present = _copies(data, draws, model.config.augment)
-            # What a clip's own size or origin is takes both persons: first the stream, then the
+            x, present = _augmented_copies(data, tta_copies, model.config.augment)
+            # The size and origin of a clip come from both persons: first the stream, then the
             # bodies one by one.
-            bodies = model.stream(x)[present]
-            logits, joint = zip(*_passes(model, bodies, kind, precision), strict=True)
-        spread = torch.zeros(*present.shape, len(model.classes))
-        spread[present] = torch.cat(logits)[: len(bodies)]
-        weights = torch.zeros(*present.shape, bodies.shape[2])
-        weights[present] = torch.cat(joint)[: len(bodies)]
-        parts.append(_Clips(spread.sum(1) / present.sum(1, keepdim=True), weights, present))
-    return _Clips(
-        torch.cat([part.logits for part in parts]),
-        torch.cat([part.joint for part in parts]),
-        torch.cat([part.present for part in parts]),
+            bodies = model.stream(x)[present]  # (N, M, T, V, 3) -> (B, T, V, 3)
+            passes = _forward_passes(model, bodies, formula, precision)
+            logits, joint = (torch.cat(parts)[: len(bodies)] for parts in zip(*passes, strict=True))
+        persons = scatter_to_persons(logits, present)  # (B, C) -> (N, M, C)
+        mean = persons.sum(1) / present.sum(1, keepdim=True)  # (N, C)
+        chunks.append(_Outputs(mean, scatter_to_persons(joint, present), present))
+    return _Outputs(
+        torch.cat([chunk.logits for chunk in chunks]),
+        torch.cat([chunk.joint for chunk in chunks]),
+        torch.cat([chunk.present for chunk in chunks]),
     )
 
 
-def _copies(data: SkeletonSet, draws: int, how: SkeletonAugment) -> tuple[Tensor, Tensor]:
-    """(N, M, T, V, 3) clips and (N, M) presence, or of `draws` changed copies of each in a row."""
+def _augmented_copies(
+    data: SkeletonSet, copies: int, augment: SkeletonAugment
+) -> tuple[Tensor, Tensor]:
+    """(N, M, T, V, 3) clips and (N, M) presence, or those of `copies` of each clip in a row."""
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
-    if draws == 0:
+    if copies == 0:
         return x, present
     frames, joints = x.shape[2:4]
-    copies = [
-        # One clip at a time: the bits of its copies must not depend on what lies beside it.
-        augmented(
-            clip.expand(draws, *clip.shape),
-            draws_of_clip(sample_id, draws, frames=frames, joints=joints),
-            how,
+    augmented = [
+        # One clip at a time: the bits of its copies must not depend on the other clips.
+        augment_skeletons(
+            clip.expand(copies, *clip.shape),
+            clip_draws(sample_id, copies, frames=frames, joints=joints),
+            augment,
             data.layout,
         )
         for sample_id, clip in zip(data.ids, x, strict=True)
     ]
-    return torch.cat(copies), present.repeat_interleave(draws, dim=0)
+    return torch.cat(augmented), present.repeat_interleave(copies, dim=0)
 
 
-def _passes(
-    model: GraphNet, bodies: Tensor, kind: WeightFormula, precision: Precision
+def _forward_passes(
+    model: GraphNet, bodies: Tensor, formula: WeightFormula, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits (`BODIES`, C) and joint weights (`BODIES`, V) of every pass.
+    """Logits (`BODIES_PER_PASS`, C) and joint weights (`BODIES_PER_PASS`, V) of every pass.
 
     Args:
         model: The network.
-        bodies: (B, T, V, 3) bodies, as the network's stream has them.
-        kind: Formula of eq. 4.
+        bodies: (B, T, V, 3) bodies of the input stream.
+        formula: Of eq. 4.
         precision: Of the network's convolutions.
     """
-    where = next(model.parameters()).device
-    for start in range(0, len(bodies), BODIES):
-        part = bodies[start : start + BODIES]
-        if len(part) < BODIES:
-            part = torch.cat([part, part.new_zeros(BODIES - len(part), *part.shape[1:])])
-        with autocast(where, precision):
-            feature = model.features(part.to(where)).to(model.fc.weight.dtype)
+    device = next(model.parameters()).device
+    for start in range(0, len(bodies), BODIES_PER_PASS):
+        part = bodies[start : start + BODIES_PER_PASS]
+        if len(part) < BODIES_PER_PASS:
+            filler = part.new_zeros(BODIES_PER_PASS - len(part), *part.shape[1:])
+            part = torch.cat([part, filler])
+        with autocast(device, precision):
+            feature = model.features(part.to(device)).to(model.fc.weight.dtype)  # (B, D, T'', V)
             logits = model.fc(feature.mean((2, 3)))
-        weights = joint_weights(feature.float()[:, None], kind=kind)[:, 0]
-        yield logits.float().cpu(), weights.cpu()
+        joint = joint_weights(feature.float()[:, None], formula=formula)[:, 0]  # (B, V)
+        yield logits.float().cpu(), joint.cpu()

@@ -7,16 +7,16 @@ from contextlib import closing
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
-from stroi.trainer.data.epoch_order import mosaic_batches
-from stroi.trainer.data.side_inputs import load_side_inputs, scored_columns
+from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
+from stroi.trainer.data.side_inputs import load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import deterministic, evaluating
-from stroi.trainer.steps import forward
 
 BATCH = 32
 """Mosaics per forward pass; results do not depend on it beyond the last bits of a float."""
@@ -53,19 +53,35 @@ def score_resnet(
         StroiError: ``CLIP_EMPTY``.
     """
     ordered = tuple(sorted(ids))
-    where = next(model.parameters()).device
-    form = model.gcn.config.preparation if model.gcn is not None else {}
-    beside = load_side_inputs(
-        model.mode, mosaics, ordered,
-        weights=weights, clips=clips, missing=model.config.missing, **form,
+    device = next(model.parameters()).device
+    side = load_side_inputs(
+        model.mode, mosaics, ordered, weights=weights, clips=clips,
+        gcn=None if model.gcn is None else model.gcn.config, missing=model.config.missing,
     )  # fmt: skip
     starts = range(0, len(ordered), BATCH)
-    parts = [np.arange(start, min(start + BATCH, len(ordered))) for start in starts]
-    found = []
-    columns = scored_columns(mosaics, len(ordered))
-    batches = mosaic_batches(mosaics, ordered, parts, device=where, columns=columns)
+    index = [np.arange(start, min(start + BATCH, len(ordered))) for start in starts]
+    plan = EpochPlan(index, [len(part) for part in index], scored_columns(mosaics, len(ordered)))
+    batches = stream_batches(mosaics, ordered, plan, device)
+    logits = []
     with deterministic(0, threads), evaluating(model), torch.no_grad(), closing(batches):
         for batch in batches:
-            logits, _ = forward(model, batch, beside)
-            found.append(logits.cpu())
-    return Scores(ordered, torch.cat(found).numpy(), model.classes)
+            inputs = side.select(batch.index, batch.columns).to(device)
+            rgb, _ = model(
+                batch.mosaics, inputs.row_weights, inputs.skeletons, cell_valid=inputs.cell_valid
+            )
+            logits.append(rgb.float().cpu())
+    return Scores(ordered, torch.cat(logits).numpy(), model.classes)
+
+
+def scored_columns(mosaics: MosaicCache, count: int) -> NDArray[np.int64] | None:
+    """Columns that are scored of each of N mosaics.
+
+    Args:
+        mosaics: The cache.
+        count: N.
+
+    Returns:
+        (N, L) positions; None for all columns, if there are no candidates.
+    """
+    scored = mosaics.scored
+    return None if len(scored) == mosaics.columns else np.tile(scored, (count, 1))

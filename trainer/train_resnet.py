@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import BatchNorm, LoaderConfig, Mode, ResNetConfig, Schedule
+from stroi.trainer.config import LoaderConfig, Mode, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array
-from stroi.trainer.data.mosaic_loader import Feed, network_cells
-from stroi.trainer.data.side_inputs import load_side_inputs
+from stroi.trainer.data.mosaic_augment import augment_batch, augment_params_of_epoch
+from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, cell_grid
+from stroi.trainer.data.side_inputs import SideInputs, load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
-from stroi.trainer.loop import SAVE_MINUTES, OnEpoch, fit
+from stroi.trainer.loop import fit
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_pretrained_resnet
-from stroi.trainer.parts import PartBatch, part_batches
-from stroi.trainer.run.batch_norm import Whole, synchronised
-from stroi.trainer.run.distributed import SINGLE_PROCESS, World
-from stroi.trainer.run.judging import loss_and_accuracy
-from stroi.trainer.run.resnet_inputs import input_digests, judged_digest
-from stroi.trainer.run.run_key import run_key
-from stroi.trainer.run.used_settings import used_resnet, used_schedule
-from stroi.trainer.runtime import compile_network, deterministic, pick_device
+from stroi.trainer.run.checkpointer import Checkpointer
+from stroi.trainer.run.losses import branch_loss, loss_and_accuracy
+from stroi.trainer.run.resume_point import TrainState
+from stroi.trainer.run.run_key import (
+    loader_inputs,
+    mosaic_inputs,
+    run_key,
+    used_resnet,
+    used_schedule,
+)
+from stroi.trainer.run.run_options import RunOptions
+from stroi.trainer.runtime import (
+    autocast,
+    compile_network,
+    deterministic,
+    pick_device,
+    to_device,
+)
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.steps import Forward, training_step
 
-PLAIN = LoaderConfig()
+DEFAULT_LOADER = LoaderConfig()
 
 
 def train_resnet(
@@ -48,116 +58,143 @@ def train_resnet(
     pretrained_sha256: str | None = None,
     config: ResNetConfig,
     schedule: Schedule,
-    feeding: LoaderConfig = PLAIN,
-    seed: int,
-    device: str = "auto",
-    threads: int = 1,
-    state: Path | None = None,
-    save_every: int = 5,
-    save_minutes: float = SAVE_MINUTES,
+    loader_config: LoaderConfig = DEFAULT_LOADER,
+    run: RunOptions,
     validation: Mapping[str, int] | None = None,
-    on_epoch: OnEpoch | None = None,
-    world: World = SINGLE_PROCESS,
-    batch_norm: BatchNorm = "synchronised",
 ) -> WeightedMosaicNet:
     """Train a ResNet on the mosaics that `labels` names.
 
     In ``fixed`` mode the weights come from a file and no graph network takes part. In ``joint``
-    mode a copy of `gcn` is trained along, on clips changed as its own settings say: its features
-    weigh the rows (eq. 4, 5) with gradients, and its own classification is the first term of
-    eq. 6; accuracy counts the RGB branch.
+    mode a copy of `gcn` is trained along, on skeletons augmented as its own settings say: its
+    features weigh the rows (eq. 4, 5) with gradients, and its own classification is the first term
+    of eq. 6; accuracy counts the RGB branch.
 
     Args:
         mode: ``plain``, ``fixed`` or ``joint``.
-        mosaics: The mosaics; others than those of `labels` and `validation` are not
-            touched.
+        mosaics: The mosaics; others than those of `labels` and `validation` are not touched.
         labels: Class number of every training sample.
         classes: Class names.
         weights: Row weights, fixed mode.
         gcn: Trained graph network to start from, joint mode; left as it is.
         clips: Skeletons by sample id, joint mode.
-        pretrained: Local weights file of torchvision's network of that depth to start from, or
-            None.
+        pretrained: Local weights file of torchvision's network of that depth to start from.
         pretrained_sha256: What that file's digest must be; None takes any file.
-        config: Loss, place of the weights, augmentation, precision.
+        config: Loss, weights, augmentation, precision.
         schedule: Optimiser and rates.
-        feeding: How mosaics reach the network, and what compiles it.
-        seed: Seed of initial weights, order and augmentation, from 0.
-        device: See `stroi.trainer.runtime.pick_device`.
-        threads: CPU threads.
-        state: Folder for resuming; it may be deleted at any time.
-        save_every: Epochs between two saves.
-        save_minutes: Least minutes between two saves inside an epoch.
-        validation: Class number of clips to judge every epoch by; no step depends on them.
-        on_epoch: Told about every epoch.
-        world: The processes that train together, each with this very call.
-        batch_norm: Whether a batch normalisation of several processes measures the whole batch,
-            ``synchronised``, or each process its own part, ``local``.
+        loader_config: How mosaics reach the network, and what compiles it.
+        run: Seed, device, checkpoints, processes.
+        validation: Class number of clips to validate every epoch on; no step depends on them.
 
     Returns:
         The trained network in evaluation mode.
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given, ``DEVICE``,
-            ``COMPILE``, ``KEEP_BEST``.
+            ``COMPILE``, ``KEEP_BEST``, ``PATIENCE``.
         StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``WEIGHTS_NOT_FINITE``,
             ``CLIP_EMPTY``, ``TEAM_RUN``.
         RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
     """
-    where = pick_device(device)
+    device, world = pick_device(run.device), run.world
+    side_of = partial(
+        load_side_inputs, mode, mosaics, weights=weights, clips=clips,
+        gcn=None if gcn is None else gcn.config, missing=config.missing,
+    )  # fmt: skip
     ids = tuple(sorted(labels))
-    truth = label_array(labels, ids, classes)
-    targets = torch.from_numpy(truth)
-    form = gcn.config.preparation if gcn is not None else {}
-    beside = load_side_inputs(
-        mode, mosaics, ids, weights=weights, clips=clips, missing=config.missing, **form
-    )
-    with deterministic(seed, threads):
-        own = copy.deepcopy(gcn) if mode == "joint" else None
+    targets = label_array(labels, ids, classes)
+    side = side_of(ids)
+
+    with deterministic(run.seed, run.threads):
+        own_gcn = copy.deepcopy(gcn) if mode == "joint" else None
         model = WeightedMosaicNet(
-            classes, network_cells(mosaics, config), config, mode=mode, gcn=own
+            classes, cell_grid(mosaics, config.cell), config, mode=mode, gcn=own_gcn
         )
     if pretrained is not None:
         load_pretrained_resnet(model.resnet, pretrained, sha256=pretrained_sha256)
-    model.to(where)
-    local = batch_norm == "local"
-    held = dict(validation or {})
-    inputs = input_digests(model, mosaics, ids, truth, beside, feeding, pretrained)
-    if held:
-        inputs["validation"] = judged_digest(model, mosaics, held, weights, clips)
-    if local and world.size > 1:
-        inputs["batch_norm"] = batch_norm
+    model.to(device)
+    inputs = mosaic_inputs(model, mosaics, ids, side, targets)
+    inputs |= loader_inputs(mosaics, ids, loader_config, pretrained)
+    if validation:
+        validation_ids = tuple(sorted(validation))
+        truth = label_array(validation, validation_ids, classes)
+        further = mosaic_inputs(model, mosaics, validation_ids, side_of(validation_ids), truth)
+        inputs |= {f"validation {name}": value for name, value in further.items()}
+    local_batch_norm = world.synchronise_batch_norm(model, run.batch_norm)
+    if world.size > 1 and not local_batch_norm:
+        inputs["batch_norm"] = "synchronised"
     key = run_key(
-        mode, used_resnet(config, mode), used_schedule(schedule), seed=seed, threads=threads,
-        device=where, classes=classes, inputs=inputs, processes=world.size,
+        mode, used_resnet(config, mode), used_schedule(schedule), run, device=device,
+        classes=classes, inputs=inputs,
     )  # fmt: skip
     world.check_run(key)
-    through = world.wrap_ddp(Forward(model))
-    whole = Whole()
-    source = Feed(model, mosaics, ids, feeding, schedule.batch_size, seed=seed, device=where)
 
-    feed = part_batches(source, model, beside, world, count=len(ids), seed=seed)
-    compile_network(model.resnet, feeding.compile, where)
+    loader = MosaicLoader(
+        mosaics, ids, schedule.batch_size, run.seed, device, loader_config,
+        lambda epoch: augment_params_of_epoch(model, len(ids), seed=run.seed, epoch=epoch),
+        world.shard_slice,
+    )  # fmt: skip
+    compile_network(model.resnet, loader_config.compile, device)
+    state = TrainState.create(model, schedule, world)
 
-    def step(batch: PartBatch) -> tuple[Tensor, Tensor]:
-        count = len(batch.rows)
-        whole.clips = count
-        loss, hits = training_step(
-            model, batch.own, beside, targets, through=through, world=world, clips=count
+    def compute_loss(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
+        loss, correct = rgb_loss(
+            model, batch, side, torch.from_numpy(targets), network=state.network
         )
-        return world.reduce_loss(model, loss, hits, count, measured=local)
+        return world.reduce_loss(model, loss, correct, batch.size, average_running=local_batch_norm)
 
     def validate() -> tuple[float, float]:
         scores = score_resnet(
-            model, mosaics, tuple(held), weights=weights, clips=clips, threads=threads
+            model,
+            mosaics,
+            tuple(validation or ()),
+            weights=weights,
+            clips=clips,
+            threads=run.threads,
         )
-        return loss_and_accuracy(scores, held, config.loss)
+        return loss_and_accuracy(scores, validation or {}, config.loss)
 
-    with nullcontext() if local else synchronised(model, world, whole):
+    with deterministic(run.seed, run.threads):
         fit(
-            model, feed, step, schedule=schedule, seed=seed, key=key, threads=threads,
-            state=state, save_every=save_every, save_minutes=save_minutes,
-            validate=validate if held else None, on_epoch=on_epoch, world=world, trained=through,
+            state, loader.epoch, compute_loss, Checkpointer.create(state, key, run),
+            schedule=schedule, run=run, validate=validate if validation else None,
         )  # fmt: skip
     # A copy is not compiled: whoever scores it gets what its file gives.
-    return (model if feeding.compile == "none" else copy.deepcopy(model)).eval()
+    return (model if loader_config.compile == "none" else copy.deepcopy(model)).eval()
+
+
+def rgb_loss(
+    model: WeightedMosaicNet,
+    batch: MosaicBatch,
+    side: SideInputs,
+    targets: Tensor,
+    *,
+    network: nn.Module | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Loss of a training batch: eq. 6, its second term alone outside joint mode.
+
+    Args:
+        model: The network, in training mode.
+        batch: Mosaics on the network's device.
+        side: Weights or skeletons of all N clips.
+        targets: (N,) class numbers of all clips, on the CPU.
+        network: `model` wrapped by DistributedDataParallel, if it is.
+
+    Returns:
+        Scalar loss, mean over the clips of this process, and how many of them the RGB branch
+        classified correctly.
+    """
+    config, device = model.config, batch.mosaics.device
+    labels = to_device(targets[torch.from_numpy(batch.index)], device)
+    mosaics, side, flip_mask = augment_batch(
+        model, batch.mosaics, side.select(batch.index, batch.columns), batch.augment
+    )
+    side = side.to(device)
+    with autocast(device, config.precision):
+        rgb, skeleton = (network or model)(
+            mosaics, side.row_weights, side.skeletons, cell_valid=side.cell_valid,
+            flip_mask=flip_mask,
+        )  # fmt: skip
+    loss = branch_loss(rgb.float(), labels, config.loss)
+    if skeleton is not None:
+        loss = loss + branch_loss(skeleton.float(), labels, config.loss)
+    return loss, (rgb.argmax(1) == labels).sum()

@@ -72,7 +72,8 @@ class ResnetParams(LoaderConfig, ResNetSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes a GPU if there is one."""
     batch_norm: BatchNorm = "synchronised"
-    """Of several processes under torchrun: by the whole batch, as in one, or each by its part."""
+    """Of several GPUs under torchrun: by the whole batch, as in one, or each by its own clips.
+    Processes on CPUs always normalise by their own clips."""
     start: str | None = None
     """torchvision's `model` as a .safetensors or .pth file; from scratch when absent."""
     start_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None

@@ -16,8 +16,7 @@ from stroi.cache.scores import Scores, join
 from stroi.pipeline.params.profile import EnsembleParams
 from stroi.stages.evaluation.ground_truth import GroundTruth
 from stroi.stages.evaluation.methods import METHODS, Method
-from stroi.trainer.metrics.accuracy import ensemble
-from stroi.trainer.metrics.ensemble import ALPHAS, AlphaChoice, choose_alpha
+from stroi.trainer.metrics.ensemble import ALPHAS, AlphaChoice, choose_alpha, ensemble
 
 StreamScores = Mapping[str, Scores]
 """Scores of one seed's networks, by the stage that trained them."""

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from stroi.cache.errors import StroiError
-from stroi.trainer.processor import BF16, bf16_features, cpu_flags
+from stroi.trainer.runtime import BF16_FLAGS, bf16_features, cpu_flags
 
 State = Literal["ok", "missing", "note"]
 
@@ -28,7 +28,7 @@ LIBRARIES = (
 OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 """Packages that overwrite files of opencv-python-headless."""
 
-CPU_FEATURES = ("avx2", "avx512f", "asimd", *BF16)
+CPU_FEATURES = ("avx2", "avx512f", "asimd", *BF16_FLAGS)
 """Flags of /proc/cpuinfo that decide how fast networks run."""
 
 

@@ -83,7 +83,7 @@ def export_run(
     if with_gcn:
         gcn, rule, digest = _graph_network(workspace, run, seed)
         checkpoints["gcn"] = digest
-    module = export_module(model, gcn=gcn, weighing=rule)
+    module = export_module(model, gcn=gcn, rule=rule)
     about = description(module, model) | {"seed": seed, "checkpoints": checkpoints}
     data = export_bytes(module, about)
     name = f"{run.name}-{mode}{'-gcn' if with_gcn else ''}-seed-{seed}.onnx"
@@ -129,11 +129,11 @@ def _graph_network(
 
 def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
     """The rule in the manifest of a weights file."""
-    scale = weights.producer.get("weight_scale")
+    weight_scale = weights.producer.get("weight_scale")
     try:
         params = WeightParams.model_validate(weights.params)
-        if scale is not None and not 0 < scale < float("inf"):
-            raise ValueError(f"the scale {scale}")
+        if weight_scale is not None and not 0 < weight_scale < float("inf"):
+            raise ValueError(f"the weight_scale {weight_scale}")
     except (TypeError, ValueError) as error:
         raise RefusedInput(
             "EXPORT_STALE",
@@ -141,7 +141,7 @@ def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
             f" ({str(error).splitlines()[0][:100]!a})",
             remedy="run stage weights again, or `dvc repro`",
         ) from error
-    return WeightRule(params.formula, params.person_pooling, scale)
+    return WeightRule(params.formula, params.person_pooling, weight_scale)
 
 
 def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
         "skeletons": None,
     }
     if isinstance(module, SkeletonExport):
-        gcn, rule = module.gcn, module.weighing
+        gcn, rule = module.gcn, module.rule
         about["skeletons"] = {
             "model": gcn.config.model,
             "stream": gcn.config.stream,
@@ -174,11 +174,7 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
             "preparation": gcn.config.preparation,
             "layout": gcn.layout.name,
             "joints": list(gcn.layout.joints),
-            "weights": {
-                "formula": rule.formula,
-                "person_pooling": rule.person_pooling,
-                "scale": rule.scale,
-            },
+            "weights": asdict(rule),
         }
     return about
 

@@ -15,8 +15,7 @@ from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, join, read_scores, write_scores
 from stroi.pipeline.index.table import read_index
 from stroi.stages.training.outputs import TEST
-from stroi.trainer.metrics.accuracy import ensemble
-from stroi.trainer.metrics.ensemble import summed
+from stroi.trainer.metrics.ensemble import ensemble, sum_streams
 from stroi.trainer.metrics.significance import accuracy_interval
 
 _SMALLEST = np.finfo(np.float32).tiny
@@ -43,7 +42,7 @@ def fuse_scores(
     """
     factors = list(weights) or [1.0] * len(streams)
     if kind == "logits":
-        return summed(streams, factors)
+        return sum_streams(streams, factors)
     ids, logits = join(streams)
     mean = ensemble(logits, kind="softmax", weights=factors) / sum(factors)
     logs = np.log(np.maximum(mean, _SMALLEST)).astype(np.float32)

@@ -87,10 +87,10 @@ def _weights(path: Path, _: JsonModel) -> Iterator[str]:
     tensors, meta = read_tensors(path, pth=True)
     numbers = sum(tensor.numel() for tensor in tensors.values())
     yield f"weights: {len(tensors)} tensors, {numbers} numbers, all finite"
-    if "model" in meta:
+    if "kind" in meta:
         classes = meta.get("classes")
         count = len(classes) if isinstance(classes, list) else "no"
-        yield f"a checkpoint of stroi: model {str(meta['model'])[:40]}, {count} classes"
+        yield f"a checkpoint of stroi: {str(meta['kind'])[:40]}, {count} classes"
     for name, tensor in list(tensors.items())[:_LISTED]:
         yield f"  {name[:60]} {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
     if len(tensors) > _LISTED:

@@ -13,7 +13,7 @@ from stroi.pipeline.params.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.runtime import pick_device, pick_precision
-from stroi.trainer.score_gcn import scaled_weights
+from stroi.trainer.score_gcn import compute_weights
 
 
 def clips_folder(workspace: Workspace, run: RunParams) -> Path:
@@ -57,12 +57,11 @@ def compute_run_weights(
     Raises:
         StroiError: ``CLIP_EMPTY``.
     """
-    return scaled_weights(
+    return compute_weights(
         gcn,
         clips,
         ids,
-        bodies=params.person_pooling,
-        kind=params.formula,
+        settings=params,
         training=training,
         precision=pick_precision(params.precision, pick_device("cpu")),
         threads=threads,

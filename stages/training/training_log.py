@@ -20,7 +20,7 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.percent import percent
 from stroi.pipeline.index.table import csv_bytes
 from stroi.pipeline.parallel.progress import progress
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.progress import EpochRecord
 
 CURVE = ("epoch", "loss", "accuracy", "lr", "validation_loss", "validation_accuracy")
 """Columns of ``curve.csv``."""
@@ -33,8 +33,8 @@ SCALARS = {
     "accuracy/validation": "validation_accuracy",
     "learning rate": "lr",
     "speed/clips per second": "samples_per_second",
-    "speed/share of time without batches": "wait",
-    "speed/share of time the GPU works": "gpu",
+    "speed/share of time without batches": "data_wait",
+    "speed/share of time the GPU works": "gpu_utilisation",
 }
 """TensorBoard's curves, and the fields of `EpochRecord` that they plot."""
 
@@ -114,11 +114,12 @@ def _number(value: float | None) -> str:
 
 
 def _summary(record: EpochRecord) -> str:
-    validation, gpu = record.validation_accuracy, record.gpu
+    validation, gpu = record.validation_accuracy, record.gpu_utilisation
     return (
         f"loss {record.loss:.3f}, training accuracy {percent(100 * record.accuracy)}%, "
         + (f"validation accuracy {percent(100 * validation)}%, " if validation is not None else "")
-        + f"{record.samples_per_second:.0f} clips/s, {record.wait:.1%} of the time without data"
+        + f"{record.samples_per_second:.0f} clips/s, "
+        + f"{record.data_wait:.1%} of the time without data"
         + (f", GPU at {gpu:.0%}" if gpu is not None else "")
     )
 
@@ -129,8 +130,8 @@ def _times(records: Sequence[EpochRecord]) -> bytes:
             str(record.epoch),
             f"{record.seconds:.3f}",
             f"{record.samples_per_second:.1f}",
-            f"{record.wait:.4f}",
-            "nan" if record.gpu is None else f"{record.gpu:.2f}",
+            f"{record.data_wait:.4f}",
+            "nan" if record.gpu_utilisation is None else f"{record.gpu_utilisation:.2f}",
         )
         for record in records
     )

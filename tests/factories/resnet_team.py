@@ -14,17 +14,17 @@ from typing import Any
 import torch
 from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
+from trainings import resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer import loop
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.safetensors_io import write_tensors
 from stroi.trainer.run.distributed import World, join_world
-from stroi.trainer.run.state import EpochRecord
-from stroi.trainer.score_gcn import dump_weights
-from stroi.trainer.train_resnet import train_resnet
+from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.score_gcn import compute_weights
 
 CONFIG = ResNetConfig(flip=0.5, shift=1)
 SCHEDULE = QUICK.replace(epochs=3, batch_size=5, lr=0.01, milestones=())
@@ -54,10 +54,10 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def graph_network(dropout: float) -> StGcn:
+def graph_network(dropout: float) -> GraphNet:
     """The network that joint mode starts from; with dropout every process draws its own."""
     torch.manual_seed(1)
-    return StGcn(CLASSES, SMALL_GCN.replace(dropout=dropout))
+    return GraphNet(CLASSES, SMALL_GCN.replace(dropout=dropout))
 
 
 def _doubled(net: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -77,21 +77,21 @@ def beside(mode: Mode, double: bool, dropout: float) -> dict[str, object]:
 
 def file_weights() -> Weights:
     """Weights of all clips."""
-    return dump_weights(graph_network(0.0), clips(), tuple(LABELS))
+    return compute_weights(graph_network(0.0), clips(), tuple(LABELS))[0]
 
 
 def train(one: World, mosaics: Path, mode: Mode, out: Path, changes: dict[str, Any]) -> None:
     """Train; `changes` are of the schedule, or of the call, or say that all is in float64."""
     double = changes.pop("double", False)
-    loop.CHECK_EVERY = changes.pop("look_every", loop.CHECK_EVERY)
-    if "state" in changes:
-        changes["state"] = Path(changes["state"])
+    loop.SYNC_EVERY = changes.pop("sync_every", loop.SYNC_EVERY)
+    if "checkpoints" in changes:
+        changes["checkpoints"] = Path(changes["checkpoints"])
     torch.set_default_dtype(torch.float32)
     inputs = beside(mode, double, changes.pop("dropout", 0.0))
     torch.set_default_dtype(torch.float64 if double else torch.float32)
     of_schedule = {name: changes.pop(name) for name in set(changes) & set(Schedule.model_fields)}
     records: list[EpochRecord] = []
-    model = train_resnet(
+    model = resnet_trained(
         mode, MosaicCache(mosaics), LABELS, CLASSES, **inputs, config=CONFIG,
         schedule=SCHEDULE.replace(**of_schedule), seed=0, device="cpu",
         on_epoch=records.append, world=one, **changes,

@@ -19,8 +19,8 @@ from refusals import tree
 from weights_attacks import CASES, GOOD, Runs, saved
 
 from stroi.trainer.config import GcnConfig
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.resnet import ResNet
-from stroi.trainer.models.stgcn import StGcn
 from stroi.trainer.network_files.network_file import save_gcn
 from stroi.trainer.network_files.safetensors_io import write_tensors
 
@@ -169,7 +169,7 @@ def gcn(**meta: object) -> Callable[[Path], object]:
         from stroi.trainer.network_files.safetensors_io import read_tensors
 
         config = GcnConfig(frames=8, channels=(8, 8), strides=(1, 1))
-        save_gcn(path, StGcn(("wave", "drink"), config))
+        save_gcn(path, GraphNet(("wave", "drink"), config))
         tensors, old = read_tensors(path)
         changed = {"config": old["config"] | {k: v for k, v in meta.items() if k in old["config"]}}
         write_tensors(path, tensors, old | changed | {k: v for k, v in meta.items() if k in old})
@@ -198,7 +198,7 @@ LOADED: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
     ),
     "network of 90 GB": ("gcn", gcn(channels=[50_000, 50_000]), "PTH_SHAPE", "want (50000"),
     "million layers": (
-        "gcn", gcn(channels=[8] * 10**6, strides=[1] * 10**6), "PTH_META", "its channels",
+        "gcn", gcn(channels=[8] * 10**6, strides=[1] * 10**6), "PTH_META", "its config.channels",
     ),
 }  # fmt: skip
 

@@ -91,7 +91,7 @@ def test_draws_of_scoring_change_the_scores_and_no_training(tmp_path: Path) -> N
     assert checkpoint(out, 0).read_bytes() == network
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("training/*")} == states
     drawn = read_scores(scores_folder(out, 0), TEST)
-    expected = score_gcn(load_gcn(checkpoint(out, 0)), clips(), drawn.ids, draws=3)
+    expected = score_gcn(load_gcn(checkpoint(out, 0)), clips(), drawn.ids, tta_copies=3)
     np.testing.assert_array_equal(drawn.logits, expected.logits)
     assert (drawn.logits != plain.logits).all()
 

@@ -18,10 +18,11 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages import resnet
 from stroi.stages.training.configs import Resources, resnet_config
 from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
-from stroi.trainer.models import ctrgcn, stgcn
+from stroi.trainer.models import ctrgcn, graph_net, stgcn
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet
 from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors
 from stroi.trainer.run.distributed import World
+from stroi.trainer.run.run_options import RunOptions
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def test_fixed_mode_needs_no_graph_network_and_opens_no_file_of_it(
         raise AssertionError(f"fixed mode builds a {type(self).__name__}")
 
     for kind in (
-        stgcn.StGcn, stgcn.Block, ctrgcn.CtrGcn, ctrgcn.RefinedBlock, ctrgcn.Refined,
-        ctrgcn.Branches,
+        graph_net.GraphNet, stgcn.StGcnBlock, ctrgcn.CtrGcnBlock, ctrgcn.CtrGraphConv,
+        ctrgcn.MultiScaleTemporalConv,
     ):  # fmt: skip
         monkeypatch.setattr(kind, "__init__", refused)
     opened: list[str] = []
@@ -122,8 +123,8 @@ def test_a_process_takes_its_own_gpu_before_it_asks_what_that_can_do(
     run = replace(run, profile=run.profile.model_copy(update={"resnet": of_gpu}))
     done: list[str] = []
 
-    def stop(*args: object, device: str, **kwargs: object) -> None:
-        done.append(f"train on {device}")
+    def stop(*args: object, run: RunOptions, **kwargs: object) -> None:
+        done.append(f"train on {run.device}")
         raise KeyboardInterrupt
 
     def capability(device: torch.device) -> tuple[int, int]:
@@ -136,5 +137,5 @@ def test_a_process_takes_its_own_gpu_before_it_asks_what_that_can_do(
     monkeypatch.setattr(resnet, "train_resnet", stop)
     data = resnet.open_data(workspace, run, "plain")
     with pytest.raises(KeyboardInterrupt):
-        resnet.train_seed(workspace, run, data, "plain", 0, Resources(1, World(1, 2, local=1)))
+        resnet.train_seed(workspace, run, data, "plain", 0, Resources(1, World(1, 2, local_rank=1)))
     assert done == ["take cuda:1", "ask", "train on cuda:1"]

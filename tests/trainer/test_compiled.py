@@ -9,6 +9,7 @@ import pytest
 import torch
 from small_inputs import CELL, CLASSES, LABELS
 from torch import nn
+from trainings import resnet_trained
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.mosaics import MosaicCache
@@ -18,7 +19,6 @@ from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import compile_network
-from stroi.trainer.train_resnet import train_resnet
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 FULL = Schedule(epochs=1, batch_size=len(LABELS), lr=0.05)
@@ -29,10 +29,10 @@ def _net() -> WeightedMosaicNet:
     return WeightedMosaicNet(CLASSES, CellGrid(5, 5, CELL, CELL), ResNetConfig(), mode="plain")
 
 
-def _train(mosaics: MosaicCache, feeding: LoaderConfig) -> WeightedMosaicNet:
-    return train_resnet(
-        "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=FULL, feeding=feeding,
-        seed=0, device="cpu",
+def _train(mosaics: MosaicCache, loader: LoaderConfig) -> WeightedMosaicNet:
+    return resnet_trained(
+        "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=FULL,
+        loader_config=loader, seed=0, device="cpu",
     )  # fmt: skip
 
 
@@ -75,6 +75,6 @@ def test_compiled_kernels_compute_the_same() -> None:
     torch.manual_seed(0)
     net = _net().train()
     x = torch.randint(0, 256, (4, 5 * CELL, 5 * CELL, 3), dtype=torch.uint8)
-    wanted = net(x, None)
+    expected, _ = net(x)
     compile_network(net.resnet, "kernels", CPU)
-    torch.testing.assert_close(net(x, None), wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(net(x)[0], expected, rtol=1e-4, atol=1e-4)

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from stroi.trainer import processor, runtime
-from stroi.trainer.processor import bf16_features, cpu_flags
-from stroi.trainer.runtime import pick_precision
+from stroi.trainer import runtime
+from stroi.trainer.runtime import bf16_features, cpu_flags, pick_precision
 
 ZEN3 = "processor : 0\nflags\t\t: fpu sse avx avx2 fma\nbugs : none\n"
 ZEN4 = "processor : 0\nflags\t\t: fpu avx2 avx512f avx512_bf16 vaes\n"
@@ -30,7 +29,7 @@ def test_bf16_is_an_instruction_not_a_name(text: str, found: tuple[str, ...]) ->
 
 
 def test_no_file_means_no_flags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "absent")
+    monkeypatch.setattr(runtime, "CPU_INFO", tmp_path / "absent")
     assert cpu_flags() == frozenset()
     assert pick_precision("auto", CPU) == "fp32"
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
+from training_loop import Rows, train
+from trainings import gcn_trained
 
 from stroi.trainer.config import Schedule, SkeletonAugment
-from stroi.trainer.data.epoch_order import Batch
-from stroi.trainer.loop import fit, learning_rate
+from stroi.trainer.loop import learning_rate
 from stroi.trainer.run.ema import WeightEma
 from stroi.trainer.run.losses import branch_loss
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
-from stroi.trainer.train_gcn import train_gcn
 
 MODERN = SMALL_GCN.replace(
     model="ctrgcn", channels=(8, 8), strides=(1, 2), topologies=4, smoothing=0.1,
@@ -45,15 +45,15 @@ def _one_step(schedule: Schedule) -> nn.Module:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
 
-    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
-        yield Batch(np.arange(2))
+    def epoch_batches(epoch: int, skip: int) -> Generator[Rows, None, None]:
+        yield Rows(np.arange(2))
 
-    def step(batch: Batch) -> tuple[Tensor, Tensor]:
+    def compute_loss(batch: Rows) -> tuple[Tensor, Tensor]:
         return sum((value.sum() * 0 for value in net.parameters()), torch.zeros(())), torch.tensor(
             1
         )
 
-    fit(net, feed, step, schedule=schedule, seed=0, key="k" * 64, threads=1)
+    train(net, epoch_batches, compute_loss, schedule=schedule)
     return net
 
 
@@ -79,21 +79,21 @@ def test_smoothed_labels_against_numpy() -> None:
     assert float(got) == pytest.approx(-(target * logs).sum(1).mean(), rel=1e-5)
 
 
-def test_average_against_a_reading_step_by_step() -> None:
+def test_moving_average_against_a_reading_step_by_step() -> None:
     net = nn.BatchNorm1d(2)
-    average = WeightEma(net, 0.75)
+    ema = WeightEma(net, 0.75)
     expected = {name: value.clone() for name, value in net.state_dict().items()}
     random = torch.Generator().manual_seed(0)
     for _ in range(3):
         with torch.no_grad():
             net.weight.copy_(torch.randn(2, generator=random))
         net(torch.randn(4, 2, generator=random))
-        average.add(net)
+        ema.update(net)
         for name, value in net.state_dict().items():
             expected[name] = (
                 0.75 * expected[name] + 0.25 * value if value.is_floating_point() else value.clone()
             )
-    average.take(net)
+    ema.copy_to(net)
     assert net.state_dict()["num_batches_tracked"] == 3
     for name, value in net.state_dict().items():
         torch.testing.assert_close(value, expected[name], msg=name)
@@ -112,8 +112,8 @@ def _train(state: Path | None = None, stop: int | None = None, **changes: object
     config = MODERN.replace(**changes)
     with suppress(Stopped):
         return model_digest(
-            train_gcn(
-                clips(), LABELS, CLASSES, config=config, schedule=COSINE, seed=0, state=state,
+            gcn_trained(
+                clips(), LABELS, CLASSES, config=config, schedule=COSINE, seed=0, checkpoints=state,
                 save_every=1, on_epoch=tell,
             )
         )  # fmt: skip

@@ -14,9 +14,9 @@ from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import Align, Centre, Size, Stream
 from stroi.trainer.data.skeleton_input import prepare_all
-from stroi.trainer.models.backbones import build_graph_net
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights
-from stroi.trainer.score_gcn import dump_weights, score_gcn
+from stroi.trainer.score_gcn import compute_weights, score_gcn
 
 STREAMS: tuple[Stream, ...] = ("joint", "bone", "joint_motion", "bone_motion")
 CENTRES: tuple[Centre, ...] = ("clip", "frame")
@@ -60,14 +60,14 @@ def test_scores_and_weights_are_those_of_the_training_input(
     config = SMALL_GCN.replace(align=align, size=size, stream=stream, centre=centre)
     data = prepare_all(clips, tuple(clips), **config.preparation)
     torch.manual_seed(1)
-    net = build_graph_net(CLASSES, config, data.layout).eval()
+    net = GraphNet(CLASSES, config, data.layout).eval()
     with torch.no_grad():
         logits, feature = net(torch.from_numpy(data.x), torch.from_numpy(data.present))
     np.testing.assert_allclose(
         score_gcn(net, clips, tuple(clips)).logits, logits.numpy(), rtol=1e-4, atol=1e-5
     )
     np.testing.assert_allclose(
-        dump_weights(net, clips, tuple(clips)).joint_weights,
+        compute_weights(net, clips, tuple(clips))[0].joint_weights,
         joint_weights(feature).numpy(),
         rtol=1e-4,
         atol=1e-6,
@@ -78,7 +78,7 @@ def test_a_clips_height_is_that_of_both_persons() -> None:
     """The stream of a clip is not that of its bodies: what made scores differ before."""
     config = SMALL_GCN.replace(size="clip")
     data = prepare_all(ESTIMATED, ("two",), **config.preparation)
-    net = build_graph_net(CLASSES, config, data.layout)
+    net = GraphNet(CLASSES, config, data.layout)
     x = torch.from_numpy(data.x)
     together, alone = net.stream(x), net.stream(x[:, :1])
     assert not torch.allclose(together[:, :1], alone, atol=0.01)

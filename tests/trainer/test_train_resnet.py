@@ -9,28 +9,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips, mosaic_cache
+from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from torch import nn
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
+from stroi.trainer.data.mosaic_loader import MosaicBatch, cell_grid
+from stroi.trainer.data.side_inputs import load_side_inputs, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_resnet, save_resnet
 from stroi.trainer.network_files.safetensors_io import write_tensors
 from stroi.trainer.run.losses import branch_loss
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
-from stroi.trainer.score_gcn import dump_weights, score_gcn
+from stroi.trainer.score_gcn import compute_weights, score_gcn
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.train_gcn import train_gcn
-from stroi.trainer.train_resnet import train_resnet
+from stroi.trainer.train_resnet import rgb_loss
 
 TRUTH = np.array([LABELS[name] for name in IDS])
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
@@ -38,16 +39,16 @@ MODES: tuple[Mode, ...] = ("plain", "fixed", "joint")
 
 
 @pytest.fixture(scope="module")
-def gcn() -> StGcn:
-    return train_gcn(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
+def gcn() -> GraphNet:
+    return gcn_trained(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
 
 
 @pytest.fixture(scope="module")
-def weights(gcn: StGcn) -> Weights:
-    return dump_weights(gcn, clips(), IDS)
+def weights(gcn: GraphNet) -> Weights:
+    return compute_weights(gcn, clips(), IDS)[0]
 
 
-def _inputs(mode: Mode, gcn: StGcn, weights: Weights) -> dict[str, object]:
+def _inputs(mode: Mode, gcn: GraphNet, weights: Weights) -> dict[str, object]:
     return {
         "plain": {},
         "fixed": {"weights": weights},
@@ -59,7 +60,7 @@ def _train(
     mode: Mode, mosaics: MosaicCache, inputs: dict[str, object], **changes: object
 ) -> WeightedMosaicNet:
     settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
-    return train_resnet(mode, mosaics, LABELS, CLASSES, **inputs, **{**settings, **changes})
+    return resnet_trained(mode, mosaics, LABELS, CLASSES, **inputs, **{**settings, **changes})
 
 
 def _score_inputs(inputs: dict[str, object]) -> dict[str, object]:
@@ -68,7 +69,7 @@ def _score_inputs(inputs: dict[str, object]) -> dict[str, object]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_learns_eight_mosaics_by_heart(
-    mode: Mode, mosaics: MosaicCache, gcn: StGcn, weights: Weights
+    mode: Mode, mosaics: MosaicCache, gcn: GraphNet, weights: Weights
 ) -> None:
     inputs = _inputs(mode, gcn, weights)
     schedule = Schedule(epochs=30, batch_size=8, lr=0.01, milestones=(24,))
@@ -80,7 +81,7 @@ def test_learns_eight_mosaics_by_heart(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_same_seed_same_bits(
-    mode: Mode, precision: str, mosaics: MosaicCache, gcn: StGcn, weights: Weights
+    mode: Mode, precision: str, mosaics: MosaicCache, gcn: GraphNet, weights: Weights
 ) -> None:
     inputs = _inputs(mode, gcn, weights)
     config = ResNetConfig(flip=0.5, shift=2, precision=precision)
@@ -90,7 +91,7 @@ def test_same_seed_same_bits(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_resumed_across_a_milestone_equals_uninterrupted(
-    mode: Mode, mosaics: MosaicCache, gcn: StGcn, weights: Weights, tmp_path: Path
+    mode: Mode, mosaics: MosaicCache, gcn: GraphNet, weights: Weights, tmp_path: Path
 ) -> None:
     class Stop(Exception):
         pass
@@ -100,7 +101,7 @@ def test_resumed_across_a_milestone_equals_uninterrupted(
 
     inputs = _inputs(mode, gcn, weights)
     config = ResNetConfig(flip=0.5)
-    settings = {"config": config, "state": tmp_path, "save_every": 1}
+    settings = {"config": config, "checkpoints": tmp_path, "save_every": 1}
     with pytest.raises(Stop):
         _train(mode, mosaics, inputs, on_epoch=stop, **settings)
     resumed = _train(mode, mosaics, inputs, **settings)
@@ -109,7 +110,7 @@ def test_resumed_across_a_milestone_equals_uninterrupted(
 
 
 def test_fixed_mode_moves_nothing_of_the_graph_network(
-    mosaics: MosaicCache, gcn: StGcn, weights: Weights
+    mosaics: MosaicCache, gcn: GraphNet, weights: Weights
 ) -> None:
     before = model_digest(gcn)
     net = _train("fixed", mosaics, {"weights": weights, "gcn": gcn, "clips": clips()})
@@ -119,7 +120,9 @@ def test_fixed_mode_moves_nothing_of_the_graph_network(
     assert not any(name.startswith("gcn") for name in net.state_dict())
 
 
-def test_joint_mode_trains_a_copy_parameters_and_buffers(mosaics: MosaicCache, gcn: StGcn) -> None:
+def test_joint_mode_trains_a_copy_parameters_and_buffers(
+    mosaics: MosaicCache, gcn: GraphNet
+) -> None:
     before = model_digest(gcn)
     net = _train("joint", mosaics, {"gcn": gcn, "clips": clips()})
     assert model_digest(gcn) == before
@@ -133,7 +136,7 @@ def test_joint_mode_trains_a_copy_parameters_and_buffers(mosaics: MosaicCache, g
     assert score_gcn(net.gcn, clips(), IDS).logits.shape == (8, 2)
 
 
-def _double(gcn: StGcn) -> tuple[WeightedMosaicNet, dict[str, torch.Tensor]]:
+def _double(gcn: GraphNet) -> tuple[WeightedMosaicNet, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
     net = WeightedMosaicNet(
         CLASSES, CellGrid(5, 5, CELL, CELL), ResNetConfig(), mode="joint", gcn=copy.deepcopy(gcn)
@@ -150,7 +153,7 @@ def _double(gcn: StGcn) -> tuple[WeightedMosaicNet, dict[str, torch.Tensor]]:
 
 def _rgb_loss(net: WeightedMosaicNet, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     _, weights = net.skeleton_branch(inputs["x"], inputs["present"])
-    return branch_loss(net(inputs["mosaics"], weights), torch.from_numpy(TRUTH), "mse")
+    return branch_loss(net(inputs["mosaics"], weights)[0], torch.from_numpy(TRUTH), "mse")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,7 @@ def _rgb_loss(net: WeightedMosaicNet, inputs: dict[str, torch.Tensor]) -> torch.
     ],
 )
 def test_gradient_of_the_rgb_loss_reaches_the_graph_network(
-    gcn: StGcn, name: str, place: tuple[int, ...]
+    gcn: GraphNet, name: str, place: tuple[int, ...]
 ) -> None:
     net, inputs = _double(gcn)
     assert net.gcn is not None
@@ -221,7 +224,7 @@ def test_missing_weights_are_counted_and_named(mosaics: MosaicCache, weights: We
 
 def test_unknown_mosaics_are_named(mosaics: MosaicCache) -> None:
     with pytest.raises(RefusedInput, match=r"ID_UNKNOWN.*ghost"):
-        train_resnet(
+        resnet_trained(
             "plain", mosaics, {**LABELS, "ghost": 0}, CLASSES, config=ResNetConfig(),
             schedule=SHORT, seed=0, device="cpu",
         )  # fmt: skip
@@ -233,7 +236,7 @@ def test_what_a_mode_lacks_is_told(mode: Mode, wanted: str, mosaics: MosaicCache
         _train(mode, mosaics, {})
 
 
-def test_scoring_leaves_the_network_as_it_was(mosaics: MosaicCache, gcn: StGcn) -> None:
+def test_scoring_leaves_the_network_as_it_was(mosaics: MosaicCache, gcn: GraphNet) -> None:
     net = _train("joint", mosaics, {"gcn": gcn, "clips": clips()}).train()
     before = model_digest(net)
     scores = score_resnet(net, mosaics, IDS[::-1], clips=clips())
@@ -256,12 +259,12 @@ def test_starts_from_local_weights(mosaics: MosaicCache, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("mode", MODES)
 def test_checkpoint_brings_the_same_network_back(
-    mode: Mode, mosaics: MosaicCache, gcn: StGcn, weights: Weights, tmp_path: Path
+    mode: Mode, mosaics: MosaicCache, gcn: GraphNet, weights: Weights, tmp_path: Path
 ) -> None:
     inputs = _inputs(mode, gcn, weights)
     net = _train(mode, mosaics, inputs, schedule=SHORT.replace(epochs=1))
     path = tmp_path / "resnet.safetensors"
-    save_resnet(path, net, extra={"seed": 0})
+    save_resnet(path, net)
     loaded = load_resnet(path)
     assert (loaded.mode, loaded.cells, loaded.config) == (net.mode, net.cells, net.config)
     assert model_digest(loaded) == model_digest(net)
@@ -272,34 +275,26 @@ def test_checkpoint_brings_the_same_network_back(
     )
 
 
-def test_checkpoints_of_another_kind_are_refused(gcn: StGcn, tmp_path: Path) -> None:
+def test_checkpoints_of_another_kind_are_refused(gcn: GraphNet, tmp_path: Path) -> None:
     from stroi.trainer.network_files.network_file import save_gcn
 
     path = tmp_path / "gcn.safetensors"
     save_gcn(path, gcn)
-    with pytest.raises(RefusedInput, match=r"PTH_META.*is no fused checkpoint"):
+    with pytest.raises(RefusedInput, match=r"PTH_META.*no resnet checkpoint"):
         load_resnet(path)
 
 
-def test_cells_must_be_whole(tmp_path: Path) -> None:
-    assert cell_grid(mosaic_cache(tmp_path, columns=3)) == CellGrid(5, 3, CELL, CELL)
-
-
-def test_loss_of_joint_mode_is_the_sum_of_both_branches(mosaics: MosaicCache, gcn: StGcn) -> None:
-    from stroi.trainer.data.epoch_order import MosaicBatch
-    from stroi.trainer.data.side_inputs import load_side_inputs
-    from stroi.trainer.steps import training_step
-
+def test_loss_of_joint_mode_is_the_sum_of_both_branches(
+    mosaics: MosaicCache, gcn: GraphNet
+) -> None:
     config = ResNetConfig(loss="mse")
     net = WeightedMosaicNet(
         CLASSES, cell_grid(mosaics), config, mode="joint", gcn=copy.deepcopy(gcn)
     ).eval()
-    beside = load_side_inputs(
-        "joint", mosaics, IDS, weights=None, clips=clips(), frames=SMALL_GCN.frames
-    )
-    batch = MosaicBatch(np.arange(8), torch.from_numpy(mosaics.batch(IDS)))
+    side = load_side_inputs("joint", mosaics, IDS, clips=clips(), gcn=SMALL_GCN)
+    batch = MosaicBatch(np.arange(8), torch.from_numpy(mosaics.batch(IDS)), 8)
     with torch.no_grad():
-        got, hits = training_step(net, batch, beside, torch.from_numpy(TRUTH))
+        got, correct = rgb_loss(net, batch, side, torch.from_numpy(TRUTH))
     rgb = score_resnet(net, mosaics, IDS, clips=clips()).logits
     skeleton = score_gcn(net.gcn, clips(), IDS).logits
     expected = 0.0
@@ -308,5 +303,5 @@ def test_loss_of_joint_mode_is_the_sum_of_both_branches(mosaics: MosaicCache, gc
         shares /= shares.sum(1, keepdims=True)
         expected += float(((shares - np.eye(2)[TRUTH]) ** 2).sum()) / 8
     assert float(got) == pytest.approx(expected, rel=1e-4)
-    assert int(hits) == int((rgb.argmax(1) == TRUTH).sum())
+    assert int(correct) == int((rgb.argmax(1) == TRUTH).sum())
     assert isinstance(net, nn.Module)

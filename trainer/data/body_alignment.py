@@ -1,6 +1,6 @@
-"""A sensor's joints turned into a frame of their own, so that the camera's place does not matter.
+"""Rotation of a sensor's joints into a body's own frame, so that the camera's pose does not matter.
 
-The frame follows from the clip alone. Legend of shapes: T frames, M persons, V joints.
+The frame is a function of the clip alone. Legend of shapes: T frames, M persons, V joints.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from stroi.trainer.config import Align
 _UP = np.array([0.0, 1.0, 0.0])
 
 
-def turn(
-    position: NDArray[np.float32], seen: NDArray[np.bool_], layout: Layout, align: Align
+def body_rotation(
+    position: NDArray[np.float32], present: NDArray[np.bool_], layout: Layout, align: Align
 ) -> NDArray[np.float64]:
-    """The rotation that puts a clip into its own frame.
+    """The rotation from the sensor's frame to the body's.
 
-    ``heading`` turns about the vertical, until the way from the left to the right shoulder and
-    hip lies along x as seen from above. ``body`` first turns the way from the hips to the
-    shoulders up. Both ways are those of the first person who ever shows both shoulders and hips,
-    in the first frame that does; without one, or where a way has no length, nothing is turned.
+    ``heading`` rotates about the vertical, until the vector from the left to the right shoulder
+    and hip lies along x as seen from above. ``body`` first rotates the vector from the hips to
+    the shoulders up. Both vectors are those of the first person who ever shows both shoulders and
+    hips, in the first frame that does. Without one, or where a vector has no length, there is no
+    rotation.
 
     Args:
         position: (T, M, V, 3) in m, y up.
-        seen: (T, M, V), which joints are there.
+        present: (T, M, V), which joints there are.
         layout: The V joints.
         align: ``none``, ``heading`` or ``body``.
 
@@ -37,23 +38,22 @@ def turn(
         side: [layout.index(f"{side}_{part}") for part in ("shoulder", "hip")]
         for side in ("left", "right")
     }
-    trunk = [*joints["left"], *joints["right"]]
-    whole = np.asarray(seen[:, :, trunk].all(2))
-    if align == "none" or not whole.any():
+    trunk = np.asarray(present[:, :, [*joints["left"], *joints["right"]]].all(2))  # (T, M)
+    if align == "none" or not trunk.any():
         return np.eye(3)
-    person = int(whole.any(0).argmax())
-    points = position[whole[:, person].argmax(), person].astype(np.float64)
-    across = points[joints["right"]].mean(0) - points[joints["left"]].mean(0)
+    person = int(trunk.any(0).argmax())
+    points = position[trunk[:, person].argmax(), person].astype(np.float64)  # (V, 3)
+    across = points[joints["right"]].mean(0) - points[joints["left"]].mean(0)  # (3,)
     if align == "heading":
         return _about_vertical(across)
     spine = [(layout.index(f"{side}_hip"), layout.index(f"{side}_shoulder")) for side in joints]
-    up = np.mean([points[top] - points[bottom] for bottom, top in spine], axis=0)
+    up = np.mean([points[top] - points[bottom] for bottom, top in spine], axis=0)  # (3,)
     upright = _upright(up)
     return _about_vertical(upright @ across) @ upright
 
 
 def _about_vertical(across: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turns (3,) `across` about y until its z is 0 and its x positive."""
+    """Rotation about y that makes z of (3,) `across` 0 and its x positive."""
     length = float(np.hypot(across[0], across[2]))
     if length == 0:
         return np.eye(3)
@@ -62,7 +62,7 @@ def _about_vertical(across: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _upright(up: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The shortest turn of (3,) `up` to the vertical."""
+    """The shortest rotation of (3,) `up` to the vertical."""
     length = float(np.linalg.norm(up))
     if length == 0 or up[1] <= -length:
         return np.eye(3)

@@ -1,52 +1,35 @@
-"""Which clips stand in which batch, and mosaics fetched ahead of the network."""
+"""Which clips are in which batch and which columns they show, out of seed and epoch alone."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.data.prefetch import filled
-from stroi.trainer.data.window_reader import Source, WindowSource
 
-RING = 3
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Clips that one step sees.
-
-    Attributes:
-        rows: (B,) positions in the sorted ids.
-    """
-
-    rows: NDArray[np.int64]
+SHUFFLE_BLOCK = 32
+"""Clips that lie one after the other on disk and enter a window together: a read of 5 MB at 225 px,
+so long that seeking hardly counts."""
 
 
-@dataclass(frozen=True)
-class MosaicBatch(Batch):
-    """Clips that one step sees, with their mosaics.
+class RandomStream(IntEnum):
+    """Independent random streams of one epoch; every draw of a training names its own."""
 
-    Attributes:
-        mosaics: (B, H, W, 3) uint8 on the device, valid until the next batch is asked for.
-        columns: (B, L) positions of their columns among the candidates; None for all.
-        looks: (B, 7) changes of their look in training, see `stroi.trainer.data.mosaic_augment`;
-            None for none.
-        draws: Joint mode's training only: what chance changes of their skeletons, see
-            `stroi.trainer.data.skeleton_augment.draws_of_epoch`.
-    """
+    ORDER = 0
+    DROPOUT = 1
+    SKELETON_AUGMENT = 2
+    COLUMNS = 3
+    BLOCK_ORDER = 4
+    COLOUR_AND_ERASE = 5
+    FLIP_AND_SHIFT = 6
 
-    mosaics: Tensor
-    columns: NDArray[np.int64] | None = None
-    looks: Tensor | None = None
-    draws: Tensor | None = None
+
+def epoch_rng(seed: int, epoch: int, stream: RandomStream, rank: int = 0) -> np.random.Generator:
+    """Generator of one stream of one epoch; `rank` tells processes apart where they must differ."""
+    return np.random.default_rng((seed, epoch, stream, rank))
 
 
 def split(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
@@ -57,18 +40,15 @@ def split(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     Args:
         order: (N,) positions.
         size: Clips per batch.
-
-    Returns:
-        The batches.
     """
-    parts = [order[start : start + size] for start in range(0, len(order), size)]
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [np.concatenate(parts[-2:])]
-    return parts
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return batches
 
 
-def epoch_batches(count: int, size: int, *, seed: int, epoch: int) -> list[NDArray[np.int64]]:
-    """Batches of one epoch; a function of seed and epoch alone.
+def shuffled_batches(count: int, size: int, *, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+    """Batches of one epoch in random order.
 
     Args:
         count: N, clips in the training set.
@@ -82,13 +62,33 @@ def epoch_batches(count: int, size: int, *, seed: int, epoch: int) -> list[NDArr
     Raises:
         StroiError: ``TRAIN_TOO_FEW`` for fewer than two clips.
     """
-    if count < 2:
-        raise StroiError(
-            "TRAIN_TOO_FEW",
-            f"a training set of {count} clips cannot train batch normalisation",
-            remedy="give it at least 2 clips",
-        )
-    return split(np.random.default_rng((seed, epoch)).permutation(count), size)
+    require_two_clips(count)
+    return split(epoch_rng(seed, epoch, RandomStream.ORDER).permutation(count), size)
+
+
+def block_shuffled_order(
+    storage_order: NDArray[np.int64], window: int, *, seed: int, epoch: int
+) -> NDArray[np.int64]:
+    """The clips of an epoch, window by window, for caches larger than memory.
+
+    The clips in storage order are cut into blocks of `SHUFFLE_BLOCK`. The blocks are shuffled and
+    joined, and each window of the result is shuffled clip by clip.
+
+    Args:
+        storage_order: (N,) positions of the clips in the order in which the files hold them.
+        window: Clips of a window. A last window of one clip belongs to the one before it.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 0.
+
+    Returns:
+        (N,) the same positions in another order.
+    """
+    rng = epoch_rng(seed, epoch, RandomStream.BLOCK_ORDER)
+    starts = range(0, len(storage_order), SHUFFLE_BLOCK)
+    blocks = [storage_order[start : start + SHUFFLE_BLOCK] for start in starts]
+    order = np.concatenate([blocks[number] for number in rng.permutation(len(blocks))])
+    cuts = [start for start in range(window, len(order), window) if start < len(order) - 1]
+    return np.concatenate([rng.permutation(part) for part in np.split(order, cuts)])
 
 
 def epoch_columns(
@@ -107,92 +107,26 @@ def epoch_columns(
         epoch: Number of the epoch, from 0.
 
     Returns:
-        (N, L) positions, ascending in each row, a function of the arguments alone; None for all
-        columns, if there are no more than L.
+        (N, L) positions, ascending in each row; None for all columns, if there are no more than L.
     """
     if candidates <= columns:
         return None
-    draws = np.random.default_rng((seed, epoch, 3)).random((count, candidates))
+    draws = epoch_rng(seed, epoch, RandomStream.COLUMNS).random((count, candidates))
     return np.sort(np.argsort(draws, axis=1)[:, :columns], axis=1)
 
 
-def mosaic_batches(
-    cache: MosaicCache,
-    ids: Sequence[str],
-    parts: Sequence[NDArray[np.int64]],
-    *,
-    device: torch.device,
-    columns: NDArray[np.int64] | None = None,
-    window: int = 0,
-    looks: Tensor | None = None,
-) -> Generator[MosaicBatch, None, None]:
-    """Batches with their mosaics, gathered by one thread into a ring of buffers made once.
-
-    The thread copies out of the memory-mapped shards while the network computes; a buffer is
-    filled again only after the consumer has come back for the next batch. What is in a batch
-    does not depend on `window`, which only changes how files are read.
-
-    Args:
-        cache: The mosaics.
-        ids: N sample ids.
-        parts: Positions in `ids` of each batch.
-        device: Where the mosaics go; pinned memory is used for a GPU.
-        columns: (N, L) positions of the columns wanted of each mosaic; all if None.
-        window: Batches whose clips are read into memory together, in the order in which the
-            files hold them; 0 reads every batch on its own.
-        looks: (N, 7) changes of each clip's look, passed on.
-
-    Yields:
-        The batches, in order.
+def require_two_clips(count: int) -> None:
+    """Refuse a training set that batch normalisation cannot train on.
 
     Raises:
-        RefusedInput: Whatever the cache refuses, in the consumer's thread.
+        StroiError: ``TRAIN_TOO_FEW``.
     """
-    width = cache.shape[1] // cache.columns * columns.shape[1] if columns is not None else 0
-    shape = (max(map(len, parts)), cache.shape[0], width or cache.shape[1], 3)
-    buffers = [
-        torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
-        for _ in range(min(RING, len(parts)))
-    ]
-    arrays = [buffer.numpy() for buffer in buffers]
-    source: Source = WindowSource(cache, ids, parts, columns, window) if window else cache
-
-    def fill(rows: NDArray[np.int64], slot: int) -> None:
-        wanted = None if columns is None else columns[rows]
-        source.batch([ids[row] for row in rows], arrays[slot][: len(rows)], columns=wanted)
-
-    with ExitStack() as stack:
-        if isinstance(source, WindowSource):
-            stack.callback(source.close)
-        gathered = stack.enter_context(closing(filled(parts, len(buffers), fill)))
-        moved = _moved(gathered, [len(rows) for rows in parts], buffers, device)
-        for rows, mosaics in zip(parts, moved, strict=True):
-            taken = None if columns is None else columns[rows]
-            changes = None if looks is None else looks[torch.from_numpy(rows)]
-            yield MosaicBatch(rows, mosaics, taken, changes)
-
-
-def _moved(
-    gathered: Generator[int, None, None],
-    sizes: Sequence[int],
-    buffers: Sequence[Tensor],
-    device: torch.device,
-) -> Generator[Tensor, None, None]:
-    """Full buffers on the device, each copied beside what the GPU computes meanwhile."""
-    if device.type != "cuda":
-        for size, slot in zip(sizes, gathered, strict=True):
-            yield buffers[slot][:size]
-        return
-    copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    for size, slot in zip(sizes, gathered, strict=True):
-        with torch.cuda.stream(copying):
-            mosaics = buffers[slot][:size].to(device, non_blocking=True)
-        computing = torch.cuda.current_stream(device)
-        computing.wait_stream(copying)
-        # Its memory must not be given away on the copying stream while the network reads it.
-        mosaics.record_stream(computing)
-        yield mosaics
-        copying.synchronize()
+    if count < 2:
+        raise StroiError(
+            "TRAIN_TOO_FEW",
+            f"a training set of {count} clips cannot train batch normalisation",
+            remedy="give it at least 2 clips",
+        )
 
 
 def label_array(

@@ -1,4 +1,4 @@
-"""Digests of what a network sees: arrays, prepared skeletons, mosaics."""
+"""Digests of a network's inputs: arrays, prepared skeletons, mosaics."""
 
 from __future__ import annotations
 

@@ -1,107 +1,298 @@
-"""The batches of a training of the RGB branch, epoch by epoch."""
+"""Batches of mosaics on the device, read ahead of the network.
+
+One thread copies mosaics out of the memory-mapped shards, straight into a few slots of pinned
+memory that are allocated once per epoch. A GPU that has room keeps the whole training set instead.
+
+Legend of shapes: N clips, B clips of a batch in this process, K rows, C columns in the cache, L of
+them shown, h and w cell height and width in px, H = K * h, W = L * w.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from stroi.cache.errors import RefusedInput
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.config import LoaderConfig, ResNetConfig
+from stroi.trainer.config import LoaderConfig, Resident
 from stroi.trainer.data.epoch_order import (
-    MosaicBatch,
-    epoch_batches,
+    block_shuffled_order,
     epoch_columns,
-    mosaic_batches,
+    require_two_clips,
+    shuffled_batches,
     split,
 )
-from stroi.trainer.data.held import held_batches, hold
-from stroi.trainer.data.mosaic_augment import looks_of_epoch
-from stroi.trainer.data.side_inputs import cell_grid
-from stroi.trainer.data.window_reader import windowed_order
+from stroi.trainer.data.mosaic_augment import AugmentParams
+from stroi.trainer.data.prefetch import PREFETCH_SLOTS, prefetch
+from stroi.trainer.data.window_reader import MosaicSource, WindowReader
 from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
+from stroi.trainer.runtime import to_device
+
+MAX_SHARE = 0.5
+"""Largest share of a GPU's free memory that resident mosaics take."""
+COPY_CHUNK = 256
+"""Resident mosaics that are copied to the device together."""
 
 
-def network_cells(mosaics: MosaicCache, config: ResNetConfig) -> CellGrid:
-    """How the pictures that the network sees are divided.
+@dataclass(frozen=True)
+class MosaicBatch:
+    """Clips of one step, as far as this process sees them.
 
-    Raises:
-        RefusedInput: As `stroi.trainer.data.side_inputs.cell_grid`.
+    Attributes:
+        index: (B,) positions in the sorted ids.
+        mosaics: (B, H, W, 3) uint8 on the device, valid until the next batch is taken.
+        size: Clips of the step over all processes.
+        columns: (B, L) columns shown, as positions among the C of the cache; None for all.
+        augment: What training changes of these clips.
     """
-    cells = cell_grid(mosaics)
-    return replace(cells, height=config.cell, width=config.cell) if config.cell else cells
+
+    index: NDArray[np.int64]
+    mosaics: Tensor
+    size: int
+    columns: NDArray[np.int64] | None = None
+    augment: AugmentParams = field(default_factory=AugmentParams)
 
 
-class Feed:
-    """Where an epoch's batches come from: files, or the device's memory.
+@dataclass(frozen=True)
+class EpochPlan:
+    """All that is decided of an epoch before a mosaic is read.
 
-    Args:
-        model: The network, on its device.
-        mosaics: The mosaics.
-        ids: N sample ids of the training set, sorted.
-        feeding: How they reach the network.
-        size: Clips per batch.
+    Attributes:
+        index: (B,) positions of each batch that this process reads.
+        sizes: Clips of each batch over all processes.
+        columns: (N, L) columns shown of every clip; None for all.
+        augment: Parameters of N clips.
+    """
+
+    index: Sequence[NDArray[np.int64]]
+    sizes: Sequence[int]
+    columns: NDArray[np.int64] | None = None
+    augment: AugmentParams = field(default_factory=AugmentParams)
+
+    def columns_of(self, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """(B, L) columns shown of the clips at (B,) positions; None for all."""
+        return None if self.columns is None else self.columns[index]
+
+    def batch(self, number: int, mosaics: Tensor) -> MosaicBatch:
+        """A batch of the plan with its mosaics."""
+        index = self.index[number]
+        augment = self.augment.select(index)
+        return MosaicBatch(index, mosaics, self.sizes[number], self.columns_of(index), augment)
+
+
+@dataclass
+class MosaicLoader:
+    """Batches of a training set, epoch by epoch; a function of seed and epoch alone.
+
+    Attributes:
+        mosaics: The cache.
+        ids: N sample ids, sorted.
+        batch_size: Clips per step over all processes.
         seed: Seed of the run.
         device: Where the network runs.
+        config: How mosaics are read; it changes no batch but by its order.
+        augment_params: Augmentation of an epoch, counted from 0; None for none.
+        shard_slice: This process's slice of so many clips; all of them by default.
 
     Raises:
-        RefusedInput: Whatever the cache refuses, if the device is to hold the mosaics.
+        RefusedInput: Whatever the cache refuses, if the device keeps the mosaics.
     """
 
-    def __init__(
-        self,
-        model: WeightedMosaicNet,
-        mosaics: MosaicCache,
-        ids: Sequence[str],
-        feeding: LoaderConfig,
-        size: int,
-        *,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        self._config, self._cells = model.config, model.cells
-        self._mosaics, self._ids, self._device = mosaics, ids, device
-        self._feeding, self._size, self._seed = feeding, size, seed
-        # Whole batches, so that none has clips of two windows.
-        self._window = max(1, feeding.window // size) if feeding.order == "windowed" else 0
-        self._stored = mosaics.storage_order(ids)
-        self._held = hold(mosaics, ids, device, feeding.resident)
+    mosaics: MosaicCache
+    ids: Sequence[str]
+    batch_size: int
+    seed: int
+    device: torch.device
+    config: LoaderConfig = field(default_factory=LoaderConfig)
+    augment_params: Callable[[int], AugmentParams] | None = None
+    shard_slice: Callable[[int], slice] = slice
+    _resident: Tensor | None = field(init=False, repr=False)
 
-    def parts(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Positions of the clips of each batch of an epoch, counted from 0.
+    def __post_init__(self) -> None:
+        self._resident = load_resident(self.mosaics, self.ids, self.device, self.config.resident)
+
+    def epoch(self, number: int, skip: int = 0) -> Generator[MosaicBatch, None, None]:
+        """Batches of an epoch, counted from 0, without the first `skip` of them.
 
         Raises:
             StroiError: ``TRAIN_TOO_FEW``.
-        """
-        shuffled = epoch_batches(len(self._ids), self._size, seed=self._seed, epoch=epoch)
-        if not self._window:
-            return shuffled
-        clips = self._window * self._size
-        order = windowed_order(self._stored, clips, seed=self._seed, epoch=epoch)
-        return split(order, self._size)
-
-    def batches(
-        self, epoch: int, parts: Sequence[NDArray[np.int64]]
-    ) -> Generator[MosaicBatch, None, None]:
-        """Batches of an epoch with their mosaics.
-
-        Args:
-            epoch: Number of the epoch, from 0.
-            parts: Positions of the clips of each, such as `parts` gives.
-
-        Raises:
             RefusedInput: Whatever the cache refuses, when its clip's turn comes.
         """
-        count, there = len(self._ids), self._mosaics.columns
-        columns = epoch_columns(count, self._cells.columns, there, seed=self._seed, epoch=epoch)
-        looks = looks_of_epoch(count, self._config, self._cells, seed=self._seed, epoch=epoch)
-        if self._held is not None:
-            return held_batches(self._held, parts, columns=columns, candidates=there, looks=looks)
-        return mosaic_batches(
-            self._mosaics, self._ids, parts, device=self._device, columns=columns,
-            window=self._window, looks=looks,
-        )  # fmt: skip
+        plan = self.plan(number, skip)
+        if self._resident is not None:
+            return resident_batches(self._resident, plan, self.mosaics.columns)
+        return stream_batches(self.mosaics, self.ids, plan, self.device, self._window)
+
+    def plan(self, epoch: int, skip: int = 0) -> EpochPlan:
+        """Order, this process's slices, columns and augmentation of an epoch."""
+        count, shown = len(self.ids), len(self.mosaics.scored)
+        batches = self.batch_indices(epoch)[skip:]
+        return EpochPlan(
+            [index[self.shard_slice(len(index))] for index in batches],
+            [len(index) for index in batches],
+            epoch_columns(count, shown, self.mosaics.columns, seed=self.seed, epoch=epoch),
+            AugmentParams() if self.augment_params is None else self.augment_params(epoch),
+        )
+
+    def batch_indices(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Positions of the clips of each batch of an epoch, over all processes."""
+        count = len(self.ids)
+        if not self._window:
+            return shuffled_batches(count, self.batch_size, seed=self.seed, epoch=epoch)
+        require_two_clips(count)
+        stored, window = self.mosaics.storage_order(self.ids), self._window * self.batch_size
+        order = block_shuffled_order(stored, window, seed=self.seed, epoch=epoch)
+        return split(order, self.batch_size)
+
+    @property
+    def _window(self) -> int:
+        """Batches of a window, whole ones so that none has clips of two windows; 0 for none."""
+        if self.config.order == "shuffled":
+            return 0
+        return max(1, self.config.window // self.batch_size)
+
+
+def stream_batches(
+    mosaics: MosaicCache, ids: Sequence[str], plan: EpochPlan, device: torch.device, window: int = 0
+) -> Generator[MosaicBatch, None, None]:
+    """Batches out of the files, read ahead by one thread.
+
+    Args:
+        mosaics: The cache.
+        ids: N sample ids.
+        plan: What the batches hold.
+        device: Where the mosaics go; through pinned memory to a GPU.
+        window: Batches that are read into memory together, in storage order; 0 reads each alone.
+
+    Yields:
+        The batches, in order.
+
+    Raises:
+        RefusedInput: Whatever the cache refuses, in the caller's thread.
+    """
+    if not plan.index:
+        return
+    height, width, colours = mosaics.shape
+    if plan.columns is not None:
+        width = width // mosaics.columns * plan.columns.shape[1]
+    shape = (max(map(len, plan.index)), height, width, colours)
+    on_gpu = device.type == "cuda"
+    slots = [
+        torch.empty(shape, dtype=torch.uint8, pin_memory=on_gpu)
+        for _ in range(min(PREFETCH_SLOTS, len(plan.index)))
+    ]
+    arrays = [slot.numpy() for slot in slots]
+    copying = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+    with ExitStack() as stack:
+        reader: MosaicSource = mosaics
+        if window:
+            windows = WindowReader(mosaics, ids, plan.index, plan.columns, window)
+            reader = stack.enter_context(closing(windows))
+
+        def fill(index: NDArray[np.int64], slot: int) -> None:
+            names = [ids[row] for row in index]
+            reader.batch(names, arrays[slot][: len(index)], columns=plan.columns_of(index))
+
+        filled = stack.enter_context(closing(prefetch(plan.index, len(slots), fill)))
+        for number, slot in enumerate(filled):
+            batch = slots[slot][: len(plan.index[number])]
+            yield plan.batch(number, to_device(batch, device, copying))
+            if copying is not None:
+                copying.synchronize()
+
+
+def load_resident(
+    mosaics: MosaicCache, ids: Sequence[str], device: torch.device, how: Resident
+) -> Tensor | None:
+    """All mosaics of `ids` on the device, with all their columns.
+
+    Args:
+        mosaics: The cache.
+        ids: N sample ids.
+        device: Where the network runs.
+        how: ``device`` keeps them there, ``never`` does not, ``auto`` does on a GPU that they take
+            at most `MAX_SHARE` of the free memory of.
+
+    Returns:
+        (N, H, C * w, 3) uint8, or None.
+
+    Raises:
+        RefusedInput: Whatever the cache refuses.
+    """
+    if how == "never" or (how == "auto" and device.type != "cuda"):
+        return None
+    shape = (len(ids), *mosaics.shape)
+    if how == "auto" and np.prod(shape) > MAX_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return None
+    resident = torch.empty(shape, dtype=torch.uint8, device=device)
+    stored = mosaics.storage_order(ids)
+    cuts = [*range(0, len(ids), COPY_CHUNK), len(ids)]
+    chunks = [stored[start:end] for start, end in pairwise(cuts)]
+    plan = EpochPlan(chunks, [len(chunk) for chunk in chunks])
+    with closing(stream_batches(mosaics, ids, plan, device)) as batches:
+        for batch in batches:
+            resident[torch.from_numpy(batch.index).to(device)] = batch.mosaics
+    return resident
+
+
+def resident_batches(
+    resident: Tensor, plan: EpochPlan, candidates: int
+) -> Generator[MosaicBatch, None, None]:
+    """The batches of `stream_batches`, out of (N, H, C * w, 3) mosaics on the device.
+
+    Args:
+        resident: The mosaics.
+        plan: What the batches hold.
+        candidates: C.
+
+    Yields:
+        The batches, in order.
+    """
+    for number, index in enumerate(plan.index):
+        mosaics = resident[to_device(torch.from_numpy(index), resident.device)]
+        columns = plan.columns_of(index)
+        if columns is not None:
+            mosaics = _take_columns(mosaics, torch.from_numpy(columns), candidates)
+        yield plan.batch(number, mosaics)
+
+
+def _take_columns(mosaics: Tensor, columns: Tensor, candidates: int) -> Tensor:
+    """(B, H, L * w, 3): of (B, H, C * w, 3) the columns (B, L)."""
+    count, height, width, colours = mosaics.shape
+    # (B, H, C * w, 3) -> (B, H, C, w * 3)
+    cells = mosaics.view(count, height, candidates, width // candidates * colours)
+    index = to_device(columns, mosaics.device)[:, None, :, None]
+    # -> (B, H, L, w * 3) -> (B, H, L * w, 3)
+    return cells.gather(2, index.expand(-1, height, -1, cells.shape[3])).view(
+        count, height, -1, colours
+    )
+
+
+def cell_grid(mosaics: MosaicCache, cell: int = 0) -> CellGrid:
+    """How the mosaics that the network sees are divided: K rows, and the L columns that are shown.
+
+    Args:
+        mosaics: The cache.
+        cell: Side in px that cells are resized to; 0 for the cache's own.
+
+    Raises:
+        RefusedInput: ``SCHEMA`` if their cells are not of one size, or their manifest names other
+            columns.
+    """
+    height, width, _ = mosaics.shape
+    columns, rows = mosaics.valid(mosaics.ids[:1]).shape[2:]
+    if height % rows or width % columns:
+        raise RefusedInput(
+            "SCHEMA",
+            f"{mosaics.folder}: {height} x {width} px are not {rows} x {columns} equal cells",
+            remedy="rebuild the mosaics",
+        )
+    shown = len(mosaics.scored)
+    return CellGrid(rows, shown, cell or height // rows, cell or width // columns)

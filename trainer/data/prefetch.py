@@ -1,4 +1,4 @@
-"""Buffers filled by one thread ahead of whoever reads them."""
+"""Slots filled by one thread ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
+PREFETCH_SLOTS = 3
+"""Batches in memory at once: one at the consumer, two ready or being read."""
+
 T = TypeVar("T")
 
 
-def filled(
-    jobs: Sequence[T], buffers: int, fill: Callable[[T, int], None]
+def prefetch(
+    jobs: Sequence[T], slots: int, fill: Callable[[T, int], None]
 ) -> Generator[int, None, None]:
-    """Number of the buffer that holds each job's result, in the order of the jobs.
+    """Number of the slot that holds each job's result, in the order of the jobs.
 
     Args:
         jobs: What to do, one after the other.
-        buffers: How many buffers there are; so many jobs are done ahead at most.
-        fill: Does a job into the buffer of a number; called in a thread of its own.
+        slots: How many slots there are; so many jobs are done ahead at most.
+        fill: Does a job into the slot of a number; called in a thread of its own.
 
     Yields:
-        The numbers; a buffer is filled again only after the next one has been asked for.
+        The numbers; a slot is filled again only after the consumer has come back for the next one.
 
     Raises:
-        BaseException: Whatever `fill` raises, in the reader's thread.
+        BaseException: Whatever `fill` raises, in the consumer's thread.
     """
     free: queue.SimpleQueue[int] = queue.SimpleQueue()
     full: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
@@ -41,17 +44,17 @@ def filled(
         except BaseException as error:
             full.put(error)
 
-    thread = threading.Thread(target=work, name="fill-ahead", daemon=True)
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
     thread.start()
-    for slot in range(buffers):
+    for slot in range(slots):
         free.put(slot)
     try:
         for _ in jobs:
-            found = full.get()
-            if isinstance(found, BaseException):
-                raise found
-            yield found
-            free.put(found)
+            done = full.get()
+            if isinstance(done, BaseException):
+                raise done
+            yield done
+            free.put(done)
     finally:
         stop.set()
         free.put(0)

@@ -1,9 +1,9 @@
-"""Where the row weights of each batch come from, in the three modes of Tables I and II."""
+"""What goes with the mosaics in each of the three modes of Tables I and II."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,64 +13,53 @@ from torch import Tensor
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
-from stroi.trainer.config import Align, Fill, Missing, Mode
+from stroi.trainer.config import GcnConfig, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
 from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
-from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.joint_attention import shown_weights
+from stroi.trainer.models.joint_attention import weights_in_mosaic
+from stroi.trainer.models.weighted_mosaic_net import Skeletons
+from stroi.trainer.runtime import to_device
 
 
 @dataclass(frozen=True)
 class SideInputs:
-    """What goes with the N mosaics of a run; everything is in the order of the ids.
+    """What goes with N mosaics, in their order.
 
     Attributes:
-        halves: (N, 2, K) float32 row weights of both halves, fixed mode only.
-        x: (N, M, T, V, 3) float32 prepared skeletons, joint mode only.
-        present: (N, M) bool, joint mode only.
-        persons: (N,) persons that each mosaic shows, joint mode only.
-        shown: (N, 2, columns, K) bool, which half cells show a joint; only where it matters.
+        row_weights: (N, 2, K) float32 weights of both halves of the cells; fixed mode only.
+        skeletons: Prepared skeletons of N clips; joint mode only.
+        cell_valid: (N, 2, columns, K) bool, which half cells show a joint; only where it matters.
         digests: Digests of what is here, by name.
     """
 
-    halves: Tensor | None
-    x: Tensor | None
-    present: Tensor | None
-    persons: Tensor | None
-    shown: Tensor | None
-    digests: dict[str, str]
+    row_weights: Tensor | None = None
+    skeletons: Skeletons | None = None
+    cell_valid: Tensor | None = None
+    digests: dict[str, str] = field(default_factory=dict)
 
+    def select(
+        self, index: NDArray[np.int64], columns: NDArray[np.int64] | None = None
+    ) -> SideInputs:
+        """What goes with the clips at (B,) positions, of which (B, L) columns are shown."""
+        rows = torch.from_numpy(index)
+        side = self._map(lambda values: values[rows])
+        if side.cell_valid is None or columns is None:
+            return side
+        clip = torch.arange(len(rows))[:, None]
+        # (B, 2, C, K) at (B, L) columns -> (B, L, 2, K) -> (B, 2, L, K)
+        valid = side.cell_valid[clip, :, torch.from_numpy(columns)].transpose(1, 2)
+        return replace(side, cell_valid=valid)
 
-def cell_grid(mosaics: MosaicCache) -> CellGrid:
-    """How the mosaics of a cache are divided that the network sees: L of their columns.
+    def to(self, device: torch.device) -> SideInputs:
+        """The same on a device."""
+        return self._map(lambda values: to_device(values, device))
 
-    Raises:
-        RefusedInput: ``SCHEMA`` if their cells are not of one size, or their manifest tells of
-            other columns.
-    """
-    height, width, _ = mosaics.shape
-    columns, rows = mosaics.valid(mosaics.ids[:1]).shape[2:]
-    if height % rows or width % columns:
-        raise RefusedInput(
-            "SCHEMA",
-            f"{mosaics.folder}: {height} x {width} px are not {rows} x {columns} equal cells",
-            remedy="rebuild the mosaics",
+    def _map(self, change: Callable[[Tensor], Tensor]) -> SideInputs:
+        return SideInputs(
+            None if self.row_weights is None else change(self.row_weights),
+            None if self.skeletons is None else Skeletons(*map(change, self.skeletons)),
+            None if self.cell_valid is None else change(self.cell_valid),
         )
-    return CellGrid(rows, len(mosaics.scored), height // rows, width // columns)
-
-
-def scored_columns(mosaics: MosaicCache, count: int) -> NDArray[np.int64] | None:
-    """Columns that are scored of each of N mosaics.
-
-    Args:
-        mosaics: The cache.
-        count: N.
-
-    Returns:
-        (N, L) positions; None for all columns, if there are no candidates.
-    """
-    scored = mosaics.scored
-    return None if len(scored) == mosaics.columns else np.tile(scored, (count, 1))
 
 
 def weights_per_half(
@@ -89,16 +78,16 @@ def weights_per_half(
     Raises:
         RefusedInput: ``WEIGHTS_IDS`` if a sample has no weights.
     """
-    place = {sample: row for row, sample in enumerate(weights.ids)}
-    missing = [sample for sample in ids if sample not in place]
+    row_of = {sample: row for row, sample in enumerate(weights.ids)}
+    missing = [sample for sample in ids if sample not in row_of]
     if missing:
         raise RefusedInput(
             "WEIGHTS_IDS",
             f"{len(missing)} of {len(ids)} mosaics have no weights, the first is {missing[0]!a}",
             remedy="make the weights from the skeletons the mosaics were cut by",
         )
-    rows = torch.from_numpy(weights.row_weights[[place[sample] for sample in ids]])
-    return shown_weights(rows, torch.from_numpy(person_count)).numpy()
+    rows = torch.from_numpy(weights.row_weights[[row_of[sample] for sample in ids]])
+    return weights_in_mosaic(rows, torch.from_numpy(person_count)).numpy()
 
 
 def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
@@ -113,10 +102,10 @@ def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_
     Returns:
         (N, 2, columns, K).
     """
-    shown = mosaics.valid(ids)
+    valid = mosaics.valid(ids)
     alone = mosaics.person_count(ids) == 1
-    shown[alone, 1] = shown[alone, 0]
-    return shown
+    valid[alone, 1] = valid[alone, 0]
+    return valid
 
 
 def load_side_inputs(
@@ -124,11 +113,9 @@ def load_side_inputs(
     mosaics: MosaicCache,
     ids: Sequence[str],
     *,
-    weights: Weights | None,
-    clips: ClipSource | None,
-    frames: int | None = None,
-    fill: Fill = "stretch",
-    align: Align = "none",
+    weights: Weights | None = None,
+    clips: ClipSource | None = None,
+    gcn: GcnConfig | None = None,
     missing: Missing = "row",
 ) -> SideInputs:
     """What the mode needs beside the mosaics.
@@ -139,9 +126,7 @@ def load_side_inputs(
         ids: N sample ids, sorted.
         weights: Needed in fixed mode.
         clips: Needed in joint mode.
-        frames: T of the graph network, in joint mode.
-        fill: How clips get them, in joint mode; see `stroi.trainer.data.skeleton_input.prepare`.
-        align: How a sensor's joints are turned, in joint mode.
+        gcn: The graph network's settings, needed in joint mode; they say how clips are prepared.
         missing: What the network weighs missing cells by.
 
     Raises:
@@ -149,24 +134,26 @@ def load_side_inputs(
         RefusedInput: ``WEIGHTS_IDS``.
         StroiError: ``CLIP_EMPTY``.
     """
-    shown, digests = None, {}
+    side = SideInputs()
     if missing == "zero":
-        flags = valid_per_half(mosaics, ids)
-        shown, digests = torch.from_numpy(flags), {"shown": array_digest(flags)}
+        valid = valid_per_half(mosaics, ids)
+        side = SideInputs(
+            cell_valid=torch.from_numpy(valid), digests={"cell_valid": array_digest(valid)}
+        )
     if mode == "fixed":
         if weights is None:
             raise ParamsError("MODE_INPUTS", "fixed mode needs weights", remedy="make them first")
-        halves = weights_per_half(weights, ids, mosaics.person_count(ids))
-        digests |= {"weights": array_digest(halves)}
-        return SideInputs(torch.from_numpy(halves), None, None, None, shown, digests)
+        rows = weights_per_half(weights, ids, mosaics.person_count(ids))
+        digests = side.digests | {"weights": array_digest(rows)}
+        return replace(side, row_weights=torch.from_numpy(rows), digests=digests)
     if mode == "joint":
-        if clips is None or frames is None:
+        if clips is None or gcn is None:
             raise ParamsError(
                 "MODE_INPUTS", "joint mode needs a trained GCN and skeletons", remedy="give both"
             )
-        data = prepare_all(clips, ids, frames=frames, fill=fill, align=align)
-        x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
-        persons = torch.from_numpy(mosaics.person_count(ids))
-        digests |= {"skeletons": skeleton_digest(data)}
-        return SideInputs(None, x, present, persons, shown, digests)
-    return SideInputs(None, None, None, None, shown, digests)
+        data = prepare_all(clips, ids, **gcn.preparation)
+        tensors = (data.x, data.present, mosaics.person_count(ids))
+        skeletons = Skeletons(*map(torch.from_numpy, tensors))
+        digests = side.digests | {"skeletons": skeleton_digest(data)}
+        return replace(side, skeletons=skeletons, digests=digests)
+    return side

@@ -1,4 +1,7 @@
-"""Clips to network input: common origin, common scale, fixed length, absent joints left absent."""
+"""Clips to network input: common origin, common scale, fixed length, absent joints left absent.
+
+Legend of shapes: N clips, T frames of a clip, T' frames of the input, M persons, V joints.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from stroi.cache.layouts import BODY_25, LAYOUTS, Layout
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import Align, Fill
-from stroi.trainer.data.body_alignment import turn
-from stroi.trainer.models.input_streams import BESIDE
+from stroi.trainer.data.body_alignment import body_rotation
+from stroi.trainer.models.input_streams import ORIGIN_OFFSET
 
 TORSO_PER_HEIGHT = 0.3
 """Neck to mid hip as a share of a person's height, for clips that never show a whole torso."""
@@ -34,7 +37,7 @@ class SkeletonSet:
 
     Attributes:
         ids: N sample ids, sorted.
-        x: (N, M, T, V, 3) float32, see `prepare`; a missing joint is (0, 0, 0).
+        x: (N, M, T', V, 3) float32 of `prepare`; an absent joint is (0, 0, 0).
         present: (N, M) bool, whether the person has any joint at all.
         layout: The V joints.
     """
@@ -53,21 +56,21 @@ def layout_of(clip: Clip | JointClip) -> Layout:
 def resample(keypoints: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     """Stretch a clip to a fixed length, linearly in time.
 
-    Between a seen and an unseen key point the nearer one decides: nothing is interpolated
+    Between a present and an absent key point the nearer one counts: nothing is interpolated
     towards the (0, 0) of an absent joint.
 
     Args:
         keypoints: (T, M, V, D) coordinates and, last, confidence; confidence 0 means absent.
-        frames: T', frames wanted.
+        frames: T'.
 
     Returns:
         (T', M, V, D) float32.
     """
-    place = np.linspace(0, len(keypoints) - 1, frames)
-    low = np.floor(place).astype(np.int64)
+    times = np.linspace(0, len(keypoints) - 1, frames)
+    low = np.floor(times).astype(np.int64)
     high = np.minimum(low + 1, len(keypoints) - 1)
-    share = (place - low).astype(np.float32)[:, None, None, None]
-    first, second = keypoints[low], keypoints[high]
+    share = (times - low).astype(np.float32)[:, None, None, None]  # (T', 1, 1, 1)
+    first, second = keypoints[low], keypoints[high]  # (T', M, V, D)
     both = (first[..., -1:] > 0) & (second[..., -1:] > 0)
     nearer = np.where(share < 0.5, first, second)
     return np.where(both, first * (1 - share) + second * share, nearer).astype(np.float32)
@@ -80,7 +83,7 @@ def to_length(
 
     Args:
         keypoints: (T, M, V, D) coordinates and, last, confidence; confidence 0 means absent.
-        frames: T', frames wanted.
+        frames: T'.
         fill: ``stretch`` resamples; a clip of fewer frames is otherwise played again from its
             start until there are enough (``repeat``), or followed by frames without any joint
             (``pad``). A clip of more frames is always resampled.
@@ -108,12 +111,12 @@ def prepare(
 
     Args:
         clip: Estimated key points, or a sensor's joints.
-        frames: T', frames wanted.
-        fill: How the clip gets them, see `to_length`.
-        align: How a sensor's joints are turned, see `stroi.trainer.data.body_alignment.turn`.
+        frames: T'.
+        fill: How `to_length` gets there.
+        align: Which `body_rotation` a sensor's joints get.
 
     Returns:
-        (M, T', V, 3) float32, see `prepare_keypoints` and `prepare_joints`; absent joints are 0.
+        (M, T', V, 3) float32 of `prepare_keypoints` or `prepare_joints`; absent joints are 0.
 
     Raises:
         StroiError: ``CLIP_EMPTY`` if no person has a joint.
@@ -132,14 +135,14 @@ def prepare_joints(
 ) -> NDArray[np.float32]:
     """Joints of one clip in m about the body's centre.
 
-    Both persons keep one origin: the layout's centre joint of the first person seen, in the first
-    frame that has it; and they are turned alike.
+    Both persons keep one origin: the layout's centre joint of the first present person, in the
+    first frame that has it. They also keep one rotation.
 
     Args:
         clip: Bodies in the sensor's space, positions (T, M, V, 3) in m.
-        frames: T', frames wanted.
-        fill: How the clip gets them, see `to_length`.
-        align: How the joints are turned, see `stroi.trainer.data.body_alignment.turn`.
+        frames: T'.
+        fill: How `to_length` gets there.
+        align: Which `body_rotation` the joints get.
 
     Returns:
         (M, T', V, 3) float32: x, y up, z in m; absent joints are 0.
@@ -147,27 +150,27 @@ def prepare_joints(
     Raises:
         StroiError: ``CLIP_EMPTY`` if no person has a joint.
     """
-    seen, layout = clip.state > 0, LAYOUTS[clip.layout]
-    if not seen.any():
+    present, layout = clip.state > 0, LAYOUTS[clip.layout]  # (T, M, V)
+    if not present.any():
         raise _empty()
-    joint = layout.index(layout.centre)
-    moved = clip.position - _origin(clip.position, seen, joint)
+    position = clip.position - _origin(clip.position, present, layout.index(layout.centre))
     if align != "none":
-        moved = moved @ turn(clip.position, seen, layout, align).T
-    moved = np.where((moved == 0).all(-1, keepdims=True), BESIDE, moved)
-    marked = np.concatenate([np.where(seen[..., None], moved, 0), seen[..., None]], axis=-1)
-    whole = to_length(marked.astype(np.float32), frames, fill)
-    return whole[..., :3].transpose(1, 0, 2, 3)
+        position = position @ body_rotation(clip.position, present, layout, align).T
+    position = np.where((position == 0).all(-1, keepdims=True), ORIGIN_OFFSET, position)
+    position = np.where(present[..., None], position, 0)
+    with_state = np.concatenate([position, present[..., None]], axis=-1)  # (T, M, V, 4)
+    resampled = to_length(with_state.astype(np.float32), frames, fill)  # (T', M, V, 4)
+    return resampled[..., :3].transpose(1, 0, 2, 3)  # (M, T', V, 3)
 
 
 def _origin(
-    position: NDArray[np.float32], seen: NDArray[np.bool_], joint: int
+    position: NDArray[np.float32], present: NDArray[np.bool_], joint: int
 ) -> NDArray[np.float32]:
-    """(3,): `joint` of the first person seen with it, else whatever joint is seen first."""
-    if seen[:, :, joint].any():
-        frame, person = np.argwhere(seen[:, :, joint])[0]
+    """(3,): `joint` of the first person present with it, else the first present joint."""
+    if present[:, :, joint].any():
+        frame, person = np.argwhere(present[:, :, joint])[0]
     else:
-        frame, person, joint = np.argwhere(seen)[0]
+        frame, person, joint = np.argwhere(present)[0]
     return np.asarray(position[frame, person, joint])
 
 
@@ -179,8 +182,8 @@ def prepare_keypoints(clip: Clip, *, frames: int, fill: Fill = "stretch") -> NDA
 
     Args:
         clip: Tracked persons in BODY_25, key points (T, M, V, 3) in px.
-        frames: T', frames wanted.
-        fill: How the clip gets them, see `to_length`.
+        frames: T'.
+        fill: How `to_length` gets there.
 
     Returns:
         (M, T', V, 3) float32: x, y in torso lengths (y down), confidence; absent joints are 0.
@@ -192,13 +195,13 @@ def prepare_keypoints(clip: Clip, *, frames: int, fill: Fill = "stretch") -> NDA
     persons = [p for p in range(keypoints.shape[1]) if (keypoints[:, p, :, 2] > 0).any()]
     if not persons:
         raise _empty()
-    middles, sizes = zip(*(_middle_and_size(keypoints[:, p]) for p in persons), strict=True)
-    seen = keypoints[..., 2:] > 0
-    size = float(np.mean(sizes)) or max(clip.height, 1) * TORSO_PER_HEIGHT
-    moved = (keypoints[..., :2] - np.mean(middles, axis=0)) / size
-    placed = np.concatenate([moved, keypoints[..., 2:]], axis=-1)
-    whole = to_length(np.where(seen, placed, 0).astype(np.float32), frames, fill)
-    return whole.transpose(1, 0, 2, 3)
+    centres, torsos = zip(*(_centre_and_torso(keypoints[:, p]) for p in persons), strict=True)
+    confidence = keypoints[..., 2:]  # (T, M, V, 1)
+    torso = float(np.mean(torsos)) or max(clip.height, 1) * TORSO_PER_HEIGHT
+    position = (keypoints[..., :2] - np.mean(centres, axis=0)) / torso
+    scaled = np.concatenate([position, confidence], axis=-1)  # (T, M, V, 3)
+    resampled = to_length(np.where(confidence > 0, scaled, 0).astype(np.float32), frames, fill)
+    return resampled.transpose(1, 0, 2, 3)  # (T', M, V, 3) -> (M, T', V, 3)
 
 
 def prepare_all(
@@ -214,9 +217,9 @@ def prepare_all(
     Args:
         clips: Clips by sample id.
         ids: Which of them, in any order.
-        frames: T, frames per prepared clip.
-        fill: See `prepare`.
-        align: See `prepare`.
+        frames: T'.
+        fill: How `to_length` gets there.
+        align: Which `body_rotation` a sensor's joints get.
 
     Returns:
         The prepared clips, sorted by id.
@@ -253,17 +256,17 @@ def _empty() -> StroiError:
     )
 
 
-def _middle_and_size(person: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+def _centre_and_torso(person: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     """Median centre (2,) in px and torso length in px of one person (T, V, 3); 0 if unknown."""
-    seen = person[..., 2] > 0
+    present = person[..., 2] > 0  # (T, V)
     hip, neck = BODY_25.index("mid_hip"), BODY_25.index("neck")
-    anchor = next((j for j in (hip, neck) if seen[:, j].any()), None)
-    points = person[seen] if anchor is None else person[seen[:, anchor], anchor]
-    middle = np.median(points[:, :2], axis=0)
-    torso = seen[:, hip] & seen[:, neck]
+    anchor = next((j for j in (hip, neck) if present[:, j].any()), None)
+    points = person[present] if anchor is None else person[present[:, anchor], anchor]
+    centre = np.median(points[:, :2], axis=0)
+    torso = present[:, hip] & present[:, neck]  # (T,)
     if torso.any():
         lengths = np.linalg.norm(person[torso, hip, :2] - person[torso, neck, :2], axis=-1)
-        return middle, float(np.median(lengths))
-    high = np.where(seen, person[..., 1], -np.inf).max(1)
-    low = np.where(seen, person[..., 1], np.inf).min(1)
-    return middle, float(np.median((high - low)[seen.any(1)])) * TORSO_PER_HEIGHT
+        return centre, float(np.median(lengths))
+    bottom = np.where(present, person[..., 1], -np.inf).max(1)
+    top = np.where(present, person[..., 1], np.inf).min(1)
+    return centre, float(np.median((bottom - top)[present.any(1)])) * TORSO_PER_HEIGHT

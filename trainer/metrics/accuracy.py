@@ -1,4 +1,4 @@
-"""Figures about scores; numpy only.
+"""Accuracy of scores, and confidence intervals of it.
 
 Legend of shapes: N samples, C classes.
 """
@@ -6,8 +6,6 @@ Legend of shapes: N samples, C classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +22,7 @@ def accuracy(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
 
 
 def confusion(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often each class was taken for which.
+    """Confusion matrix.
 
     Args:
         logits: (N, C).
@@ -59,7 +57,7 @@ def per_class_accuracy(
 def two_way_accuracy(
     scores: NDArray[np.floating], labels: NDArray[np.int64], first: int, second: int
 ) -> float:
-    """Accuracy on the samples of two classes when only these two may be answered.
+    """Accuracy on the samples of two classes when only these two may be predicted.
 
     Args:
         scores: (N, C).
@@ -73,8 +71,8 @@ def two_way_accuracy(
     inside = (labels == first) | (labels == second)
     if not inside.any():
         return math.nan
-    answered = np.where(scores[inside, second] > scores[inside, first], second, first)
-    return float((answered == labels[inside]).mean())
+    predicted = np.where(scores[inside, second] > scores[inside, first], second, first)
+    return float((predicted == labels[inside]).mean())
 
 
 def wilson_interval(hits: int, count: int, *, z: float = 1.959964) -> tuple[float, float]:
@@ -95,37 +93,3 @@ def wilson_interval(hits: int, count: int, *, z: float = 1.959964) -> tuple[floa
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2))
     half /= 1 + z * z / count
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Class probabilities of (N, C) logits."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True), np.float64)
-
-
-def ensemble(
-    streams: Sequence[NDArray[np.floating]],
-    *,
-    kind: Literal["logits", "softmax"] = "logits",
-    weights: Sequence[float] | None = None,
-) -> NDArray[np.float64]:
-    """Weighted sum of several models' scores (Algorithm 1, step 6).
-
-    Rows pair by position: join the streams by id first, with `stroi.cache.scores.join`.
-
-    Args:
-        streams: (N, C) logits of each model, the samples in one order.
-        kind: Whether logits or class probabilities are added up.
-        weights: One factor per stream; 1 each if None.
-
-    Returns:
-        (N, C) sums.
-
-    Raises:
-        ValueError: If there are not as many weights as streams.
-    """
-    factors = [1.0] * len(streams) if weights is None else list(weights)
-    total = np.zeros(streams[0].shape, np.float64)
-    for factor, logits in zip(factors, streams, strict=True):
-        total += factor * (logits if kind == "logits" else softmax(logits))
-    return total

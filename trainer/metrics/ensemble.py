@@ -1,4 +1,7 @@
-"""The scores of one clip by networks that saw different streams of it, as one score."""
+"""Late fusion: one score per clip from networks of several input streams (Algorithm 1, step 6).
+
+Legend of shapes: N samples, C classes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.scores import Scores, join
-from stroi.trainer.metrics.accuracy import accuracy, ensemble
+from stroi.trainer.metrics.accuracy import accuracy
 
 ALPHAS = tuple(2.0 ** (step / 2) for step in range(-6, 7))
 """Weights of the RGB branch that are tried: 1/8 to 8, each sqrt(2) times the one before."""
@@ -29,7 +32,41 @@ class AlphaChoice:
     accuracies: tuple[float, ...]
 
 
-def summed(streams: Sequence[Scores], weights: Sequence[float] = ()) -> Scores:
+def ensemble(
+    streams: Sequence[NDArray[np.floating]],
+    *,
+    kind: Literal["logits", "softmax"] = "logits",
+    weights: Sequence[float] | None = None,
+) -> NDArray[np.float64]:
+    """Weighted sum of several models' scores.
+
+    Rows pair by position: join the streams by id first, with `stroi.cache.scores.join`.
+
+    Args:
+        streams: (N, C) logits of each model, the samples in one order.
+        kind: Whether logits or class probabilities are added up.
+        weights: One factor per stream; 1 each if None.
+
+    Returns:
+        (N, C) sums.
+
+    Raises:
+        ValueError: If there are not as many weights as streams.
+    """
+    factors = [1.0] * len(streams) if weights is None else list(weights)
+    total = np.zeros(streams[0].shape, np.float64)
+    for factor, logits in zip(factors, streams, strict=True):
+        total += factor * (logits if kind == "logits" else softmax(logits))
+    return total
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Class probabilities of (N, C) logits."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True), np.float64)
+
+
+def sum_streams(streams: Sequence[Scores], weights: Sequence[float] = ()) -> Scores:
     """Weighted sum of the logits of several streams, joined by id.
 
     Args:
@@ -41,7 +78,7 @@ def summed(streams: Sequence[Scores], weights: Sequence[float] = ()) -> Scores:
         they are.
 
     Raises:
-        RefusedInput: See `stroi.cache.scores.join`.
+        RefusedInput: The codes of `stroi.cache.scores.join`.
         ValueError: If there are not as many weights as streams.
     """
     if len(streams) == 1 and not weights:
@@ -58,7 +95,7 @@ def choose_alpha(
     *,
     kind: Literal["logits", "softmax"] = "logits",
 ) -> AlphaChoice:
-    """The weight of the RGB branch with which most validation clips are right.
+    """The weight of the RGB branch with the highest accuracy on the validation clips.
 
     Of equally good ones the nearest to 1, by ratio, then the smaller.
 
@@ -66,13 +103,14 @@ def choose_alpha(
         skeleton: (N, C) logits of the skeleton branch for the validation clips.
         rgb: (N, C) logits of the RGB branch for the same clips in the same order.
         labels: (N,) their labels.
-        kind: What is summed.
+        kind: Whether logits or class probabilities are added up.
     """
-    found = tuple(
+    accuracies = tuple(
         accuracy(ensemble([skeleton, rgb], kind=kind, weights=(1.0, alpha)), labels)
         for alpha in ALPHAS
     )
     best = min(
-        range(len(ALPHAS)), key=lambda at: (-found[at], abs(at - len(ALPHAS) // 2), ALPHAS[at])
+        range(len(ALPHAS)),
+        key=lambda number: (-accuracies[number], abs(number - len(ALPHAS) // 2), ALPHAS[number]),
     )
-    return AlphaChoice(ALPHAS[best], found)
+    return AlphaChoice(ALPHAS[best], accuracies)

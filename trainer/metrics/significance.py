@@ -1,4 +1,4 @@
-"""How sure a difference or an accuracy is: exact McNemar tests and bootstrap intervals.
+"""Significance of a difference, interval of an accuracy: exact McNemar tests and the bootstrap.
 
 Legend of shapes: S seeds, N clips, P distinct columns, D draws.
 """
@@ -35,7 +35,7 @@ class McNemar:
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:
-    """McNemar's exact test; clips that both have right, or both wrong, say nothing.
+    """McNemar's exact test; clips that both have right, or both wrong, do not count.
 
     Args:
         first: (N,) whether the first network has each clip right.
@@ -57,9 +57,9 @@ def bootstrap_interval(
 ) -> Interval | None:
     """95 % percentile interval of the mean over seeds and clips.
 
-    A draw takes N clips and S seeds, both with replacement, and averages what the drawn networks
-    gave for the drawn clips. All networks are asked about the same drawn clips: that they saw
-    the same hard ones is no agreement between independent trials.
+    A draw takes N clips and S seeds, both with replacement, and averages the figures of the drawn
+    networks for the drawn clips. All networks get the same drawn clips: equal errors on the same
+    hard clips are no agreement between independent trials.
 
     Args:
         values: (S, N) one figure per network and clip, such as right (1) or wrong (0).
@@ -75,10 +75,10 @@ def bootstrap_interval(
         return None
     seeds, clips = values.shape
     rng = np.random.default_rng(seed)
-    # Clips of one kind count alike: how often each kind comes is all that a draw decides.
-    often = rng.multinomial(clips, counts / clips, draws)  # (D, P)
-    chosen = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws)  # (D, S)
-    means = ((chosen @ kinds) * often).sum(axis=1) / (seeds * clips)
+    # Clips with the same column count alike: a draw is how often each kind comes.
+    clip_counts = rng.multinomial(clips, counts / clips, draws)  # (D, P)
+    seed_counts = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws)  # (D, S)
+    means = ((seed_counts @ kinds) * clip_counts).sum(axis=1) / (seeds * clips)  # (D,)
     low, high = np.quantile(means, [0.025, 0.975])
     mean = float(values.mean())
     return min(float(low), mean), max(float(high), mean)
@@ -94,9 +94,9 @@ def accuracy_interval(hits: NDArray[np.bool_]) -> Interval:
         Wilson's interval over the clips for one network, and where networks and clips are all
         right or all wrong; otherwise the bootstrap's over clips and seeds.
     """
-    found = bootstrap_interval(hits) if len(hits) > 1 else None
-    if found is None:
+    interval = bootstrap_interval(hits) if len(hits) > 1 else None
+    if interval is None:
         low, high = wilson_interval(int(hits[0].sum()), hits.shape[1])
         share = float(hits[0].mean()) if hits.size else low
-        found = min(low, share), max(high, share)  # rounding must not put the share outside
-    return found
+        interval = min(low, share), max(high, share)  # rounding must not put the share outside
+    return interval

@@ -1,6 +1,7 @@
-"""What is done to mosaics cell by cell: row weights, mirror, shift, size.
+"""Operations on the cells of a mosaic: row weights, validity, size, mirror, shift.
 
-Legend: B batch, K rows, L columns, h and w cell height and width in px, H = K*h, W = L*w.
+Legend of shapes: B batch, K rows, L columns, h and w cell height and width in px, H = K*h,
+W = L*w.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from stroi.cache.layouts import MIRRORED_ROWS
 
 @dataclass(frozen=True)
 class CellGrid:
-    """How a mosaic is divided.
+    """Grid of a mosaic's cells.
 
     Attributes:
         rows: K, one per ROI joint.
@@ -32,102 +33,132 @@ class CellGrid:
 
 
 def weight_map(weights: Tensor, cells: CellGrid) -> Tensor:
-    """Row weights laid out over the mosaic's pixels (eq. 5), exact at the cell borders.
+    """Row weights as a map over the mosaic's pixels (eq. 5), exact at the cell borders.
 
     Args:
         weights: (B, 2, K) weights of the left and the right half of each cell; the left half is
             w // 2 px wide, as the mosaic is cut.
-        cells: The mosaic's division.
+        cells: The mosaic's grid.
 
     Returns:
         (B, 1, H, W).
     """
-    left = weights[:, 0, :, None].expand(-1, -1, cells.width // 2)
-    right = weights[:, 1, :, None].expand(-1, -1, cells.width - cells.width // 2)
-    row = torch.cat([left, right], dim=2).repeat(1, 1, cells.columns)
-    return row[:, :, None].expand(-1, -1, cells.height, -1).flatten(1, 2)[:, None]
+    halves = weights.transpose(1, 2)[..., None]  # (B, 2, K) -> (B, K, 2, 1)
+    left = halves[:, :, 0].expand(-1, -1, cells.width // 2)
+    right = halves[:, :, 1].expand(-1, -1, cells.width - cells.width // 2)
+    cell = torch.cat([left, right], dim=2)  # (B, K, w)
+    return _repeat_rows(cell.repeat(1, 1, cells.columns), cells)
 
 
-def valid_map(shown: Tensor, cells: CellGrid) -> Tensor:
-    """Which pixels of a mosaic belong to a cell, or a person's half of it, that shows a joint.
+def valid_map(cell_valid: Tensor, cells: CellGrid) -> Tensor:
+    """Which pixels of a mosaic belong to a half cell that shows a joint.
 
     Args:
-        shown: (B, 2, C, K) bool of the left and the right half of each cell, C columns.
-        cells: The mosaic's division; the halves are as in `weight_map`.
+        cell_valid: (B, 2, L, K) bool of the left and the right half of each cell.
+        cells: The mosaic's grid; the halves are as in `weight_map`.
 
     Returns:
         (B, 1, H, W) bool.
     """
-    halves = shown.transpose(2, 3)[..., None]
+    halves = cell_valid.transpose(2, 3)[..., None]  # (B, 2, L, K) -> (B, 2, K, L, 1)
     left = halves[:, 0].expand(-1, -1, -1, cells.width // 2)
     right = halves[:, 1].expand(-1, -1, -1, cells.width - cells.width // 2)
-    row = torch.cat([left, right], dim=3).flatten(2)
-    return row[:, :, None].expand(-1, -1, cells.height, -1).flatten(1, 2)[:, None]
+    row = torch.cat([left, right], dim=3).flatten(2)  # (B, K, L, w) -> (B, K, L*w)
+    return _repeat_rows(row, cells)
 
 
-def resized(mosaics: Tensor, cells: CellGrid) -> Tensor:
-    """Mosaics whose cells have another size; each is resized alone, so none bleeds into another.
+def _repeat_rows(row: Tensor, cells: CellGrid) -> Tensor:
+    """(B, K, W) of one line of pixels per row to (B, 1, H, W)."""
+    lines = row[:, :, None].expand(-1, -1, cells.height, -1)  # (B, K, h, W)
+    return lines.flatten(1, 2)[:, None]  # (B, 1, K*h, W)
+
+
+def resize_cells(mosaics: Tensor, cells: CellGrid) -> Tensor:
+    """Mosaics with cells of another size. Each cell is resized alone: none bleeds into another.
 
     Args:
-        mosaics: (B, K * h, L * w, 3) uint8, K and L as in `cells`.
-        cells: The division that is wanted.
+        mosaics: (B, K*h', L*w', 3) uint8 with cells of any size h' x w'.
+        cells: The requested grid, with the same K and L.
 
     Returns:
-        (B, H, W, 3) uint8: bilinear, and with low-pass filter where cells shrink; the same
+        (B, H, W, 3) uint8: bilinear, and with a low-pass filter where cells shrink; the same
         tensor if it has that size.
     """
     count, height, width, colours = mosaics.shape
-    if (height, width) == (cells.rows * cells.height, cells.columns * cells.width):
+    rows, columns, size = cells.rows, cells.columns, (cells.height, cells.width)
+    if (height, width) == (rows * cells.height, columns * cells.width):
         return mosaics
-    shape = (count, cells.rows, height // cells.rows, cells.columns, width // cells.columns, 3)
-    each = mosaics.reshape(shape).permute(0, 1, 3, 5, 2, 4).flatten(0, 2).float()
-    size = (cells.height, cells.width)
-    small = functional.interpolate(each, size, mode="bilinear", antialias=True)
-    small = small.round().clamp(0, 255).to(torch.uint8)
-    small = small.view(count, cells.rows, cells.columns, colours, *size).permute(0, 1, 4, 2, 5, 3)
-    return small.reshape(count, cells.rows * size[0], cells.columns * size[1], colours)
+    # (B, K*h', L*w', 3) -> (B, K, h', L, w', 3) -> (B, K, L, 3, h', w')
+    each = mosaics.reshape(count, rows, height // rows, columns, width // columns, colours)
+    each = each.permute(0, 1, 3, 5, 2, 4).flatten(0, 2).float()  # (B*K*L, 3, h', w')
+    each = functional.interpolate(each, size, mode="bilinear", antialias=True)
+    each = each.round().clamp(0, 255).to(torch.uint8)  # (B*K*L, 3, h, w)
+    each = each.view(count, rows, columns, colours, *size)  # (B, K, L, 3, h, w)
+    each = each.permute(0, 1, 4, 2, 5, 3)  # (B, K, h, L, w, 3)
+    return each.reshape(count, rows * size[0], columns * size[1], colours)  # (B, H, W, 3)
 
 
-def mirror(pictures: Tensor, cells: CellGrid) -> Tensor:
-    """Every mosaic as of the clip seen in a mirror: cells mirrored, left and right rows swapped.
+def mirror_mosaic(images: Tensor, cells: CellGrid) -> Tensor:
+    """Mosaics of the mirrored clips: each cell mirrored, the rows of left and right swapped.
 
-    Applied after the weights have been multiplied in, it moves them along with their pixels.
+    Weights that have been multiplied in before move along with their pixels.
 
     Args:
-        pictures: (B, C, H, W).
-        cells: The mosaic's division.
+        images: (B, 3, H, W).
+        cells: The mosaic's grid.
 
     Returns:
-        (B, C, H, W).
+        (B, 3, H, W).
     """
-    shape = (*pictures.shape[:2], cells.rows, cells.height, cells.columns, cells.width)
-    swapped = pictures.reshape(shape)[:, :, list(MIRRORED_ROWS)]
-    return swapped.flip(5).reshape(pictures.shape)
+    shape = (*images.shape[:2], cells.rows, cells.height, cells.columns, cells.width)
+    swapped = images.reshape(shape)[:, :, list(MIRRORED_ROWS)]  # (B, 3, K, h, L, w)
+    return swapped.flip(5).reshape(images.shape)
 
 
-def shift(mosaics: Tensor, cells: CellGrid, down: Tensor, right: Tensor) -> Tensor:
+def mirror_row_weights(weights: Tensor) -> Tensor:
+    """Row weights of a clip from those of the mirrored clip, and the other way round.
+
+    Args:
+        weights: (B, 2, K) weights of the left and the right half of each cell.
+
+    Returns:
+        (B, 2, K).
+    """
+    return weights.flip(1)[..., list(MIRRORED_ROWS)]
+
+
+def shift_cells(mosaics: Tensor, cells: CellGrid, down: Tensor, right: Tensor) -> Tensor:
     """Move the picture inside every cell; what moves in from outside a cell is black.
 
     Args:
         mosaics: (B, H, W, 3).
-        cells: The mosaic's division.
+        cells: The mosaic's grid.
         down: (B,) int64 px, negative for up.
         right: (B,) int64 px, negative for left.
 
     Returns:
         (B, H, W, 3).
     """
-    from_row, row_inside = _sources(cells.rows, cells.height, down)
-    from_column, column_inside = _sources(cells.columns, cells.width, right)
-    clip = torch.arange(len(mosaics), device=mosaics.device)[:, None, None]
-    inside = row_inside[:, :, None] & column_inside[:, None, :]
-    return mosaics[clip, from_row[:, :, None], from_column[:, None, :]] * inside[..., None]
+    row, row_inside = _source_pixels(cells.rows, cells.height, down)  # (B, H)
+    column, column_inside = _source_pixels(cells.columns, cells.width, right)  # (B, W)
+    clip = torch.arange(len(mosaics), device=mosaics.device)[:, None, None]  # (B, 1, 1)
+    inside = row_inside[:, :, None] & column_inside[:, None, :]  # (B, H, W)
+    return mosaics[clip, row[:, :, None], column[:, None, :]] * inside[..., None]
 
 
-def _sources(cells: int, side: int, moved: Tensor) -> tuple[Tensor, Tensor]:
-    """For every clip and pixel along one axis: the pixel it comes from, whether in its cell."""
-    wanted = torch.arange(side, device=moved.device) - moved[:, None]
-    inside = (wanted >= 0) & (wanted < side)
-    starts = torch.arange(cells, device=moved.device) * side
-    sources = starts[None, :, None] + wanted.clamp(0, side - 1)[:, None]
-    return sources.flatten(1), inside.repeat(1, cells)
+def _source_pixels(cells: int, side: int, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Source of every pixel along one axis, and whether it lies inside the pixel's cell.
+
+    Args:
+        cells: Cells along the axis.
+        side: Side of a cell, px.
+        shift: (B,) px.
+
+    Returns:
+        (B, cells * side) positions and bool.
+    """
+    source = torch.arange(side, device=shift.device) - shift[:, None]  # (B, side)
+    inside = (source >= 0) & (source < side)
+    starts = torch.arange(cells, device=shift.device) * side  # (cells,)
+    pixels = starts[None, :, None] + source.clamp(0, side - 1)[:, None]  # (B, cells, side)
+    return pixels.flatten(1), inside.repeat(1, cells)

@@ -1,95 +1,106 @@
-"""A stronger graph network: a topology per channel and clip, and several temporal kernels.
+"""The block of CTR-GCN: a topology per channel and body, and several temporal kernels.
 
-The spatial part is the channel-wise topology refinement of Chen et al. (ICCV 2021), the temporal
-part the branches of different dilation that Liu et al. (CVPR 2020) and they use; written from
-their formulas. The feature for eq. 4 comes out as from ST-GCN.
+The spatial part is the channel-wise topology refinement graph convolution of Chen et al. (ICCV
+2021). The temporal part is the multi-scale convolution of Liu et al. (CVPR 2020), as Chen et al.
+use it. Both are written from the papers' formulas.
 
-Legend of shapes: B bodies, T frames, V joints, C channels.
+Legend of shapes: B bodies, T frames, V joints, C_in and C channels, R reduced channels, K = 3
+subsets of the graph, G topologies.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from stroi.trainer.config import GcnConfig
-from stroi.trainer.models.dropout import Dropout
-from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.pointwise import Pointwise
+from stroi.trainer.models.layers import BitDropout, BlockShape, PointwiseConv
 
 REDUCTION = 8
-"""Channels of a layer per channel that its topology is told by."""
+"""Input channels per reduced channel, from which the topology is computed."""
 DILATIONS = (1, 2)
 """Of the two branches of a temporal layer that convolve over several frames."""
 
 
-class Refined(nn.Module):
-    """Graph convolution with topologies that depend on the body.
+class CtrGraphConv(nn.Module):
+    """Channel-wise topology refinement graph convolution (CTR-GC).
 
-    For each of the three subsets: Z = (A + gain * L(tanh(p_i - q_j))) f W, where p and q are
-    linear functions of the body's mean feature at joints i and j, and L is a linear map to as
-    many topologies as there are. Channels are dealt out to topologies in runs. A is learnt, from
-    the subset's adjacency on.
+    Each of the K subsets adds Q x W, where Q_ij = A_ij + alpha * xi(tanh(phi(x_j) - psi(x_i))).
+    phi and psi are linear maps of the body's mean feature at a joint to R channels, and xi is a
+    linear map from R channels to G topologies. Neighbouring channels share a topology. A is
+    learnt, starting from the subset's adjacency.
 
     Args:
-        channels_in: Channels of the input.
-        channels: Channels of the output.
-        graph: (3, V, V) normalised adjacency.
-        topologies: G, topologies of a layer; as many as channels are the paper's.
+        channels_in: C_in.
+        channels: C.
+        graph: (K, V, V) normalised adjacency.
+        topologies: G; the paper has as many as channels.
     """
 
     def __init__(self, channels_in: int, channels: int, graph: Tensor, topologies: int) -> None:
         super().__init__()
-        self.subsets, self.groups = len(graph), min(topologies, channels)
-        self.few = max(8, channels_in // REDUCTION)
+        self.subsets, self.topologies = len(graph), min(topologies, channels)
+        self.reduced = max(8, channels_in // REDUCTION)
         self.graph = nn.Parameter(graph.clone())
-        self.gain = nn.Parameter(torch.zeros(1))
-        self.ends = nn.Conv1d(channels_in, 2 * self.subsets * self.few, 1)
-        self.widen = nn.Conv2d(
-            self.subsets * self.few, self.subsets * self.groups, 1, groups=self.subsets
+        self.alpha = nn.Parameter(torch.zeros(1))
+        self.relate = nn.Conv1d(channels_in, 2 * self.subsets * self.reduced, 1)
+        self.expand = nn.Conv2d(
+            self.subsets * self.reduced, self.subsets * self.topologies, 1, groups=self.subsets
         )
-        self.mix = nn.ModuleList(Pointwise(channels_in, channels) for _ in graph)
+        self.value = nn.ModuleList(PointwiseConv(channels_in, channels) for _ in graph)
         self.bn = nn.BatchNorm2d(channels)
 
     def topology(self, x: Tensor) -> Tensor:
-        """(B, C_in, T, V) to (3, B, G, V, V): what each joint (last axis) gets from each."""
-        inner, outer = self.ends(x.mean(2)).chunk(2, dim=1)
-        pairs = torch.tanh(inner[..., :, None] - outer[..., None, :])
-        refined: Tensor = (
-            self.widen(pairs).unflatten(1, (self.subsets, self.groups)).transpose(0, 1)
-        )
-        return self.graph.transpose(1, 2)[:, None, None] + self.gain * refined
+        """(B, C_in, T, V) to (K, B, G, V, V): what joint i, the last axis, gets from joint j."""
+        related = self.relate(x.mean(2))  # (B, C_in, V) -> (B, 2*K*R, V)
+        phi, psi = related.chunk(2, dim=1)  # (B, K*R, V) each
+        pairs = torch.tanh(phi[..., :, None] - psi[..., None, :])  # (B, K*R, V, V)
+        refined: Tensor = self.expand(pairs)  # (B, K*G, V, V)
+        refined = refined.view(-1, self.subsets, self.topologies, *pairs.shape[2:])
+        refined = refined.transpose(0, 1)  # (B, K, G, V, V) -> (K, B, G, V, V)
+        graph = self.graph.transpose(1, 2)[:, None, None]  # (K, V, V) -> (K, 1, 1, V, V)
+        return graph + self.alpha * refined
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, T, V) to (B, C, T, V), normalised."""
+        """(B, C_in, T, V) to (B, C, T, V), after batch normalisation."""
         batch, _, frames, joints = x.shape
-        mixed = [mix(x).view(batch * self.groups, -1, joints) for mix in self.mix]
-        topology = self.topology(x).flatten(1, 2).to(mixed[0].dtype)
-        summed = torch.bmm(mixed[0], topology[0])
+        # (B, C, T, V) -> (B*G, C/G*T, V), one per subset
+        values = [value(x).view(batch * self.topologies, -1, joints) for value in self.value]
+        topology = self.topology(x).flatten(1, 2)  # (K, B, G, V, V) -> (K, B*G, V, V)
+        topology = topology.to(values[0].dtype)
+        total = torch.bmm(values[0], topology[0])  # (B*G, C/G*T, V)
         for subset in range(1, self.subsets):
-            summed = torch.baddbmm(summed, mixed[subset], topology[subset])
-        normalised: Tensor = self.bn(summed.view(batch, -1, frames, joints))
-        return normalised
+            total = torch.baddbmm(total, values[subset], topology[subset])
+        y: Tensor = self.bn(total.view(batch, -1, frames, joints))  # (B, C, T, V)
+        return y
 
 
-class Branches(nn.Module):
-    """Temporal convolutions of two dilations, a maximum over three frames, and no reach at all.
+class MultiScaleTemporalConv(nn.Module):
+    """Four branches over a quarter of the channels each, side by side.
+
+    Two convolutions of different dilation, a maximum over three frames, and the frame alone.
 
     Args:
-        channels: Channels of input and output, a multiple of 4.
+        channels: C of input and output, a multiple of 4.
         kernel: Frames of a convolution.
         stride: Temporal stride.
     """
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
         super().__init__()
-        part = channels // 4
-        self.part, self.stride = part, stride
-        self.reduce = Pointwise(channels, channels)
+        self.width, self.stride = channels // 4, stride
+        self.reduce = PointwiseConv(channels, channels)
         self.bn_reduce = nn.BatchNorm2d(channels)
-        self.reach = nn.ModuleList(
+        self.dilated = nn.ModuleList(
             nn.Conv2d(
-                part, part, (kernel, 1), (stride, 1), (dilation * (kernel // 2), 0), (dilation, 1)
+                self.width,
+                self.width,
+                (kernel, 1),
+                stride=(stride, 1),
+                padding=(dilation * (kernel // 2), 0),
+                dilation=(dilation, 1),
             )
             for dilation in DILATIONS
         )
@@ -97,59 +108,46 @@ class Branches(nn.Module):
         self.bn = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, V) to (B, C, T / stride, V), normalised."""
-        few = self.bn_reduce(self.reduce(x))
-        near, still = few.split((3 * self.part, self.part), dim=1)
-        first, second, third = near.relu().chunk(3, dim=1)
+        """(B, C, T, V) to (B, C, T / stride, V), after batch normalisation."""
+        reduced = self.bn_reduce(self.reduce(x))
+        temporal, frame = reduced.split((3 * self.width, self.width), dim=1)
+        first, second, third = temporal.relu().chunk(3, dim=1)  # (B, C/4, T, V) each
         # On a CPU torch takes this maximum over many channels at once where they lie last.
         highest = self.pool(third.contiguous(memory_format=torch.channels_last))
-        still = still[:, :, :: self.stride]
-        parts = [self.reach[0](first), self.reach[1](second), highest, still]
-        normalised: Tensor = self.bn(torch.cat(parts, dim=1))
-        return normalised
+        frame = frame[:, :, :: self.stride]  # (B, C/4, T / stride, V)
+        branches = [self.dilated[0](first), self.dilated[1](second), highest, frame]
+        y: Tensor = self.bn(torch.cat(branches, dim=1))
+        return y
 
 
-class RefinedBlock(nn.Module):
-    """Refined graph convolution, temporal branches, shortcuts around each and both.
+class CtrGcnBlock(nn.Module):
+    """Refined graph convolution and multi-scale temporal convolution, with shortcuts.
 
     Args:
-        channels_in: Channels of the input.
-        channels: Channels of the output.
-        stride: Temporal stride.
-        shortcut: Whether the input is added to the output.
-        graph: (3, V, V) normalised adjacency.
-        config: Temporal kernel and dropout.
+        shape: Channels, stride, and whether there is a shortcut around the whole block; the graph
+            convolution always has one.
+        graph: (K, V, V) normalised adjacency.
+        config: Topologies, temporal kernel and dropout.
     """
 
-    def __init__(
-        self,
-        channels_in: int,
-        channels: int,
-        stride: int,
-        *,
-        shortcut: bool,
-        graph: Tensor,
-        config: GcnConfig,
-    ) -> None:
+    memory_format: ClassVar[torch.memory_format] = torch.contiguous_format
+
+    def __init__(self, shape: BlockShape, graph: Tensor, config: GcnConfig) -> None:
         super().__init__()
-        self.stride, self.shortcut = stride, shortcut
-        self.spatial = Refined(channels_in, channels, graph, config.topologies)
-        self.temporal = Branches(channels, config.temporal_kernel, stride)
-        self.dropout = Dropout(config.dropout)
-        self.around: nn.Module = nn.Identity()
+        channels_in, channels = shape.channels_in, shape.channels
+        self.stride, self.residual = shape.stride, shape.residual
+        self.spatial = CtrGraphConv(channels_in, channels, graph, config.topologies)
+        self.temporal = MultiScaleTemporalConv(channels, config.temporal_kernel, shape.stride)
+        self.dropout = BitDropout(config.dropout)
+        self.shortcut: nn.Module = nn.Identity()
         if channels_in != channels:
-            self.around = nn.Sequential(Pointwise(channels_in, channels), nn.BatchNorm2d(channels))
+            self.shortcut = nn.Sequential(
+                PointwiseConv(channels_in, channels), nn.BatchNorm2d(channels)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, T, V) to (B, C, T / stride, V)."""
-        around = self.around(x)
-        y = torch.relu(self.spatial(x) + around)
-        kept = around[:, :, :: self.stride] if self.shortcut else None
+        shortcut = self.shortcut(x)
+        y = torch.relu(self.spatial(x) + shortcut)
+        kept = shortcut[:, :, :: self.stride] if self.residual else None
         return torch.relu(self.dropout(self.temporal(y), kept))
-
-
-class CtrGcn(GraphNet):
-    """Channel-wise refined topologies: see `GraphNet`, and `RefinedBlock` for its parts."""
-
-    block = RefinedBlock
-    memory = torch.contiguous_format

@@ -1,73 +1,60 @@
-"""What all graph networks share: blocks over the present persons, and a classifier."""
+"""The graph networks: blocks over the present persons of every clip, and a classifier.
+
+Legend of shapes: N clips, M persons, B bodies (the present persons of all clips), T frames of the
+input and T'' after the last block, V joints, D channels after the last block, C classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from stroi.cache.layouts import BODY_25, Layout
-from stroi.trainer.config import GcnConfig
-from stroi.trainer.models.initial import initialise_convolutions
-from stroi.trainer.models.input_streams import seen
+from stroi.trainer.config import Backbone, GcnConfig
+from stroi.trainer.models.ctrgcn import CtrGcnBlock
+from stroi.trainer.models.input_streams import network_stream
+from stroi.trainer.models.layers import BlockShape, initialise_convolutions
 from stroi.trainer.models.skeleton_graph import adjacency
+from stroi.trainer.models.stgcn import StGcnBlock
 
-
-class MakeBlock(Protocol):
-    """Makes one block: (B, channels_in, T, V) to (B, channels, T / stride, V)."""
-
-    def __call__(
-        self,
-        channels_in: int,
-        channels: int,
-        stride: int,
-        *,
-        shortcut: bool,
-        graph: Tensor,
-        config: GcnConfig,
-    ) -> nn.Module:
-        """A block; `graph` is the (3, V, V) normalised adjacency."""
+GRAPH_NETS: dict[Backbone, type[StGcnBlock | CtrGcnBlock]] = {
+    "stgcn": StGcnBlock,
+    "ctrgcn": CtrGcnBlock,
+}
+"""The block of each graph network, by `GcnConfig.model`; in all else the networks are alike."""
 
 
 class GraphNet(nn.Module):
-    """Blocks over the present persons of every clip, and a classifier of their mean.
+    """Classifies the skeletons of a clip (sections III.B and III.C).
 
-    Absent persons are left out before the first layer: they touch neither the batch
-    normalisation nor the mean over persons. A network is told by its block.
+    Absent persons are left out before the first layer. They change neither the batch
+    normalisation nor the mean over persons.
 
     Args:
         classes: Class names, C of them.
-        config: Shape of the network and its stream.
+        config: Kind and shape of the network, and its input stream.
         layout: Joints and bones, V joints.
     """
 
-    block: ClassVar[MakeBlock]
-    memory: ClassVar[torch.memory_format]
-    """How the blocks want (B, C, T, V) to lie in memory."""
-
-    def __init__(
-        self, classes: Sequence[str], config: GcnConfig, *, layout: Layout = BODY_25
-    ) -> None:
+    def __init__(self, classes: Sequence[str], config: GcnConfig, layout: Layout = BODY_25) -> None:
         super().__init__()
         self.classes, self.config, self.layout = tuple(classes), config, layout
         graph = torch.from_numpy(
             adjacency(layout, alpha=config.alpha, normalisation=config.normalisation)
         )
         self.data_bn = nn.BatchNorm1d(len(layout.joints) * 3)
-        blocks, before = [], 3
-        for number, (channels, stride) in enumerate(
-            zip(config.channels, config.strides, strict=True)
-        ):
-            blocks.append(
-                type(self).block(
-                    before, channels, stride, shortcut=number > 0, graph=graph, config=config
-                )
+        block = GRAPH_NETS[config.model]
+        self.memory_format = block.memory_format
+        self.blocks = nn.ModuleList(
+            block(BlockShape(*widths, stride, residual=number > 0), graph, config)
+            for number, (widths, stride) in enumerate(
+                zip(pairwise((3, *config.channels)), config.strides, strict=True)
             )
-            before = channels
-        self.blocks = nn.ModuleList(blocks)
-        self.fc = nn.Linear(before, len(self.classes))
+        )
+        self.fc = nn.Linear(config.channels[-1], len(self.classes))
         initialise_convolutions(self)
 
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,36 +65,38 @@ class GraphNet(nn.Module):
             present: (N, M) bool; at least one person per clip.
 
         Returns:
-            (N, C) logits and the last block's feature (N, M, channels, T'', V) that eq. 4
-            reads; the feature of an absent person is 0.
+            (N, C) logits and the last block's feature (N, M, D, T'', V), the Y of eq. 4; the
+            feature of an absent person is 0.
         """
-        bodies = self.stream(x)[present]
-        y = self.features(bodies).to(self.fc.weight.dtype)
-        pooled = spread(y.mean((2, 3)), present).sum(1) / present.sum(1, keepdim=True)
-        return self.fc(pooled), spread(y, present)
+        bodies = self.stream(x)[present]  # (N, M, T, V, 3) -> (B, T, V, 3)
+        feature = self.features(bodies).to(self.fc.weight.dtype)  # (B, D, T'', V)
+        persons = scatter_to_persons(feature.mean((2, 3)), present)  # (B, D) -> (N, M, D)
+        pooled = persons.sum(1) / present.sum(1, keepdim=True)  # (N, D)
+        return self.fc(pooled), scatter_to_persons(feature, present)
 
     def stream(self, x: Tensor) -> Tensor:
-        """The network's stream of whole clips, (N, M, T, V, 3) to the same; see `seen`.
+        """The network's input stream of whole clips, (N, M, T, V, 3) to the same.
 
         It comes before bodies are picked: a clip's size is that of both persons together.
         """
-        return seen(x, self.layout, self.config)
+        return network_stream(x, self.layout, self.config)
 
     def features(self, bodies: Tensor) -> Tensor:
-        """(B, T, V, 3) bodies, as the stream has them, to the last block's (B, C, T'', V)."""
+        """(B, T, V, 3) bodies of the input stream to the last block's feature (B, D, T'', V)."""
         count, frames, joints, axes = bodies.shape
-        y = self.data_bn(bodies.reshape(count, frames, joints * axes).transpose(1, 2))
-        y = y.view(count, joints, axes, frames).permute(0, 2, 3, 1)
-        y = y.contiguous(memory_format=self.memory)
+        y = bodies.reshape(count, frames, joints * axes).transpose(1, 2)  # (B, V*3, T)
+        y = self.data_bn(y).view(count, joints, axes, frames)  # (B, V, 3, T)
+        y = y.permute(0, 2, 3, 1)  # (B, 3, T, V)
+        y = y.contiguous(memory_format=self.memory_format)
         for block in self.blocks:
             y = block(y)
         return y  # type: ignore[no-any-return]
 
 
-def spread(values: Tensor, present: Tensor) -> Tensor:
+def scatter_to_persons(values: Tensor, present: Tensor) -> Tensor:
     """(B, ...) of the present persons to (N, M, ...), 0 for the absent ones."""
     if len(values) == present.numel():
         return values.view(*present.shape, *values.shape[1:])
-    spread = values.new_zeros((*present.shape, *values.shape[1:]))
-    spread[present] = values
-    return spread
+    scattered = values.new_zeros((*present.shape, *values.shape[1:]))
+    scattered[present] = values
+    return scattered

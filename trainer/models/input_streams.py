@@ -1,142 +1,145 @@
-"""What a graph network sees of a prepared clip: joints, bones, or the motion of either.
+"""The input streams of a graph network (joints, bones, the motion of either), and mirrored clips.
 
 Legend of shapes: N clips, M persons, T frames, V joints.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import Tensor
 
 from stroi.cache.layouts import BODY_25, COCO_17, Layout
 from stroi.trainer.config import Centre, GcnConfig, Size, Stream
-from stroi.trainer.models.skeleton_graph import hops
+from stroi.trainer.models.skeleton_graph import parents
 
-FLAT = frozenset({BODY_25.name, COCO_17.name})
+LAYOUTS_2D = frozenset({BODY_25.name, COCO_17.name})
 """Layouts whose joints are x, y and a confidence; those of the others are x, y and z."""
-BESIDE = 1e-6
-"""How far a joint at the very origin is put beside it: (0, 0, 0) is an absent joint."""
-_SMALLEST, _LARGEST = 1e-3, 1e3
+ORIGIN_OFFSET = 1e-6
+"""Coordinate of a present joint that would lie at the origin: (0, 0, 0) is an absent joint."""
+_MIN_HEIGHT, _MAX_HEIGHT = 1e-3, 1e3
 """Bounds of a clip's height, in m or torso lengths: a clip of one joint has none."""
 
 
-@cache
-def parents(layout: Layout) -> tuple[int, ...]:
-    """The joint at the inner end of every joint's bone.
-
-    Args:
-        layout: Joints, bones and centre, V joints.
-
-    Returns:
-        V indices: the neighbour one bone closer to the centre, the first such bone of the
-        layout if there are several; the centre is its own.
-    """
-    far = hops(layout, layout.index(layout.centre))
-    inner = list(range(len(layout.joints)))
-    for a, b in reversed((*layout.edges, *((b, a) for a, b in layout.edges))):
-        if far[a] < far[b]:
-            inner[b] = a
-    return tuple(inner)
+def network_stream(x: Tensor, layout: Layout, config: GcnConfig) -> Tensor:
+    """The input stream of a network with these settings: `compute_stream` by its config."""
+    return compute_stream(x, layout, config.stream, config.centre, config.size)
 
 
-def centred(x: Tensor, layout: Layout) -> Tensor:
-    """Joints relative to their body's centre joint in their frame.
-
-    The centre joint itself stays, so where a body goes is still told, but how its limbs move is
-    no smaller a part of the input when it walks. Where the centre joint is absent, the frame of
-    that person nearest in time that has it counts.
-
-    Args:
-        x: (N, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).
-        layout: The V joints.
-
-    Returns:
-        (N, M, T, V, 3); a confidence and an absent joint are as they were.
-    """
-    joint, frames = layout.index(layout.centre), x.shape[2]
-    path, there = x[..., joint, :], (x != 0).any(-1)
-    number = torch.arange(frames, device=x.device)
-    away = (number[:, None] - number).abs() + frames * ~there[..., None, :, joint]
-    path = path.gather(2, away.argmin(-1)[..., None].expand_as(path)).clone()
-    if layout.name in FLAT:
-        path[..., 2] = 0
-    others = torch.arange(x.shape[3], device=x.device) != joint
-    return x - path[..., None, :] * (there & others)[..., None]
-
-
-def sized(x: Tensor, layout: Layout) -> Tensor:
-    """Clips of one height about one place.
-
-    The box around all joints of a clip, over its persons and frames, becomes 2 high, and its
-    middle the origin. Tall and short people, and skeletons that a sensor sees too large or too
-    small from where it stands, become alike; how a clip is proportioned stays.
-
-    Args:
-        x: (N, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).
-        layout: The V joints.
-
-    Returns:
-        (N, M, T, V, 3); a confidence and an absent joint are as they were.
-    """
-    axes, far = 2 if layout.name in FLAT else 3, torch.inf
-    there, place = (x != 0).any(-1, keepdim=True), x[..., :axes]
-    highest = place.masked_fill(~there, -far).amax((1, 2, 3), keepdim=True)
-    lowest = place.masked_fill(~there, far).amin((1, 2, 3), keepdim=True)
-    height = (highest - lowest)[..., 1:2].clamp(_SMALLEST, _LARGEST)
-    moved = (place - (highest + lowest) / 2) * (2 / height)
-    # A joint in the very middle would be taken for an absent one.
-    moved = torch.where((moved == 0).all(-1, keepdim=True), BESIDE, moved)
-    return torch.cat([torch.where(there, moved, 0), x[..., axes:]], dim=-1)
-
-
-def stream_of(
+def compute_stream(
     x: Tensor,
     layout: Layout,
     stream: Stream,
     centre: Centre = "clip",
     size: Size = "measured",
 ) -> Tensor:
-    """One stream of prepared clips; a joint that takes part in no difference is (0, 0, 0).
+    """One input stream of prepared clips; a joint that takes part in no difference is (0, 0, 0).
 
-    ``bone`` is the way from a joint's parent to the joint, directed away from the body's centre;
-    the two ``motion`` streams are the way from a frame to the next, 0 in the last one. Nothing is
-    subtracted from or by a joint that is absent. Where joints carry a confidence, a difference
+    ``bone`` is the vector from a joint's parent to the joint, directed away from the body's
+    centre; the two ``motion`` streams are the difference of a frame and the next, 0 in the last
+    one. A difference with an absent joint is 0. Where joints carry a confidence, a difference
     carries the lower one of its two ends.
 
     Args:
         x: (N, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).
         layout: The V joints.
         stream: Which stream.
-        centre: With ``frame``, joints and their motion are told by `centred`; bones are the same.
-        size: With ``clip``, all is told of clips of one height about one place, see `sized`.
+        centre: With ``frame``, joints and their motion are relative to `centre_per_frame`; bones
+            do not change.
+        size: With ``clip``, clips first go through `normalise_height`.
 
     Returns:
         (N, M, T, V, 3).
     """
     if size == "clip":
-        x = sized(x, layout)
+        x = normalise_height(x, layout)
     if stream in ("bone", "bone_motion"):
         x = _difference(x, x[..., list(parents(layout)), :], layout)
     elif centre == "frame":
-        x = centred(x, layout)
+        x = centre_per_frame(x, layout)
     if stream in ("joint_motion", "bone_motion"):
-        following = torch.cat([x[:, :, 1:], torch.zeros_like(x[:, :, :1])], dim=2)
-        x = _difference(following, x, layout)
+        next_frame = torch.cat([x[:, :, 1:], torch.zeros_like(x[:, :, :1])], dim=2)
+        x = _difference(next_frame, x, layout)
     return x
 
 
-def seen(x: Tensor, layout: Layout, config: GcnConfig) -> Tensor:
-    """The stream of prepared clips that a network of these settings sees; see `stream_of`."""
-    return stream_of(x, layout, config.stream, config.centre, config.size)
+def centre_per_frame(x: Tensor, layout: Layout) -> Tensor:
+    """Joints relative to their body's centre joint in the same frame.
+
+    The centre joint itself stays, so the path of a body remains in the input, but the motion of
+    its limbs is no smaller a part of the input when it walks. Where the centre joint is absent,
+    it is taken from the nearest frame in time where that person has it.
+
+    Args:
+        x: (N, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).
+        layout: The V joints.
+
+    Returns:
+        (N, M, T, V, 3); a confidence and an absent joint are as they were.
+    """
+    centre, frames = layout.index(layout.centre), x.shape[2]
+    path, present = x[..., centre, :], (x != 0).any(-1)  # (N, M, T, 3), (N, M, T, V)
+    frame = torch.arange(frames, device=x.device)
+    distance = (frame[:, None] - frame).abs() + frames * ~present[..., None, :, centre]
+    nearest = distance.argmin(-1)  # (N, M, T, T) -> (N, M, T)
+    path = path.gather(2, nearest[..., None].expand_as(path)).clone()  # (N, M, T, 3)
+    if layout.name in LAYOUTS_2D:
+        path[..., 2] = 0
+    others = torch.arange(x.shape[3], device=x.device) != centre  # (V,)
+    return x - path[..., None, :] * (present & others)[..., None]
+
+
+def normalise_height(x: Tensor, layout: Layout) -> Tensor:
+    """Clips of one height about one origin.
+
+    The box around all joints of a clip, over its persons and frames, becomes 2 high, and its
+    middle the origin. So tall and short people become alike, and skeletons that a sensor measures
+    too large or too small from where it stands. The proportions of a clip stay.
+
+    Args:
+        x: (N, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).
+        layout: The V joints.
+
+    Returns:
+        (N, M, T, V, 3); a confidence and an absent joint are as they were.
+    """
+    axes = 2 if layout.name in LAYOUTS_2D else 3
+    present, position = (x != 0).any(-1, keepdim=True), x[..., :axes]  # (N, M, T, V, 1 or axes)
+    high = position.masked_fill(~present, -torch.inf).amax((1, 2, 3), keepdim=True)
+    low = position.masked_fill(~present, torch.inf).amin((1, 2, 3), keepdim=True)
+    height = (high - low)[..., 1:2].clamp(_MIN_HEIGHT, _MAX_HEIGHT)  # (N, 1, 1, 1, 1)
+    scaled = (position - (high + low) / 2) * (2 / height)
+    # A joint in the very middle would be taken for an absent one.
+    scaled = torch.where((scaled == 0).all(-1, keepdim=True), ORIGIN_OFFSET, scaled)
+    return torch.cat([torch.where(present, scaled, 0), x[..., axes:]], dim=-1)
 
 
 def _difference(end: Tensor, start: Tensor, layout: Layout) -> Tensor:
-    """`end` - `start` where both ends are there, both (N, M, T, V, 3)."""
-    there = (end != 0).any(-1, keepdim=True) & (start != 0).any(-1, keepdim=True)
-    between = end - start
-    if layout.name in FLAT:
+    """`end` - `start` where both are present; (N, M, T, V, 3) each."""
+    present = (end != 0).any(-1, keepdim=True) & (start != 0).any(-1, keepdim=True)
+    difference = end - start
+    if layout.name in LAYOUTS_2D:
         confidence = torch.minimum(end[..., 2:], start[..., 2:])
-        between = torch.cat([between[..., :2], confidence], dim=-1)
-    return between * there
+        difference = torch.cat([difference[..., :2], confidence], dim=-1)
+    return difference * present
+
+
+def mirror_bodies(x: Tensor, present: Tensor, layout: Layout) -> Tensor:
+    """Prepared clips in a mirror: left and right exchanged, x reversed.
+
+    Two persons change places as well: the first is the one further left in the picture.
+
+    Args:
+        x: (N, M, T, V, 3) prepared clips, x to the right about a centre.
+        present: (N, M) bool, which persons there are.
+        layout: Names of the V joints.
+
+    Returns:
+        (N, M, T, V, 3).
+    """
+    mirrored = mirror_joints(x, layout)
+    return torch.where(present.all(1)[:, None, None, None, None], mirrored.flip(1), mirrored)
+
+
+def mirror_joints(x: Tensor, layout: Layout) -> Tensor:
+    """(N, M, T, V, 3) clips with left and right joints exchanged and x reversed."""
+    return x[..., list(layout.mirrored), :] * x.new_tensor([-1.0, 1.0, 1.0])

@@ -1,12 +1,14 @@
-"""ResNet18, 34 and 50 in plain torch, with torchvision's state-dict names and shapes."""
+"""ResNet18, 34 and 50 in plain torch, with torchvision's state-dict names and shapes.
+
+Legend of shapes: B batch, C_in and C channels, H and W height and width in px.
+"""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from stroi.trainer.config import Residual
-from stroi.trainer.models.dropout import Dropout
-from stroi.trainer.models.initial import initialise_convolutions
+from stroi.trainer.models.layers import BitDropout, initialise_convolutions
 
 WIDTHS = (64, 128, 256, 512)
 """Channels of the four stages; all but the first start with stride 2."""
@@ -22,7 +24,7 @@ class BasicBlock(nn.Module):
         dropout: Share of activations dropped between the convolutions.
     """
 
-    growth = 1
+    expansion = 1
     """Channels of the output per channel of the stage."""
 
     def __init__(self, channels_in: int, channels: int, stride: int, dropout: float = 0.0) -> None:
@@ -32,7 +34,7 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.dropout = Dropout(dropout)
+        self.dropout = BitDropout(dropout)
         self.downsample = _shortcut(channels_in, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,7 +57,7 @@ class Bottleneck(nn.Module):
         dropout: Share of activations dropped before the last convolution.
     """
 
-    growth = 4
+    expansion = 4
     """Channels of the output per channel of the stage."""
 
     def __init__(self, channels_in: int, channels: int, stride: int, dropout: float = 0.0) -> None:
@@ -64,11 +66,11 @@ class Bottleneck(nn.Module):
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, self.growth * channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(self.growth * channels)
+        self.conv3 = nn.Conv2d(channels, self.expansion * channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(self.expansion * channels)
         self.relu = nn.ReLU(inplace=True)
-        self.dropout = Dropout(dropout)
-        self.downsample = _shortcut(channels_in, self.growth * channels, stride)
+        self.dropout = BitDropout(dropout)
+        self.downsample = _shortcut(channels_in, self.expansion * channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, 4 C, H / stride, W / stride)."""
@@ -80,7 +82,7 @@ class Bottleneck(nn.Module):
 
 
 def _shortcut(channels_in: int, channels: int, stride: int) -> nn.Sequential | None:
-    """What fits the input to the output; None where they have the same shape."""
+    """The shortcut's convolution; None where input and output have the same shape."""
     if stride == 1 and channels_in == channels:
         return None
     return nn.Sequential(
@@ -93,7 +95,7 @@ DEPTHS: dict[Residual, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...
     "resnet34": (BasicBlock, (3, 4, 6, 3)),
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
 }
-"""Kind of block, and blocks of every stage."""
+"""Block, and number of blocks in every stage."""
 
 
 class ResNet(nn.Module):
@@ -101,7 +103,7 @@ class ResNet(nn.Module):
 
     Args:
         classes: Number of outputs.
-        model: Which one.
+        model: Depth of the network.
         dropout: Share of activations dropped within every block.
     """
 
@@ -111,20 +113,20 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        kind, counts = DEPTHS[model]
-        before = 64
+        block, counts = DEPTHS[model]
+        channels_in = 64
         for number, (channels, count) in enumerate(zip(WIDTHS, counts, strict=True), 1):
             stage = []
-            for block in range(count):
-                stride = 2 if number > 1 and block == 0 else 1
-                stage.append(kind(before, channels, stride, dropout))
-                before = kind.growth * channels
+            for position in range(count):
+                stride = 2 if number > 1 and position == 0 else 1
+                stage.append(block(channels_in, channels, stride, dropout))
+                channels_in = block.expansion * channels
             self.add_module(f"layer{number}", nn.Sequential(*stage))
-        self.fc = nn.Linear(before, classes)
+        self.fc = nn.Linear(channels_in, classes)
         initialise_convolutions(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised pictures to (B, classes) logits."""
+        """(B, 3, H, W) normalised images to (B, classes) logits."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for number in range(1, len(WIDTHS) + 1):
             x = self.get_submodule(f"layer{number}")(x)

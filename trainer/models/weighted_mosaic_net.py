@@ -1,20 +1,47 @@
-"""The RGB branch: weighted mosaics into a ResNet (eq. 5), with the graph network in joint mode."""
+"""The RGB branch: weighted mosaics into a ResNet (eq. 5), with the graph network in joint mode.
+
+Legend of shapes: B batch, H and W mosaic height and width in px, K rows, L columns, M persons,
+T frames, V joints, C classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from stroi.trainer.config import Mode, ResNetConfig
-from stroi.trainer.models.cell_grid import CellGrid, mirror, valid_map, weight_map
+from stroi.trainer.models.cell_grid import (
+    CellGrid,
+    mirror_mosaic,
+    mirror_row_weights,
+    resize_cells,
+    valid_map,
+    weight_map,
+)
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.joint_attention import joint_weights, row_weights
+from stroi.trainer.models.input_streams import mirror_bodies
+from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
 from stroi.trainer.models.resnet import ResNet
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+
+
+class Skeletons(NamedTuple):
+    """Prepared skeletons of B clips with mosaics.
+
+    Attributes:
+        x: (B, M, T, V, 3) float32 key points; an absent joint is (0, 0, 0).
+        present: (B, M) bool, which persons have any joint.
+        person_count: (B,) persons that each mosaic shows, 1 or 2.
+    """
+
+    x: Tensor
+    present: Tensor
+    person_count: Tensor
 
 
 class WeightedMosaicNet(nn.Module):
@@ -55,81 +82,104 @@ class WeightedMosaicNet(nn.Module):
     def forward(
         self,
         mosaics: Tensor,
-        weights: Tensor | None,
+        weights: Tensor | None = None,
+        skeletons: Skeletons | None = None,
         *,
-        mirrored: Tensor | None = None,
-        shown: Tensor | None = None,
-    ) -> Tensor:
-        """Classify a batch of mosaics.
+        cell_valid: Tensor | None = None,
+        flip_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Classify a batch of clips.
 
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
-            weights: (B, 2, K) weights of the left and right half cells, or None for no weights.
-            mirrored: (B,) bool, which clips are shown in the mirror.
-            shown: (B, 2, columns, K) bool, which half cells show a joint; None weighs all alike.
+            weights: (B, 2, K) weights of the left and right half cells of the clip as it is (eq.
+                5); None for no weights, and in joint mode.
+            skeletons: Joint mode only: the clips whose joints weigh the rows.
+            cell_valid: (B, 2, columns, K) bool, which half cells show a joint; None weighs all
+                alike.
+            flip_mask: (B,) bool, which clips are mirrored, skeletons and weights with them.
 
         Returns:
-            (B, C) logits.
+            (B, C) logits of the RGB branch, and of the skeleton branch in joint mode, else None.
         """
-        pictures = self.pictures(mosaics, weights, mirrored=mirrored, shown=shown)
-        return self.resnet(pictures)  # type: ignore[no-any-return]
+        if self.config.cell:
+            mosaics = resize_cells(mosaics, self.cells)
+        skeleton_logits = None
+        if skeletons is not None:
+            skeleton_logits, weights = self.skeleton_branch(
+                skeletons.x, skeletons.present, flip_mask=flip_mask
+            )
+            weights = weights_in_mosaic(weights, skeletons.person_count)
+        x = self.network_input(mosaics, weights, cell_valid=cell_valid, flip_mask=flip_mask)
+        return self.resnet(x), skeleton_logits
 
-    def pictures(
+    def network_input(
         self,
         mosaics: Tensor,
         weights: Tensor | None,
         *,
-        mirrored: Tensor | None = None,
-        shown: Tensor | None = None,
+        cell_valid: Tensor | None = None,
+        flip_mask: Tensor | None = None,
     ) -> Tensor:
-        """What the ResNet sees: normalised by ImageNet's mean and deviation, and weighted.
+        """Input of the ResNet: weighted (eq. 5) and normalised by ImageNet's mean and deviation.
 
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
-            weights: (B, 2, K) or None.
-            mirrored: (B,) bool or None.
-            shown: (B, 2, columns, K) bool or None; half cells that show no joint weigh 0.
+            weights: (B, 2, K) row weights of both half cells, or None.
+            cell_valid: (B, 2, L, K) bool or None; half cells that show no joint weigh 0.
+            flip_mask: (B,) bool, which clips are mirrored with their weights; None for none.
 
         Returns:
             (B, 3, H, W), channels_last. With weights after normalisation (the default) a weight
             of 0 gives the mean colour; before it, black.
         """
-        x = mosaics.permute(0, 3, 1, 2).to(self.mean.dtype).div_(255)
-        pixels = None if weights is None else weight_map(weights, self.cells)
-        if shown is not None:
-            whole = valid_map(shown, self.cells).to(x.dtype)
-            pixels = whole if pixels is None else pixels * whole
-        if pixels is not None and self.config.weight_position == "before":
-            x = x * pixels
+        x = mosaics.permute(0, 3, 1, 2)  # (B, H, W, 3) -> (B, 3, H, W)
+        x = x.to(self.mean.dtype).div_(255)
+        pixel_weights = None if weights is None else weight_map(weights, self.cells)
+        if cell_valid is not None:
+            valid = valid_map(cell_valid, self.cells).to(x.dtype)  # (B, 1, H, W)
+            pixel_weights = valid if pixel_weights is None else pixel_weights * valid
+        if pixel_weights is not None and self.config.weight_position == "before":
+            x = x * pixel_weights
         x = x.sub_(self.mean).div_(self.std)
-        if pixels is not None and self.config.weight_position == "after":
-            x = x * pixels
-        if mirrored is not None:
-            x = torch.where(mirrored[:, None, None, None], mirror(x, self.cells), x)
+        if pixel_weights is not None and self.config.weight_position == "after":
+            x = x * pixel_weights
+        if flip_mask is not None:
+            x = torch.where(flip_mask[:, None, None, None], mirror_mosaic(x, self.cells), x)
         return x.contiguous(memory_format=torch.channels_last)
 
-    def skeleton_branch(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    def skeleton_branch(
+        self, x: Tensor, present: Tensor, *, flip_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Joint mode: class logits and row weights out of the graph network (eq. 4).
 
         Args:
             x: (B, M, T, V, 3) prepared key points.
             present: (B, M) bool.
+            flip_mask: (B,) bool, which clips the graph network sees in a mirror.
 
         Returns:
-            (B, C) logits and (B, 2, K) row weights, both with gradients into the graph network.
+            (B, C) logits of the clips as the network sees them, and (B, 2, K) row weights of the
+            clips as they are; both with gradients into the graph network.
 
         Raises:
             ValueError: If this network has no graph network.
         """
         if self.gcn is None:
             raise ValueError("only a network in joint mode has a skeleton branch")
+        if flip_mask is not None:
+            mirrored = mirror_bodies(x, present, self.gcn.layout)
+            x = torch.where(flip_mask[:, None, None, None, None], mirrored, x)
         logits, feature = self.gcn(x, present)
-        joint = joint_weights(feature, kind=self.config.formula)
+        joint = joint_weights(feature, formula=self.config.formula)
         weights = row_weights(
             joint,
             present,
-            bodies=self.config.person_pooling,
+            person_pooling=self.config.person_pooling,
             layout=self.gcn.layout,
-            constant=self.config.weight_scale,
+            weight_scale=self.config.weight_scale,
         )
+        if flip_mask is not None:
+            # The mosaic is weighted first and mirrored then, its weights with it.
+            weights = torch.where(flip_mask[:, None, None], mirror_row_weights(weights), weights)
         return logits, weights

@@ -1,9 +1,10 @@
-"""The networks as they leave stroi: one graph from mosaics to logits, for any number of clips.
+"""The networks for export: one module from mosaics to logits, for any number of clips.
 
-Everything between is inside: normalisation, weights, the flags of missing cells, and where a graph
-network takes part its stream, its features and eq. 4.
+Everything between is inside: normalisation, weights, the flags of missing cells. Where a graph
+network takes part, its input stream, its features and eq. 4 are inside as well.
 
-Legend of shapes: B clips, M = 2 persons, T frames, V joints, K rows, L columns, C classes.
+Legend of shapes: B clips, M = 2 persons, T frames, T'' frames and D channels of the graph
+network's feature, V joints, K rows, L columns, C classes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from stroi.cache.errors import ParamsError
 from stroi.trainer.config import PersonPooling, WeightFormula
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.joint_attention import joint_weights, row_weights, shown_weights
+from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 
 PERSONS = 2
@@ -25,12 +26,12 @@ PERSONS = 2
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output of a graph.
+    """One input or output of an exported network.
 
     Attributes:
         name: Its name.
         dtype: ``uint8``, ``int64``, ``float32`` or ``bool``.
-        shape: Axes behind the first one, which counts clips and may have any length.
+        shape: Axes after the first one, which counts clips and may have any length.
         about: What it is, in a few words.
     """
 
@@ -42,21 +43,61 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class WeightRule:
-    """How a graph network inside makes row weights.
+    """How a graph network makes row weights.
 
     Attributes:
         formula: Of eq. 4.
         person_pooling: Which body weighs which half.
-        scale: Divides all rows; None scales each clip's to mean 1.
+        weight_scale: Divides all rows; None scales each clip's to mean 1.
     """
 
     formula: WeightFormula
     person_pooling: PersonPooling
-    scale: float | None
+    weight_scale: float | None
+
+
+def export_module(
+    model: WeightedMosaicNet, *, gcn: GraphNet | None = None, rule: WeightRule | None = None
+) -> ExportModule:
+    """A trained network as a module for export, in evaluation mode.
+
+    Args:
+        model: The network.
+        gcn: Fixed mode only: the graph network that made the weights, to take it in; None leaves
+            the weights an input.
+        rule: How `gcn` made them.
+
+    Raises:
+        ParamsError: ``EXPORT_CELL`` if the network resizes cells first (`resnet.cell`): it does
+            not know from which size, so the file could not name the mosaics it takes.
+        ValueError: If a graph network is given to another mode, or without its rule.
+    """
+    config = model.config
+    if config.cell:
+        raise ParamsError(
+            "EXPORT_CELL",
+            f"this network resizes every cell to {config.cell} px first (resnet.cell),"
+            " and that step cannot be exported",
+            remedy=f"cut mosaics of that size (mosaics.size: {model.cells.rows * config.cell}),"
+            " set resnet.cell: 0 and train anew",
+        )
+    if (gcn is None) != (rule is None) or (gcn is not None and model.mode != "fixed"):
+        raise ValueError(f"{model.mode} mode: a graph network and its rule go to fixed mode")
+    if model.gcn is not None:
+        gcn, rule = (
+            model.gcn,
+            WeightRule(config.formula, config.person_pooling, config.weight_scale),
+        )
+    module: ExportModule
+    if gcn is not None and rule is not None:
+        module = SkeletonExport(model, gcn, rule)
+    else:
+        module = WeightedExport(model) if model.mode == "fixed" else PlainExport(model)
+    return module.eval().requires_grad_(False)
 
 
 class ExportModule(nn.Module):
-    """What is exported.
+    """What all exported networks share.
 
     Attributes:
         inputs: Its inputs, by the names of the arguments of `forward`.
@@ -70,21 +111,21 @@ class ExportModule(nn.Module):
         super().__init__()
         self.model = model
         cells = model.cells
-        picture = (cells.rows * cells.height, cells.columns * cells.width, 3)
-        flags = (PERSONS, cells.columns, cells.rows)
-        self.inputs = (TensorSpec("mosaics", "uint8", picture, "height, width, RGB"),)
+        size = (cells.rows * cells.height, cells.columns * cells.width, 3)
+        self.inputs = (TensorSpec("mosaics", "uint8", size, "height, width, RGB"),)
         if model.config.missing == "zero":
+            halves = (PERSONS, cells.columns, cells.rows)
             about = "left and right half, columns, rows: whether it shows a joint"
-            self.inputs += (TensorSpec("shown", "bool", flags, about),)
+            self.inputs += (TensorSpec("cell_valid", "bool", halves, about),)
         self.outputs = (TensorSpec("logits", "float32", (len(model.classes),), "one per class"),)
 
 
 class PlainExport(ExportModule):
     """Mosaics to logits."""
 
-    def forward(self, mosaics: Tensor, shown: Tensor | None = None) -> tuple[Tensor]:
-        """(B, H, W, 3) uint8, and (B, 2, L, K) bool if missing cells weigh 0."""
-        return (self.model(mosaics, None, shown=shown),)
+    def forward(self, mosaics: Tensor, cell_valid: Tensor | None = None) -> tuple[Tensor]:
+        """(B, H, W, 3) uint8, and (B, 2, L, K) bool if missing cells weigh 0, to (B, C)."""
+        return (self.model(mosaics, cell_valid=cell_valid)[0],)
 
 
 class WeightedExport(ExportModule):
@@ -96,30 +137,28 @@ class WeightedExport(ExportModule):
         self.inputs += (TensorSpec("weights", "float32", (PERSONS, model.cells.rows), about),)
 
     def forward(
-        self, mosaics: Tensor, weights: Tensor, shown: Tensor | None = None
+        self, mosaics: Tensor, weights: Tensor, cell_valid: Tensor | None = None
     ) -> tuple[Tensor]:
-        """As `PlainExport`; weights (B, 2, K)."""
-        return (self.model(mosaics, weights, shown=shown),)
+        """Mosaics and flags as of `PlainExport`, and weights (B, 2, K), to (B, C)."""
+        return (self.model(mosaics, weights, cell_valid=cell_valid)[0],)
 
 
 class SkeletonExport(ExportModule):
-    """Mosaics and prepared skeletons to the logits of both branches, and the weights between.
+    """Mosaics and prepared skeletons to the logits of both branches, and the row weights.
 
     Args:
         model: The RGB branch.
-        gcn: The graph network whose features weigh the rows.
-        weighing: How they do.
+        gcn: The graph network whose features weigh the rows; joint mode's own, or another.
+        rule: How they do.
     """
 
-    def __init__(self, model: WeightedMosaicNet, gcn: GraphNet, weighing: WeightRule) -> None:
+    def __init__(self, model: WeightedMosaicNet, gcn: GraphNet, rule: WeightRule) -> None:
         super().__init__(model)
-        # In joint mode it is a part of the model already.
-        self.gcn, self.weighing = gcn, weighing
+        self.gcn, self.rule = gcn, rule
         clip = (PERSONS, gcn.config.frames, len(gcn.layout.joints), 3)
+        about = "persons, frames, joints, axes: prepared clips"
         self.inputs += (
-            TensorSpec(
-                "skeletons", "float32", clip, "persons, frames, joints, axes: prepared clips"
-            ),
+            TensorSpec("skeletons", "float32", clip, about),
             TensorSpec("present", "bool", (PERSONS,), "whether the person has any joint"),
             TensorSpec("persons", "int64", (), "persons the mosaic shows, 1 or 2"),
         )
@@ -135,22 +174,35 @@ class SkeletonExport(ExportModule):
         skeletons: Tensor,
         present: Tensor,
         persons: Tensor,
-        shown: Tensor | None = None,
+        cell_valid: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `PlainExport`; skeletons (B, M, T, V, 3), present (B, M) bool, persons (B,)."""
-        how = self.weighing
-        skeleton_logits, joint = run_all_persons(self.gcn, skeletons, present, how.formula)
+        """Logits (B, C), row weights (B, 2, K) and logits of the graph network (B, C).
+
+        Args:
+            mosaics: (B, H, W, 3) uint8.
+            skeletons: (B, M, T, V, 3) prepared clips.
+            present: (B, M) bool.
+            persons: (B,) persons that each mosaic shows.
+            cell_valid: (B, 2, L, K) bool, if missing cells weigh 0.
+        """
+        rule = self.rule
+        skeleton_logits, joint = run_all_persons(self.gcn, skeletons, present, rule.formula)
         weights = row_weights(
-            joint, present, bodies=how.person_pooling, layout=self.gcn.layout, constant=how.scale
+            joint,
+            present,
+            person_pooling=rule.person_pooling,
+            layout=self.gcn.layout,
+            weight_scale=rule.weight_scale,
         )
-        weights = shown_weights(weights, persons)
-        return self.model(mosaics, weights, shown=shown), weights, skeleton_logits
+        weights = weights_in_mosaic(weights, persons)
+        logits, _ = self.model(mosaics, weights, cell_valid=cell_valid)
+        return logits, weights, skeleton_logits
 
 
 def run_all_persons(
-    gcn: GraphNet, x: Tensor, present: Tensor, kind: WeightFormula
+    gcn: GraphNet, x: Tensor, present: Tensor, formula: WeightFormula
 ) -> tuple[Tensor, Tensor]:
-    """What a graph network in evaluation mode says, by operations whose shapes are known before.
+    """Outputs of a graph network in evaluation mode, with shapes that do not depend on values.
 
     The network itself leaves absent persons out, and how many are left depends on the values of
     `present`. Here they go through as well and are left out of the result. In evaluation mode no
@@ -160,63 +212,24 @@ def run_all_persons(
         gcn: The network, in evaluation mode.
         x: (B, M, T, V, 3) prepared clips.
         present: (B, M) bool.
-        kind: Formula of eq. 4.
+        formula: Of eq. 4.
 
     Returns:
         (B, C) logits and (B, M, V) joint weights, 0 for absent persons.
     """
-    bodies = gcn.stream(x).flatten(0, 1)
-    flat = gcn.features(bodies)
-    feature = flat.reshape(-1, PERSONS, *flat.shape[1:])
-    there = present.to(feature.dtype)[..., None]
-    pooled = (feature.mean((3, 4)) * there).sum(1) / there.sum(1)
-    return gcn.fc(pooled), joint_weights(feature, kind=kind) * there
+    bodies = gcn.stream(x).flatten(0, 1)  # (B, M, T, V, 3) -> (B*M, T, V, 3)
+    feature = gcn.features(bodies)  # (B*M, D, T'', V)
+    feature = feature.reshape(-1, PERSONS, *feature.shape[1:])  # (B, M, D, T'', V)
+    there = present.to(feature.dtype)[..., None]  # (B, M, 1)
+    pooled = (feature.mean((3, 4)) * there).sum(1) / there.sum(1)  # (B, D)
+    return gcn.fc(pooled), joint_weights(feature, formula=formula) * there
 
 
-def export_module(
-    model: WeightedMosaicNet, *, gcn: GraphNet | None = None, weighing: WeightRule | None = None
-) -> ExportModule:
-    """The graph of a trained network, in evaluation mode.
+def random_inputs(specs: Sequence[TensorSpec], count: int, seed: int) -> dict[str, Tensor]:
+    """Inputs of noise; every other clip has two persons.
 
     Args:
-        model: The network.
-        gcn: Fixed mode only: the graph network that made the weights, to take it in; None leaves
-            weights an input.
-        weighing: How `gcn` made them.
-
-    Raises:
-        ParamsError: ``EXPORT_CELL`` if the network resizes cells first (`resnet.cell`): it does
-            not know from which size, and the file could not tell which mosaics it takes.
-        ValueError: If a graph network is given to another mode, or one of the two alone.
-    """
-    if model.config.cell:
-        raise ParamsError(
-            "EXPORT_CELL",
-            f"this network resizes every cell to {model.config.cell} px first (resnet.cell),"
-            " and that step cannot be exported",
-            remedy=f"cut mosaics of that size (mosaics.size:"
-            f" {model.cells.rows * model.config.cell}), set resnet.cell: 0 and train anew",
-        )
-    if (gcn is None) != (weighing is None) or (gcn is not None and model.mode != "fixed"):
-        raise ValueError(f"{model.mode} mode: a graph network and its weighing go to fixed mode")
-    if model.gcn is not None:
-        config = model.config
-        own = WeightRule(config.formula, config.person_pooling, config.weight_scale)
-        return _evaluating(SkeletonExport(model, model.gcn, own))
-    if gcn is not None and weighing is not None:
-        return _evaluating(SkeletonExport(model, gcn, weighing))
-    return _evaluating(WeightedExport(model) if model.mode == "fixed" else PlainExport(model))
-
-
-def _evaluating(graph: ExportModule) -> ExportModule:
-    return graph.eval().requires_grad_(False)
-
-
-def random_inputs(ports: Sequence[TensorSpec], count: int, seed: int) -> dict[str, Tensor]:
-    """`count` clips of noise that fit the inputs; two persons in every other clip.
-
-    Args:
-        ports: The inputs.
+        specs: The inputs.
         count: B.
         seed: Of the noise.
 
@@ -225,17 +238,18 @@ def random_inputs(ports: Sequence[TensorSpec], count: int, seed: int) -> dict[st
     """
     random = torch.Generator().manual_seed(seed)
     second = torch.arange(count) % 2 == 1
-    found = {}
-    for port in ports:
-        shape = (count, *port.shape)
-        if port.dtype == "uint8":
-            found[port.name] = torch.randint(0, 256, shape, dtype=torch.uint8, generator=random)
-        elif port.name == "present":
-            found[port.name] = torch.stack([torch.ones_like(second), second], dim=1)
-        elif port.dtype == "bool":
-            found[port.name] = torch.rand(shape, generator=random) < 0.8
-        elif port.dtype == "int64":
-            found[port.name] = 1 + second.long()
+    inputs = {}
+    for spec in specs:
+        shape = (count, *spec.shape)
+        if spec.dtype == "uint8":
+            value = torch.randint(0, 256, shape, dtype=torch.uint8, generator=random)
+        elif spec.name == "present":
+            value = torch.stack([torch.ones_like(second), second], dim=1)
+        elif spec.dtype == "bool":
+            value = torch.rand(shape, generator=random) < 0.8
+        elif spec.dtype == "int64":
+            value = 1 + second.long()
         else:
-            found[port.name] = torch.rand(shape, generator=random) + 0.5
-    return found
+            value = torch.rand(shape, generator=random) + 0.5
+        inputs[spec.name] = value
+    return inputs

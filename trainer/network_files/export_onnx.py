@@ -1,4 +1,4 @@
-"""Graphs as ONNX files, checked against the network before they are kept."""
+"""Networks as ONNX files, checked against the network before they are kept."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ OPSET = 18
 META = "stroi"
 """Name of the description within a file."""
 TOLERANCE = 1e-4
-"""How far scores of a file may be from the network's, as a share of the largest, or of 1."""
+"""Largest error of a file's outputs, as a share of the network's largest output, or of 1."""
 _CLIPS = 3
-_NEEDED = ("onnx", "onnxscript")
+"""Clips of the example: not 0 or 1, and no axis of that length, which torch takes for constants."""
+_PACKAGES = ("onnx", "onnxscript")
 
 
-def export_bytes(graph: ExportModule, about: Mapping[str, Any]) -> bytes:
-    """A graph as the content of an ONNX file.
+def export_bytes(module: ExportModule, about: Mapping[str, Any]) -> bytes:
+    """A network as the content of an ONNX file.
 
-    What is returned has been read back, run on noise and found equal to the graph.
+    The content has been read back and run on noise: its outputs equal the network's.
 
     Args:
-        graph: On the CPU, in evaluation mode.
+        module: On the CPU, in evaluation mode.
         about: JSON values that the file carries along.
 
     Returns:
-        The file's bytes; the same for the same graph and versions.
+        The file's bytes; the same for the same network and versions.
 
     Raises:
         StroiError: ``EXPORT_PACKAGES`` if what writes ONNX is not installed, ``EXPORT_DIFFERS`` if
@@ -48,8 +49,8 @@ def export_bytes(graph: ExportModule, about: Mapping[str, Any]) -> bytes:
     require_onnx()
     text = json.dumps(about, sort_keys=True, allow_nan=False)
     with deterministic(0, 1), _quiet():
-        data = _onnx(_program(graph), graph, text)
-        check(data, graph)
+        data = _onnx_bytes(_trace(module), module, text)
+        check(data, module)
     return data
 
 
@@ -59,7 +60,7 @@ def require_onnx() -> None:
     Raises:
         StroiError: ``EXPORT_PACKAGES``.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise StroiError(
             "EXPORT_PACKAGES",
@@ -68,59 +69,58 @@ def require_onnx() -> None:
         )
 
 
-def check(data: bytes, graph: ExportModule) -> None:
-    """Compare a file with the graph it was made of, on noise.
+def check(data: bytes, module: ExportModule) -> None:
+    """Compare a file with the network that it was made from, on noise.
 
     Args:
         data: The file's bytes.
-        graph: The graph.
+        module: The network.
 
     Raises:
         StroiError: ``EXPORT_DIFFERS``.
     """
-    inputs = random_inputs(graph.inputs, _CLIPS, seed=1)
+    inputs = random_inputs(module.inputs, _CLIPS, seed=1)
     with torch.no_grad():
-        wanted = [value.numpy() for value in graph(**inputs)]
-    for port, mine, own in zip(graph.outputs, _run(data, inputs), wanted, strict=True):
-        apart = float(np.abs(mine - own).max())
-        if not apart <= TOLERANCE * max(1.0, float(np.abs(own).max())):
+        expected = [value.numpy() for value in module(**inputs)]
+    for spec, got, want in zip(module.outputs, _run(data, inputs), expected, strict=True):
+        error = float(np.abs(got - want).max())
+        if not error <= TOLERANCE * max(1.0, float(np.abs(want).max())):
             raise StroiError(
                 "EXPORT_DIFFERS",
-                f"the exported {port.name} are {apart:.2g} away from the network's",
+                f"the exported {spec.name} differ from the network's by {error:.2g}",
                 remedy="report it with the versions of torch, onnx and onnxruntime",
             )
 
 
-def _program(graph: ExportModule) -> torch.export.ExportedProgram:
-    """The graph with any number of clips."""
-    # Not 0 or 1 and no two equal axes: torch would take such a number for a constant.
-    inputs = random_inputs(graph.inputs, _CLIPS, seed=0)
+def _trace(module: ExportModule) -> torch.export.ExportedProgram:
+    """The module as a graph for any number of clips."""
+    inputs = random_inputs(module.inputs, _CLIPS, seed=0)
     clips = torch.export.Dim("clips", min=1)
     program = torch.export.export(
-        graph, (), inputs, dynamic_shapes={name: {0: clips} for name in inputs}, strict=False
+        module, (), inputs, dynamic_shapes={name: {0: clips} for name in inputs}, strict=False
     )
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
     return program
 
 
-def _onnx(program: torch.export.ExportedProgram, graph: ExportModule, text: str) -> bytes:
-    """The program as ONNX, without the traces of the machine it was made on."""
+def _onnx_bytes(program: torch.export.ExportedProgram, module: ExportModule, text: str) -> bytes:
+    """The program as ONNX, without paths and times of the machine that wrote it."""
     written = torch.onnx.export(
         program,
         dynamo=True,
         opset_version=OPSET,
-        output_names=[port.name for port in graph.outputs],
+        output_names=[spec.name for spec in module.outputs],
         verbose=False,
     )
     if written is None:
         raise AssertionError("torch.onnx returns a program unless it is given a file")
     model = written.model_proto
-    inner = model.graph
-    for part in (model, inner, *inner.node, *inner.input, *inner.output, *inner.value_info):
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
         del part.metadata_props[:]
         part.doc_string = ""
-    for tensor in inner.initializer:
+    for tensor in graph.initializer:
         del tensor.metadata_props[:]
         tensor.doc_string = ""
     entry = model.metadata_props.add()
@@ -129,6 +129,7 @@ def _onnx(program: torch.export.ExportedProgram, graph: ExportModule, text: str)
 
 
 def _run(data: bytes, inputs: Mapping[str, Tensor]) -> list[NDArray[np.float32]]:
+    """Outputs of an ONNX file."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -139,7 +140,7 @@ def _run(data: bytes, inputs: Mapping[str, Tensor]) -> list[NDArray[np.float32]]
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to itself what torch's exporters say of themselves."""
+    """Without the warnings and the log of torch's exporter."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

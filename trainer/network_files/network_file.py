@@ -1,4 +1,4 @@
-"""Trained networks as checkpoint files: what they are stands in the file's header."""
+"""Trained networks as checkpoint files: weights, and a header that describes the network."""
 
 from __future__ import annotations
 
@@ -6,163 +6,117 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
+from torch import nn
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.files.digests import sha256_file
 from stroi.cache.layouts import LAYOUTS
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Settings
-from stroi.trainer.models.backbones import GRAPH_NETS, build_graph_net
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.safetensors_io import (
-    check_digest,
+    first_bytes,
     read_meta,
     read_tensors,
+    refuse,
     write_tensors,
 )
 
-SCHEMA = "1.0"
-MAX_PIXELS = 2**29
-"""Most pixels of a mosaic that a received network may tell of; params allow 5120 x 65536."""
+SCHEMA = "2.0"
 
+Classes = Annotated[tuple[str, ...], Field(min_length=1)]
+Size = Annotated[int, Field(ge=1, le=2**16)]
+
+
+class _GcnHeader(Settings):
+    """Description of a graph network."""
+
+    kind: Literal["gcn"] = "gcn"
+    config: GcnConfig
+    layout: str
+    classes: Classes
+
+    def build(self) -> GraphNet:
+        return GraphNet(self.classes, self.config, LAYOUTS[self.layout])
+
+
+class _Cells(Settings):
+    rows: Size
+    columns: Size
+    height: Size
+    width: Size
+
+
+class _ResNetHeader(Settings):
+    """Description of an RGB branch."""
+
+    kind: Literal["resnet"] = "resnet"
+    mode: Mode
+    config: ResNetConfig
+    cells: _Cells
+    classes: Classes
+    gcn: _GcnHeader | None
+
+    def build(self) -> WeightedMosaicNet:
+        cells = CellGrid(**dict(self.cells))
+        gcn = None if self.gcn is None else self.gcn.build()
+        return WeightedMosaicNet(self.classes, cells, self.config, mode=self.mode, gcn=gcn)
+
+
+_Header = TypeVar("_Header", _GcnHeader, _ResNetHeader)
 _Network = TypeVar("_Network", GraphNet, WeightedMosaicNet)
-_Config = TypeVar("_Config", bound=Settings)
 
 
-def save_gcn(path: Path, model: GraphNet, *, extra: dict[str, Any] | None = None) -> None:
+def save_gcn(path: Path, model: GraphNet) -> None:
     """Write a graph network as one safetensors file.
 
     Args:
         path: Final name.
         model: The network.
-        extra: JSON values to keep beside it, such as seed and epochs.
     """
-    write_tensors(path, model.state_dict(), _gcn_meta(model) | {"extra": extra or {}})
+    _save(path, model, _gcn_header(model))
 
 
 def load_gcn(path: Path) -> GraphNet:
-    """Read what `save_gcn` wrote, on the CPU in evaluation mode.
+    """Read a file of `save_gcn`, on the CPU in evaluation mode.
 
     Raises:
-        RefusedInput: If the file is damaged or is no graph network; see
-            `stroi.trainer.network_files.safetensors_io.read_tensors`, and ``PTH_META``.
+        RefusedInput: The codes of `stroi.trainer.network_files.safetensors_io.read_tensors` if
+            the file is damaged; ``PTH_META`` if it is no graph network.
     """
-    return _loaded(path, tuple(GRAPH_NETS), _gcn_of)
+    return _load(path, _read_header(path, _GcnHeader).build)
 
 
-def save_resnet(
-    path: Path, model: WeightedMosaicNet, *, extra: dict[str, Any] | None = None
-) -> None:
+def save_resnet(path: Path, model: WeightedMosaicNet) -> None:
     """Write an RGB branch, with its graph network in joint mode, as one safetensors file.
 
     Args:
         path: Final name.
         model: The network.
-        extra: JSON values to keep beside it.
     """
-    meta = {
-        "schema": SCHEMA,
-        "model": "fused",
-        "mode": model.mode,
-        "config": model.config.model_dump(mode="json"),
-        "cells": asdict(model.cells),
-        "classes": list(model.classes),
-        "gcn": None if model.gcn is None else _gcn_meta(model.gcn),
-        "extra": extra or {},
-    }
-    write_tensors(path, model.state_dict(), meta)
+    header = _ResNetHeader(
+        mode=model.mode,
+        config=model.config,
+        cells=_Cells(**asdict(model.cells)),
+        classes=model.classes,
+        gcn=None if model.gcn is None else _gcn_header(model.gcn),
+    )
+    _save(path, model, header)
 
 
 def load_resnet(path: Path) -> WeightedMosaicNet:
-    """Read what `save_resnet` wrote, on the CPU in evaluation mode.
+    """Read a file of `save_resnet`, on the CPU in evaluation mode.
 
     Raises:
-        RefusedInput: If the file is damaged or is no RGB branch; see `load_gcn`.
+        RefusedInput: The codes of `stroi.trainer.network_files.safetensors_io.read_tensors` if
+            the file is damaged; ``PTH_META`` if it is no RGB branch.
     """
-    return _loaded(path, ("fused",), _fused_of)
-
-
-def _gcn_meta(model: GraphNet) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "model": model.config.model,
-        "config": model.config.model_dump(mode="json"),
-        "layout": model.layout.name,
-        "classes": list(model.classes),
-    }
-
-
-def _gcn_of(meta: dict[str, Any]) -> GraphNet:
-    config = _config(GcnConfig, meta["config"] | {"model": meta["model"]})
-    return build_graph_net(_classes(meta), config, LAYOUTS[meta["layout"]])
-
-
-def _config(kind: type[_Config], values: Any) -> _Config:
-    """Settings of a received file; the first that cannot be is named."""
-    try:
-        return kind.model_validate_json(json.dumps(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"its {place or 'config'}: {first['msg']}") from None
-
-
-def _classes(meta: dict[str, Any]) -> tuple[str, ...]:
-    names = meta["classes"]
-    if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
-        raise TypeError("its classes are no list of names")
-    return tuple(names)
-
-
-def _fused_of(meta: dict[str, Any]) -> WeightedMosaicNet:
-    config = _config(ResNetConfig, meta["config"])
-    if meta["mode"] not in get_args(Mode):
-        raise ValueError(f"its mode is {meta['mode']}")
-    cells = CellGrid(**meta["cells"])
-    if not (
-        all(type(value) is int and value > 0 for value in asdict(cells).values())
-        and cells.rows * cells.height * cells.columns * cells.width <= MAX_PIXELS
-    ):
-        raise ValueError(f"its cells are {cells}")
-    return WeightedMosaicNet(
-        _classes(meta),
-        cells,
-        config,
-        mode=meta["mode"],
-        gcn=None if meta["gcn"] is None else _gcn_of(meta["gcn"]),
-    )
-
-
-def _loaded(
-    path: Path, kinds: tuple[str, ...], build: Callable[[dict[str, Any]], _Network]
-) -> _Network:
-    """The network that a file describes, with its weights."""
-    meta = read_meta(path)
-    if meta.get("model") not in kinds or str(meta.get("schema")).split(".")[0] != "1":
-        raise RefusedInput(
-            "PTH_META",
-            f"{str(path)!a} is no {' or '.join(kinds)} checkpoint of schema {SCHEMA}",
-            remedy="give the file that the stage of that name wrote",
-        )
-    try:
-        # A description may ask for any size. It gets no memory before the file has the tensors.
-        with torch.device("meta"):
-            described = build(meta)
-        tensors, _ = read_tensors(path, described.state_dict())
-        model = build(meta)
-    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise RefusedInput(
-            "PTH_META",
-            f"{str(path)!a}: no network fits its description ({str(error)[:100]!a})",
-            remedy="train anew",
-        ) from error
-    model.load_state_dict(tensors)
-    return model.eval()
+    return _load(path, _read_header(path, _ResNetHeader).build)
 
 
 def load_pretrained_resnet(net: ResNet, path: Path, *, sha256: str | None = None) -> None:
@@ -182,7 +136,12 @@ def load_pretrained_resnet(net: ResNet, path: Path, *, sha256: str | None = None
             interpreted; if the file is damaged or its names and shapes are not the network's.
     """
     if sha256 is not None:
-        check_digest(path, sha256)
+        first_bytes(path)
+        digest = sha256_file(path)
+        if digest != sha256:
+            problem = f"its SHA-256 is {digest}, not {sha256}"
+            remedy = "name the right file, or correct resnet.start_sha256"
+            raise refuse("START_DIGEST", path, problem, remedy)
     own = {name: value for name, value in net.state_dict().items() if not name.startswith("fc.")}
     loaded, _ = read_tensors(
         path, own, ignore=("fc.weight", "fc.bias"), optional=".num_batches_tracked", pth=True
@@ -190,3 +149,40 @@ def load_pretrained_resnet(net: ResNet, path: Path, *, sha256: str | None = None
     with torch.no_grad():
         for name, value in loaded.items():
             own[name].copy_(value)
+
+
+def _gcn_header(model: GraphNet) -> _GcnHeader:
+    return _GcnHeader(config=model.config, layout=model.layout.name, classes=model.classes)
+
+
+def _save(path: Path, model: nn.Module, header: Settings) -> None:
+    write_tensors(path, model.state_dict(), {"schema": SCHEMA} | header.model_dump(mode="json"))
+
+
+def _read_header(path: Path, header: type[_Header]) -> _Header:
+    meta = read_meta(path)
+    kind = header.model_fields["kind"].default
+    if (meta.pop("schema", None), meta.get("kind")) != (SCHEMA, kind):
+        problem = f"no {kind} checkpoint of schema {SCHEMA}"
+        raise refuse("PTH_META", path, problem, "give the file that the stage of that name wrote")
+    try:
+        return header.model_validate_json(json.dumps(meta))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise refuse("PTH_META", path, f"its {place}: {first['msg']}", "train anew") from error
+
+
+def _load(path: Path, build: Callable[[], _Network]) -> _Network:
+    """The network that `build` makes, with the file's weights."""
+    try:
+        # A header may ask for any size. It gets no memory before the file has the tensors.
+        with torch.device("meta"):
+            described = build()
+        tensors, _ = read_tensors(path, described.state_dict())
+        model = build()
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        problem = f"no network fits its header ({str(error)[:100]!a})"
+        raise refuse("PTH_META", path, problem, "train anew") from error
+    model.load_state_dict(tensors)
+    return model.eval()

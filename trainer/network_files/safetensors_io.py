@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
-import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,7 +22,6 @@ from torch import Tensor
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.files.digests import sha256_file
 from stroi.cache.files.opening import open_regular
 from stroi.cache.storage.strict_json import parse_json
 
@@ -33,13 +31,12 @@ DIVERGED = "lower the learning rate or add warm-up epochs; look for damaged inpu
 """What to do about a training that diverged."""
 
 _DTYPES = (torch.float32, torch.int64, torch.uint8)
-_ZIP = b"PK\x03\x04"
-_OLD = b"\x80\x02\x8a\x0al\xfc\x9cF"
-"""How files of `torch.save` begin: since 1.6, and before."""
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF"
+"""First bytes of `torch.save`'s files, since torch 1.6 and before."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and what belongs to them as one file, complete or absent.
+    """Write tensors and their JSON values as one file, complete or absent.
 
     Args:
         path: Final name, ``*.safetensors``.
@@ -58,22 +55,21 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
 
 
 def check_diverged(tensors: Mapping[str, Tensor], where: str) -> None:
-    """Refuse NaN and infinity in what a training gave.
+    """Refuse NaN and infinity in the result of a training.
 
     Args:
         tensors: Any tensors by name.
-        where: What they are about, for the message.
+        where: File or place, for the message.
 
     Raises:
         StroiError: ``WEIGHTS_NOT_FINITE``.
     """
-    for name, value in tensors.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise StroiError(
-                "WEIGHTS_NOT_FINITE",
-                f"{where}: the training diverged, {name} holds NaN or infinity",
-                remedy=DIVERGED,
-            )
+    if (name := _first_not_finite(tensors)) is not None:
+        raise StroiError(
+            "WEIGHTS_NOT_FINITE",
+            f"{where}: the training diverged, {name} holds NaN or infinity",
+            remedy=DIVERGED,
+        )
 
 
 def read_tensors(
@@ -100,29 +96,30 @@ def read_tensors(
     Raises:
         RefusedInput: ``PTH_READ`` if it is no regular file or cannot be read; ``ST_HEADER``,
             ``PTH_DAMAGED`` or ``PTH_UNPICKLE`` if it is not whole or holds more than tensors;
-            ``PTH_NAMES``, ``PTH_SHAPE``, ``PTH_TENSOR`` or ``PTH_NONFINITE``; what `parse_json`
-            says of its meta values.
+            ``PTH_NAMES``, ``PTH_SHAPE``, ``PTH_TENSOR`` or ``PTH_NONFINITE``; the codes of
+            `parse_json` for its meta values.
     """
-    if pth and _head(path).startswith((_ZIP, _OLD)):
-        found, meta = _torch_load(path), {}
+    if pth and first_bytes(path).startswith((_ZIP, _PICKLE)):
+        entries, meta = _torch_load(path), {}
     else:
-        with _safetensors(path) as file:
+        with _open_safetensors(path) as file:
             names, meta = file.keys(), _meta(path, file)
-            found = {name: file.get_tensor(name) for name in names}
+            entries = {name: file.get_tensor(name) for name in names}
     tensors = {
-        name: _plain(path, name, value) for name, value in found.items() if name not in ignore
+        name: _plain_tensor(path, name, value)
+        for name, value in entries.items()
+        if name not in ignore
     }
     if like is not None:
         _check_network(path, tensors, like, optional)
-    for name, value in tensors.items():
-        if not np.isfinite(value.numpy()).all():
-            raise _refused(
-                "PTH_NONFINITE",
-                path,
-                f"{name[:80]!a} holds NaN or infinity",
-                "fetch the file again; if it was trained here, the training diverged: lower its "
-                "learning rate",
-            )
+    if (name := _first_not_finite(tensors)) is not None:
+        raise refuse(
+            "PTH_NONFINITE",
+            path,
+            f"{name[:80]!a} holds NaN or infinity",
+            "fetch the file again; if it was trained here, the training diverged: lower its "
+            "learning rate",
+        )
     return {name: value.contiguous() for name, value in tensors.items()}, meta
 
 
@@ -132,103 +129,81 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         RefusedInput: As `read_tensors`, for the header.
     """
-    with _safetensors(path) as file:
+    with _open_safetensors(path) as file:
         return _meta(path, file)
 
 
-def check_digest(path: Path, sha256: str) -> None:
-    """Refuse a file that is not the one its user means.
-
-    Args:
-        path: The file.
-        sha256: Its digest, 64 lower-case hexadecimal digits.
+def first_bytes(path: Path) -> bytes:
+    """The first bytes of a regular file; on a pipe or a device the libraries would hang.
 
     Raises:
-        RefusedInput: ``START_DIGEST``; ``PTH_READ`` if it is no regular file or cannot be read.
+        RefusedInput: ``PTH_READ`` if it is no regular file or cannot be read.
     """
-    _head(path)
-    found = sha256_file(path)
-    if found != sha256:
-        raise _refused(
-            "START_DIGEST",
-            path,
-            f"its SHA-256 is {found}, not {sha256}",
-            "name the right file, or correct resnet.start_sha256",
-        )
-
-
-def _refused(code: str, path: Path, problem: str, remedy: str = "") -> RefusedInput:
-    return RefusedInput(
-        code,
-        f"{str(path)!a}: {problem}",
-        remedy=remedy or "fetch the file again, or train it again",
-    )
-
-
-def _head(path: Path) -> bytes:
-    """How a regular file begins; a pipe or a device would hang the libraries."""
     try:
         with open_regular(path) as (fd, _):
-            return os.pread(fd, len(_OLD), 0)
+            return os.pread(fd, len(_PICKLE), 0)
     except OSError as error:
         problem = f"cannot be read ({error.strerror or error})"
-        raise _refused("PTH_READ", path, problem) from error
+        raise refuse("PTH_READ", path, problem) from error
+
+
+def refuse(
+    code: str, path: Path, problem: str, remedy: str = "fetch the file again, or train it again"
+) -> RefusedInput:
+    """The refusal of a weights file."""
+    return RefusedInput(code, f"{str(path)!a}: {problem}", remedy=remedy)
 
 
 @contextmanager
-def _safetensors(path: Path) -> Iterator[Any]:
-    _head(path)
+def _open_safetensors(path: Path) -> Iterator[Any]:
+    first_bytes(path)
     try:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError) as error:
         problem = f"no whole safetensors file ({str(error)[:100]!a})"
-        raise _refused("ST_HEADER", path, problem) from error
+        raise refuse("ST_HEADER", path, problem) from error
 
 
 def _meta(path: Path, file: Any) -> dict[str, Any]:
     meta = parse_json((file.metadata() or {}).get(META, "{}"), repr(str(path)))
     if not isinstance(meta, dict):
-        raise _refused("ST_HEADER", path, "its metadata is not stroi's")
+        raise refuse("ST_HEADER", path, "its metadata is not stroi's")
     return meta
 
 
 def _torch_load(path: Path) -> dict[str, object]:
-    is_zip = _head(path).startswith(_ZIP)
+    is_zip = first_bytes(path).startswith(_ZIP)
     if is_zip and not _is_whole(path):
-        raise _refused("PTH_DAMAGED", path, "damaged, or not as torch.save writes it")
+        raise refuse("PTH_DAMAGED", path, "damaged, or not as torch.save writes it")
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except Exception as error:  # torch lets through whatever a damaged pickle leads to
-        raise _refused(
+        raise refuse(
             "PTH_UNPICKLE",
             path,
             f"torch.load with weights_only takes no weights from it ({type(error).__name__})",
             "do not load it in another way; ask its maker for the state dict as safetensors",
         ) from error
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise _refused("PTH_UNPICKLE", path, "it holds no state dict", "save a state dict alone")
-    return found
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise refuse("PTH_UNPICKLE", path, "it holds no state dict", "save a state dict alone")
+    return state
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a zip file holds what was saved; torch would read damage as other numbers.
-
-    It looks at no checksum, and maps compressed numbers as if they were plain.
-    """
+    """Whether a zip file is undamaged: torch checks no checksum and maps compressed numbers."""
     try:
         with ZipFile(path) as archive:
             plain = all(each.compress_type == ZIP_STORED for each in archive.infolist())
             return plain and archive.testzip() is None
-    except Exception:  # zipfile too
+    except Exception:  # zipfile lets through whatever a damaged directory leads to
         return False
 
 
-def _plain(path: Path, name: str, value: object) -> Tensor:
-    """The tensor, if it is one that lies in memory as any other."""
+def _plain_tensor(path: Path, name: str, value: object) -> Tensor:
     if not isinstance(value, Tensor):
         problem = f"its entry {name[:80]!a} is no tensor"
-        raise _refused("PTH_UNPICKLE", path, problem, "save a state dict alone")
+        raise refuse("PTH_UNPICKLE", path, problem, "save a state dict alone")
     if (
         value.dtype not in _DTYPES
         or value.layout is not torch.strided
@@ -237,28 +212,33 @@ def _plain(path: Path, name: str, value: object) -> Tensor:
         or value.nbytes > value.untyped_storage().nbytes()
     ):
         problem = f"{name[:80]!a} is no plain tensor of float32, int64 or uint8"
-        raise _refused("PTH_TENSOR", path, problem)
+        raise refuse("PTH_TENSOR", path, problem)
     return value.detach()
 
 
+def _first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    for name, value in tensors.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            return name
+    return None
+
+
 def _check_network(
-    path: Path, found: Mapping[str, Tensor], like: Mapping[str, Tensor], optional: str | None
+    path: Path, tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], optional: str | None
 ) -> None:
     """Refuse tensors that are not exactly a network's, by name, shape and type."""
-    missing = like.keys() - found.keys()
-    if optional is not None:
-        missing = {name for name in missing if not name.endswith(optional)}
-    for problem, names in (
-        ("is missing", missing),
-        ("does not belong here", found.keys() - like.keys()),
-    ):
+    missing = {
+        name for name in like.keys() - tensors.keys() if not (optional and name.endswith(optional))
+    }
+    extra = tensors.keys() - like.keys()
+    for names, problem in ((missing, "is missing"), (extra, "does not belong here")):
         if names:
             text = f"{len(names)} names differ; {min(names)[:80]!a} {problem}"
-            raise _refused("PTH_NAMES", path, text)
-    for name in sorted(found):
-        got, want = found[name], like[name]
+            raise refuse("PTH_NAMES", path, text)
+    for name in sorted(tensors):
+        got, want = tensors[name], like[name]
         if got.shape != want.shape:
             shape = str(tuple(got.shape))[:80]
-            raise _refused("PTH_SHAPE", path, f"{name!a} is {shape}, want {tuple(want.shape)}")
+            raise refuse("PTH_SHAPE", path, f"{name!a} is {shape}, want {tuple(want.shape)}")
         if got.dtype != want.dtype:
-            raise _refused("PTH_TENSOR", path, f"{name!a} is {got.dtype}, want {want.dtype}")
+            raise refuse("PTH_TENSOR", path, f"{name!a} is {got.dtype}, want {want.dtype}")

@@ -1,11 +1,10 @@
-"""Training by several processes, one per group of cores, as `torchrun` starts them.
+"""Training by several processes, one per group of cores or per GPU, as `torchrun` starts them.
 
 Every process holds the whole network and the whole training set. Of each batch it sees its own
-part, and the gradients are averaged by the number of clips, so that a step is that of the whole
-batch in one process, but for two things: a batch normalisation normalises by the part that its
-process sees, unless it is synchronised (`stroi.trainer.run.batch_norm`), and dropout draws other
-numbers. The running statistics of the former are averaged after every step: the network is the
-same everywhere at any time.
+slice, and the gradients are averaged by the number of clips. So a step is that of the whole batch
+in one process but for two things. A batch normalisation normalises by the slice that its process
+sees, unless GPUs synchronise it; the running statistics are then averaged after every step, so the
+network is the same everywhere at any time. And dropout draws other numbers in each process.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
-import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from stroi.cache.errors import ParamsError, StroiError
 from stroi.cache.files.digests import digest
+from stroi.trainer.config import BatchNorm
+from stroi.trainer.data.epoch_order import RandomStream, epoch_rng
 from stroi.trainer.runtime import pick_device
 
 
@@ -33,12 +33,12 @@ class World:
     Attributes:
         rank: Number of this process, from 0.
         size: How many there are.
-        local: Number of this process on its machine, from 0: its GPU.
+        local_rank: Number of this process on its machine, from 0: its GPU.
     """
 
     rank: int = 0
     size: int = 1
-    local: int = 0
+    local_rank: int = 0
 
     @property
     def is_leader(self) -> bool:
@@ -46,23 +46,22 @@ class World:
         return self.rank == 0
 
     def shard_slice(self, count: int) -> slice:
-        """The part of `count` clips that this process sees.
+        """The slice of `count` clips that this process sees.
 
-        Parts follow one another and differ by one clip at most. A process for which there is
+        Slices follow one another and differ by one clip at most. A process for which there is
         none sees the first clip, which then does not count: see `shard_share`.
         """
-        part = slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
-        return part if part.stop > part.start else slice(0, 1)
+        own = slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+        return own if own.stop > own.start else slice(0, 1)
 
     def shard_share(self, count: int) -> float:
         """Share of `count` clips that this process sees, 0 to 1."""
         return (count * (self.rank + 1) // self.size - count * self.rank // self.size) / count
 
     def seed_epoch(self, seed: int, epoch: int) -> None:
-        """Seed what augmentation and dropout of an epoch draw, in every process otherwise."""
-        own = () if self.is_leader else (self.rank,)
-        drawn = np.random.default_rng((seed, epoch, 1, *own)).integers(2**62)
-        torch.manual_seed(int(drawn))
+        """Seed the dropout of an epoch, in every process otherwise."""
+        rng = epoch_rng(seed, epoch, RandomStream.DROPOUT, self.rank)
+        torch.manual_seed(int(rng.integers(2**62)))
 
     def device(self, name: str) -> str:
         """The device called `name` as this process uses it: each has a GPU of its own.
@@ -71,7 +70,7 @@ class World:
             ParamsError: ``DEVICE`` if the machine has fewer GPUs than processes.
         """
         several = self.size > 1 and (name == "cuda" or (name == "auto" and _has_gpu()))
-        return str(pick_device(f"cuda:{self.local}")) if several else name
+        return str(pick_device(f"cuda:{self.local_rank}")) if several else name
 
     def broadcast(self, values: Tensor) -> Tensor:
         """What the first process gives, on the CPU; the others' values give type and shape."""
@@ -88,15 +87,15 @@ class World:
         """(processes, ...) what each of them gives, on the CPU."""
         if self.size == 1:
             return values[None]
-        found = [torch.empty_like(values) for _ in range(self.size)]
-        distributed.all_gather(found, values)
-        return torch.stack(found)
+        gathered = [torch.empty_like(values) for _ in range(self.size)]
+        distributed.all_gather(gathered, values)
+        return torch.stack(gathered)
 
     def on_leader(self, validate: Callable[[], tuple[float, float]]) -> tuple[float, float]:
-        """What `validate` finds in the first process; it is asked there alone."""
-        found = validate() if self.is_leader else (0.0, 0.0)
-        loss, share = self.broadcast(torch.tensor(found, dtype=torch.float64)).tolist()
-        return loss, share
+        """Loss and accuracy of `validate`, which runs in the first process alone."""
+        values = validate() if self.is_leader else (0.0, 0.0)
+        loss, accuracy = self.broadcast(torch.tensor(values, dtype=torch.float64)).tolist()
+        return loss, accuracy
 
     def require_equal(self, code: str, what: str, value: object, remedy: str) -> None:
         """Make sure that all processes begin alike, before they wait for one another.
@@ -111,8 +110,8 @@ class World:
             StroiError: In every process.
         """
         own = torch.frombuffer(bytearray.fromhex(digest(value)), dtype=torch.uint8)
-        found = self.all_gather(own)
-        others = (found != found[0]).any(1).nonzero().flatten().tolist()
+        digests = self.all_gather(own)
+        others = (digests != digests[0]).any(1).nonzero().flatten().tolist()
         if others:
             raise StroiError(code, f"process {others[0]} {what} than process 0", remedy=remedy)
 
@@ -133,64 +132,86 @@ class World:
             "and stroi; name the precision if it is auto",
         )
 
-    def wrap_ddp(self, model: nn.Module) -> nn.Module:
-        """`model` as this process calls it in training: gradients are averaged as they come."""
-        if self.size == 1:
-            return model
-        return DistributedDataParallel(model)
+    def synchronise_batch_norm(self, model: nn.Module, batch_norm: BatchNorm) -> bool:
+        """Let GPUs that train together normalise by the whole batch, if the setting says so.
 
-    def apart(self, trained: nn.Module) -> AbstractContextManager[None]:
-        """Let gradients of a `wrap_ddp` network pile up in this process during a block."""
-        if isinstance(trained, DistributedDataParallel):
-            return trained.no_sync()
+        torch synchronises GPUs alone; processes on CPUs always normalise by their own slices. In
+        an epoch's last batch, a GPU without a clip counts the first one once more.
+
+        Args:
+            model: The network, on its device; names and tensors stay as they are.
+            batch_norm: The setting.
+
+        Returns:
+            Whether every process still measures its own slice.
+        """
+        on_gpu = next(model.parameters()).device.type == "cuda"
+        if self.size == 1 or batch_norm == "local" or not on_gpu:
+            return self.size > 1
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+        return False
+
+    def wrap_ddp(self, model: nn.Module) -> nn.Module:
+        """`model` as training calls it: gradients are averaged over the processes as they come."""
+        return model if self.size == 1 else DistributedDataParallel(model)
+
+    def no_sync(self, network: nn.Module) -> AbstractContextManager[None]:
+        """Let gradients of a `wrap_ddp` network add up in this process during a block."""
+        if isinstance(network, DistributedDataParallel):
+            return network.no_sync()
         return nullcontext()
 
     def average_gradients(self, model: nn.Module) -> None:
-        """Average gradients that piled up `apart`, if no backward pass follows that does it."""
+        """Average gradients that added up under `no_sync`, if no backward pass follows."""
         if self.size == 1:
             return
-        found = [value.grad for value in model.parameters() if value.grad is not None]
-        sent = torch.cat([grad.flatten() for grad in found])
-        distributed.all_reduce(sent)
-        sizes = [grad.numel() for grad in found]
-        for grad, mean in zip(found, torch.split(sent / self.size, sizes), strict=True):
+        grads = [value.grad for value in model.parameters() if value.grad is not None]
+        flat = torch.cat([grad.flatten() for grad in grads])
+        distributed.all_reduce(flat)
+        sizes = [grad.numel() for grad in grads]
+        for grad, mean in zip(grads, torch.split(flat / self.size, sizes), strict=True):
             grad.copy_(mean.view_as(grad))
 
     def reduce_loss(
-        self, model: nn.Module, loss: Tensor, hits: Tensor, count: int, *, measured: bool = True
+        self,
+        model: nn.Module,
+        loss: Tensor,
+        correct: Tensor,
+        size: int,
+        *,
+        average_running: bool = True,
     ) -> tuple[Tensor, Tensor]:
-        """The loss and hits of a whole batch out of those of this process's part.
-
-        Running statistics of `model` are averaged over clips on the way if they are `measured` by
-        parts.
+        """Loss and correct predictions of a whole batch out of those of this process's slice.
 
         Args:
             model: The network, after its forward pass.
-            loss: Scalar, mean over this part.
-            hits: Right answers in this part.
-            count: Clips of the whole batch, over all processes.
-            measured: Whether every process measured them on its own part.
+            loss: Scalar, mean over this slice.
+            correct: Correct predictions in this slice.
+            size: Clips of the whole batch, over all processes.
+            average_running: Average the running statistics of `model` over clips on the way: every
+                process measured its own slice.
 
         Returns:
             The mean loss over the batch, whose gradient in this process is such that the average
-            over all processes is the whole batch's; and the right answers in the batch.
+            over all processes is the whole batch's; and the correct predictions in the batch.
         """
         if self.size == 1:
-            return loss, hits
-        weight = self.shard_share(count)
-        buffers = model.named_buffers() if measured else ()
+            return loss, correct
+        share = self.shard_share(size)
+        buffers = model.named_buffers() if average_running else ()
         running = [value for name, value in buffers if ".running_" in name]
-        sums = torch.stack([loss.detach() * weight, (hits if weight else 0 * hits).to(loss.dtype)])
-        sent = torch.cat([sums, *(value.flatten() * weight for value in running)])
-        distributed.all_reduce(sent)
-        parts = torch.split(sent[2:], [value.numel() for value in running])
-        for value, mean in zip(running, parts, strict=True):
+        counted = correct if share else 0 * correct
+        sums = torch.stack([loss.detach() * share, counted.to(loss.dtype)])
+        flat = torch.cat([sums, *(value.flatten() * share for value in running)])
+        distributed.all_reduce(flat)
+        means = torch.split(flat[2:], [value.numel() for value in running])
+        for value, mean in zip(running, means, strict=True):
             # Past autograd, which would see a change before the backward pass: that does not
             # read what training only accumulates.
             value.data.copy_(mean.view_as(value))
-        own = loss * (weight * self.size)
-        # In this order nothing is rounded: all processes tell the same loss, to the bit.
-        return (own - own.detach()) + sent[0], sent[1].round().long()
+        own = loss * (share * self.size)
+        # In this order nothing is rounded: all processes have the same loss, to the bit.
+        return (own - own.detach()) + flat[0], flat[1].round().long()
 
 
 def _has_gpu() -> bool:
@@ -207,34 +228,33 @@ COLLECTIVE_TIMEOUT = timedelta(days=1)
 def join_world(environment: Mapping[str, str] = os.environ) -> Iterator[World]:
     """Join the processes that torchrun has started, until the end of the block.
 
-    They talk through gloo, and through NCCL about what is on GPUs.
+    They use gloo for tensors on CPUs, and NCCL for tensors on GPUs.
 
     Args:
-        environment: Where torchrun says which process this is.
+        environment: Variables that torchrun sets.
 
     Yields:
         The world; this process alone when it was started otherwise.
 
     Raises:
-        ParamsError: ``TORCHRUN`` if what torchrun says makes no sense.
+        ParamsError: ``TORCHRUN`` if they make no sense.
     """
-    said = environment.get("RANK", "0"), environment.get("WORLD_SIZE", "1")
-    local = environment.get("LOCAL_RANK", "0")
-    numbers = all(number.isdigit() for number in (*said, local))
-    if not (numbers and int(said[0]) < int(said[1])):
+    names = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    texts = [environment.get(name, default) for name, default in names.items()]
+    if not (all(text.isdigit() for text in texts) and int(texts[0]) < int(texts[1])):
         raise ParamsError(
             "TORCHRUN",
-            f"RANK is {said[0]!a} and WORLD_SIZE {said[1]!a} in the environment",
+            f"RANK is {texts[0]!a} and WORLD_SIZE {texts[1]!a} in the environment",
             remedy="start with torchrun, or unset both",
         )
-    rank, size = map(int, said)
+    rank, size, local_rank = map(int, texts)
     if size == 1:
         yield SINGLE_PROCESS
         return
     gpus = _has_gpu() and distributed.is_nccl_available()
-    talk = "cpu:gloo,cuda:nccl" if gpus else "gloo"
-    distributed.init_process_group(talk, timeout=COLLECTIVE_TIMEOUT, rank=rank, world_size=size)
+    backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
+    distributed.init_process_group(backend, timeout=COLLECTIVE_TIMEOUT, rank=rank, world_size=size)
     try:
-        yield World(rank, size, int(local))
+        yield World(rank, size, local_rank)
     finally:
         distributed.destroy_process_group()

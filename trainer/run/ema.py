@@ -1,4 +1,4 @@
-"""What training may give in place of its last network: a running average, or the best epoch's."""
+"""What training may give in place of its last weights: their average, or the best epoch's."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from torch import Tensor, nn
 
 
 class WeightEma:
-    """Exponential running average of a network's parameters and of what its layers measured.
+    """Exponential moving average of a network's parameters and of what its layers measured.
 
-    Starts as the network is. Numbers that are no floats, such as counts of batches, are taken
-    over as they are.
+    Starts as the network is. Integers, such as counts of batches, are copied.
 
     Args:
         model: The network.
-        share: Share of the old value that stays at every step, in (0, 1).
+        decay: Share of the old value that stays at every step, in (0, 1).
 
     Attributes:
-        values: The averaged tensors by name.
+        tensors: The averaged tensors by name.
     """
 
-    def __init__(self, model: nn.Module, share: float) -> None:
-        self.share = share
-        self.values: dict[str, Tensor] = {
-            name: value.detach().clone() for name, value in model.state_dict().items()
-        }
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.tensors = copy_tensors(model)
 
-    def add(self, model: nn.Module) -> None:
-        """Take the network's present state in."""
-        with torch.no_grad():
-            for name, value in model.state_dict().items():
-                if value.is_floating_point():
-                    self.values[name].lerp_(value, 1 - self.share)
-                else:
-                    self.values[name].copy_(value)
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take the network's present weights in."""
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.tensors[name].lerp_(value, 1 - self.decay)
+            else:
+                self.tensors[name].copy_(value)
 
-    def take(self, model: nn.Module) -> None:
-        """Give the network the averaged state."""
-        model.load_state_dict(self.values)
+    def copy_to(self, model: nn.Module) -> None:
+        """Give the network the averaged weights."""
+        model.load_state_dict(self.tensors)
 
 
 class BestWeights:
-    """The network of the best epoch so far.
+    """The weights of the best epoch so far.
 
     Args:
         model: The network.
 
     Attributes:
-        values: Its tensors by name.
+        tensors: The weights by name.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.values: dict[str, Tensor] = {
-            name: value.detach().clone() for name, value in model.state_dict().items()
-        }
+        self.tensors = copy_tensors(model)
 
-    def put(self, model: nn.Module) -> None:
-        """The network as it is now is the best."""
-        with torch.no_grad():
-            for name, value in model.state_dict().items():
-                self.values[name].copy_(value)
+    @torch.no_grad()
+    def capture(self, model: nn.Module) -> None:
+        """Keep the network's present weights as the best."""
+        for name, value in model.state_dict().items():
+            self.tensors[name].copy_(value)
 
-    def take(self, model: nn.Module) -> None:
-        """Give the network the best state."""
-        model.load_state_dict(self.values)
+    def restore(self, model: nn.Module) -> None:
+        """Give the network the best weights."""
+        model.load_state_dict(self.tensors)
+
+
+def copy_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of a network's parameters and buffers, by name."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stroi.cache.scores import Scores
 from stroi.trainer.config import Loss
+from stroi.trainer.data.epoch_order import label_array
+from stroi.trainer.metrics.accuracy import accuracy
 
 
 def branch_loss(logits: Tensor, labels: Tensor, loss: Loss, *, smoothing: float = 0.0) -> Tensor:
@@ -26,5 +32,24 @@ def branch_loss(logits: Tensor, labels: Tensor, loss: Loss, *, smoothing: float 
     """
     if loss == "cross_entropy":
         return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-    truth = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    return (logits.softmax(1) - truth).square().sum(1).mean()
+    one_hot = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    return (logits.softmax(1) - one_hot).square().sum(1).mean()
+
+
+def loss_and_accuracy(scores: Scores, labels: Mapping[str, int], loss: Loss) -> tuple[float, float]:
+    """Validation of a network by its scores.
+
+    Args:
+        scores: Logits of N clips.
+        labels: Class number of each of them.
+        loss: Loss of the branch.
+
+    Returns:
+        Mean loss over the clips, and the share that is classified correctly.
+
+    Raises:
+        RefusedInput: ``LABEL_RANGE``.
+    """
+    truth = label_array(labels, scores.ids, scores.classes)
+    mean = branch_loss(torch.from_numpy(scores.logits), torch.from_numpy(truth), loss)
+    return float(mean), accuracy(scores.logits, truth)

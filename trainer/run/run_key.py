@@ -1,58 +1,68 @@
-"""What a training result depends on, as one digest."""
+"""What a training result depends on, as one digest: a training resumes under the same key alone.
+
+Settings that a training makes no use of are no part of it; the functions `used_...` give them their
+defaults.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from stroi.cache.files.digests import digest
-from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule
-from stroi.trainer.data.input_digests import array_digest
+from stroi.cache.files.digests import digest, sha256_file
+from stroi.cache.layouts import Layout
+from stroi.cache.mosaics import MosaicCache
+from stroi.trainer.config import GcnConfig, LoaderConfig, Mode, ResNetConfig, Schedule, Settings
+from stroi.trainer.data.input_digests import array_digest, mosaic_digest
+from stroi.trainer.data.side_inputs import SideInputs
+from stroi.trainer.models.input_streams import LAYOUTS_2D
+from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
+from stroi.trainer.run.run_options import RunOptions
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same inputs and settings would train to another result."""
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def run_key(
     what: str,
     config: GcnConfig | ResNetConfig,
     schedule: Schedule,
+    run: RunOptions,
     *,
-    seed: int,
-    threads: int,
     device: torch.device,
     classes: Sequence[str],
     inputs: Mapping[str, str],
-    processes: int = 1,
 ) -> str:
     """Digest of everything a training result depends on.
 
     Args:
         what: Kind of run.
-        config: Settings of the network; those in use, see `stroi.trainer.run.used_settings`.
-        schedule: Settings of the optimiser; likewise.
-        seed: Seed.
-        threads: CPU threads: another number gives other last bits.
+        config: Settings of the network, those in use.
+        schedule: Settings of the optimiser, those in use.
+        run: Its seed counts, and its threads and processes, which decide the last bits.
         device: Where it trains.
         classes: Class names, of which the number counts.
         inputs: Digests of the data, by name.
-        processes: How many train together.
 
     Returns:
         64 hexadecimal digits.
     """
     parts: dict[str, Any] = {
-        "algorithm": VERSION,
+        "version": VERSION,
         "what": what,
         "config": config.model_dump(mode="json"),
         "schedule": schedule.model_dump(mode="json"),
-        "seed": seed,
-        "threads": threads,
-        "processes": processes,
+        "seed": run.seed,
+        "threads": run.threads,
+        "processes": run.world.size,
         "device": device.type,
         "torch": torch.__version__,
         # Its generators decide the order of clips and all random changes of them.
@@ -67,3 +77,112 @@ def model_digest(model: nn.Module) -> str:
     """SHA-256 of a network's parameters and buffers."""
     state = model.state_dict()
     return digest({name: array_digest(value.cpu().numpy()) for name, value in state.items()})
+
+
+def mosaic_inputs(
+    model: WeightedMosaicNet,
+    mosaics: MosaicCache,
+    ids: Sequence[str],
+    side: SideInputs,
+    targets: NDArray[np.int64],
+) -> dict[str, str]:
+    """Digests of the clips that a training of the RGB branch sees.
+
+    Args:
+        model: The network before its first step.
+        mosaics: The mosaics.
+        ids: N training clips.
+        side: What goes with the mosaics.
+        targets: (N,) class numbers.
+    """
+    inputs = side.digests | {
+        "labels": array_digest(targets),
+        "mosaics": mosaic_digest(mosaics, ids),
+        "columns": f"{model.cells.columns} of {mosaics.columns}",
+    }
+    if model.gcn is not None:
+        network = used_jointly(model.gcn.config, model.gcn.layout)
+        inputs["gcn"] = model_digest(model.gcn)
+        inputs["network"] = digest([model.gcn.layout.name, network.model_dump(mode="json")])
+    return inputs
+
+
+def loader_inputs(
+    mosaics: MosaicCache, ids: Sequence[str], config: LoaderConfig, pretrained: Path | None
+) -> dict[str, str]:
+    """What else a training of the RGB branch depends on, where it does.
+
+    Args:
+        mosaics: The mosaics.
+        ids: N training clips.
+        config: How mosaics reach the network.
+        pretrained: The weights file that the network starts from, or None.
+    """
+    inputs = {} if pretrained is None else {"pretrained": sha256_file(pretrained)}
+    if config.order == "windowed":
+        inputs["order"] = f"{config.window} of {array_digest(mosaics.storage_order(ids))}"
+    if config.compile != "none":
+        inputs["compile"] = config.compile
+    return inputs
+
+
+def used_schedule(schedule: Schedule) -> Schedule:
+    """A cosine has no milestones, and where nothing decays it does not matter what does."""
+    steps = schedule.decay == "steps"
+    return _without(
+        schedule,
+        {
+            "milestones": not steps,
+            "gamma": not (steps and schedule.milestones),
+            "decay_all": schedule.weight_decay == 0,
+        },
+    )
+
+
+def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
+    """Settings of a graph network trained on joints of `layout`."""
+    flat = layout.name in LAYOUTS_2D
+    augment = _without(config.augment, {"rotate": flat})
+    return _without(
+        config.replace(augment=augment),
+        {
+            "centre": config.stream in ("bone", "bone_motion"),
+            "align": flat,
+            "topologies": config.model != "ctrgcn",
+            "alpha": config.normalisation == "stgcn",
+            "smoothing": config.loss != "cross_entropy",
+        },
+    )
+
+
+def used_jointly(config: GcnConfig, layout: Layout) -> GcnConfig:
+    """Settings of a graph network that joint mode trains on, with the ResNet's loss and precision.
+
+    It flips skeletons with their mosaics.
+    """
+    augment = config.augment.replace(flip=0.0)
+    return _without(
+        used_gcn(config.replace(augment=augment), layout),
+        dict.fromkeys(("loss", "smoothing", "precision"), True),
+    )
+
+
+def used_resnet(config: ResNetConfig, mode: Mode) -> ResNetConfig:
+    """Settings of the RGB branch: only joint mode makes weights, and plain mode has none."""
+    ready = mode != "joint"
+    return _without(
+        config,
+        {
+            "person_pooling": ready,
+            "formula": ready,
+            "weight_scale": ready,
+            "weight_position": mode == "plain" and config.missing == "row",
+            "erase_area": config.erase == 0,
+        },
+    )
+
+
+def _without(settings: AnySettings, unused: Mapping[str, bool]) -> AnySettings:
+    """Settings with those that are unused at their defaults."""
+    known = type(settings).model_fields
+    return settings.replace(**{name: known[name].default for name in unused if unused[name]})

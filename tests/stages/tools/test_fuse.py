@@ -11,7 +11,7 @@ from stroi.cache.manifest import read_manifest
 from stroi.cache.scores import Scores, read_scores, write_scores
 from stroi.pipeline.cli import run as stroi
 from stroi.pipeline.index.table import Sample, write_index
-from stroi.trainer.metrics.accuracy import softmax
+from stroi.trainer.metrics.ensemble import softmax
 
 IDS = ("a", "b", "c", "d")
 CLASSES = ("drink", "wave")

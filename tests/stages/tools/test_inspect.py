@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "body.skeleton").write_bytes(ntu_text((BODY_A,), (BODY_A, BODY_B)))
     (tmp_path / "frame.json").write_bytes(openpose_frame([points(25)]))
     (tmp_path / "net.pth").write_bytes(saved(GOOD))
-    write_tensors(tmp_path / "net.safetensors", GOOD, {"model": "stgcn", "classes": ["a", "b"]})
+    write_tensors(tmp_path / "net.safetensors", GOOD, {"kind": "gcn", "classes": ["a", "b"]})
     (tmp_path / "scores.h5").write_bytes(encode(SCORES, score_arrays()))
     return tmp_path
 
@@ -61,10 +61,7 @@ def test_particulars_follow(files: Path) -> None:
         f"  body {BODY_B}: in 1 frames",
     ]
     assert describe_file(files / "frame.json")[1] == "  person 0: 20 of 25 joints of BODY_25"
-    assert (
-        describe_file(files / "net.safetensors")[1]
-        == "a checkpoint of stroi: model stgcn, 2 classes"
-    )
+    assert describe_file(files / "net.safetensors")[1] == "a checkpoint of stroi: gcn, 2 classes"
     assert describe_file(files / "net.pth")[1:] == ["  a float32 (2, 3)", "  n int64 ()"]
 
 

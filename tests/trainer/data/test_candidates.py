@@ -11,21 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_caches import read_mosaics
 from small_inputs import CELL, CLASSES, IDS, LABELS, mosaic_cache
+from trainings import resnet_trained
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics, scored_columns
 from stroi.trainer import train_resnet as training
 from stroi.trainer.config import ResNetConfig, Schedule
-from stroi.trainer.data.epoch_order import MosaicBatch, epoch_columns, mosaic_batches
-from stroi.trainer.data.side_inputs import cell_grid, load_side_inputs
-from stroi.trainer.data.side_inputs import scored_columns as scored_of_each
+from stroi.trainer.data.epoch_order import epoch_columns
+from stroi.trainer.data.mosaic_loader import EpochPlan, cell_grid, stream_batches
+from stroi.trainer.data.side_inputs import load_side_inputs
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.steps import forward
+from stroi.trainer.score_resnet import scored_columns as scored_of_each
 
 WIDE, NARROW = 8, 3
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
@@ -97,10 +98,10 @@ def test_draws_depend_on_seed_and_epoch_alone_and_favour_no_column() -> None:
 def test_batches_show_the_columns_drawn(wide: MosaicCache) -> None:
     drawn = epoch_columns(len(IDS), NARROW, WIDE, seed=0, epoch=0)
     assert drawn is not None
-    parts = [np.array([4, 0, 7]), np.array([1, 1])]
-    for batch in mosaic_batches(wide, IDS, parts, device=torch.device("cpu"), columns=drawn):
+    plan = EpochPlan([np.array([4, 0, 7]), np.array([1, 1])], [3, 2], drawn)
+    for batch in stream_batches(wide, IDS, plan, torch.device("cpu")):
         assert batch.columns is not None
-        for place, row in enumerate(batch.rows):
+        for place, row in enumerate(batch.index):
             for at, column in enumerate(drawn[row]):
                 whole = wide[IDS[row]][:, CELL * column : CELL * (column + 1)]
                 part = batch.mosaics[place, :, CELL * at : CELL * (at + 1)].numpy()
@@ -119,12 +120,12 @@ def test_scores_are_those_of_mosaics_without_candidates(
     missing: str, wide: MosaicCache, narrow: MosaicCache
 ) -> None:
     config = ResNetConfig(flip=0.5, missing=missing)
-    net = training.train_resnet(
+    net = resnet_trained(
         "plain", wide, LABELS, CLASSES, config=config, schedule=SHORT, seed=0, device="cpu"
     )
     one, two = (score_resnet(net, each, IDS).logits for each in (wide, narrow))
     np.testing.assert_array_equal(one, two)
-    other = training.train_resnet(
+    other = resnet_trained(
         "plain", narrow, LABELS, CLASSES, config=config, schedule=SHORT, seed=0, device="cpu"
     )
     assert model_digest(other) != model_digest(net)
@@ -135,27 +136,29 @@ def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
     seen: list[torch.Tensor] = []
 
     class Eyes(WeightedMosaicNet):
-        def pictures(
+        def network_input(
             self,
             mosaics: torch.Tensor,
             weights: torch.Tensor | None,
             *,
-            mirrored: torch.Tensor | None = None,
-            shown: torch.Tensor | None = None,
+            cell_valid: torch.Tensor | None = None,
+            flip_mask: torch.Tensor | None = None,
         ) -> torch.Tensor:
-            assert shown is not None
-            seen.append(shown)
-            return super().pictures(mosaics, weights, mirrored=mirrored, shown=shown)
+            assert cell_valid is not None
+            seen.append(cell_valid)
+            return super().network_input(
+                mosaics, weights, cell_valid=cell_valid, flip_mask=flip_mask
+            )
 
     config = ResNetConfig(missing="zero")
     net = Eyes(CLASSES, cell_grid(wide), config, mode="plain").eval()
-    beside = load_side_inputs("plain", wide, IDS, weights=None, clips=None, missing="zero")
     drawn = epoch_columns(len(IDS), NARROW, WIDE, seed=0, epoch=4)
     assert drawn is not None
     rows = np.array([6, 2])
+    side = load_side_inputs("plain", wide, IDS, missing="zero").select(rows, drawn[rows])
     mosaics = torch.from_numpy(wide.batch([IDS[6], IDS[2]], columns=drawn[rows]))
     with torch.no_grad():
-        forward(net, MosaicBatch(rows, mosaics, drawn[rows]), beside)
+        net(mosaics, cell_valid=side.cell_valid)
     flags = wide.valid(IDS)
     for place, row in enumerate(rows):
         for half in range(2):
@@ -173,31 +176,28 @@ def test_resumed_draws_the_same_columns(wide: MosaicCache, tmp_path: Path) -> No
 
     def train(**more: object) -> str:
         settings = {"config": ResNetConfig(flip=0.5, shift=1), "schedule": SHORT, "seed": 3}
-        net = training.train_resnet(
-            "plain", wide, LABELS, CLASSES, device="cpu", **{**settings, **more}
-        )
+        net = resnet_trained("plain", wide, LABELS, CLASSES, device="cpu", **{**settings, **more})
         return model_digest(net)
 
     with pytest.raises(Stop):
-        train(state=tmp_path, save_every=1, on_epoch=stop)
-    assert train(state=tmp_path, save_every=1) == train()
+        train(checkpoints=tmp_path, save_every=1, on_epoch=stop)
+    assert train(checkpoints=tmp_path, save_every=1) == train()
 
 
-def test_key_of_a_run_tells_how_many_columns(
+def test_key_of_a_run_says_how_many_columns(
     wide: MosaicCache, narrow: MosaicCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs without candidates keep the keys they had."""
-    told: list[dict[str, str]] = []
+    inputs_of_runs: list[dict[str, str]] = []
 
     def noted(*args: object, inputs: dict[str, str], **kwargs: object) -> str:
-        told.append(inputs)
+        inputs_of_runs.append(inputs)
         return "0" * 64
 
     monkeypatch.setattr(training, "run_key", noted)
     for cache in (wide, narrow):
-        training.train_resnet(
+        resnet_trained(
             "plain", cache, LABELS, CLASSES, config=ResNetConfig(flip=0.5),
             schedule=SHORT.replace(epochs=1), seed=0, device="cpu",
         )  # fmt: skip
-    assert told[0]["columns"] == "3 of 8"
-    assert sorted(told[1]) == ["gcn", "labels", "mosaics", "pretrained"]
+    assert [inputs["columns"] for inputs in inputs_of_runs] == ["3 of 8", "3 of 3"]
+    assert sorted(inputs_of_runs[1]) == ["columns", "labels", "mosaics"]

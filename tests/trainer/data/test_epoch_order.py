@@ -1,28 +1,26 @@
-"""Order of clips, and mosaics fetched ahead."""
+"""Order of clips: every one once, a function of seed and epoch."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from contextlib import closing
-
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_inputs import IDS
 
-from stroi.cache.errors import RefusedInput, StroiError
-from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.data.epoch_order import RING, epoch_batches, mosaic_batches, split
-
-CPU = torch.device("cpu")
+from stroi.cache.errors import StroiError
+from stroi.trainer.data.epoch_order import (
+    SHUFFLE_BLOCK,
+    RandomStream,
+    block_shuffled_order,
+    epoch_rng,
+    shuffled_batches,
+    split,
+)
 
 
 @given(count=st.integers(2, 70), size=st.integers(2, 20), epoch=st.integers(0, 3))
 def test_every_clip_once_and_no_batch_of_one(count: int, size: int, epoch: int) -> None:
-    parts = epoch_batches(count, size, seed=1, epoch=epoch)
+    parts = shuffled_batches(count, size, seed=1, epoch=epoch)
     assert sorted(np.concatenate(parts).tolist()) == list(range(count))
     assert all(2 <= len(part) <= size + 1 for part in parts)
     assert all(len(part) == size for part in parts[:-1])
@@ -30,7 +28,7 @@ def test_every_clip_once_and_no_batch_of_one(count: int, size: int, epoch: int) 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
     def order(seed: int, epoch: int) -> list[int]:
-        return np.concatenate(epoch_batches(30, 7, seed=seed, epoch=epoch)).tolist()
+        return np.concatenate(shuffled_batches(30, 7, seed=seed, epoch=epoch)).tolist()
 
     assert order(1, 2) == order(1, 2)
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
@@ -44,54 +42,53 @@ def test_a_last_batch_of_one_joins_the_one_before() -> None:
 
 def test_one_clip_cannot_train() -> None:
     with pytest.raises(StroiError, match="TRAIN_TOO_FEW: a training set of 1 clips"):
-        epoch_batches(1, 4, seed=0, epoch=0)
+        shuffled_batches(1, 4, seed=0, epoch=0)
 
 
-def test_mosaics_come_in_order_and_whole(mosaics: MosaicCache) -> None:
-    parts = [np.array(part) for part in ([3, 1], [0, 2, 7], [5], [6, 4], [1, 0], [2, 3])]
-    assert len(parts) > RING
-    with closing(mosaic_batches(mosaics, IDS, parts, device=CPU)) as batches:
-        for part, batch in zip(parts, batches, strict=True):
-            np.testing.assert_array_equal(batch.rows, part)
-            expected = np.stack([mosaics[IDS[row]] for row in part])
-            np.testing.assert_array_equal(batch.mosaics.numpy(), expected)
+@given(
+    count=st.integers(2, 300),
+    size=st.integers(2, 9),
+    batches=st.integers(1, 12),
+    epoch=st.integers(0, 3),
+)
+def test_every_clip_once_and_no_batch_of_two_windows(
+    count: int, size: int, batches: int, epoch: int
+) -> None:
+    stored = np.random.default_rng(0).permutation(count)
+    order = block_shuffled_order(stored, size * batches, seed=1, epoch=epoch)
+    np.testing.assert_array_equal(
+        order, block_shuffled_order(stored, size * batches, seed=1, epoch=epoch)
+    )
+    assert sorted(order.tolist()) == list(range(count))
+    parts = split(order, size)
+    assert all(2 <= len(part) <= size + 1 for part in parts)
+    # What is in one window comes from few runs of clips that lie one after the other.
+    place = np.argsort(stored)
+    for start in range(0, len(parts), batches):
+        window = np.sort(place[np.concatenate(parts[start : start + batches])])
+        runs = 1 + (np.diff(window) > 1).sum()
+        assert runs <= 3 + len(window) // SHUFFLE_BLOCK
 
 
-def test_a_consumer_that_leaves_early_leaves_no_thread(mosaics: MosaicCache) -> None:
-    before = threading.active_count()
-    for taken in range(3):
-        with closing(mosaic_batches(mosaics, IDS, [np.arange(2)] * 9, device=CPU)) as batches:
-            for _ in range(taken):
-                next(batches)
-    assert threading.active_count() == before
+def test_order_is_another_in_every_epoch_and_seed_and_shuffled_inside() -> None:
+    stored = np.arange(400)
+    orders = [
+        block_shuffled_order(stored, 100, seed=seed, epoch=epoch)
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    ]
+    assert len({tuple(order) for order in orders}) == 4
+    steps = np.diff(orders[0])
+    assert (steps == 1).mean() < 0.1
+    firsts = {order[0] // SHUFFLE_BLOCK for order in orders}
+    assert len(firsts) > 1
 
 
-def test_what_the_cache_refuses_reaches_the_consumer(mosaics: MosaicCache) -> None:
-    ids = [*IDS[:3], "nobody"]
-    batches = mosaic_batches(mosaics, ids, [np.array([0, 1]), np.array([2, 3])], device=CPU)
-    assert len(next(batches).rows) == 2
-    with pytest.raises(RefusedInput, match=r"ID_UNKNOWN.*nobody"):
-        next(batches)
-
-
-def test_a_buffer_is_not_refilled_while_the_consumer_has_it(mosaics: MosaicCache) -> None:
-    class Slow:
-        shape = mosaics.shape
-
-        def __init__(self) -> None:
-            self.gathered = 0
-
-        def batch(
-            self, ids: Sequence[str], out: np.ndarray | None = None, **columns: None
-        ) -> np.ndarray:
-            self.gathered += 1
-            return mosaics.batch(ids, out)
-
-    slow = Slow()
-    parts = [np.array([row, row]) for row in (*range(8), *range(8))]
-    with closing(mosaic_batches(slow, IDS, parts, device=CPU)) as batches:
-        for number, batch in enumerate(batches):
-            kept = batch.mosaics.clone()
-            threading.Event().wait(0.01)
-            assert torch.equal(batch.mosaics, kept)
-            assert slow.gathered <= number + RING
+def test_streams_of_an_epoch_are_independent() -> None:
+    draws = {
+        (epoch, stream, rank): float(epoch_rng(7, epoch, stream, rank).random())
+        for epoch in range(3)
+        for stream in RandomStream
+        for rank in range(3)
+    }
+    assert len(set(draws.values())) == len(draws)

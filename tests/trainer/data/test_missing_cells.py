@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from small_inputs import CLASSES, IDS, LABELS, QUICK, mosaic_cache
+from trainings import resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Missing, ResNetConfig
@@ -17,7 +18,6 @@ from stroi.trainer.data.side_inputs import load_side_inputs, valid_per_half
 from stroi.trainer.models.cell_grid import CellGrid, valid_map
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.train_resnet import train_resnet
 
 CELLS = CellGrid(5, 3, 9, 9)
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -48,7 +48,7 @@ def test_what_the_network_sees_against_numpy(place: str, weighted: bool) -> None
     config = ResNetConfig(weight_position=place, missing="zero")
     net = WeightedMosaicNet(("a", "b"), CELLS, config, mode="fixed").eval()
     given = torch.from_numpy(weights) if weighted else None
-    got = net.pictures(torch.from_numpy(mosaics), given, shown=shown).numpy()
+    got = net.network_input(torch.from_numpy(mosaics), given, cell_valid=shown).numpy()
     for n, j, i, half in np.ndindex(2, 5, 3, 2):
         rows, columns = slice(9 * j, 9 * j + 9), slice(9 * i + 4 * half, 9 * i + 4 + 5 * half)
         factor = (weights[n, half, j] if weighted else 1.0) * float(shown[n, half, i, j])
@@ -64,8 +64,10 @@ def test_what_the_network_sees_against_numpy(place: str, weighted: bool) -> None
 def test_mirrored_cells_take_their_flags_along() -> None:
     net = WeightedMosaicNet(("a", "b"), CELLS, ResNetConfig(missing="zero"), mode="plain").eval()
     mosaics = torch.full((2, 45, 27, 3), 200, dtype=torch.uint8)
-    plain = net.pictures(mosaics, None, shown=flags())
-    turned = net.pictures(mosaics, None, shown=flags(), mirrored=torch.tensor([True, True]))
+    plain = net.network_input(mosaics, None, cell_valid=flags())
+    turned = net.network_input(
+        mosaics, None, cell_valid=flags(), flip_mask=torch.tensor([True, True])
+    )
     assert torch.equal((plain == 0).sum((1, 2, 3)), (turned == 0).sum((1, 2, 3)))
     assert torch.equal(turned[:, :, :9], plain[:, :, :9].unflatten(3, (3, 9)).flip(4).flatten(3))
 
@@ -95,15 +97,13 @@ def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
 
 def test_flags_are_part_of_what_a_run_depends_on(mosaics: MosaicCache) -> None:
     found = {
-        missing: load_side_inputs(
-            "plain", mosaics, IDS, weights=None, clips=None, frames=None, missing=missing
-        )
+        missing: load_side_inputs("plain", mosaics, IDS, missing=missing)
         for missing in cast(tuple[Missing, ...], ("row", "zero"))
     }
-    assert found["row"].shown is None
+    assert found["row"].cell_valid is None
     assert found["row"].digests == {}
-    assert found["zero"].shown is not None
-    assert set(found["zero"].digests) == {"shown"}
+    assert found["zero"].cell_valid is not None
+    assert set(found["zero"].digests) == {"cell_valid"}
 
 
 def test_trained_and_scored_by_the_flags(
@@ -115,7 +115,7 @@ def test_trained_and_scored_by_the_flags(
 
     monkeypatch.setattr(MosaicCache, "valid", some)
     nets = {
-        missing: train_resnet(
+        missing: resnet_trained(
             "plain", mosaics, LABELS, CLASSES,
             config=ResNetConfig(missing=missing), schedule=QUICK, seed=0, device="cpu",
         )

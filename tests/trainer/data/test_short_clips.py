@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_inputs import CLASSES, clip
+from trainings import gcn_trained
 
 from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import GcnConfig, Schedule
 from stroi.trainer.data.skeleton_input import prepare
-from stroi.trainer.score_gcn import dump_weights, score_gcn
-from stroi.trainer.train_gcn import train_gcn
+from stroi.trainer.score_gcn import compute_weights, score_gcn
 
 SMALL = GcnConfig(frames=8, channels=(4, 6), strides=(1, 2), temporal_kernel=3)
 ONCE = Schedule(epochs=1, batch_size=4, lr=0.05, milestones=())
@@ -56,8 +56,8 @@ def test_short_clips_train_score_and_have_weights(sensor: bool) -> None:
         for name, frames in lengths.items()
     }
     labels = {name: frames % 2 for name, frames in lengths.items()}
-    model = train_gcn(clips, labels, CLASSES, config=SMALL, schedule=ONCE, seed=0)
+    model = gcn_trained(clips, labels, CLASSES, config=SMALL, schedule=ONCE, seed=0)
     assert np.isfinite(score_gcn(model, clips, list(clips)).logits).all()
-    weights = dump_weights(model, clips, list(clips))
+    weights = compute_weights(model, clips, list(clips))[0]
     assert weights.ids == tuple(sorted(lengths))
     np.testing.assert_allclose(weights.row_weights[:, 0].mean(axis=1), 1, rtol=1e-5)

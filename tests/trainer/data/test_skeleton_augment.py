@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stroi.cache.layouts import BODY_25, KINECT_V1, Layout
 from stroi.trainer.config import SkeletonAugment
-from stroi.trainer.data.skeleton_augment import augmented, draws_of_epoch
+from stroi.trainer.data.skeleton_augment import augment_skeletons, epoch_draws
 
 ALL = SkeletonAugment(
     rotate=60, tilt=15, scale=0.2, shear=0.1, time_crop=0.6, time_jitter=1.0, flip=0.5,
@@ -27,11 +27,11 @@ def clips(layout: Layout = KINECT_V1, count: int = 4, frames: int = 9) -> Tensor
 
 
 def draws(x: Tensor, seed: int = 0, epoch: int = 0) -> Tensor:
-    return draws_of_epoch(len(x), frames=x.shape[2], joints=x.shape[3], seed=seed, epoch=epoch)
+    return epoch_draws(len(x), frames=x.shape[2], joints=x.shape[3], seed=seed, epoch=epoch)
 
 
 def changed(x: Tensor, how: SkeletonAugment, layout: Layout = KINECT_V1, seed: int = 0) -> Tensor:
-    return augmented(x, draws(x, seed), how, layout)
+    return augment_skeletons(x, draws(x, seed), how, layout)
 
 
 def test_nothing_is_the_default() -> None:
@@ -54,7 +54,7 @@ def test_batch_mates_and_order_change_nothing(layout: Layout) -> None:
     x = clips(layout)
     whole, decided = changed(x, ALL, layout), draws(x)
     for rows in ([2, 0], [3], [1, 2, 3]):
-        part = augmented(x[rows], decided[rows], ALL, layout)
+        part = augment_skeletons(x[rows], decided[rows], ALL, layout)
         torch.testing.assert_close(part, whole[rows], rtol=0, atol=1e-6)
 
 
@@ -182,7 +182,7 @@ def test_a_flip_exchanges_left_and_right() -> None:
     left, right = KINECT_V1.index("left_hand"), KINECT_V1.index("right_hand")
     expected = x[:, :, :, right] * torch.tensor([-1.0, 1.0, 1.0])
     torch.testing.assert_close(got[:, :, :, left], expected)
-    twice = augmented(got, draws(x), SkeletonAugment(flip=1.0), KINECT_V1)
+    twice = augment_skeletons(got, draws(x), SkeletonAugment(flip=1.0), KINECT_V1)
     torch.testing.assert_close(twice, x)
 
 

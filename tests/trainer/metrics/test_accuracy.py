@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from stroi.trainer.metrics.accuracy import (
     accuracy,
     confusion,
-    ensemble,
     per_class_accuracy,
-    softmax,
     two_way_accuracy,
     wilson_interval,
 )
@@ -33,7 +31,7 @@ def test_per_class_accuracy_has_no_figure_without_samples() -> None:
     np.testing.assert_allclose(got, [1, 1 / 3, math.nan])
 
 
-def test_two_way_accuracy_asks_only_two_classes() -> None:
+def test_two_way_accuracy_counts_only_two_classes() -> None:
     assert two_way_accuracy(LOGITS, LABELS, 0, 1) == pytest.approx(4 / 5)
     assert two_way_accuracy(LOGITS, LABELS, 1, 0) == pytest.approx(4 / 5)
     assert two_way_accuracy(LOGITS, LABELS, 1, 2) == pytest.approx(2 / 3)
@@ -53,19 +51,3 @@ def test_wilson_holds_the_share(hits: int, misses: int) -> None:
     if hits + misses:
         assert low <= hits / (hits + misses) + 1e-9
         assert high >= hits / (hits + misses) - 1e-9
-
-
-def test_softmax_survives_large_logits() -> None:
-    np.testing.assert_allclose(
-        softmax(np.float32([[1000, 1000], [0, -1000]])), [[0.5, 0.5], [1, 0]]
-    )
-
-
-def test_ensemble_of_logits_and_of_shares() -> None:
-    one, two = LOGITS, LOGITS[:, ::-1]
-    np.testing.assert_allclose(ensemble([one, two], weights=(1, 0.5)), one + 0.5 * two)
-    np.testing.assert_allclose(
-        ensemble([one, two], kind="softmax").sum(1), np.full(len(one), 2.0), rtol=1e-6
-    )
-    with pytest.raises(ValueError, match="zip"):
-        ensemble([one, two], weights=(1,))

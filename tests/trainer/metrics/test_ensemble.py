@@ -13,27 +13,29 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
-from stroi.trainer.metrics.ensemble import ALPHAS, choose_alpha, summed
+from stroi.trainer.metrics.ensemble import ALPHAS, choose_alpha, ensemble, softmax, sum_streams
 
 JOINT = Scores(("a", "b"), np.float32([[1, 0], [0, 2]]), ("x", "y"))
 BONE = Scores(("b", "a"), np.float32([[3, 0], [0, 5]]), ("x", "y"))
 
 
 def test_streams_are_summed_by_id_and_weighed() -> None:
-    both = summed([JOINT, BONE])
+    both = sum_streams([JOINT, BONE])
     assert both.ids == ("a", "b")
     np.testing.assert_array_equal(both.logits, [[1, 5], [3, 2]])
-    np.testing.assert_array_equal(summed([JOINT, BONE], (1.0, 0.5)).logits, [[1, 2.5], [1.5, 2]])
+    np.testing.assert_array_equal(
+        sum_streams([JOINT, BONE], (1.0, 0.5)).logits, [[1, 2.5], [1.5, 2]]
+    )
     assert both.logits.dtype == np.float32
 
 
 def test_a_single_stream_is_left_as_it_is() -> None:
-    assert summed([BONE]) is BONE
+    assert sum_streams([BONE]) is BONE
 
 
 def test_other_samples_are_refused() -> None:
     with pytest.raises(RefusedInput, match="ENSEMBLE_IDS"):
-        summed([JOINT, Scores(("a", "c"), BONE.logits, BONE.classes)])
+        sum_streams([JOINT, Scores(("a", "c"), BONE.logits, BONE.classes)])
 
 
 def test_grid_is_even_by_ratio_and_holds_one() -> None:
@@ -76,3 +78,20 @@ def test_a_branch_that_is_sure_and_wrong_gets_little_weight() -> None:
     assert choose_alpha(right, 2.5 * right[:, ::-1], np.array([0, 1])).alpha == pytest.approx(
         2**-1.5
     )
+
+
+def test_softmax_survives_large_logits() -> None:
+    np.testing.assert_allclose(
+        softmax(np.float32([[1000, 1000], [0, -1000]])), [[0.5, 0.5], [1, 0]]
+    )
+
+
+def test_ensemble_of_logits_and_of_shares() -> None:
+    one = np.array([[2, 1, 0], [0, 3, 1], [5, 4, 0]], np.float32)
+    two = one[:, ::-1]
+    np.testing.assert_allclose(ensemble([one, two], weights=(1, 0.5)), one + 0.5 * two)
+    np.testing.assert_allclose(
+        ensemble([one, two], kind="softmax").sum(1), np.full(len(one), 2.0), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="zip"):
+        ensemble([one, two], weights=(1,))

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stroi.trainer.models.cell_grid import CellGrid, mirror, resized, shift, weight_map
+from stroi.trainer.models.cell_grid import (
+    CellGrid,
+    mirror_mosaic,
+    resize_cells,
+    shift_cells,
+    weight_map,
+)
 
 EVEN, ODD = CellGrid(5, 3, 4, 6), CellGrid(5, 2, 3, 5)
 
@@ -48,13 +54,13 @@ def test_gradient_of_a_row_weight_is_its_pixels() -> None:
 @pytest.mark.parametrize("cells", [EVEN, ODD])
 def test_mirror_of_the_mirror_is_the_picture(cells: CellGrid) -> None:
     pictures, _ = _random(cells)
-    assert torch.equal(mirror(mirror(pictures, cells), cells), pictures)
-    assert not torch.equal(mirror(pictures, cells), pictures)
+    assert torch.equal(mirror_mosaic(mirror_mosaic(pictures, cells), cells), pictures)
+    assert not torch.equal(mirror_mosaic(pictures, cells), pictures)
 
 
 def test_mirror_by_hand() -> None:
     pictures, _ = _random(EVEN)
-    got = mirror(pictures, EVEN)
+    got = mirror_mosaic(pictures, EVEN)
     partner = {0: 0, 1: 2, 2: 1, 3: 4, 4: 3}
     for row, column in np.ndindex(5, 3):
         there = pictures[:, :, 4 * partner[row] : 4 * partner[row] + 4, 6 * column : 6 * column + 6]
@@ -65,15 +71,15 @@ def test_mirror_by_hand() -> None:
 def test_mirror_moves_weights_along_with_their_pixels() -> None:
     pictures, weights = _random(EVEN)
     swapped = weights.flip(1)[:, :, [0, 2, 1, 4, 3]]
-    after = mirror(pictures * weight_map(weights, EVEN), EVEN)
-    assert torch.equal(after, mirror(pictures, EVEN) * weight_map(swapped, EVEN))
+    after = mirror_mosaic(pictures * weight_map(weights, EVEN), EVEN)
+    assert torch.equal(after, mirror_mosaic(pictures, EVEN) * weight_map(swapped, EVEN))
 
 
 def test_shift_stays_inside_its_cell() -> None:
     pictures, _ = _random(EVEN)
     mosaics = pictures.permute(0, 2, 3, 1).mul(255).add(1).to(torch.uint8)
     down, right = torch.tensor([1, -2]), torch.tensor([-3, 2])
-    got = shift(mosaics, EVEN, down, right)
+    got = shift_cells(mosaics, EVEN, down, right)
     for n, row, column in np.ndindex(2, 5, 3):
         y, x = 4 * row, 6 * column
         cell = mosaics[n, y : y + 4, x : x + 6].numpy()
@@ -88,18 +94,18 @@ def test_shift_stays_inside_its_cell() -> None:
 def test_no_shift_is_no_change() -> None:
     mosaics = torch.randint(0, 256, (2, 20, 18, 3), dtype=torch.uint8)
     still = torch.zeros(2, dtype=torch.int64)
-    assert torch.equal(shift(mosaics, EVEN, still, still), mosaics)
+    assert torch.equal(shift_cells(mosaics, EVEN, still, still), mosaics)
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 9])
 def test_every_cell_is_resized_alone(size: int) -> None:
     """As cells cut out and resized one by one: none bleeds into its neighbours."""
     mosaics = torch.randint(0, 256, (2, 20, 18, 3), dtype=torch.uint8)
-    got = resized(mosaics, CellGrid(5, 3, size, size))
+    got = resize_cells(mosaics, CellGrid(5, 3, size, size))
     assert got.shape == (2, 5 * size, 3 * size, 3)
     for n, row, column in np.ndindex(2, 5, 3):
         cell = mosaics[n : n + 1, 4 * row : 4 * row + 4, 6 * column : 6 * column + 6]
-        alone = resized(cell, CellGrid(1, 1, size, size))[0]
+        alone = resize_cells(cell, CellGrid(1, 1, size, size))[0]
         y, x = size * row, size * column
         assert torch.equal(got[n, y : y + size, x : x + size], alone)
 
@@ -108,6 +114,6 @@ def test_one_colour_stays_and_its_size_is_no_work() -> None:
     rows = torch.arange(5, dtype=torch.uint8).mul(40).repeat_interleave(4)
     mosaics = rows[None, :, None, None].expand(1, 20, 18, 3).contiguous()
     wanted = torch.arange(5, dtype=torch.uint8).mul(40).repeat_interleave(7)
-    got = resized(mosaics, CellGrid(5, 3, 7, 7))
+    got = resize_cells(mosaics, CellGrid(5, 3, 7, 7))
     assert torch.equal(got, wanted[None, :, None, None].expand(1, 35, 21, 3))
-    assert resized(mosaics, EVEN) is mosaics
+    assert resize_cells(mosaics, EVEN) is mosaics

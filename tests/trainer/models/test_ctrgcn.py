@@ -10,19 +10,18 @@ import torch
 from pydantic import ValidationError
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
+from trainings import gcn_trained
 
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig, Schedule, Stream
 from stroi.trainer.metrics.accuracy import accuracy
-from stroi.trainer.models.backbones import GRAPH_NETS, build_graph_net
-from stroi.trainer.models.ctrgcn import Branches, CtrGcn, Refined
-from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.input_streams import stream_of
+from stroi.trainer.models.ctrgcn import CtrGraphConv, MultiScaleTemporalConv
+from stroi.trainer.models.graph_net import GRAPH_NETS, GraphNet
+from stroi.trainer.models.input_streams import compute_stream
 from stroi.trainer.models.joint_attention import joint_weights
 from stroi.trainer.network_files.network_file import load_gcn, save_gcn
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.score_gcn import dump_weights, score_gcn
-from stroi.trainer.train_gcn import train_gcn
+from stroi.trainer.score_gcn import compute_weights, score_gcn
 
 SMALL = SMALL_GCN.replace(
     model="ctrgcn", channels=(8, 8, 16), strides=(1, 1, 2), topologies=4, dropout=0.0
@@ -32,11 +31,11 @@ SMALL = SMALL_GCN.replace(
 def net_of(config: GcnConfig = SMALL, layout: Layout = BODY_25, seed: int = 0) -> GraphNet:
     """A network whose refinement counts and whose normalisation layers have measured something."""
     torch.manual_seed(seed)
-    net = build_graph_net(("a", "b", "c"), config, layout)
+    net = GraphNet(("a", "b", "c"), config, layout)
     with torch.no_grad():
         for module in net.modules():
-            if isinstance(module, Refined):
-                module.gain.fill_(0.7)
+            if isinstance(module, CtrGraphConv):
+                module.alpha.fill_(0.7)
                 module.graph.mul_(torch.empty_like(module.graph).uniform_(0.5, 1.5))
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.running_mean.uniform_(-0.2, 0.2)
@@ -71,34 +70,34 @@ def linear(layer: nn.Module, y: np.ndarray) -> np.ndarray:
     return mixed + layer.bias.detach().numpy().reshape(-1, *[1] * (y.ndim - 1))
 
 
-def graph_part(layer: Refined, x: np.ndarray) -> np.ndarray:
+def graph_part(layer: CtrGraphConv, x: np.ndarray) -> np.ndarray:
     """(C_in, T, V) to (C, T, V), one subset, channel and pair of joints at a time."""
-    ends = linear(layer.ends, x.mean(1))
-    few, joints = layer.few, x.shape[2]
-    channels = layer.mix[0].weight.shape[0]
-    widen = layer.widen.weight.detach().numpy()[:, :, 0, 0]
-    bias = layer.widen.bias.detach().numpy()
+    related = linear(layer.relate, x.mean(1))
+    reduced, joints = layer.reduced, x.shape[2]
+    channels = layer.value[0].weight.shape[0]
+    expand = layer.expand.weight.detach().numpy()[:, :, 0, 0]
+    bias = layer.expand.bias.detach().numpy()
     out = np.zeros((channels, *x.shape[1:]))
     for k in range(3):
-        p, q = (ends[(3 * side + k) * few :][:few] for side in (0, 1))
-        mixed = linear(layer.mix[k], x)
+        p, q = (related[(3 * side + k) * reduced :][:reduced] for side in (0, 1))
+        mixed = linear(layer.value[k], x)
         for c in range(channels):
-            row = k * layer.groups + c // (channels // layer.groups)
+            row = k * layer.topologies + c // (channels // layer.topologies)
             for i in range(joints):
                 for j in range(joints):
-                    refined = widen[row] @ np.tanh(p[:, j] - q[:, i]) + bias[row]
-                    edge = layer.graph[k, i, j].item() + layer.gain.item() * refined
+                    refined = expand[row] @ np.tanh(p[:, j] - q[:, i]) + bias[row]
+                    edge = layer.graph[k, i, j].item() + layer.alpha.item() * refined
                     out[c, :, i] += edge * mixed[c, :, j]
     return scaled(layer.bn, out)
 
 
-def time_part(layer: Branches, x: np.ndarray) -> np.ndarray:
+def time_part(layer: MultiScaleTemporalConv, x: np.ndarray) -> np.ndarray:
     """(C, T, V) to (C, T', V), branch by branch."""
-    few, part = scaled(layer.bn_reduce, linear(layer.reduce, x)), layer.part
-    near = np.maximum(few[: 3 * part], 0)
+    reduced, part = scaled(layer.bn_reduce, linear(layer.reduce, x)), layer.width
+    near = np.maximum(reduced[: 3 * part], 0)
     frames = range(0, x.shape[1], layer.stride)
     branches = []
-    for number, conv in enumerate(layer.reach):
+    for number, conv in enumerate(layer.dilated):
         weight, bias = conv.weight.detach().numpy()[..., 0], conv.bias.detach().numpy()
         step, reach = number + 1, weight.shape[2] // 2
         own = np.pad(near[number * part : (number + 1) * part], ((0, 0), (2 * reach,) * 2, (0, 0)))
@@ -109,7 +108,7 @@ def time_part(layer: Branches, x: np.ndarray) -> np.ndarray:
         ], axis=1))  # fmt: skip
     own = near[2 * part :]
     branches.append(np.stack([own[:, max(0, t - 1) : t + 2].max(1) for t in frames], axis=1))
-    branches.append(few[3 * part :, :: layer.stride])
+    branches.append(reduced[3 * part :, :: layer.stride])
     return scaled(layer.bn, np.concatenate(branches))
 
 
@@ -124,11 +123,11 @@ def test_network_against_a_plain_reading() -> None:
         flat = x[0, m].numpy().reshape(12, -1).T
         y = scaled(net.data_bn, flat).reshape(25, 3, 12).transpose(1, 2, 0)
         for number, block in enumerate(net.blocks):
-            around = y
-            if isinstance(block.around, nn.Sequential):
-                around = scaled(block.around[1], linear(block.around[0], y))
-            z = time_part(block.temporal, np.maximum(graph_part(block.spatial, y) + around, 0))
-            y = np.maximum(z + (around[:, :: block.stride] if number else 0), 0)
+            shortcut = y
+            if isinstance(block.shortcut, nn.Sequential):
+                shortcut = scaled(block.shortcut[1], linear(block.shortcut[0], y))
+            z = time_part(block.temporal, np.maximum(graph_part(block.spatial, y) + shortcut, 0))
+            y = np.maximum(z + (shortcut[:, :: block.stride] if number else 0), 0)
         np.testing.assert_allclose(feature[0, m].numpy(), y, atol=2e-4, rtol=1e-4)
         bodies.append(y.mean((1, 2)))
     expected = net.fc.weight.detach().numpy() @ np.mean(bodies, 0) + net.fc.bias.detach().numpy()
@@ -166,7 +165,7 @@ def test_every_backbone_sees_its_stream(model: str, stream: Stream) -> None:
     other.load_state_dict(plain.state_dict())
     x, present = inputs()
     with torch.no_grad():
-        expected, _ = plain(stream_of(x, BODY_25, stream), present)
+        expected, _ = plain(compute_stream(x, BODY_25, stream), present)
         got, _ = other(x, present)
     assert torch.equal(got, expected)
 
@@ -203,11 +202,11 @@ def test_feature_is_shaped_for_eq_4() -> None:
 
 def test_at_first_no_topology_is_refined_and_every_one_gets_a_gradient() -> None:
     torch.manual_seed(0)
-    net = CtrGcn(CLASSES, SMALL)
+    net = GraphNet(CLASSES, SMALL)
     block = net.blocks[0]
     first = block.spatial.topology(torch.randn(2, 3, 12, 25))
     for k in range(3):
-        expected = block.spatial.graph[k].T.expand(2, block.spatial.groups, 25, 25)
+        expected = block.spatial.graph[k].T.expand(2, block.spatial.topologies, 25, 25)
         torch.testing.assert_close(first[k], expected)
     net = net_of()
     net(*inputs())[0].square().sum().backward()
@@ -217,19 +216,18 @@ def test_at_first_no_topology_is_refined_and_every_one_gets_a_gradient() -> None
 
 def test_learns_repeats_and_comes_back_from_its_file(tmp_path: Path) -> None:
     schedule = Schedule(epochs=40, batch_size=8, lr=0.1, milestones=(35,))
-    net = train_gcn(clips(), LABELS, CLASSES, config=SMALL, schedule=schedule, seed=0)
+    net = gcn_trained(clips(), LABELS, CLASSES, config=SMALL, schedule=schedule, seed=0)
     scores = score_gcn(net, clips(), IDS)
     assert accuracy(scores.logits, np.array([LABELS[name] for name in scores.ids])) == 1
     path = tmp_path / "net.safetensors"
     save_gcn(path, net)
     loaded = load_gcn(path)
-    assert isinstance(loaded, CtrGcn)
     assert (loaded.config, loaded.classes) == (net.config, net.classes)
     assert model_digest(loaded) == model_digest(net)
-    weights = dump_weights(loaded, clips(), IDS)
+    weights = compute_weights(loaded, clips(), IDS)[0]
     np.testing.assert_allclose(weights.row_weights.mean(2), 1, rtol=1e-5)
     again = [
-        model_digest(train_gcn(clips(), LABELS, CLASSES, config=SMALL, schedule=QUICK, seed=0))
+        model_digest(gcn_trained(clips(), LABELS, CLASSES, config=SMALL, schedule=QUICK, seed=0))
         for _ in range(2)
     ]
     assert again[0] == again[1]
@@ -250,5 +248,5 @@ def test_what_cannot_be_built_is_refused(changes: dict[str, object], problem: st
 
 
 def test_as_many_topologies_as_channels_is_the_papers() -> None:
-    net = CtrGcn(CLASSES, SMALL.replace(topologies=1000))
-    assert [block.spatial.groups for block in net.blocks] == [8, 8, 16]
+    net = GraphNet(CLASSES, SMALL.replace(topologies=1000))
+    assert [block.spatial.topologies for block in net.blocks] == [8, 8, 16]

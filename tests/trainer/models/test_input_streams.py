@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, Layout
 from stroi.trainer.config import Stream
-from stroi.trainer.models.input_streams import centred, parents, sized, stream_of
-from stroi.trainer.models.skeleton_graph import hops
+from stroi.trainer.models.input_streams import centre_per_frame, compute_stream, normalise_height
+from stroi.trainer.models.skeleton_graph import hop_distance, parents
 
 STREAMS: tuple[Stream, ...] = ("joint", "bone", "joint_motion", "bone_motion")
 
@@ -56,7 +56,7 @@ def read(x: np.ndarray, layout: Layout, stream: Stream) -> np.ndarray:
 @pytest.mark.parametrize("layout", [BODY_25, KINECT_V1], ids=lambda layout: layout.name)
 def test_streams_against_a_reading_joint_by_joint(layout: Layout, stream: Stream) -> None:
     x = clips(layout)
-    got = stream_of(torch.from_numpy(x), layout, stream).numpy()
+    got = compute_stream(torch.from_numpy(x), layout, stream).numpy()
     np.testing.assert_allclose(got, read(x, layout, stream), atol=1e-6)
 
 
@@ -64,7 +64,7 @@ def test_streams_against_a_reading_joint_by_joint(layout: Layout, stream: Stream
 def test_bones_point_away_from_the_centre(layout: Layout) -> None:
     inner = parents(layout)
     centre = layout.index(layout.centre)
-    far = hops(layout, centre)
+    far = hop_distance(layout, centre)
     edges = {frozenset(edge) for edge in layout.edges}
     assert inner[centre] == centre
     for joint in set(range(len(layout.joints))) - {centre}:
@@ -87,7 +87,7 @@ def test_where_a_clip_stands_changes_no_bone_and_no_motion(seed: int, x: float, 
     there = here + torch.tensor([x, y, 1.0])
     for stream in STREAMS[1:]:
         torch.testing.assert_close(
-            stream_of(there, KINECT_V1, stream), stream_of(here, KINECT_V1, stream),
+            compute_stream(there, KINECT_V1, stream), compute_stream(here, KINECT_V1, stream),
             rtol=0, atol=1e-5,
         )  # fmt: skip
 
@@ -96,14 +96,14 @@ def test_an_absent_person_stays_absent() -> None:
     x = torch.from_numpy(clips(KINECT_V1))
     x[:, 1] = 0
     for stream in STREAMS:
-        assert not stream_of(x, KINECT_V1, stream)[:, 1].any()
+        assert not compute_stream(x, KINECT_V1, stream)[:, 1].any()
 
 
 @pytest.mark.parametrize("layout", [BODY_25, KINECT_V1], ids=lambda layout: layout.name)
 def test_centred_joints_against_a_reading_joint_by_joint(layout: Layout) -> None:
     x = clips(layout, seed=3)
     x[1, 1, :, layout.index(layout.centre)] = 0
-    got = centred(torch.from_numpy(x), layout).numpy()
+    got = centre_per_frame(torch.from_numpy(x), layout).numpy()
     joint = layout.index(layout.centre)
     for n, m, t, v in np.ndindex(x.shape[:4]):
         known = np.flatnonzero(x[n, m, :, joint].any(-1))
@@ -118,18 +118,18 @@ def test_centred_joints_against_a_reading_joint_by_joint(layout: Layout) -> None
 def test_centring_is_for_joints_and_their_motion() -> None:
     x = torch.from_numpy(clips(KINECT_V1))
     for stream in STREAMS:
-        got = stream_of(x, KINECT_V1, stream, "frame")
+        got = compute_stream(x, KINECT_V1, stream, "frame")
         if stream.startswith("bone"):
-            assert torch.equal(got, stream_of(x, KINECT_V1, stream))
+            assert torch.equal(got, compute_stream(x, KINECT_V1, stream))
         else:
-            expected = stream_of(centred(x, KINECT_V1), KINECT_V1, stream)
+            expected = compute_stream(centre_per_frame(x, KINECT_V1), KINECT_V1, stream)
             torch.testing.assert_close(got, expected)
 
 
 @pytest.mark.parametrize("layout", [BODY_25, KINECT_V1], ids=lambda layout: layout.name)
 def test_clips_of_one_height_against_a_reading_clip_by_clip(layout: Layout) -> None:
     x = clips(layout, seed=5)
-    got = sized(torch.from_numpy(x), layout).numpy()
+    got = normalise_height(torch.from_numpy(x), layout).numpy()
     axes = 2 if layout is BODY_25 else 3
     for before, after in zip(x, got, strict=True):
         there = before.any(-1)
@@ -147,15 +147,15 @@ def test_where_and_how_large_does_not_matter_to_clips_of_one_height() -> None:
     there = (x != 0).any(-1, keepdim=True)
     elsewhere = torch.where(there, 3 * x + torch.tensor([1.0, -2.0, 0.5]), 0)
     for stream in STREAMS:
-        got = stream_of(elsewhere, KINECT_V1, stream, "frame", "clip")
-        expected = stream_of(x, KINECT_V1, stream, "frame", "clip")
+        got = compute_stream(elsewhere, KINECT_V1, stream, "frame", "clip")
+        expected = compute_stream(x, KINECT_V1, stream, "frame", "clip")
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_clips_without_a_height_stay_finite() -> None:
     x = torch.zeros(2, 2, 4, 20, 3)
     x[1, 0, 1, 3] = 0.5
-    got = sized(x, KINECT_V1)
+    got = normalise_height(x, KINECT_V1)
     assert torch.isfinite(got).all()
     assert torch.equal((got != 0).any(-1), (x != 0).any(-1))
 
@@ -164,7 +164,7 @@ def test_a_walk_moves_the_centre_alone() -> None:
     stand = torch.from_numpy(clips(KINECT_V1, missing=0))
     walk = stand + torch.linspace(0, 2, 5)[:, None, None]
     joint = KINECT_V1.index(KINECT_V1.centre)
-    got, expected = centred(walk, KINECT_V1), centred(stand, KINECT_V1)
+    got, expected = centre_per_frame(walk, KINECT_V1), centre_per_frame(stand, KINECT_V1)
     others = [j for j in range(20) if j != joint]
     torch.testing.assert_close(got[..., others, :], expected[..., others, :])
     assert torch.equal(got[..., joint, :], walk[..., joint, :])

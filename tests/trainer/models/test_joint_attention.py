@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stroi.cache.layouts import BODY_25, COCO_17, KINECT_V1, KINECT_V2, Layout
 from stroi.trainer.config import PersonPooling
-from stroi.trainer.models.joint_attention import joint_weights, row_weights, training_constant
+from stroi.trainer.models.joint_attention import joint_weights, row_weights, training_mean
 
 HEAD_HANDS_FEET = (0, 4, 7, 11, 14)
 ALL_BODIES = get_args(PersonPooling)
@@ -45,13 +45,13 @@ def test_l2_top15_against_numpy(frames: int) -> None:
     values = np.random.default_rng(0).normal(0, 1, (3, 2, 5, frames, 25))
     length = np.sqrt((values**2).sum(2))
     expected = np.sort(length, axis=2)[:, :, ::-1][:, :, :15].mean(2)
-    got = joint_weights(torch.from_numpy(values), kind="l2_top15")
+    got = joint_weights(torch.from_numpy(values), formula="l2_top15")
     np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12)
 
 
 def test_l2_top15_of_nobody_has_a_gradient() -> None:
     feature = torch.zeros(1, 2, 3, 4, 25, requires_grad=True)
-    joint_weights(feature, kind="l2_top15").sum().backward()
+    joint_weights(feature, formula="l2_top15").sum().backward()
     assert feature.grad is not None
     assert torch.isfinite(feature.grad).all()
 
@@ -74,7 +74,7 @@ def _rows(joint: np.ndarray, present: np.ndarray, bodies: str) -> np.ndarray:
 def test_rows_against_numpy(bodies: PersonPooling, seed: int) -> None:
     feature, present = _feature(seed)
     joint = joint_weights(feature)
-    got = row_weights(joint, present, bodies=bodies).numpy()
+    got = row_weights(joint, present, person_pooling=bodies).numpy()
     for n in range(4):
         expected = _rows(joint[n].numpy(), present[n].numpy(), bodies)
         np.testing.assert_allclose(got[n], expected, rtol=1e-12)
@@ -116,19 +116,19 @@ def test_each_row_is_its_own_joint(
 def test_constant_of_the_training_clips_scales_every_clip_alike(bodies: PersonPooling) -> None:
     feature, present = _feature(count=6)
     joint = joint_weights(feature)
-    constant = training_constant(joint[:4], present[:4], bodies=bodies)
+    constant = training_mean(joint[:4], present[:4], person_pooling=bodies)
     raw = [_rows(joint[n].numpy(), present[n].numpy(), bodies) for n in range(6)]
-    own = row_weights(joint, present, bodies=bodies)
-    got = row_weights(joint, present, bodies=bodies, constant=constant)
+    own = row_weights(joint, present, person_pooling=bodies)
+    got = row_weights(joint, present, person_pooling=bodies, weight_scale=constant)
     np.testing.assert_allclose(got[:4].mean(), 1, rtol=1e-12)
     np.testing.assert_allclose((got / got.mean(2, keepdim=True)).numpy(), own.numpy(), rtol=1e-12)
     np.testing.assert_allclose(own.numpy(), raw, rtol=1e-12)
-    louder = row_weights(2 * joint, present, bodies=bodies, constant=constant)
+    louder = row_weights(2 * joint, present, person_pooling=bodies, weight_scale=constant)
     np.testing.assert_allclose(louder.numpy(), 2 * got.numpy(), rtol=1e-12)
 
 
 def test_constant_of_silence_is_one() -> None:
-    assert training_constant(torch.zeros(2, 2, 25), torch.ones(2, 2, dtype=torch.bool)) == 1.0
+    assert training_mean(torch.zeros(2, 2, 25), torch.ones(2, 2, dtype=torch.bool)) == 1.0
 
 
 @settings(max_examples=25)
@@ -146,7 +146,7 @@ def test_batch_order_and_mates_change_no_bit(order: list[int], size: int, scale:
 @pytest.mark.parametrize("bodies", ALL_BODIES)
 def test_one_person_weighs_both_halves(bodies: PersonPooling) -> None:
     feature, present = _feature()
-    got = row_weights(joint_weights(feature), present, bodies=bodies)
+    got = row_weights(joint_weights(feature), present, person_pooling=bodies)
     assert torch.equal(got[::2, 0], got[::2, 1])
     np.testing.assert_allclose(got.mean(2).numpy(), np.ones((4, 2)), rtol=1e-12)
 
@@ -154,7 +154,7 @@ def test_one_person_weighs_both_halves(bodies: PersonPooling) -> None:
 @pytest.mark.parametrize("bodies", ALL_BODIES)
 def test_no_activation_means_no_preference(bodies: PersonPooling) -> None:
     joint = torch.zeros(1, 2, 25, requires_grad=True)
-    got = row_weights(joint, torch.tensor([[True, False]]), bodies=bodies)
+    got = row_weights(joint, torch.tensor([[True, False]]), person_pooling=bodies)
     assert torch.equal(got, torch.ones(1, 2, 5))
     got.sum().backward()
     assert joint.grad is not None
@@ -167,6 +167,6 @@ def test_gradient_reaches_the_feature(bodies: PersonPooling) -> None:
     factors = torch.linspace(0, 1, 5, dtype=torch.float64)
 
     def total(values: torch.Tensor) -> torch.Tensor:
-        return (row_weights(joint_weights(values), present, bodies=bodies) * factors).sum()
+        return (row_weights(joint_weights(values), present, person_pooling=bodies) * factors).sum()
 
     assert torch.autograd.gradcheck(total, feature.requires_grad_(), atol=1e-7)

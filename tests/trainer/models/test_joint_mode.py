@@ -9,52 +9,52 @@ import numpy as np
 import pytest
 import torch
 from small_inputs import CELL, CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import train_resnet as training
-from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, SkeletonAugment
+from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, SkeletonAugment, WeightSettings
 from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.losses import branch_loss
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
-from stroi.trainer.score_gcn import dump_weights, scaled_weights
-from stroi.trainer.train_gcn import train_gcn
+from stroi.trainer.score_gcn import compute_weights
 
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
 CHANGES = SkeletonAugment(tilt=20.0, scale=0.2, time_jitter=1.0, drop_joints=0.1)
 
 
-def _gcn(config: GcnConfig) -> StGcn:
+def _gcn(config: GcnConfig) -> GraphNet:
     """The same network whatever `config` says of its training."""
-    gcn = train_gcn(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
-    assert isinstance(gcn, StGcn)
+    gcn = gcn_trained(clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=QUICK, seed=0)
+    assert isinstance(gcn, GraphNet)
     gcn.config = config
     return gcn
 
 
 @pytest.fixture(scope="module")
-def gcn() -> StGcn:
+def gcn() -> GraphNet:
     return _gcn(SMALL_GCN)
 
 
 @pytest.fixture(scope="module")
-def changing() -> StGcn:
+def changing() -> GraphNet:
     return _gcn(SMALL_GCN.replace(augment=CHANGES))
 
 
-def _net(gcn: StGcn, config: ResNetConfig) -> WeightedMosaicNet:
+def _net(gcn: GraphNet, config: ResNetConfig) -> WeightedMosaicNet:
     torch.manual_seed(0)
     cells = CellGrid(5, 5, CELL, CELL)
     return WeightedMosaicNet(CLASSES, cells, config, mode="joint", gcn=copy.deepcopy(gcn)).eval()
 
 
-def _train(gcn: StGcn, mosaics: MosaicCache, **changes: object) -> WeightedMosaicNet:
+def _train(gcn: GraphNet, mosaics: MosaicCache, **changes: object) -> WeightedMosaicNet:
     settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
-    return training.train_resnet(
+    return resnet_trained(
         "joint", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), **{**settings, **changes}
     )
 
@@ -63,13 +63,16 @@ def _train(gcn: StGcn, mosaics: MosaicCache, **changes: object) -> WeightedMosai
 @pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
 @pytest.mark.parametrize("scale", ["clip", "training"])
 def test_rows_are_weighed_as_the_weights_file_weighs_them(
-    gcn: StGcn, joints: str, bodies: str, scale: str
+    gcn: GraphNet, joints: str, bodies: str, scale: str
 ) -> None:
     """Before its first step joint mode shows the mosaics of fixed mode."""
-    dumped, constant = scaled_weights(
-        gcn, clips(), IDS, bodies=bodies, kind=joints, training=IDS if scale == "training" else (),
-        precision="fp32", threads=1,
-    )  # fmt: skip
+    dumped, constant = compute_weights(
+        gcn,
+        clips(),
+        IDS,
+        settings=WeightSettings(formula=joints, person_pooling=bodies),
+        training=IDS if scale == "training" else (),
+    )
     net = _net(gcn, ResNetConfig(formula=joints, person_pooling=bodies, weight_scale=constant))
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     with torch.no_grad():
@@ -79,11 +82,13 @@ def test_rows_are_weighed_as_the_weights_file_weighs_them(
     np.testing.assert_allclose(weights.numpy(), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_formulas_and_scales_differ(gcn: StGcn) -> None:
-    plain = dump_weights(gcn, clips(), IDS).row_weights
+def test_formulas_and_scales_differ(gcn: GraphNet) -> None:
+    plain = compute_weights(gcn, clips(), IDS)[0].row_weights
     for other in (
-        dump_weights(gcn, clips(), IDS, kind="l2_top15").row_weights,
-        dump_weights(gcn, clips(), IDS, training=IDS).row_weights,
+        compute_weights(gcn, clips(), IDS, settings=WeightSettings(formula="l2_top15"))[
+            0
+        ].row_weights,
+        compute_weights(gcn, clips(), IDS, training=IDS)[0].row_weights,
     ):
         assert np.abs(other - plain).max() > 1e-3
 
@@ -94,7 +99,7 @@ def test_formulas_and_scales_differ(gcn: StGcn) -> None:
     ("name", "place"), [("blocks.0.mask", (2, 3, 4)), ("blocks.2.temporal.weight", (3, 1, 1, 0))]
 )
 def test_gradient_through_either_formula_and_scale_against_finite_differences(
-    gcn: StGcn, joints: str, constant: float | None, name: str, place: tuple[int, ...]
+    gcn: GraphNet, joints: str, constant: float | None, name: str, place: tuple[int, ...]
 ) -> None:
     net = _net(gcn, ResNetConfig(formula=joints, weight_scale=constant, loss="mse")).double()
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
@@ -104,7 +109,7 @@ def test_gradient_through_either_formula_and_scale_against_finite_differences(
     truth = torch.tensor([LABELS[name] for name in IDS])
 
     def loss() -> torch.Tensor:
-        return branch_loss(net(pictures, net.skeleton_branch(x, present)[1]), truth, "mse")
+        return branch_loss(net(pictures, net.skeleton_branch(x, present)[1])[0], truth, "mse")
 
     assert net.gcn is not None
     parameter = net.gcn.get_parameter(name)
@@ -121,13 +126,13 @@ def test_gradient_through_either_formula_and_scale_against_finite_differences(
     assert float(parameter.grad[place]) == pytest.approx(slope, rel=1e-3)
 
 
-def test_settings_of_the_weights_change_what_is_learnt(gcn: StGcn, mosaics: MosaicCache) -> None:
+def test_settings_of_the_weights_change_what_is_learnt(gcn: GraphNet, mosaics: MosaicCache) -> None:
     configs = (ResNetConfig(), ResNetConfig(formula="l2_top15"), ResNetConfig(weight_scale=0.5))
     assert len({model_digest(_train(gcn, mosaics, config=each)) for each in configs}) == 3
 
 
 def test_clips_change_at_random_as_the_graph_network_says(
-    gcn: StGcn, changing: StGcn, mosaics: MosaicCache
+    gcn: GraphNet, changing: GraphNet, mosaics: MosaicCache
 ) -> None:
     still = model_digest(_train(gcn, mosaics))
     first, second = (model_digest(_train(changing, mosaics)) for _ in range(2))
@@ -138,7 +143,7 @@ def test_clips_change_at_random_as_the_graph_network_says(
 
 
 def test_changing_clips_resume_to_the_bit(
-    changing: StGcn, mosaics: MosaicCache, tmp_path: Path
+    changing: GraphNet, mosaics: MosaicCache, tmp_path: Path
 ) -> None:
     class Stop(Exception):
         pass
@@ -147,13 +152,13 @@ def test_changing_clips_resume_to_the_bit(
         raise Stop
 
     with pytest.raises(Stop):
-        _train(changing, mosaics, on_epoch=stop, state=tmp_path, save_every=1)
-    resumed = _train(changing, mosaics, state=tmp_path, save_every=1)
+        _train(changing, mosaics, on_epoch=stop, checkpoints=tmp_path, save_every=1)
+    resumed = _train(changing, mosaics, checkpoints=tmp_path, save_every=1)
     assert model_digest(resumed) == model_digest(_train(changing, mosaics))
 
 
 def test_keys_tell_of_changing_clips_alone(
-    gcn: StGcn, changing: StGcn, mosaics: MosaicCache, monkeypatch: pytest.MonkeyPatch
+    gcn: GraphNet, changing: GraphNet, mosaics: MosaicCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[dict[str, str]] = []
 

@@ -16,14 +16,11 @@ from stroi.cache.skeletons3d import JointClip
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
 from stroi.trainer.config import GcnConfig, ResNetConfig
-from stroi.trainer.data.epoch_order import MosaicBatch
-from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.data.skeleton_input import prepare
-from stroi.trainer.models.cell_grid import CellGrid
-from stroi.trainer.models.mirroring import mirror_bodies, mirror_halves
-from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
-from stroi.trainer.steps import forward
+from stroi.trainer.models.cell_grid import CellGrid, mirror_row_weights
+from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.models.input_streams import mirror_bodies
+from stroi.trainer.models.weighted_mosaic_net import Skeletons, WeightedMosaicNet
 
 CELL = 16  # a quarter of it is whole, so that halves have no rounded edges either
 INDEX = np.array([2, 5, 8], np.int32)
@@ -83,10 +80,12 @@ def run(
     present = (x != 0).any(-1).any(-1).any(-1)
     flags = torch.from_numpy(halves(made))[None]
     persons = torch.tensor([made.person_count])
-    beside = SideInputs(None, x, present, persons, flags, {})
-    batch = MosaicBatch(np.array([0]), torch.from_numpy(made.mosaic)[None])
+    mosaics = torch.from_numpy(made.mosaic)[None]
     with torch.no_grad():
-        rgb, skeleton = forward(net, batch, beside, mirrored=torch.tensor([flip]))
+        rgb, skeleton = net(
+            mosaics, None, Skeletons(x, present, persons), cell_valid=flags,
+            flip_mask=torch.tensor([flip]),
+        )  # fmt: skip
     assert skeleton is not None
     return rgb, skeleton
 
@@ -99,7 +98,7 @@ def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
     """Crops, their order in time, rows, halves, weights, flags and skeletons all at once."""
     torch.manual_seed(3)
     config = ResNetConfig(missing="zero", person_pooling=bodies)
-    net = WeightedMosaicNet(CLASSES, CELLS, config, mode="joint", gcn=StGcn(CLASSES, GCN)).eval()
+    net = WeightedMosaicNet(CLASSES, CELLS, config, mode="joint", gcn=GraphNet(CLASSES, GCN)).eval()
     shown = whole_pixels(persons, persons)
     frames = pictures_of(shown)
     other = seen_in_a_mirror(shown)
@@ -124,16 +123,18 @@ def test_weights_of_a_file_go_with_their_rows(persons: int) -> None:
     one, two = cut(shown, frames), cut(seen_in_a_mirror(shown), mirrored)
     weights = torch.rand(1, 2, 5)
     swapped = weights.numpy()[:, ::-1][:, :, [0, 2, 1, 4, 3]].copy()
-    got = net.pictures(
+    got = net.network_input(
         torch.from_numpy(one.mosaic)[None], weights,
-        mirrored=torch.tensor([True]), shown=torch.from_numpy(halves(one))[None],
+        flip_mask=torch.tensor([True]), cell_valid=torch.from_numpy(halves(one))[None],
     )  # fmt: skip
-    expected = net.pictures(
+    expected = net.network_input(
         torch.from_numpy(two.mosaic)[None], torch.from_numpy(swapped),
-        shown=torch.from_numpy(halves(two))[None],
+        cell_valid=torch.from_numpy(halves(two))[None],
     )  # fmt: skip
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
-    torch.testing.assert_close(mirror_halves(weights), torch.from_numpy(swapped), rtol=0, atol=0)
+    torch.testing.assert_close(
+        mirror_row_weights(weights), torch.from_numpy(swapped), rtol=0, atol=0
+    )
 
 
 def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:

@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from stroi.cache.layouts import BODY_25, COCO_17, Layout
-from stroi.trainer.models.skeleton_graph import adjacency, hops, subsets
+from stroi.trainer.models.skeleton_graph import adjacency, hop_distance, partition
 
 CHAIN = Layout("chain", ("a", "b", "c", "d"), (("a", "b"), ("b", "c"), ("c", "d")), "b")
 
 
 def test_hops_of_a_chain() -> None:
-    assert hops(CHAIN, 1).tolist() == [1, 0, 1, 2]
-    assert hops(CHAIN, 3).tolist() == [3, 2, 1, 0]
+    assert hop_distance(CHAIN, 1).tolist() == [1, 0, 1, 2]
+    assert hop_distance(CHAIN, 3).tolist() == [3, 2, 1, 0]
 
 
 def test_loose_joint_is_named() -> None:
     loose = Layout("odd", ("a", "b", "c"), (("a", "b"),), "a")
     with pytest.raises(ValueError, match="layout odd: c is loose"):
-        hops(loose, 0)
+        hop_distance(loose, 0)
 
 
 def test_subsets_of_a_chain_by_hand() -> None:
-    itself, closer, farther = subsets(CHAIN)
+    itself, closer, farther = partition(CHAIN)
     assert np.argwhere(itself).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
     assert np.argwhere(closer).tolist() == [[0, 1], [2, 1], [3, 2]]
     assert np.argwhere(farther).tolist() == [[1, 0], [1, 2], [2, 3]]
@@ -31,7 +31,7 @@ def test_subsets_of_a_chain_by_hand() -> None:
 
 @pytest.mark.parametrize("layout", [BODY_25, COCO_17])
 def test_subsets_hold_every_bone_once_each_way(layout: Layout) -> None:
-    parts = subsets(layout)
+    parts = partition(layout)
     whole = parts.sum(0)
     assert whole.max() == 1
     assert whole.sum() == len(layout.joints) + 2 * len(layout.bones)
@@ -40,14 +40,14 @@ def test_subsets_hold_every_bone_once_each_way(layout: Layout) -> None:
 
 
 def test_equal_distance_counts_with_the_vertex_itself() -> None:
-    parts = subsets(COCO_17)
+    parts = partition(COCO_17)
     left, right = COCO_17.index("left_hip"), COCO_17.index("right_hip")
     assert parts[0, left, right] == parts[0, right, left] == 1
 
 
 @pytest.mark.parametrize("alpha", [0.001, 0.5])
 def test_eq3_against_loops(alpha: float) -> None:
-    parts = subsets(BODY_25)
+    parts = partition(BODY_25)
     expected = np.zeros_like(parts)
     for k in range(3):
         lam = np.array([sum(parts[k, i, j] for j in range(25)) + alpha for i in range(25)])
@@ -59,7 +59,7 @@ def test_eq3_against_loops(alpha: float) -> None:
 
 @pytest.mark.parametrize("alpha", [0.001, 0.5])
 def test_two_sided_eq3_against_loops(alpha: float) -> None:
-    parts = subsets(BODY_25)
+    parts = partition(BODY_25)
     expected = np.zeros_like(parts)
     for k, i, j in np.argwhere(parts):
         row = sum(parts[k, i, v] for v in range(25)) + alpha

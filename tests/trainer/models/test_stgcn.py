@@ -13,16 +13,18 @@ from torch.nn import functional
 
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights
+from stroi.trainer.models.layers import BlockShape
 from stroi.trainer.models.skeleton_graph import adjacency
-from stroi.trainer.models.stgcn import Block, StGcn
+from stroi.trainer.models.stgcn import StGcnBlock
 
 CLASSES = ("a", "b", "c")
 
 
-def _net(seed: int = 0, layout: Layout = BODY_25, config: GcnConfig = SMALL_GCN) -> StGcn:
+def _net(seed: int = 0, layout: Layout = BODY_25, config: GcnConfig = SMALL_GCN) -> GraphNet:
     torch.manual_seed(seed)
-    net = StGcn(CLASSES, config, layout=layout)
+    net = GraphNet(CLASSES, config, layout=layout)
     with torch.no_grad():
         for block in net.blocks:
             block.mask.uniform_(0.5, 1.5)
@@ -42,7 +44,7 @@ def _input(count: int = 4, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     return x, present
 
 
-def _plain(net: StGcn, body: np.ndarray) -> np.ndarray:
+def _plain(net: GraphNet, body: np.ndarray) -> np.ndarray:
     """Last block's feature (C, T, V) of one body (T, V, 3), evaluation mode, term by term."""
 
     def norm(layer: torch.nn.Module, y: np.ndarray) -> np.ndarray:
@@ -91,7 +93,7 @@ def test_network_against_a_plain_reading() -> None:
         np.testing.assert_allclose(logits[n].numpy(), expected, atol=2e-4, rtol=1e-4)
 
 
-def _einsum(net: StGcn, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+def _einsum(net: GraphNet, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
     """Logits as the formulas have it, in training mode without dropout.
 
     (N, C, T, V) throughout; the 1x1 convolution, the graph product, a strided convolution.
@@ -145,7 +147,7 @@ def test_training_against_einsum_forward_and_backward(channels: tuple[int, ...])
 
 
 def test_default_shape_is_stgcn() -> None:
-    net = StGcn(CLASSES, GcnConfig(), layout=BODY_25)
+    net = GraphNet(CLASSES, GcnConfig(), layout=BODY_25)
     widths = [block.temporal.out_channels for block in net.blocks]
     assert widths == [64] * 4 + [128] * 3 + [256] * 3
     assert [block.temporal.stride[0] for block in net.blocks] == [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]
@@ -228,7 +230,7 @@ def test_batch_mates_change_nothing_in_evaluation() -> None:
 def test_block_keeps_length_or_halves_it() -> None:
     graph = torch.from_numpy(adjacency(BODY_25))
     for frames, stride, expected in ((12, 1, 12), (12, 2, 6), (7, 2, 4), (1, 2, 1)):
-        block = Block(3, 8, stride, shortcut=True, graph=graph, config=SMALL_GCN)
+        block = StGcnBlock(BlockShape(3, 8, stride, residual=True), graph, SMALL_GCN)
         assert block(torch.rand(2, 3, frames, 25)).shape == (2, 8, expected, 25)
 
 
@@ -248,11 +250,11 @@ def test_narrow_strided_blocks_train_on_several_threads() -> None:
     script = (
         "import torch\n"
         "from stroi.trainer.config import GcnConfig\n"
-        "from stroi.trainer.models.stgcn import StGcn\n"
+        "from stroi.trainer.models.graph_net import GraphNet\n"
         "torch.set_num_threads(2)\n"
         "for width in (8, 12):\n"
         "    config = GcnConfig(frames=12, channels=(width, width), strides=(1, 2))\n"
-        "    net = StGcn(('a', 'b'), config)\n"
+        "    net = GraphNet(('a', 'b'), config)\n"
         "    for _ in range(20):\n"
         "        x, present = torch.randn(11, 2, 12, 25, 3), torch.ones(11, 2, dtype=torch.bool)\n"
         "        net(x, present)[0].sum().backward()\n"

@@ -21,13 +21,14 @@ from stroi.cache.layouts import BODY_25
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip
-from stroi.trainer.config import PersonPooling, ResNetConfig
-from stroi.trainer.data.side_inputs import cell_grid, weights_per_half
+from stroi.trainer.config import PersonPooling, ResNetConfig, WeightSettings
+from stroi.trainer.data.mosaic_loader import cell_grid
+from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.export_module import WeightRule, export_module
-from stroi.trainer.score_gcn import dump_weights
+from stroi.trainer.score_gcn import compute_weights
 from stroi.trainer.score_resnet import score_resnet
 
 SEEN = {"first": (True, False), "second": (False, True), "both": (True, True)}
@@ -71,9 +72,9 @@ def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
 
 
 @pytest.fixture(scope="module")
-def gcn() -> StGcn:
+def gcn() -> GraphNet:
     torch.manual_seed(3)
-    net = StGcn(CLASSES, SMALL_GCN)
+    net = GraphNet(CLASSES, SMALL_GCN)
     data = prepare_all(CLIPS, IDS, **SMALL_GCN.preparation)
     with torch.no_grad():
         for _ in range(5):
@@ -82,31 +83,32 @@ def gcn() -> StGcn:
 
 
 def _by_rule(
-    joint: NDArray[np.float32], seen: str, shown: int, bodies: PersonPooling
+    joint: NDArray[np.float32], seen: str, shown: int, pooling: PersonPooling
 ) -> np.ndarray:
     """(2, K): the rule of docs/method.md for one clip's joint weights (2, V), for reading."""
     present = SEEN[seen]
     if seen != "both":
         body = joint[present.index(True)]
         halves = [body, body]
-    elif bodies == "per_half":
+    elif pooling == "per_half":
         halves = [joint[0], joint[0] if shown == 1 else joint[1]]
-    elif bodies == "mean":
+    elif pooling == "mean":
         halves = [joint.mean(0)] * 2
     else:
         halves = [joint[joint.mean(1).argmax()]] * 2
     return np.array([half[ROWS] / half[ROWS].mean() for half in halves])
 
 
-@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
+@pytest.mark.parametrize("pooling", ["strongest", "mean", "per_half"])
 def test_every_mode_weighs_by_one_rule(
-    mosaics: MosaicCache, gcn: StGcn, bodies: PersonPooling
+    mosaics: MosaicCache, gcn: GraphNet, pooling: PersonPooling
 ) -> None:
-    weights = dump_weights(gcn, CLIPS, IDS, bodies=bodies)
+    settings = WeightSettings(person_pooling=pooling)
+    weights, _ = compute_weights(gcn, CLIPS, IDS, settings=settings)
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
         [
-            _by_rule(weights.joint_weights[place[sample]], seen, shown, bodies)
+            _by_rule(weights.joint_weights[place[sample]], seen, shown, pooling)
             for sample, (shown, seen) in zip(IDS, CASES, strict=True)
         ]
     )
@@ -116,10 +118,10 @@ def test_every_mode_weighs_by_one_rule(
     cells = cell_grid(mosaics)
     torch.manual_seed(4)
     net = WeightedMosaicNet(
-        CLASSES, cells, ResNetConfig(person_pooling=bodies), mode="fixed"
+        CLASSES, cells, ResNetConfig(person_pooling=pooling), mode="fixed"
     ).eval()
     joint = WeightedMosaicNet(
-        CLASSES, cells, ResNetConfig(person_pooling=bodies), mode="joint", gcn=copy.deepcopy(gcn)
+        CLASSES, cells, ResNetConfig(person_pooling=pooling), mode="joint", gcn=copy.deepcopy(gcn)
     )
     joint.resnet.load_state_dict(net.resnet.state_dict())
     joint.eval()
@@ -131,9 +133,9 @@ def test_every_mode_weighs_by_one_rule(
         "present": torch.from_numpy(data.present[order]),
         "persons": torch.from_numpy(PERSONS.astype(np.int64)),
     }
-    weighing = WeightRule("mean", bodies, None)
+    rule = WeightRule("mean", pooling, None)
     exported = {
-        "fixed": export_module(net, gcn=gcn, weighing=weighing),
+        "fixed": export_module(net, gcn=gcn, rule=rule),
         "joint": export_module(joint),
     }
     with torch.no_grad():
@@ -152,10 +154,11 @@ def test_every_mode_weighs_by_one_rule(
 
 
 def test_what_is_seen_of_one_body_does_not_depend_on_how_many_are_shown(
-    mosaics: MosaicCache, gcn: StGcn
+    mosaics: MosaicCache, gcn: GraphNet
 ) -> None:
     """Equal weights in, equal weights out."""
-    weights = dump_weights(gcn, CLIPS, IDS, bodies="per_half")
+    settings = WeightSettings(person_pooling="per_half")
+    weights, _ = compute_weights(gcn, CLIPS, IDS, settings=settings)
     halves = weights_per_half(weights, IDS, PERSONS)
     for sample, (_, seen) in zip(IDS, CASES, strict=True):
         if seen != "both":

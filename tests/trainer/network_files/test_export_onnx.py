@@ -17,10 +17,10 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.weights import Weights
-from stroi.trainer.config import GcnConfig, Mode, ResNetConfig
-from stroi.trainer.data.side_inputs import cell_grid, valid_per_half, weights_per_half
+from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, WeightSettings
+from stroi.trainer.data.mosaic_loader import cell_grid
+from stroi.trainer.data.side_inputs import valid_per_half, weights_per_half
 from stroi.trainer.data.skeleton_input import prepare_all
-from stroi.trainer.models.backbones import build_graph_net
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
@@ -31,7 +31,7 @@ from stroi.trainer.network_files.export_module import (
     export_module,
     run_all_persons,
 )
-from stroi.trainer.score_gcn import scaled_weights, score_gcn
+from stroi.trainer.score_gcn import compute_weights, score_gcn
 from stroi.trainer.score_resnet import score_resnet
 
 IDS = tuple(f"clip{number:02d}" for number in range(50))
@@ -65,7 +65,7 @@ def _cache(folder: Path, cell: int) -> MosaicCache:
 def _gcn(config: GcnConfig) -> GraphNet:
     """A graph network that has seen clips: its normalisation is not the identity."""
     torch.manual_seed(3)
-    gcn = build_graph_net(CLASSES, config, prepare_all(CLIPS, IDS[:1], **config.preparation).layout)
+    gcn = GraphNet(CLASSES, config, prepare_all(CLIPS, IDS[:1], **config.preparation).layout)
     data = prepare_all(CLIPS, IDS, **config.preparation)
     with torch.no_grad():
         for _ in range(5):
@@ -82,7 +82,7 @@ def _net(
     batch = torch.from_numpy(cache.batch(IDS[:8]))
     with torch.no_grad():
         for _ in range(3):
-            net.resnet.train()(net.pictures(batch, None))
+            net.resnet.train()(net.network_input(batch, None))
     return net.eval()
 
 
@@ -117,13 +117,12 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     net = _net(cache, mode, config, gcn if mode == "joint" else None)
     weights, inner = None, {}
     if gcn is not None and mode == "fixed":
-        weights, constant = scaled_weights(
-            gcn, CLIPS, IDS, bodies="mean", kind="mean", training=IDS[:9], precision="fp32",
-            threads=1,
-        )  # fmt: skip
+        weights, constant = compute_weights(
+            gcn, CLIPS, IDS, settings=WeightSettings(person_pooling="mean"), training=IDS[:9]
+        )
         if extra:
             how = WeightRule("mean", "mean", constant)
-            inner = {"gcn": gcn, "weighing": how}
+            inner = {"gcn": gcn, "rule": how}
     graph = export_module(net, **inner)
     skeletons = CLIPS if mode == "joint" else None
     wanted = [score_resnet(net, cache, IDS, weights=weights, clips=skeletons).logits]
@@ -138,7 +137,7 @@ def _inputs(
     cache: MosaicCache, weights: Weights | None, gcn: GraphNet | None
 ) -> dict[str, np.ndarray]:
     persons = cache.person_count(IDS)
-    found = {"mosaics": cache.batch(IDS), "shown": valid_per_half(cache, IDS)}
+    found = {"mosaics": cache.batch(IDS), "cell_valid": valid_per_half(cache, IDS)}
     found["persons"] = persons.astype(np.int64)
     if weights is not None:
         found["weights"] = weights_per_half(weights, IDS, persons)
@@ -182,22 +181,24 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
     assert np.ptp(wanted, axis=0).min() > 0.1
 
 
-@pytest.mark.parametrize("kind", ["mean", "l2_top15"])
+@pytest.mark.parametrize("formula", ["mean", "l2_top15"])
 @pytest.mark.parametrize(
     "config",
     [SMALL_GCN, SMALL_GCN.replace(stream="bone", centre="frame"), REFINED],
     ids=["stgcn", "stgcn bones", "ctrgcn"],
 )
-def test_absent_persons_go_through_and_change_nothing(config: GcnConfig, kind: str) -> None:
+def test_absent_persons_go_through_and_change_nothing(config: GcnConfig, formula: str) -> None:
     gcn = _gcn(config)
     data = prepare_all(CLIPS, IDS, **config.preparation)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
     present[1] = torch.tensor([False, True])
     with torch.no_grad():
         logits, feature = gcn(x, present)
-        got = run_all_persons(gcn, x, present, kind)
+        got = run_all_persons(gcn, x, present, formula)
     torch.testing.assert_close(got[0], logits, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(got[1], joint_weights(feature, kind=kind), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        got[1], joint_weights(feature, formula=formula), rtol=1e-5, atol=1e-5
+    )
     assert not got[1][~present].any()
 
 
@@ -211,17 +212,19 @@ def test_a_file_that_computes_something_else_is_not_kept(
             return [value.numpy() + 2e-3 for value in export_module(net)(**inputs)]
 
     monkeypatch.setattr(export, "_run", off)
-    with pytest.raises(StroiError, match=r"EXPORT_DIFFERS: the exported logits are 0.002 away"):
+    with pytest.raises(
+        StroiError, match=r"EXPORT_DIFFERS: the exported logits differ from the network's by 0.002"
+    ):
         export.check(b"", export_module(net))
 
 
-def test_a_graph_network_goes_with_its_weighing_to_fixed_mode(tmp_path: Path) -> None:
+def test_a_graph_network_goes_with_its_rule_to_fixed_mode(tmp_path: Path) -> None:
     net = _net(_cache(tmp_path, 8), "plain", ResNetConfig())
     how = WeightRule("mean", "mean", None)
     with pytest.raises(ValueError, match="plain mode"):
-        export_module(net, gcn=_gcn(SMALL_GCN), weighing=how)
+        export_module(net, gcn=_gcn(SMALL_GCN), rule=how)
     with pytest.raises(ValueError, match="plain mode"):
-        export_module(net, weighing=how)
+        export_module(net, rule=how)
 
 
 def test_a_network_that_resizes_cells_is_refused(tmp_path: Path) -> None:

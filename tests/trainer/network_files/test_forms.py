@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from small_inputs import CLASSES, IDS, LABELS, clip
+from trainings import resnet_trained
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
@@ -16,12 +17,10 @@ from stroi.cache.share.convert import pack
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.trainer.config import ResNetConfig, Schedule
-from stroi.trainer.data.epoch_order import mosaic_batches
-from stroi.trainer.data.side_inputs import cell_grid
+from stroi.trainer.data.mosaic_loader import EpochPlan, cell_grid, stream_batches
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_resnet import score_resnet
-from stroi.trainer.train_resnet import train_resnet
 
 CELL = 14
 INDEX = np.array([2, 5, 8], np.int32)
@@ -71,10 +70,11 @@ def test_training_reads_the_compact_form(native: Path, tmp_path: Path, codec: st
     digests, scores = [], []
     for folder in (native, tmp_path / "compact"):
         cache = MosaicCache(folder)
-        [batch] = mosaic_batches(cache, IDS, [np.arange(len(IDS))], device=torch.device("cpu"))
+        plan = EpochPlan([np.arange(len(IDS))], [len(IDS)])
+        [batch] = stream_batches(cache, IDS, plan, torch.device("cpu"))
         assert batch.mosaics.shape == (len(IDS), 5 * CELL, 3 * CELL, 3)
         settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
-        net = train_resnet("plain", cache, LABELS, CLASSES, **settings)
+        net = resnet_trained("plain", cache, LABELS, CLASSES, **settings)
         digests.append(model_digest(net))
         scores.append(score_resnet(net, cache, IDS).logits)
     assert (digests[0] == digests[1]) == (codec == "webp")

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
+from training_loop import Rows, train
 
 from stroi.cache.errors import ParamsError
 from stroi.trainer.config import GcnConfig, Schedule
-from stroi.trainer.data.epoch_order import Batch, split
-from stroi.trainer.loop import fit
+from stroi.trainer.data.epoch_order import split
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import run_key
-from stroi.trainer.run.state import EpochRecord
+from stroi.trainer.run.run_options import RunOptions
 
-KEY = "k" * 64
 SCHEDULE = Schedule(epochs=3, lr=0.1, milestones=(2,))
 
 
@@ -31,14 +31,14 @@ def _trained(count: int, schedule: Schedule) -> tuple[nn.Module, list[EpochRecor
     y = torch.from_numpy(random.integers(0, 3, count))
     steps: list[int] = []
 
-    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
+    def epoch_batches(epoch: int, skip: int) -> Generator[Rows, None, None]:
         steps.append(0)
         order = np.random.default_rng((epoch,)).permutation(count)
-        for rows in split(order, schedule.batch_size)[skip:]:
-            yield Batch(rows)
+        for index in split(order, schedule.batch_size)[skip:]:
+            yield Rows(index)
 
-    def step(batch: Batch) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(batch.rows)
+    def compute_loss(batch: Rows) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(batch.index)
         logits = net(x[rows])
         return nn.functional.cross_entropy(logits, y[rows]), (logits.argmax(1) == y[rows]).sum()
 
@@ -47,7 +47,7 @@ def _trained(count: int, schedule: Schedule) -> tuple[nn.Module, list[EpochRecor
 
     handle = register_optimizer_step_post_hook(counted)
     try:
-        records = fit(net, feed, step, schedule=schedule, seed=0, key=KEY, threads=1)
+        records = train(net, epoch_batches, compute_loss, schedule=schedule)
     finally:
         handle.remove()
     return net, records, steps
@@ -76,15 +76,13 @@ def _stopped(shares: list[float], patience: int, validate: Callable[..., Any] | 
     net = nn.Linear(2, 2)
     schedule = Schedule(epochs=len(shares), lr=0.1, patience=patience)
 
-    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
-        yield Batch(np.arange(4))
+    def epoch_batches(epoch: int, skip: int) -> Generator[Rows, None, None]:
+        yield Rows(np.arange(4))
 
-    def step(batch: Batch) -> tuple[Tensor, Tensor]:
+    def compute_loss(batch: Rows) -> tuple[Tensor, Tensor]:
         return net(torch.ones(4, 2)).square().mean(), torch.tensor(1)
 
-    return len(
-        fit(net, feed, step, schedule=schedule, seed=0, key=KEY, threads=1, validate=validate)
-    )
+    return len(train(net, epoch_batches, compute_loss, schedule=schedule, validate=validate))
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 8), (1, 3), (2, 6), (3, 7), (9, 8)])
@@ -94,18 +92,18 @@ def test_patience_ends_after_epochs_that_are_no_better(patience: int, epochs: in
     assert _stopped(shares, patience, lambda: (1.0, next(told))) == epochs
 
 
-def test_nothing_stops_early_without_clips_that_are_held_out() -> None:
+def test_nothing_stops_early_without_validation_clips() -> None:
     with pytest.raises(ParamsError) as caught:
         _stopped([0.5] * 8, 2, None)
     assert str(caught.value) == (
-        "PATIENCE: nothing tells when to stop early: no clips are held out to judge epochs by; "
+        "PATIENCE: training cannot stop early: there are no validation clips; "
         "give the split a validation part, or set schedule.patience to 0"
     )
 
 
 def _key(schedule: Schedule) -> str:
     return run_key(
-        "gcn", GcnConfig(), schedule, seed=0, threads=1, device=torch.device("cpu"),
+        "gcn", GcnConfig(), schedule, RunOptions(0), device=torch.device("cpu"),
         classes=("a", "b"), inputs={},
     )  # fmt: skip
 

@@ -18,16 +18,15 @@ from hypothesis import strategies as st
 from resnet_team import free_port
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clips
 from torch import nn
+from trainings import gcn_trained
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.weights import Weights
-from stroi.trainer.models.stgcn import StGcn
-from stroi.trainer.run.batch_norm import Whole, synchronised
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.distributed import World, join_world
+from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import model_digest
-from stroi.trainer.run.state import EpochRecord
-from stroi.trainer.score_gcn import dump_weights
-from stroi.trainer.train_gcn import train_gcn
+from stroi.trainer.score_gcn import compute_weights
 
 SIZE = 2
 CONFIG = SMALL_GCN.replace(dropout=0.0)
@@ -43,7 +42,6 @@ class Seen(NamedTuple):
     digests: list[str]
     records: list[EpochRecord]
     weights: Weights
-    normalised: dict[int, dict[str, Any]]
     running: dict[int, dict[str, Any]]
 
 
@@ -111,26 +109,6 @@ def _uneven_clips() -> torch.Tensor:
     return (torch.randn(7, 3, 5) * torch.arange(1, 8)[:, None, None] + 3).double()
 
 
-def _normalised_step(one: World, count: int) -> dict[str, Any]:
-    """Loss, gradients and running statistics of a step with synchronised normalisation."""
-    torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3)
-    ).double()
-    x, labels = torch.randn(7, 2, 5, 5).double() + 3, torch.randint(0, 3, (7,))
-    part, trained, whole = one.shard_slice(count), one.wrap_ddp(net), Whole(count)
-    with synchronised(net, one, whole):
-        logits = trained(x[:count][part])
-        loss = nn.functional.cross_entropy(logits, labels[:count][part])
-        loss, _ = one.reduce_loss(net, loss, torch.tensor(0), count, measured=False)
-        loss.backward()
-    found = {name: value.grad for name, value in net.named_parameters()}
-    found |= dict(net.named_buffers()) | {"loss": loss.detach()}
-    with torch.no_grad():
-        found["judged"] = net.eval()(x)
-    return {name: value.numpy() for name, value in found.items()}
-
-
 def _work(rank: int, port: int, folder: str, results: Any) -> None:
     """One of the processes."""
     said = {"RANK": str(rank), "WORLD_SIZE": str(SIZE)}
@@ -138,7 +116,6 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
     torch.set_num_threads(1)
     with join_world(said) as one:
         steps = {count: _step(one, count) for count in (1, 2, 7)}
-        normalised = {count: _normalised_step(one, count) for count in (1, 2, 7)}
         running = {count: _running(one, count) for count in (1, 2, 7)}
         digests, records = [], []
         for _ in range(2):
@@ -148,19 +125,19 @@ def _work(rank: int, port: int, folder: str, results: Any) -> None:
         digests.append(model_digest(_train(one, None, [])))
         digests.append(model_digest(_train(one, None, [], dropout=0.5)))
     torch.manual_seed(0)
-    weights = dump_weights(StGcn(CLASSES, SMALL_GCN), clips(), IDS[rank::SIZE])
+    weights = compute_weights(GraphNet(CLASSES, SMALL_GCN), clips(), IDS[rank::SIZE])[0]
     found = {count: step[0] for count, step in steps.items()}
     losses = {count: step[1] for count, step in steps.items()}
     arrays = {count: value.numpy() for count, value in found.items()}
-    results.put(Seen(rank, arrays, losses, digests, records, weights, normalised, running))
+    results.put(Seen(rank, arrays, losses, digests, records, weights, running))
 
 
 def _train(
     one: World, folder: Path | None, records: list[EpochRecord], dropout: float = 0.0
 ) -> Any:
-    return train_gcn(
+    return gcn_trained(
         clips(), LABELS, CLASSES, config=CONFIG.replace(dropout=dropout), schedule=SCHEDULE,
-        seed=0, state=folder, on_epoch=records.append, world=one,
+        seed=0, checkpoints=folder, on_epoch=records.append, world=one,
     )  # fmt: skip
 
 
@@ -197,19 +174,6 @@ def test_step_is_that_of_the_whole_batch(seen: list[Seen], count: int) -> None:
     for one in seen:
         np.testing.assert_allclose(one.gradients[count], expected.numpy(), rtol=1e-5, atol=1e-7)
         assert one.losses[count] == (pytest.approx(loss, rel=1e-6), hits)
-
-
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_synchronised_normalisation_is_that_of_the_whole_batch(
-    seen: list[Seen], count: int
-) -> None:
-    """The clip that a process without any sees does not count."""
-    expected = _normalised_step(World(), count)
-    for one in seen:
-        for name, value in expected.items():
-            np.testing.assert_allclose(
-                one.normalised[count][name], value, rtol=1e-9, atol=1e-12, err_msg=name
-            )
 
 
 @pytest.mark.parametrize(("count", "shares"), [(1, (0, 1)), (2, (0.5, 0.5)), (7, (3 / 7, 4 / 7))])
@@ -259,7 +223,7 @@ def test_losses_are_close_to_those_of_one_process(seen: list[Seen]) -> None:
 
 def test_weights_of_halves_weighed_by_processes_are_those_of_the_whole(seen: list[Seen]) -> None:
     torch.manual_seed(0)
-    whole = dump_weights(StGcn(CLASSES, SMALL_GCN), clips(), IDS)
+    whole = compute_weights(GraphNet(CLASSES, SMALL_GCN), clips(), IDS)[0]
     for one in seen:
         rows = [whole.ids.index(name) for name in one.weights.ids]
         np.testing.assert_array_equal(one.weights.joint_weights, whole.joint_weights[rows])

@@ -12,43 +12,40 @@ import safetensors.torch
 import torch
 from small_inputs import CLASSES, LABELS, QUICK, SMALL_GCN, clips
 from torch import Tensor, nn
+from training_loop import KEY, Rows, train
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import ResNetConfig, Schedule
-from stroi.trainer.data.epoch_order import Batch
-from stroi.trainer.loop import fit
 from stroi.trainer.network_files.safetensors_io import META, read_meta, read_tensors
-from stroi.trainer.run.state import state_path
-from stroi.trainer.train_gcn import train_gcn
-from stroi.trainer.train_resnet import train_resnet
+from stroi.trainer.run.resume_point import checkpoint_path
 
-KEY = "k" * 64
 HUGE = 3e38
 """As a learning rate, it makes the next step overflow; the loss before that step is finite."""
 REMEDY = "lower the learning rate or add warm-up epochs; look for damaged input"
 
 
 def _fit(
-    state: Path | None, schedule: Schedule, *, batches: int = 1, scale: float = 1.0
+    folder: Path | None, schedule: Schedule, *, batches: int = 1, scale: float = 1.0
 ) -> nn.Module:
     """Train a small network on eight rows a batch; `scale` is that of its input."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Linear(6, 2))
     x, y = torch.randn(8, 4) * scale, torch.arange(8) % 2
 
-    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
+    def epoch_batches(epoch: int, skip: int) -> Generator[Rows, None, None]:
         for _ in range(batches - skip):
-            yield Batch(np.arange(8))
+            yield Rows(np.arange(8))
 
-    def step(batch: Batch) -> tuple[Tensor, Tensor]:
+    def compute_loss(batch: Rows) -> tuple[Tensor, Tensor]:
         logits = net(x)
         loss = nn.functional.cross_entropy(logits, y) * 1e4
         return loss, (logits.argmax(1) == y).sum()
 
-    fit(
-        net, feed, step, schedule=schedule, seed=0, key=KEY, threads=1, state=state,
-        save_every=1, save_minutes=0,
+    train(
+        net, epoch_batches, compute_loss, schedule=schedule, folder=folder, save_every=1,
+        save_minutes=0,
     )  # fmt: skip
     return net
 
@@ -82,7 +79,7 @@ def test_the_last_good_state_stays_and_a_lower_rate_goes_on_from_it(tmp_path: Pa
     for _ in range(2):
         with pytest.raises(StroiError, match="WEIGHTS_NOT_FINITE: epoch 5, at learning rate 3e"):
             _fit(tmp_path, wild)
-        path = state_path(tmp_path, KEY)
+        path = checkpoint_path(tmp_path, KEY)
         assert len(read_meta(path)["records"]) == 5
         read_tensors(path)
     _fit(tmp_path, calm)
@@ -102,7 +99,7 @@ def test_a_state_that_had_diverged_says_how_to_go_on(tmp_path: Path) -> None:
     """One of an older version, that saved what it had."""
     schedule = Schedule(epochs=1, lr=1e-6)
     _fit(tmp_path, schedule)
-    path = state_path(tmp_path, KEY)
+    path = checkpoint_path(tmp_path, KEY)
     tensors, meta = read_tensors(path)[0], safetensors.safe_open(path, "pt").metadata()
     tensors["model.2.bias"][0] = torch.nan
     safetensors.torch.save_file(tensors, path, metadata={META: meta[META]})
@@ -119,16 +116,16 @@ def test_a_state_that_had_diverged_says_how_to_go_on(tmp_path: Path) -> None:
 def test_real_networks_tell_too(tmp_path: Path, mosaics: MosaicCache) -> None:
     schedule = QUICK.replace(epochs=1, batch_size=8, lr=HUGE, weight_decay=1e6)
     trainings = {
-        "gcn": lambda: train_gcn(
-            clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=schedule, seed=0, state=tmp_path
+        "gcn": lambda: gcn_trained(
+            clips(), LABELS, CLASSES, config=SMALL_GCN, schedule=schedule, checkpoints=tmp_path
         ),
-        "resnet": lambda: train_resnet(
+        "resnet": lambda: resnet_trained(
             "plain", mosaics, LABELS, CLASSES, config=ResNetConfig(), schedule=schedule, seed=0,
-            device="cpu", state=tmp_path,
+            device="cpu", checkpoints=tmp_path,
         ),
     }  # fmt: skip
-    for train in trainings.values():
+    for training in trainings.values():
         with pytest.raises(StroiError, match="WEIGHTS_NOT_FINITE: epoch 0, at learning rate 3e"):
-            train()
+            training()
     with suppress(FileNotFoundError):
         assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What is said to torch.cuda, by a stand-in for it: no test here has run on a GPU."""
+"""What is asked of torch.cuda, by a stand-in for it: no test here has run on a GPU."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from processes import together
 from torch import nn
 
 from stroi.cache.errors import ParamsError
-from stroi.trainer.run import batch_norm
-from stroi.trainer.run.batch_norm import Whole, synchronised
+from stroi.trainer.config import BatchNorm
 from stroi.trainer.run.distributed import World
-from stroi.trainer.run.gpu import Usage
+from stroi.trainer.run.progress import GpuUtilisation
 from stroi.trainer.runtime import deterministic, pick_device
 
 CUDA = torch.device("cuda", 1)
@@ -32,7 +30,7 @@ def current(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
 def test_every_process_makes_its_own_gpu_the_current_one(
     current: list[torch.device], name: str
 ) -> None:
-    assert World(5, 8, local=3).device(name) == "cuda:3"
+    assert World(5, 8, local_rank=3).device(name) == "cuda:3"
     assert current == [torch.device("cuda:3")]
 
 
@@ -42,7 +40,7 @@ def test_a_gpu_that_is_named_becomes_the_current_one(current: list[torch.device]
 
 
 def test_no_gpu_is_touched_for_a_training_on_the_processor(current: list[torch.device]) -> None:
-    assert World(5, 8, local=3).device("cpu") == "cpu"
+    assert World(5, 8, local_rank=3).device("cpu") == "cpu"
     pick_device("cpu")
     pick_device("cuda")
     assert current == []
@@ -50,7 +48,7 @@ def test_no_gpu_is_touched_for_a_training_on_the_processor(current: list[torch.d
 
 def test_more_processes_than_gpus_are_refused(current: list[torch.device]) -> None:
     with pytest.raises(ParamsError, match="DEVICE: there is no device 'cuda:4'"):
-        World(4, 5, local=4).device("cuda")
+        World(4, 5, local_rank=4).device("cuda")
     assert current == []
 
 
@@ -62,7 +60,7 @@ def test_more_processes_than_gpus_are_refused(current: list[torch.device]) -> No
         type("NVMLError_NoPermission", (Exception,), {})("Insufficient Permissions"),
     ],
 )
-def test_a_driver_that_does_not_tell_ends_no_training(
+def test_a_driver_that_does_not_report_ends_no_training(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     asked: list[torch.device] = []
@@ -72,21 +70,21 @@ def test_a_driver_that_does_not_tell_ends_no_training(
         raise error
 
     monkeypatch.setattr(torch.cuda, "utilization", refused)
-    usage = Usage(CUDA)
-    usage.sample()
-    usage.sample()
-    assert usage.mean() is None
+    gpu = GpuUtilisation(CUDA)
+    gpu.sample()
+    gpu.sample()
+    assert gpu.pop_mean() is None
     assert asked == [CUDA]
 
 
-def test_a_driver_that_tells_is_asked_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = iter((40, 60))
-    monkeypatch.setattr(torch.cuda, "utilization", lambda device: next(told))
-    usage = Usage(CUDA)
-    usage.sample()
-    usage.sample()
-    assert usage.mean() == pytest.approx(0.5)
-    assert usage.mean() is None
+def test_utilisation_is_the_mean_of_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = iter((40, 60))
+    monkeypatch.setattr(torch.cuda, "utilization", lambda device: next(samples))
+    gpu = GpuUtilisation(CUDA)
+    gpu.sample()
+    gpu.sample()
+    assert gpu.pop_mean() == pytest.approx(0.5)
+    assert gpu.pop_mean() is None
 
 
 @pytest.fixture
@@ -112,46 +110,36 @@ def test_float32_is_float32_and_what_was_allowed_is_allowed_again() -> None:
 
 def _net() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.BatchNorm2d(4)))
+    return nn.Sequential(nn.Conv2d(2, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()))
 
 
-def test_torchs_own_layers_hold_the_tensors_of_ours_and_go_again(
+@pytest.mark.parametrize(
+    ("batch_norm", "device", "size", "local"),
+    [
+        ("synchronised", "cuda", 2, False),
+        ("local", "cuda", 2, True),
+        ("synchronised", "cpu", 2, True),
+        ("synchronised", "cuda", 1, False),
+    ],
+)
+def test_gpus_that_train_together_normalise_by_the_whole_batch(
+    batch_norm: BatchNorm,
+    device: str,
+    size: int,
+    local: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(batch_norm, "_on_gpu", lambda model: True)
+    """The layers are torch's, with the same names and tensors; one device scores alike."""
     net, x = _net().eval(), torch.randn(3, 2, 5, 5)
-    before, layers, judged = net.state_dict(), list(net.modules()), net(x)
-    with synchronised(net, World(0, 2), Whole(4)):
-        assert sum(isinstance(each, nn.SyncBatchNorm) for each in net.modules()) == 2
-        assert not any(isinstance(each, nn.BatchNorm2d) for each in net.modules())
-        within = net.state_dict()
-        assert list(within) == list(before)
-        assert all(within[name].data_ptr() == before[name].data_ptr() for name in before)
-        assert torch.equal(net(x), judged)
-        net.train()
-    assert list(net.modules()) == layers
-    assert all(each.training for each in net.modules())
-
-
-def _steps(one: World, given: None) -> dict[int, object]:
-    """What the layers of a network on a pretended GPU do with batches of 1 and 2 clips."""
-    batch_norm._on_gpu = lambda model: True  # type: ignore[assignment]
-    found: dict[int, object] = {}
-    whole, x = Whole(), torch.randn(2, 2, 5, 5, generator=torch.Generator().manual_seed(0))
-    for count in (1, 2):
-        net = _net()
-        with synchronised(net, one, whole):
-            whole.clips = count
-            try:
-                found[count] = net(x[:count][one.shard_slice(count)]).detach().numpy()
-            except ValueError as error:
-                found[count] = str(error)
-    return found
-
-
-def test_torchs_own_layer_is_asked_where_every_process_has_a_clip() -> None:
-    """It would count the clip of a process that has none; it refuses to run on a processor."""
-    expected = _net()(torch.randn(2, 2, 5, 5, generator=torch.Generator().manual_seed(0))[:1])
-    for one in together(_steps, [None, None]):
-        assert "SyncBatchNorm expected input tensor to be on GPU" in one[2]
-        torch.testing.assert_close(torch.from_numpy(one[1]), expected.detach())
+    before, scores = net.state_dict(), net(x)
+    monkeypatch.setattr(
+        nn.Parameter, "device", property(lambda value: torch.device(device)), raising=False
+    )
+    assert World(0, size).synchronise_batch_norm(net, batch_norm) is local
+    monkeypatch.undo()
+    kinds = {type(each) for each in net.modules() if "BatchNorm" in type(each).__name__}
+    assert kinds == {nn.SyncBatchNorm if size == 2 and not local else nn.BatchNorm2d}
+    after = net.state_dict()
+    assert list(after) == list(before)
+    assert all(after[name].data_ptr() == before[name].data_ptr() for name in before)
+    assert torch.equal(net(x), scores)

@@ -42,7 +42,7 @@ def _inside(state: Path) -> bool:
     """Whether the state on disk is one of the middle of the second epoch."""
     for path in state.glob("*.safetensors"):
         meta = read_meta(path)
-        done = len(meta["within"]["losses"]) if "within" in meta else 0
+        done = len(meta["progress"]["losses"]) if "progress" in meta else 0
         return len(meta["records"]) == 1 and 0 < done < BATCHES - 1
     return False
 
@@ -76,10 +76,10 @@ def test_killed_inside_an_epoch_and_resumed_is_the_same_bytes(
     tmp_path: Path, mosaics: Path, mode: str, how: Start
 ) -> None:
     """Mosaics are mirrored and shifted at random; the joint mode's graph network drops out."""
-    more: dict[str, Any] = {"save_minutes": 0, "look_every": 1, "dropout": 0.5}
+    more: dict[str, Any] = {"save_minutes": 0, "sync_every": 1, "dropout": 0.5}
     state = tmp_path / "state"
     assert _start(how, mosaics, mode, tmp_path / "whole", more).wait(600) == 0
-    more["state"] = str(state)
+    more["checkpoints"] = str(state)
     _kill_inside(_start(how, mosaics, mode, tmp_path / "killed", more), state)
     assert not (tmp_path / "killed").exists()
     assert _start(how, mosaics, mode, tmp_path / "resumed", more).wait(600) == 0
@@ -89,5 +89,5 @@ def test_killed_inside_an_epoch_and_resumed_is_the_same_bytes(
     (path,) = state.iterdir()
     meta = read_meta(path)
     assert meta["finished"]
-    assert "within" not in meta
+    assert "progress" not in meta
     assert not any(name.startswith("momentum.") for name in read_tensors(path)[0])

@@ -13,14 +13,13 @@ import pytest
 import torch
 from processes import together
 from small_inputs import CLASSES, IDS, LABELS, QUICK, SMALL_GCN, clip, clips, mosaic_cache
+from trainings import gcn_trained, resnet_trained
 
 from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import ResNetConfig
-from stroi.trainer.models.stgcn import StGcn
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.distributed import World
-from stroi.trainer.train_gcn import train_gcn
-from stroi.trainer.train_resnet import train_resnet
 
 FEWER = {name: LABELS[name] for name in IDS[:4]}
 """Half of the clips, so half of the batches: the first process would wait for the second's."""
@@ -50,7 +49,7 @@ class Ended(NamedTuple):
 
 def _gcn(one: World, given: list[dict[str, Any]]) -> list[Ended]:
     def train(changes: dict[str, Any]) -> None:
-        train_gcn(
+        gcn_trained(
             clips() | changes.get("clips", {}), changes.get("labels", LABELS), CLASSES,
             config=SMALL_GCN.replace(**changes.get("config", {})),
             schedule=QUICK.replace(**changes.get("schedule", {})), seed=0, world=one,
@@ -64,8 +63,11 @@ def _resnet(one: World, given: list[dict[str, Any]]) -> list[Ended]:
         mode, more = changes["mode"], {}
         if mode == "joint":
             torch.manual_seed(0)
-            more = {"gcn": StGcn(CLASSES, SMALL_GCN), "clips": clips() | changes.get("clips", {})}
-        train_resnet(
+            more = {
+                "gcn": GraphNet(CLASSES, SMALL_GCN),
+                "clips": clips() | changes.get("clips", {}),
+            }
+        resnet_trained(
             mode, MosaicCache(changes["mosaics"]), changes.get("labels", LABELS), CLASSES, **more,
             config=ResNetConfig().replace(**changes.get("config", {})), device="cpu",
             schedule=QUICK.replace(epochs=1), seed=0, world=one,

@@ -14,11 +14,16 @@ from torch.distributed import GradBucket
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
+from training_loop import KEY, Rows
 
 from stroi.trainer.config import Schedule
-from stroi.trainer.data.epoch_order import Batch, split
+from stroi.trainer.data.epoch_order import split
 from stroi.trainer.loop import fit
+from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.distributed import World
+from stroi.trainer.run.resume_point import TrainState
+from stroi.trainer.run.run_options import RunOptions
+from stroi.trainer.runtime import deterministic
 
 COUNT = 26
 SCHEDULES = {
@@ -45,26 +50,27 @@ def _trained(one: World, schedule: Schedule) -> Trained:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3)).double()
     x, y = torch.randn(COUNT, 5).double(), torch.randint(0, 3, (COUNT,))
-    trained, sent = one.wrap_ddp(net), []
-    if isinstance(trained, DistributedDataParallel):
+    state, sent = TrainState.create(net, schedule, one), []
+    if isinstance(state.network, DistributedDataParallel):
         # No function of ours: torch asks for annotations that are no strings.
-        trained.register_comm_hook(sent, lambda sent, bucket: _counted(sent, bucket))
+        state.network.register_comm_hook(sent, lambda sent, bucket: _counted(sent, bucket))
 
-    def feed(epoch: int, skip: int) -> Generator[Batch, None, None]:
+    def epoch_batches(epoch: int, skip: int) -> Generator[Rows, None, None]:
         order = np.random.default_rng((epoch,)).permutation(COUNT)
-        for rows in split(order, schedule.batch_size)[skip:]:
-            yield Batch(rows)
+        for index in split(order, schedule.batch_size)[skip:]:
+            yield Rows(index)
 
-    def step(batch: Batch) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(batch.rows[one.shard_slice(len(batch.rows))])
-        logits = trained(x[rows])
+    def compute_loss(batch: Rows) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(batch.index[one.shard_slice(batch.size)])
+        logits = state.network(x[rows])
         loss = nn.functional.cross_entropy(logits, y[rows])
-        return one.reduce_loss(net, loss, (logits.argmax(1) == y[rows]).sum(), len(batch.rows))
+        return one.reduce_loss(net, loss, (logits.argmax(1) == y[rows]).sum(), batch.size)
 
-    fit(
-        net, feed, step, schedule=schedule, seed=0, key="k" * 64, threads=1, world=one,
-        trained=trained,
-    )  # fmt: skip
+    with deterministic(0, 1):
+        fit(
+            state, epoch_batches, compute_loss, Checkpointer(state, KEY), schedule=schedule,
+            run=RunOptions(0),
+        )  # fmt: skip
     return Trained({name: value.numpy() for name, value in net.state_dict().items()}, len(sent))
 
 
