@@ -111,21 +111,23 @@ def flip_bit(path: Path) -> None:
 
 def stage(project: Path, *arguments: str) -> int:
     """Run one stage in this process; its exit status."""
-    one_job = ("--jobs", "1") if arguments[0] in ("sample", *STAGES) else ()
+    one_job = ("--jobs", "1") if arguments[0] in ("sample", "skeletons3d", *STAGES) else ()
     threads = ("--threads", "1") if arguments[0] in ("gcn", "weights", "resnet") else ()
     return run([*arguments, "--root", str(project), *one_job, *threads])
 
 
-def run_all(project: Path) -> None:
-    """Run every stage after ``sample`` in this process."""
-    for name in STAGES:
-        assert stage(project, name, "demo") == 0
-    assert stage(project, "gcn", "demo-xsub") == 0
-    assert stage(project, "weights", "demo-xsub") == 0
+def run_all(
+    project: Path, dataset: str = "demo", name: str = "demo-xsub", *, sensor: bool = False
+) -> None:
+    """Run every stage after ``sample`` in this process, in the order of dvc.yaml."""
+    for each in ("index", "skeletons", *(["skeletons3d"] if sensor else []), "mosaics"):
+        assert stage(project, each, dataset) == 0
+    assert stage(project, "gcn", name) == 0
+    assert stage(project, "weights", name) == 0
     for mode in ("plain", "fixed", "joint"):
-        assert stage(project, "resnet", "demo-xsub", mode) == 0
-    assert stage(project, "ensemble", "demo-xsub") == 0
-    assert stage(project, "report", "demo-xsub") == 0
+        assert stage(project, "resnet", name, mode) == 0
+    assert stage(project, "ensemble", name) == 0
+    assert stage(project, "report", name) == 0
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -99,7 +99,7 @@ with contextlib.redirect_stdout(None):
 def start(request):
     child = os.fork()
     if child == 0:
-        os.setsid()
+        os.setpgid(0, 0)
         os.environ.update(request["env"])
         error = os.open(request["stderr"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for fd in (0, 1):
@@ -111,6 +111,8 @@ def start(request):
         finally:
             sys.stderr.flush()
             os._exit(status)
+    with contextlib.suppress(OSError):
+        os.setpgid(child, child)  # here too: the group must exist when the answer is read
     return child
 
 def status_of(child, options=0):
@@ -146,7 +148,7 @@ class Forks:
         return self.stroi(name, "tiny", "--root", project, "--jobs", 1, env=env)
 
     def start(self, *arguments: object) -> int:
-        """Start one command in a session of its own; its process id."""
+        """Start one command in a process group of its own; its process id."""
         pid = self._ask(self._request(arguments, None, wait=False))
         assert pid is not None
         return pid

@@ -1,4 +1,4 @@
-"""NTU RGB+D by `dvc repro`, on a made-up tree: every defect has its code, the rest its result."""
+"""NTU RGB+D through all stages, on a made-up tree: every defect has its code, the rest a result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ntu_tree import (
     WITHOUT_VIDEO,
     write_tree,
 )
-from projects import dvc, new_repository
+from projects import new_project, run_all
 
 from stroi.cache.layouts import BODY_25, KINECT_V2
 from stroi.cache.mosaics import MosaicCache
@@ -62,12 +62,11 @@ JOINTS_ONLY = {WITHOUT_VIDEO, BROKEN_VIDEO}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = new_repository(tmp_path_factory.mktemp("ntu") / "project")
+    folder = new_project(tmp_path_factory.mktemp("ntu") / "project")
     (folder / "profiles" / "ntu.yaml").write_text(PROFILE)
     (folder / "params.yaml").write_text(PARAMS)
     write_tree(folder / "data" / "ntu" / "raw")
-    done = dvc(folder, "repro", OMP_NUM_THREADS="1", STROI_JOBS="1", STROI_THREADS="1")
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_all(folder, "ntu", "ntu-xview", sensor=True)
     return folder
 
 

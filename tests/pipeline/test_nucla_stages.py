@@ -1,10 +1,10 @@
-"""A made-up Northwestern-UCLA through the real `dvc repro`: each defect with its code."""
+"""A made-up Northwestern-UCLA through all stages: each defect with its code."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from nucla_files import joints, picture_name, write_skeleton
 from passing import passing
-from projects import dvc, new_repository
+from projects import new_project, run_all
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons3d import JointCache
@@ -118,38 +118,32 @@ def _data_set(raw: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def repro(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A project after its one `dvc repro`, and what that printed."""
-    folder = new_repository(tmp_path_factory.mktemp("nucla") / "project")
-    shutil.rmtree(folder / "profiles")
-    (folder / "profiles").mkdir()
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A project after all its stages, and what they printed."""
+    folder = new_project(tmp_path_factory.mktemp("nucla") / "project")
     (folder / "profiles" / "nucla.yaml").write_text(PROFILE)
     (folder / "params.yaml").write_text(PARAMS)
     _data_set(folder / "data" / "nucla" / "raw")
-    alone = {"OMP_NUM_THREADS": "1", "STROI_JOBS": "1", "STROI_THREADS": "1"}
-    return folder, dvc(folder, "repro", "ensemble@nucla-v3", **alone)
+    with redirect_stdout(StringIO()) as printed:
+        run_all(folder, "nucla", "nucla-v3", sensor=True)
+    return folder, printed.getvalue()
 
 
 def _codes(folder: Path) -> dict[str, str]:
     return {outcome.id: outcome.code for outcome in read_ledger(folder).quarantined}
 
 
-def test_one_command_does_it_all(repro: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    folder, done = repro
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1,466 of the 1,484 known skeleton files are not here: 507 of view 1" in done.stdout
-    assert "1 of 19 samples have no pictures, hence no mosaic" in done.stdout
+def test_the_stages_run_to_the_table(finished: tuple[Path, str]) -> None:
+    folder, printed = finished
+    assert "1,466 of the 1,484 known skeleton files are not here: 507 of view 1" in printed
+    assert "1 of 19 samples have no pictures, hence no mosaic" in printed
     table = json.loads((folder / "runs" / "nucla-v3" / "ensemble" / "table.json").read_text())
     assert [row["method"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
     assert table["test_clips"] == 3
 
 
-def test_every_defect_has_its_code(
-    repro: tuple[Path, subprocess.CompletedProcess[str]],
-) -> None:
-    data = repro[0] / "data" / "nucla"
+def test_every_defect_has_its_code(finished: tuple[Path, str]) -> None:
+    data = finished[0] / "data" / "nucla"
     left_out = {
         "a07_s01_e00_v01": "CLASS_UNKNOWN",
         "a02_s01_e00_v05": "NAME_UNKNOWN",
@@ -164,10 +158,8 @@ def test_every_defect_has_its_code(
     assert not any(remarks[name] for name in (*GOOD, ZEROS, SHORT))
 
 
-def test_every_cache_is_complete_and_odd_clips_are_in_it(
-    repro: tuple[Path, subprocess.CompletedProcess[str]],
-) -> None:
-    data = repro[0] / "data" / "nucla"
+def test_every_cache_is_complete_and_odd_clips_are_in_it(finished: tuple[Path, str]) -> None:
+    data = finished[0] / "data" / "nucla"
     for name in ("skeletons", "skeletons3d", "mosaics"):
         assert verify(data / name) == []
     seen, shown = JointCache(data / "skeletons3d"), MosaicCache(data / "mosaics")
