@@ -61,7 +61,7 @@ class Data:
     Attributes:
         index: The data set's index.
         mosaics: Its mosaics.
-        clips: Input of the graph network; None except in joint mode.
+        clips: Input of the graph network; None except in end-to-end mode.
     """
 
     index: Index
@@ -75,7 +75,7 @@ def open_data(workspace: Workspace, run: RunParams, mode: Mode) -> Data:
     Raises:
         RefusedInput: If the index, the mosaics or the skeletons are damaged.
     """
-    clips = open_clips(workspace, run) if mode == "joint" else None
+    clips = open_clips(workspace, run) if mode == "end-to-end" else None
     dataset = run.run.dataset
     return Data(
         read_index(workspace.index(dataset)), MosaicCache(workspace.mosaics(dataset)), clips
@@ -89,14 +89,14 @@ def side_inputs(
     if mode == "fixed":
         folder = seed_folder(workspace.run(run.name, "weights"), seed)
         return {"weights": read_weights(folder)}, {"weights": sha256_file(folder / "weights.h5")}
-    if mode == "joint":
+    if mode == "end-to-end":
         path = checkpoint(workspace.run(run.name, "gcn"), seed)
         return {"gcn": load_gcn(path), "clips": data.clips}, {"gcn": sha256_file(path)}
     return {}, {}
 
 
 def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
-    """Divisor of the row weights in joint mode, from the graph network that training starts from.
+    """Divisor of the row weights in end-to-end mode, from the network that training starts from.
 
     It equals `weight_scale` in the weights' manifest; None if each clip scales its own weights.
 
@@ -144,9 +144,9 @@ def train_seed(
     split = split_clips(index, run, usable(mosaics.ids, **side))
     if mode == "fixed":
         check_same_split(seed_folder(workspace.run(run.name, "weights"), seed), split, "weights")
-    if mode == "joint":
+    if mode == "end-to-end":
         check_same_split(scores_folder(workspace.run(run.name, "gcn"), seed), split, "gcn")
-    scale = joint_weight_scale(run, data, side["gcn"], threads) if mode == "joint" else None
+    scale = joint_weight_scale(run, data, side["gcn"], threads) if mode == "end-to-end" else None
     config = resnet_config(params, run.profile.weights, mode, scale)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
@@ -197,10 +197,10 @@ def train_seed(
 
 @click.command(
     help="Train the ResNet of RUN into runs/RUN/resnet-MODE, once per seed. MODE: plain mosaics "
-    "(row 2), weights with the graph network fixed (row 4) or trained jointly (row 3)."
+    "(row 2), weights with the graph network fixed (row 4) or trained end to end (row 3)."
 )
 @click.argument("run")
-@click.argument("mode", type=click.Choice(["plain", "fixed", "joint"]))
+@click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]))
 @in_project
 @with_tensorboard
 @with_threads

@@ -18,7 +18,7 @@ WeightFormula = Literal["mean", "l2_top15"]
 Normalisation = Literal["two_sided", "eq3", "stgcn"]
 WeightPosition = Literal["after", "before"]
 Missing = Literal["row", "zero"]
-Mode = Literal["plain", "fixed", "joint"]
+Mode = Literal["plain", "fixed", "end-to-end"]
 Backbone = Literal["stgcn", "ctrgcn"]
 Residual = Literal["resnet18", "resnet34", "resnet50"]
 Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
@@ -101,7 +101,9 @@ class Schedule(Settings):
 
 
 class SkeletonAugment(Settings):
-    """Random changes of the graph network's training clips, none by default; in joint mode too.
+    """Random changes of the graph network's training clips, none by default.
+
+    End-to-end mode has them too.
 
     The paper tells of random frames and flips on N-UCLA alone, and not how they are drawn.
     """
@@ -121,7 +123,7 @@ class SkeletonAugment(Settings):
     time_warp: Share = 0.0
     """Share by which the steps from frame to frame are random; 1 is as if frames were drawn."""
     flip: Share = 0.0
-    """Probability that left and right are exchanged; joint mode has `resnet.flip` instead."""
+    """Probability that left and right are exchanged; end-to-end mode has `resnet.flip` instead."""
     drop_frames: PartialShare = 0.0
     """Probability that a frame is absent."""
     drop_joints: PartialShare = 0.0
@@ -200,7 +202,7 @@ class WeightSettings(Settings):
 
     formula: WeightFormula = "mean"
     """A joint's weight: eq. 4, or as the published code (length over channels, 15 top frames).
-    This, `person_pooling` and `scale` hold for the joint mode too."""
+    This, `person_pooling` and `scale` hold for the end-to-end mode too."""
     person_pooling: PersonPooling = "strongest"
     """Whose weights a clip of two people gets; the paper is silent."""
 
@@ -238,10 +240,10 @@ class ResNetSettings(Settings):
 
 
 class ResNetConfig(ResNetSettings, WeightSettings):
-    """One RGB branch: its settings, the weights of joint mode, and its device's precision."""
+    """One RGB branch: its settings, the weights of end-to-end mode, and its device's precision."""
 
     weight_scale: Annotated[float, Field(gt=0.0)] | None = None
-    """Joint mode only: divides the weights of all rows; None scales every clip's to mean 1."""
+    """End-to-end mode only: divides the weights of all rows; None scales every clip's to mean 1."""
     precision: Precision = "fp32"
     """Of convolutions and products."""
 

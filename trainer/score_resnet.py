@@ -41,7 +41,7 @@ def score_resnet(
         mosaics: The mosaics.
         ids: N sample ids, in any order.
         weights: Row weights, if the model was trained in fixed mode.
-        clips: Skeletons, if it was trained in joint mode.
+        clips: Skeletons, if it was trained in end-to-end mode.
         threads: CPU threads.
 
     Returns:

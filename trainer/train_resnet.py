@@ -64,19 +64,19 @@ def train_resnet(
 ) -> WeightedMosaicNet:
     """Train a ResNet on the mosaics that `labels` names.
 
-    In ``fixed`` mode the weights come from a file and no graph network takes part. In ``joint``
-    mode a copy of `gcn` is trained along, on skeletons augmented as its own settings say: its
-    features weigh the rows (eq. 4, 5) with gradients, and its own classification is the first term
-    of eq. 6; accuracy counts the RGB branch.
+    In ``fixed`` mode the weights come from a file and no graph network takes part. In
+    ``end-to-end`` mode a copy of `gcn` is trained too, on skeletons augmented as its own settings
+    say. Its features weigh the rows (eq. 4, 5) with gradients, and its own classification is the
+    first term of eq. 6; accuracy counts the RGB branch.
 
     Args:
-        mode: ``plain``, ``fixed`` or ``joint``.
+        mode: ``plain``, ``fixed`` or ``end-to-end``.
         mosaics: The mosaics; others than those of `labels` and `validation` are not touched.
         labels: Class number of every training sample.
         classes: Class names.
         weights: Row weights, fixed mode.
-        gcn: Trained graph network to start from, joint mode; left as it is.
-        clips: Skeletons by sample id, joint mode.
+        gcn: Trained graph network to start from, end-to-end mode; left as it is.
+        clips: Skeletons by sample id, end-to-end mode.
         pretrained: Local weights file of torchvision's network of that depth to start from.
         pretrained_sha256: What that file's digest must be; None takes any file.
         config: Loss, weights, augmentation, precision.
@@ -105,7 +105,7 @@ def train_resnet(
     side = side_of(ids)
 
     with deterministic(run.seed, run.threads):
-        own_gcn = copy.deepcopy(gcn) if mode == "joint" else None
+        own_gcn = copy.deepcopy(gcn) if mode == "end-to-end" else None
         model = WeightedMosaicNet(
             classes, cell_grid(mosaics, config.cell), config, mode=mode, gcn=own_gcn
         )
@@ -170,7 +170,7 @@ def rgb_loss(
     *,
     network: nn.Module | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Loss of a training batch: eq. 6, its second term alone outside joint mode.
+    """Loss of a training batch: eq. 6, its second term alone outside end-to-end mode.
 
     Args:
         model: The network, in training mode.

@@ -59,7 +59,7 @@ class WeightParams(WeightSettings):
 
     scale: Literal["clip", "training"] = "clip"
     """A clip's rows: scaled to mean 1, or divided by the training clips' mean over all rows, as
-    the trained graph network gives it; joint mode keeps that number while it trains on."""
+    the trained graph network gives it; end-to-end mode keeps that number while it trains on."""
     precision: WantedPrecision = "fp32"
     """Of the network's convolutions; ``bf16`` is twice as fast and changes the third digit."""
 

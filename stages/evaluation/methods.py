@@ -15,7 +15,7 @@ from stroi.cache.manifest import read_manifest
 from stroi.pipeline.params.profile import GcnParams, ResnetParams
 from stroi.trainer.config import Stream
 
-STREAMS = ("gcn", "resnet-plain", "resnet-joint", "resnet-fixed")
+STREAMS = ("gcn", "resnet-plain", "resnet-end-to-end", "resnet-fixed")
 """Stages that train a network, in the order of rows 1 to 4."""
 
 GRAPH_NETWORK, RESNET = "graph network", "ResNet"
@@ -56,10 +56,10 @@ def named_methods(gcn: str, resnet: str) -> tuple[Method, ...]:
     return (
         Method(1, gcn, "train", "-", ("gcn",)),
         Method(2, resnet, "-", "train", ("resnet-plain",)),
-        Method(3, f"{resnet} + weights", "train", "train", ("resnet-joint",)),
+        Method(3, f"{resnet} + weights", "train", "train", ("resnet-end-to-end",)),
         Method(4, f"{resnet} + weights", "eval", "train", ("resnet-fixed",)),
         Method(5, "Ensemble 1+2", "eval", "eval", ("gcn", "resnet-plain")),
-        Method(6, "Ensemble 1+3", "eval", "eval", ("gcn", "resnet-joint")),
+        Method(6, "Ensemble 1+3", "eval", "eval", ("gcn", "resnet-end-to-end")),
         Method(7, "Ensemble 1+4", "eval", "eval", ("gcn", "resnet-fixed")),
     )
 

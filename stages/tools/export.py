@@ -68,7 +68,7 @@ def export_run(
         raise ParamsError(
             "EXPORT_MODE",
             f"--with-gcn belongs to fixed mode, this is {mode}",
-            remedy="leave it out: joint mode includes its graph network, plain mode needs none",
+            remedy="leave it out: end-to-end mode includes its own, plain mode needs none",
         )
     if seed not in run.profile.seeds:
         raise ParamsError(
@@ -182,11 +182,11 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
 @click.command(
     help="Write the network of RUN that was trained in MODE (default: fixed) as an ONNX file that"
     " needs no stroi, and a .json file that names its inputs, outputs and classes. It takes uint8"
-    " mosaics; in fixed mode row weights too, in joint mode and with --with-gcn skeletons."
+    " mosaics; in fixed mode row weights too, in end-to-end mode and with --with-gcn skeletons."
     " docs/export.md has an example."
 )
 @click.argument("run")
-@click.argument("mode", type=click.Choice(["plain", "fixed", "joint"]), default="fixed")
+@click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]), default="fixed")
 @in_project
 @click.option(
     "--out",

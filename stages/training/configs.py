@@ -52,12 +52,13 @@ def resnet_config(
 
     Args:
         params: Params of the branch.
-        weights: Params of the joint weights; joint mode alone computes them.
+        weights: Params of the joint weights; end-to-end mode alone computes them.
         mode: The mode.
-        weight_scale: Divisor of the row weights in joint mode; None if each clip scales its own.
+        weight_scale: Divisor of the row weights in end-to-end mode; None if each clip scales its
+            own.
     """
     values = _values(params, ResNetSettings)
-    if mode == "joint":
+    if mode == "end-to-end":
         values |= _values(weights, WeightSettings) | {"weight_scale": weight_scale}
     precision = pick_precision(params.precision, pick_device(params.device))
     return ResNetConfig(**values, precision=precision)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-PLAIN, FIXED, JOINT = ({mode} for mode in ("plain", "fixed", "joint"))
+PLAIN, FIXED, JOINT = ({mode} for mode in ("plain", "fixed", "end-to-end"))
 RESNETS = PLAIN | FIXED | JOINT
 TRAINED = RESNETS | {"gcn"}
 NOTHING: set[str] = set()

@@ -124,7 +124,7 @@ def run_all(
         assert stage(project, each, dataset) == 0
     assert stage(project, "gcn", name) == 0
     assert stage(project, "weights", name) == 0
-    for mode in ("plain", "fixed", "joint"):
+    for mode in ("plain", "fixed", "end-to-end"):
         assert stage(project, "resnet", name, mode) == 0
     assert stage(project, "ensemble", name) == 0
     assert stage(project, "report", name) == 0

@@ -55,7 +55,7 @@ def free_port() -> int:
 
 
 def graph_network(dropout: float) -> GraphNet:
-    """The network that joint mode starts from; with dropout every process draws its own."""
+    """The network that end-to-end mode starts from; with dropout every process draws its own."""
     torch.manual_seed(1)
     return GraphNet(CLASSES, SMALL_GCN.replace(dropout=dropout))
 
@@ -66,7 +66,7 @@ def _doubled(net: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Ten
 
 def beside(mode: Mode, double: bool, dropout: float) -> dict[str, object]:
     """What the mode needs beside the mosaics."""
-    if mode == "joint":
+    if mode == "end-to-end":
         net = graph_network(dropout)
         net.register_forward_pre_hook(_doubled)
         return {"gcn": net.double() if double else net, "clips": clips()}

@@ -23,7 +23,7 @@ HOSTILE = '<script>alert("x")</script>'
 CLASSES = tuple(sorted((HOSTILE, "drink", "give", "wave")))
 SEEDS = (0, 1)
 SUBJECTS = ("s1", "s2", "s3", "s4")
-STREAMS = ("gcn", "resnet-plain", "resnet-joint", "resnet-fixed")
+STREAMS = ("gcn", "resnet-plain", "resnet-end-to-end", "resnet-fixed")
 
 PROFILE = """\
 seeds: [0, 1]
@@ -157,7 +157,7 @@ def _write_run(workspace: Workspace) -> None:
         # Row 1 takes both test clips of drink for wave, and one of wave for drink.
         "gcn": {"k1_s3": "wave", "k1_s4": "wave", "k3_s3": "drink"},
         "resnet-plain": {"k2_s3": HOSTILE, "k2_s4": HOSTILE, "k0_s3": "give", "k0_s4": "give"},
-        "resnet-joint": {"k2_s3": HOSTILE},
+        "resnet-end-to-end": {"k2_s3": HOSTILE},
         "resnet-fixed": {"k2_s3": HOSTILE, "k1_s3": "wave"},
     }
     for seed in SEEDS:

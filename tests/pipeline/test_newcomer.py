@@ -82,7 +82,7 @@ def test_the_stages_run_to_the_table(project: Path) -> None:
         ("weights",),
         ("resnet", "plain"),
         ("resnet", "fixed"),
-        ("resnet", "joint"),
+        ("resnet", "end-to-end"),
     ):
         assert run([stage[0], "mine-fold1", *stage[1:], *here, *thread]) == 0
     for name in ("ensemble", "report"):

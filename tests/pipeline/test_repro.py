@@ -29,7 +29,7 @@ def test_every_cache_is_complete_and_untouched(project: Path) -> None:
     folders.append(run / "weights" / "seed-0")
     folders += [
         run / name / "seed-0" / "scores"
-        for name in ("gcn", "resnet-plain", "resnet-fixed", "resnet-joint")
+        for name in ("gcn", "resnet-plain", "resnet-fixed", "resnet-end-to-end")
     ]
     assert {str(folder): verify(folder) for folder in folders} == {str(f): [] for f in folders}
 

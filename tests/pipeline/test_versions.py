@@ -17,7 +17,7 @@ from projects import ROOT, dvc, new_project, new_repository
 from stroi.pipeline.cli import run
 from stroi.pipeline.versions import STAGES, TRAINER, code_versions
 
-RESNETS = {f"resnet-{mode}@demo-xsub" for mode in ("plain", "fixed", "joint")}
+RESNETS = {f"resnet-{mode}@demo-xsub" for mode in ("plain", "fixed", "end-to-end")}
 AGAIN = {
     **{name: {f"{name}@demo"} for name in ("sample", "index", "skeletons", "mosaics")},
     **{
@@ -37,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = new_repository(tmp_path_factory.mktemp("versions") / "project")
     for name in ("raw", "index", "skeletons", "mosaics"):
         (folder / "data" / "demo" / name).mkdir(parents=True)
-    outs = ("gcn", "weights", "resnet-plain", "resnet-fixed", "resnet-joint", "ensemble")
+    outs = ("gcn", "weights", "resnet-plain", "resnet-fixed", "resnet-end-to-end", "ensemble")
     for name in outs:
         (folder / "runs" / "demo-xsub" / name).mkdir(parents=True)
     for name in ("gcn-report.html", "report.html", "metrics.json"):

@@ -119,7 +119,7 @@ class Keys:
                 gcn.train_stream, self.workspace, run, clips, index, first, seed, resources
             )
         }
-        for mode in ("plain", "fixed", "joint"):
+        for mode in ("plain", "fixed", "end-to-end"):
             data = resnet.open_data(self.workspace, run, mode)
             found[mode] = key_of(
                 resnet.train_seed, self.workspace, run, data, mode, seed, resources

@@ -71,15 +71,15 @@ def test_joint_mode_takes_formula_bodies_and_constant_of_the_weights(
     prepared: tuple[Workspace, RunParams],
 ) -> None:
     workspace, run = prepared
-    train_resnet(workspace, run, "joint")
-    config = load_resnet(checkpoint(workspace.run(RUN, "resnet-joint"), 0)).config
+    train_resnet(workspace, run, "end-to-end")
+    config = load_resnet(checkpoint(workspace.run(RUN, "resnet-end-to-end"), 0)).config
     told = read_manifest(seed_folder(workspace.run(RUN, "weights"), 0)).producer["weight_scale"]
     assert (config.formula, config.person_pooling, config.weight_scale) == (
         "l2_top15",
         "per_half",
         told,
     )
-    assert scores_folder(workspace.run(RUN, "resnet-joint"), 0).is_dir()
+    assert scores_folder(workspace.run(RUN, "resnet-end-to-end"), 0).is_dir()
 
 
 def test_no_constant_is_looked_for_where_clips_are_scaled_by_themselves(
@@ -87,7 +87,7 @@ def test_no_constant_is_looked_for_where_clips_are_scaled_by_themselves(
 ) -> None:
     workspace, run = prepared
     gcn = load_gcn(checkpoint(workspace.run(RUN, "gcn"), 0))
-    data = resnet.open_data(workspace, run, "joint")
+    data = resnet.open_data(workspace, run, "end-to-end")
     assert resnet.joint_weight_scale(run, data, gcn, 1) is not None
     own = run.profile.model_copy(update={"weights": WeightParams()})
     assert resnet.joint_weight_scale(RunParams(RUN, run.run, own), data, gcn, 1) is None
@@ -98,7 +98,7 @@ def test_other_modes_do_not_depend_on_how_joint_mode_weighs() -> None:
     for mode in ("plain", "fixed"):
         config = resnet_config(ResnetParams(), weights, mode)
         assert config == resnet_config(ResnetParams(), WeightParams(), mode)
-    joint = resnet_config(ResnetParams(), weights, "joint", 2.0)
+    joint = resnet_config(ResnetParams(), weights, "end-to-end", 2.0)
     assert (joint.formula, joint.weight_scale, joint.person_pooling) == ("l2_top15", 2.0, "mean")
 
 

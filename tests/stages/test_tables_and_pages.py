@@ -159,7 +159,7 @@ def test_rows_are_called_by_the_networks_that_ran(
 
 def test_networks_of_two_kinds_make_no_row(workspace: Workspace) -> None:
     """As after a training that was broken off: one seed is the old network's."""
-    folder = workspace.run("small-xsub", "resnet-joint") / "seed-1" / "scores"
+    folder = workspace.run("small-xsub", "resnet-end-to-end") / "seed-1" / "scores"
     manifest = read_manifest(folder)
     write_manifest(folder, replace(manifest, params={**manifest.params, "model": "resnet34"}))
     with pytest.raises(RefusedInput, match=r"ENSEMBLE_NETWORKS: .*ResNet18, .*of ResNet34"):

@@ -35,7 +35,7 @@ from stroi.trainer.train_resnet import rgb_loss
 
 TRUTH = np.array([LABELS[name] for name in IDS])
 SHORT = Schedule(epochs=2, batch_size=4, lr=0.05, milestones=(1,))
-MODES: tuple[Mode, ...] = ("plain", "fixed", "joint")
+MODES: tuple[Mode, ...] = ("plain", "fixed", "end-to-end")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def _inputs(mode: Mode, gcn: GraphNet, weights: Weights) -> dict[str, object]:
     return {
         "plain": {},
         "fixed": {"weights": weights},
-        "joint": {"gcn": gcn, "clips": clips()},
+        "end-to-end": {"gcn": gcn, "clips": clips()},
     }[mode]
 
 
@@ -124,7 +124,7 @@ def test_joint_mode_trains_a_copy_parameters_and_buffers(
     mosaics: MosaicCache, gcn: GraphNet
 ) -> None:
     before = model_digest(gcn)
-    net = _train("joint", mosaics, {"gcn": gcn, "clips": clips()})
+    net = _train("end-to-end", mosaics, {"gcn": gcn, "clips": clips()})
     assert model_digest(gcn) == before
     assert net.gcn is not None
     still = [
@@ -139,7 +139,11 @@ def test_joint_mode_trains_a_copy_parameters_and_buffers(
 def _double(gcn: GraphNet) -> tuple[WeightedMosaicNet, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
     net = WeightedMosaicNet(
-        CLASSES, CellGrid(5, 5, CELL, CELL), ResNetConfig(), mode="joint", gcn=copy.deepcopy(gcn)
+        CLASSES,
+        CellGrid(5, 5, CELL, CELL),
+        ResNetConfig(),
+        mode="end-to-end",
+        gcn=copy.deepcopy(gcn),
     )
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     size = 5 * CELL
@@ -230,14 +234,14 @@ def test_unknown_mosaics_are_named(mosaics: MosaicCache) -> None:
         )  # fmt: skip
 
 
-@pytest.mark.parametrize(("mode", "wanted"), [("fixed", "weights"), ("joint", "trained GCN")])
+@pytest.mark.parametrize(("mode", "wanted"), [("fixed", "weights"), ("end-to-end", "trained GCN")])
 def test_what_a_mode_lacks_is_told(mode: Mode, wanted: str, mosaics: MosaicCache) -> None:
     with pytest.raises(ParamsError, match=f"MODE_INPUTS: {mode} mode needs .*{wanted}"):
         _train(mode, mosaics, {})
 
 
 def test_scoring_leaves_the_network_as_it_was(mosaics: MosaicCache, gcn: GraphNet) -> None:
-    net = _train("joint", mosaics, {"gcn": gcn, "clips": clips()}).train()
+    net = _train("end-to-end", mosaics, {"gcn": gcn, "clips": clips()}).train()
     before = model_digest(net)
     scores = score_resnet(net, mosaics, IDS[::-1], clips=clips())
     assert model_digest(net) == before
@@ -289,9 +293,9 @@ def test_loss_of_joint_mode_is_the_sum_of_both_branches(
 ) -> None:
     config = ResNetConfig(loss="mse")
     net = WeightedMosaicNet(
-        CLASSES, cell_grid(mosaics), config, mode="joint", gcn=copy.deepcopy(gcn)
+        CLASSES, cell_grid(mosaics), config, mode="end-to-end", gcn=copy.deepcopy(gcn)
     ).eval()
-    side = load_side_inputs("joint", mosaics, IDS, clips=clips(), gcn=SMALL_GCN)
+    side = load_side_inputs("end-to-end", mosaics, IDS, clips=clips(), gcn=SMALL_GCN)
     batch = MosaicBatch(np.arange(8), torch.from_numpy(mosaics.batch(IDS)), 8)
     with torch.no_grad():
         got, correct = rgb_loss(net, batch, side, torch.from_numpy(TRUTH))

@@ -50,7 +50,7 @@ def test_a_graph_network_is_validated_by_its_own_scores_and_learns_the_same() ->
     assert records[-1].validation_accuracy == float((scores.logits.argmax(1) == TRUTH).mean())
 
 
-@pytest.mark.parametrize("mode", ["plain", "fixed", "joint"])
+@pytest.mark.parametrize("mode", ["plain", "fixed", "end-to-end"])
 def test_an_rgb_network_is_validated_by_its_own_scores_and_learns_the_same(
     mode: Mode, mosaics: MosaicCache
 ) -> None:
@@ -58,9 +58,9 @@ def test_an_rgb_network_is_validated_by_its_own_scores_and_learns_the_same(
     given = {
         "plain": {},
         "fixed": {"weights": compute_weights(gcn, clips(), IDS)[0]},
-        "joint": {"clips": clips()},
+        "end-to-end": {"clips": clips()},
     }[mode]
-    inputs = given | ({"gcn": gcn} if mode == "joint" else {})
+    inputs = given | ({"gcn": gcn} if mode == "end-to-end" else {})
     settings = {"config": ResNetConfig(flip=0.5), "seed": 0, "device": "cpu"}
     records: list[EpochRecord] = []
     net = resnet_trained(

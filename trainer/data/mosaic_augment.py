@@ -80,7 +80,7 @@ def augment_params_of_epoch(
     flip = rng.random(count) < config.flip
     pixels = rng.integers(-config.shift, config.shift, (count, 2), endpoint=True)
     skeleton = None
-    if model.gcn is not None and joint_augment(model.gcn) != SkeletonAugment():
+    if model.gcn is not None and end_to_end_augment(model.gcn) != SkeletonAugment():
         frames, joints = model.gcn.config.frames, len(model.gcn.layout.joints)
         skeleton = epoch_draws(count, frames=frames, joints=joints, seed=seed, epoch=epoch)
     return AugmentParams(
@@ -92,10 +92,10 @@ def augment_params_of_epoch(
     )
 
 
-def joint_augment(gcn: GraphNet) -> SkeletonAugment:
-    """Augmentation of the skeletons that joint mode trains a graph network on.
+def end_to_end_augment(gcn: GraphNet) -> SkeletonAugment:
+    """Augmentation of the skeletons that end-to-end mode trains a graph network on.
 
-    It is what the network was trained with before, without the exchange of left and right: joint
+    It is what the network was trained with before, without the exchange of left and right: this
     mode flips a skeleton together with its mosaic (`ResNetConfig.flip`).
     """
     return gcn.config.augment.replace(flip=0.0)
@@ -142,7 +142,7 @@ def augment_batch(
         mosaics = random_erase(mosaics, to_device(params.erase, device))
     if params.skeleton is not None and model.gcn is not None and side.skeletons is not None:
         x = augment_skeletons(
-            side.skeletons.x, params.skeleton, joint_augment(model.gcn), model.gcn.layout
+            side.skeletons.x, params.skeleton, end_to_end_augment(model.gcn), model.gcn.layout
         )
         side = replace(side, skeletons=side.skeletons._replace(x=x))
     flip_mask = None if params.flip is None else to_device(params.flip, device)

@@ -27,7 +27,7 @@ class SideInputs:
 
     Attributes:
         row_weights: (N, 2, K) float32 weights of both halves of the cells; fixed mode only.
-        skeletons: Prepared skeletons of N clips; joint mode only.
+        skeletons: Prepared skeletons of N clips; end-to-end mode only.
         cell_valid: (N, 2, columns, K) bool, which half cells show a joint; only where it matters.
         digests: Digests of what is here, by name.
     """
@@ -121,12 +121,13 @@ def load_side_inputs(
     """What the mode needs beside the mosaics.
 
     Args:
-        mode: ``plain``, ``fixed`` or ``joint``.
+        mode: ``plain``, ``fixed`` or ``end-to-end``.
         mosaics: The mosaics.
         ids: N sample ids, sorted.
         weights: Needed in fixed mode.
-        clips: Needed in joint mode.
-        gcn: The graph network's settings, needed in joint mode; they say how clips are prepared.
+        clips: Needed in end-to-end mode.
+        gcn: The graph network's settings, needed in end-to-end mode: how clips are
+            prepared.
         missing: What the network weighs missing cells by.
 
     Raises:
@@ -146,10 +147,12 @@ def load_side_inputs(
         rows = weights_per_half(weights, ids, mosaics.person_count(ids))
         digests = side.digests | {"weights": array_digest(rows)}
         return replace(side, row_weights=torch.from_numpy(rows), digests=digests)
-    if mode == "joint":
+    if mode == "end-to-end":
         if clips is None or gcn is None:
             raise ParamsError(
-                "MODE_INPUTS", "joint mode needs a trained GCN and skeletons", remedy="give both"
+                "MODE_INPUTS",
+                "end-to-end mode needs a trained GCN and skeletons",
+                remedy="give both",
             )
         data = prepare_all(clips, ids, **gcn.preparation)
         tensors = (data.x, data.present, mosaics.person_count(ids))

@@ -1,4 +1,4 @@
-"""The RGB branch: weighted mosaics into a ResNet (eq. 5), with the graph network in joint mode.
+"""The RGB branch: weighted mosaics into a ResNet (eq. 5); end-to-end mode has the graph network.
 
 Legend of shapes: B batch, H and W mosaic height and width in px, K rows, L columns, M persons,
 T frames, V joints, C classes.
@@ -53,7 +53,7 @@ class WeightedMosaicNet(nn.Module):
         config: Settings of the RGB branch.
         mode: ``plain`` (no weights), ``fixed`` (weights from a file) or ``joint`` (weights from
             the graph network inside).
-        gcn: The graph network of the joint mode; no other mode has one.
+        gcn: The graph network of the end-to-end mode; no other mode has one.
     """
 
     mean: Tensor
@@ -69,8 +69,10 @@ class WeightedMosaicNet(nn.Module):
         gcn: GraphNet | None = None,
     ) -> None:
         super().__init__()
-        if (gcn is not None) != (mode == "joint"):
-            raise ValueError(f"a graph network belongs to the joint mode alone, this is {mode}")
+        if (gcn is not None) != (mode == "end-to-end"):
+            raise ValueError(
+                f"a graph network belongs to the end-to-end mode alone, this is {mode}"
+            )
         self.mode = mode
         self.classes, self.cells, self.config = tuple(classes), cells, config
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
@@ -93,14 +95,15 @@ class WeightedMosaicNet(nn.Module):
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
             weights: (B, 2, K) weights of the left and right half cells of the clip as it is (eq.
-                5); None for no weights, and in joint mode.
-            skeletons: Joint mode only: the clips whose joints weigh the rows.
+                5); None for no weights, and in end-to-end mode.
+            skeletons: End-to-end mode only: the clips whose joints weigh the rows.
             cell_valid: (B, 2, columns, K) bool, which half cells show a joint; None weighs all
                 alike.
             flip_mask: (B,) bool, which clips are mirrored, skeletons and weights with them.
 
         Returns:
-            (B, C) logits of the RGB branch, and of the skeleton branch in joint mode, else None.
+            (B, C) logits of the RGB branch, and of the skeleton branch in end-to-end mode,
+            else None.
         """
         if self.config.cell:
             mosaics = resize_cells(mosaics, self.cells)
@@ -151,7 +154,7 @@ class WeightedMosaicNet(nn.Module):
     def skeleton_branch(
         self, x: Tensor, present: Tensor, *, flip_mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Joint mode: class logits and row weights out of the graph network (eq. 4).
+        """End-to-end mode: class logits and row weights out of the graph network (eq. 4).
 
         Args:
             x: (B, M, T, V, 3) prepared key points.
@@ -166,7 +169,7 @@ class WeightedMosaicNet(nn.Module):
             ValueError: If this network has no graph network.
         """
         if self.gcn is None:
-            raise ValueError("only a network in joint mode has a skeleton branch")
+            raise ValueError("only a network in end-to-end mode has a skeleton branch")
         if flip_mask is not None:
             mirrored = mirror_bodies(x, present, self.gcn.layout)
             x = torch.where(flip_mask[:, None, None, None, None], mirrored, x)

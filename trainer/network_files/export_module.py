@@ -148,7 +148,7 @@ class SkeletonExport(ExportModule):
 
     Args:
         model: The RGB branch.
-        gcn: The graph network whose features weigh the rows; joint mode's own, or another.
+        gcn: The graph network whose features weigh the rows; end-to-end mode's own, or another.
         rule: How they do.
     """
 

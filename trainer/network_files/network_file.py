@@ -93,7 +93,7 @@ def load_gcn(path: Path) -> GraphNet:
 
 
 def save_resnet(path: Path, model: WeightedMosaicNet) -> None:
-    """Write an RGB branch, with its graph network in joint mode, as one safetensors file.
+    """Write an RGB branch, with its graph network in end-to-end mode, as one safetensors file.
 
     Args:
         path: Final name.

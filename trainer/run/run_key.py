@@ -101,7 +101,7 @@ def mosaic_inputs(
         "columns": f"{model.cells.columns} of {mosaics.columns}",
     }
     if model.gcn is not None:
-        network = used_jointly(model.gcn.config, model.gcn.layout)
+        network = used_end_to_end(model.gcn.config, model.gcn.layout)
         inputs["gcn"] = model_digest(model.gcn)
         inputs["network"] = digest([model.gcn.layout.name, network.model_dump(mode="json")])
     return inputs
@@ -155,8 +155,8 @@ def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
     )
 
 
-def used_jointly(config: GcnConfig, layout: Layout) -> GcnConfig:
-    """Settings of a graph network that joint mode trains on, with the ResNet's loss and precision.
+def used_end_to_end(config: GcnConfig, layout: Layout) -> GcnConfig:
+    """Settings of a graph network that end-to-end mode trains: loss and precision are the ResNet's.
 
     It flips skeletons with their mosaics.
     """
@@ -168,8 +168,8 @@ def used_jointly(config: GcnConfig, layout: Layout) -> GcnConfig:
 
 
 def used_resnet(config: ResNetConfig, mode: Mode) -> ResNetConfig:
-    """Settings of the RGB branch: only joint mode makes weights, and plain mode has none."""
-    ready = mode != "joint"
+    """Settings of the RGB branch: only end-to-end mode makes weights, and plain mode has none."""
+    ready = mode != "end-to-end"
     return _without(
         config,
         {

@@ -144,7 +144,7 @@ def _learn(
     clips = open_clips(workspace, run)
     gcn.train_seed(workspace, run, clips, index, 0, Resources(1))
     weights.dump_seed(workspace, run, clips, 0, 1)
-    for mode in ("plain", "fixed", "joint"):
+    for mode in ("plain", "fixed", "end-to-end"):
         resnet.train_seed(
             workspace, run, resnet.open_data(workspace, run, mode), mode, 0, Resources(1)
         )
@@ -213,7 +213,7 @@ def test_validation_clips_are_judged_by_and_never_learnt_from(tmp_path: Path) ->
     ("mode", "told"),
     [
         ("fixed", "weights/seed-0 comes from a network that trained on another split"),
-        ("joint", "gcn/seed-0/scores comes from a network that trained on another split"),
+        ("end-to-end", "gcn/seed-0/scores comes from a network that trained on another split"),
     ],
 )
 def test_what_learnt_under_another_split_may_not_help(

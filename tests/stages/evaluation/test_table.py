@@ -53,7 +53,7 @@ def test_rows_are_the_papers() -> None:
     assert [method.number for method in METHODS] == [1, 2, 3, 4, 5, 6, 7]
     assert [method.streams for method in METHODS[4:]] == [
         ("gcn", "resnet-plain"),
-        ("gcn", "resnet-joint"),
+        ("gcn", "resnet-end-to-end"),
         ("gcn", "resnet-fixed"),
     ]
 

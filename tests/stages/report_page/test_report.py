@@ -184,7 +184,7 @@ def test_run_without_pairs_has_no_section_of_pairs(workspace: Workspace, run: Ru
         (f"{RUN}/ensemble/table.json", "TABLE_MISSING"),
         (f"{RUN}/ensemble/predictions.csv", "CSV_MISSING"),
         (f"{RUN}/weights/seed-0/manifest.json", "MANIFEST_MISSING"),
-        (f"{RUN}/resnet-joint/seed-1/curve.csv", "CSV_MISSING"),
+        (f"{RUN}/resnet-end-to-end/seed-1/curve.csv", "CSV_MISSING"),
     ],
 )
 def test_missing_input_is_named_and_no_page_written(

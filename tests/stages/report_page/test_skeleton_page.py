@@ -64,7 +64,7 @@ def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1
 
 def test_the_graph_networks_own_page_needs_no_mosaic(workspace: Workspace, run: RunParams) -> None:
     shutil.rmtree(workspace.mosaics("small"))
-    for stage in ("resnet-plain", "resnet-joint", "resnet-fixed", "ensemble"):
+    for stage in ("resnet-plain", "resnet-end-to-end", "resnet-fixed", "ensemble"):
         shutil.rmtree(workspace.root / RUN / stage)
     html = build_gcn_report(workspace, run).read_text()
     words = _words(html)

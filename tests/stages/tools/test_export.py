@@ -50,7 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("trained")
     workspace, run = project(root)
     train_gcn(workspace, run)
-    for mode in ("plain", "fixed", "joint"):
+    for mode in ("plain", "fixed", "end-to-end"):
         train_resnet(workspace, run, mode)
     return root
 
@@ -92,7 +92,7 @@ def _inputs(root: Path, ids: tuple[str, ...], names: list[str]) -> dict[str, np.
         (["plain"], "r-plain-seed-0", ["mosaics"]),
         ([], "r-fixed-seed-0", ["mosaics", "weights"]),
         (["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"]),
-        (["joint"], "r-joint-seed-0", ["mosaics", "skeletons", "present", "persons"]),
+        (["end-to-end"], "r-end-to-end-seed-0", ["mosaics", "skeletons", "present", "persons"]),
     ],
 )
 def test_the_file_gives_the_scores_of_the_run(
@@ -166,11 +166,19 @@ def test_wrong_usage(
 
 def test_what_is_not_trained_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project(tmp_path / "p")
-    line = ["export", RUN, "joint", "--root", str(tmp_path / "p"), "--out", str(tmp_path / "out")]
+    line = [
+        "export",
+        RUN,
+        "end-to-end",
+        "--root",
+        str(tmp_path / "p"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert stroi(line) == 3
     error = capsys.readouterr().err
     assert "EXPORT_MISSING" in error
-    assert "run stage resnet-joint first, or `dvc repro`" in error
+    assert "run stage resnet-end-to-end first, or `dvc repro`" in error
 
 
 @pytest.mark.parametrize("what", ["network", "weights", "manifest"])

@@ -98,7 +98,9 @@ def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
     """Crops, their order in time, rows, halves, weights, flags and skeletons all at once."""
     torch.manual_seed(3)
     config = ResNetConfig(missing="zero", person_pooling=bodies)
-    net = WeightedMosaicNet(CLASSES, CELLS, config, mode="joint", gcn=GraphNet(CLASSES, GCN)).eval()
+    net = WeightedMosaicNet(
+        CLASSES, CELLS, config, mode="end-to-end", gcn=GraphNet(CLASSES, GCN)
+    ).eval()
     shown = whole_pixels(persons, persons)
     frames = pictures_of(shown)
     other = seen_in_a_mirror(shown)

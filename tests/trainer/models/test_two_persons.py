@@ -1,7 +1,7 @@
 """One rule for row weights where graph network and mosaic count different people.
 
 An absent body has the other one's weights; a mosaic of one person has one weight per row. It
-holds in fixed mode, in joint mode, and in networks exported from either.
+holds in fixed mode, in end-to-end mode, and in networks exported from either.
 """
 
 from __future__ import annotations
@@ -121,7 +121,11 @@ def test_every_mode_weighs_by_one_rule(
         CLASSES, cells, ResNetConfig(person_pooling=pooling), mode="fixed"
     ).eval()
     joint = WeightedMosaicNet(
-        CLASSES, cells, ResNetConfig(person_pooling=pooling), mode="joint", gcn=copy.deepcopy(gcn)
+        CLASSES,
+        cells,
+        ResNetConfig(person_pooling=pooling),
+        mode="end-to-end",
+        gcn=copy.deepcopy(gcn),
     )
     joint.resnet.load_state_dict(net.resnet.state_dict())
     joint.eval()
@@ -136,7 +140,7 @@ def test_every_mode_weighs_by_one_rule(
     rule = WeightRule("mean", pooling, None)
     exported = {
         "fixed": export_module(net, gcn=gcn, rule=rule),
-        "joint": export_module(joint),
+        "end-to-end": export_module(joint),
     }
     with torch.no_grad():
         found = {mode: graph(**inputs) for mode, graph in exported.items()}
@@ -145,7 +149,7 @@ def test_every_mode_weighs_by_one_rule(
 
     scores = {
         "fixed": score_resnet(net, mosaics, IDS, weights=weights),
-        "joint": score_resnet(joint, mosaics, IDS, clips=CLIPS),
+        "end-to-end": score_resnet(joint, mosaics, IDS, clips=CLIPS),
     }
     for mode, each in scores.items():
         ordered = each.logits[[each.ids.index(sample) for sample in IDS]]

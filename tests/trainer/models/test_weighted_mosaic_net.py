@@ -93,6 +93,6 @@ def test_batch_mates_change_nothing() -> None:
 
 def test_a_graph_network_belongs_to_the_joint_mode_alone() -> None:
     with pytest.raises(ValueError, match="this is joint"):
-        WeightedMosaicNet(("a",), CELLS, ResNetConfig(), mode="joint")
-    with pytest.raises(ValueError, match="only a network in joint mode"):
+        WeightedMosaicNet(("a",), CELLS, ResNetConfig(), mode="end-to-end")
+    with pytest.raises(ValueError, match="only a network in end-to-end mode"):
         _net().skeleton_branch(torch.zeros(1, 2, 4, 25, 3), torch.tensor([[True, False]]))

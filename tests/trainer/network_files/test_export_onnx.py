@@ -103,7 +103,9 @@ class Case:
     wanted: tuple[np.ndarray, ...]
 
 
-@pytest.fixture(scope="module", params=["plain", "fixed", "fixed gcn", "joint", "joint ctrgcn"])
+@pytest.fixture(
+    scope="module", params=["plain", "fixed", "fixed gcn", "end-to-end", "end-to-end ctrgcn"]
+)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """Small mosaics in every mode, with settings that are not the default."""
     mode, _, extra = request.param.partition(" ")
@@ -112,9 +114,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     config = {
         "plain": ResNetConfig(missing="zero"),
         "fixed": ResNetConfig(missing="zero", weight_position="before"),
-        "joint": ResNetConfig(person_pooling="per_half", formula="l2_top15", weight_scale=0.3),
+        "end-to-end": ResNetConfig(person_pooling="per_half", formula="l2_top15", weight_scale=0.3),
     }[mode]
-    net = _net(cache, mode, config, gcn if mode == "joint" else None)
+    net = _net(cache, mode, config, gcn if mode == "end-to-end" else None)
     weights, inner = None, {}
     if gcn is not None and mode == "fixed":
         weights, constant = compute_weights(
@@ -124,9 +126,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             how = WeightRule("mean", "mean", constant)
             inner = {"gcn": gcn, "rule": how}
     graph = export_module(net, **inner)
-    skeletons = CLIPS if mode == "joint" else None
+    skeletons = CLIPS if mode == "end-to-end" else None
     wanted = [score_resnet(net, cache, IDS, weights=weights, clips=skeletons).logits]
-    if gcn is not None and (mode == "joint" or extra):
+    if gcn is not None and (mode == "end-to-end" or extra):
         wanted.append(score_gcn(gcn, CLIPS, IDS).logits)
     inputs = _inputs(cache, weights, gcn)
     given = {port.name: inputs[port.name] for port in graph.inputs}

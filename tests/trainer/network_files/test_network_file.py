@@ -42,9 +42,9 @@ def test_there_and_back(path: Path) -> None:
     refined = GraphNet(("wave", "drink"), SMALL.replace(model="ctrgcn", stream="bone"))
     for inner in (gcn, refined):
         classes, cells = ("a", "b", "c"), CellGrid(5, 2, 16, 16)
-        net = WeightedMosaicNet(classes, cells, ResNetConfig(), mode="joint", gcn=inner)
-        save_resnet(path.with_name("joint"), net)
-        loaded = load_resnet(path.with_name("joint"))
+        net = WeightedMosaicNet(classes, cells, ResNetConfig(), mode="end-to-end", gcn=inner)
+        save_resnet(path.with_name("end-to-end"), net)
+        loaded = load_resnet(path.with_name("end-to-end"))
         assert loaded.gcn.config == inner.config
         same = loaded.state_dict()
         assert all(torch.equal(same[name], value) for name, value in net.state_dict().items())

@@ -68,14 +68,14 @@ def _children(pid: int) -> list[int]:
     ("mode", "how"),
     [
         ("plain", (sys.executable, PROGRAM)),
-        ("joint", tuple(torchrun_command())),
+        ("end-to-end", tuple(torchrun_command())),
     ],
     ids=["alone", "two processes"],
 )
 def test_killed_inside_an_epoch_and_resumed_is_the_same_bytes(
     tmp_path: Path, mosaics: Path, mode: str, how: Start
 ) -> None:
-    """Mosaics are mirrored and shifted at random; the joint mode's graph network drops out."""
+    """Mosaics are mirrored and shifted at random; the end-to-end mode's graph network drops out."""
     more: dict[str, Any] = {"save_minutes": 0, "sync_every": 1, "dropout": 0.5}
     state = tmp_path / "state"
     assert _start(how, mosaics, mode, tmp_path / "whole", more).wait(600) == 0

@@ -50,7 +50,7 @@ def run_all(commands: Sequence[Sequence[object]]) -> None:
 
 JOBS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("plain", {"double": True}),
-    "joint": ("joint", {"double": True}),
+    "end-to-end": ("end-to-end", {"double": True}),
     "accumulated": ("fixed", {"double": True, "batch_size": 3, "accumulate": 2}),
     "single": ("plain", {"lr": 1e-4}),
 }
@@ -130,7 +130,7 @@ def _result(out: Path, number: str, name: str, rank: int = 0) -> Result:
     return Result(np.array(losses), read_tensors(folder / f"network-{rank}.safetensors")[0])
 
 
-@pytest.mark.parametrize("name", [name for name in JOBS if name != "joint"])
+@pytest.mark.parametrize("name", [name for name in JOBS if name != "end-to-end"])
 def test_two_processes_lose_what_one_loses(out: Path, name: str) -> None:
     """Six steps, mirrored and shifted mosaics, parts of 3, 2 and 1 clips."""
     one, two = _result(out, "one", name), _result(out, "two", name)

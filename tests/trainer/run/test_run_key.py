@@ -163,8 +163,8 @@ MADE = {"person_pooling": "mean", "formula": "l2_top15", "weight_scale": 0.5}
         ("plain", ResNetConfig(), {**MADE, "weight_position": "before", "erase_area": 0.5}, True),
         ("fixed", ResNetConfig(), {**MADE, "erase_area": 0.5}, True),
         ("fixed", ResNetConfig(), {"weight_position": "before"}, False),
-        ("joint", ResNetConfig(), {"erase_area": 0.5}, True),
-        ("joint", ResNetConfig(), {"formula": "l2_top15"}, False),
+        ("end-to-end", ResNetConfig(), {"erase_area": 0.5}, True),
+        ("end-to-end", ResNetConfig(), {"formula": "l2_top15"}, False),
         ("plain", ResNetConfig(erase=1.0), {"erase_area": 0.5}, False),
     ],
 )
@@ -178,7 +178,7 @@ def test_resnets(
     changes: dict[str, Any],
     unused: bool,
 ) -> None:
-    beside = {"fixed": {"weights": weights}, "joint": {"gcn": gcn, "clips": clips()}}
+    beside = {"fixed": {"weights": weights}, "end-to-end": {"gcn": gcn, "clips": clips()}}
 
     def run(config: ResNetConfig, state: Path) -> tuple[str, str]:
         def train(where: Path) -> nn.Module:
@@ -209,7 +209,7 @@ def test_graph_networks_that_train_on_jointly(
 
     def train(where: Path) -> nn.Module:
         return resnet_trained(
-            "joint", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), config=ResNetConfig(),
+            "end-to-end", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), config=ResNetConfig(),
             schedule=SHORT.replace(epochs=1), seed=0, device="cpu", checkpoints=where,
         )  # fmt: skip
 

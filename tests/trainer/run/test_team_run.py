@@ -33,7 +33,7 @@ GCN: dict[str, dict[str, Any]] = {
 RESNET: dict[str, dict[str, Any]] = {
     "mosaics": {"mosaics": "changed"},
     "missing cells": {"config": {"missing": "zero"}},
-    "skeletons": {"mode": "joint", "clips": {IDS[0]: clip(99)}},
+    "skeletons": {"mode": "end-to-end", "clips": {IDS[0]: clip(99)}},
     "depth": {"config": {"model": "resnet34"}},
     "fewer clips": {"labels": FEWER},
 }
@@ -61,7 +61,7 @@ def _gcn(one: World, given: list[dict[str, Any]]) -> list[Ended]:
 def _resnet(one: World, given: list[dict[str, Any]]) -> list[Ended]:
     def train(changes: dict[str, Any]) -> None:
         mode, more = changes["mode"], {}
-        if mode == "joint":
+        if mode == "end-to-end":
             torch.manual_seed(0)
             more = {
                 "gcn": GraphNet(CLASSES, SMALL_GCN),

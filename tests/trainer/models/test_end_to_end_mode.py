@@ -1,4 +1,4 @@
-"""Joint mode obeys the settings of the weights and of the graph network's own training."""
+"""End-to-end mode obeys the settings of the weights and of the graph network's own training."""
 
 from __future__ import annotations
 
@@ -49,13 +49,15 @@ def changing() -> GraphNet:
 def _net(gcn: GraphNet, config: ResNetConfig) -> WeightedMosaicNet:
     torch.manual_seed(0)
     cells = CellGrid(5, 5, CELL, CELL)
-    return WeightedMosaicNet(CLASSES, cells, config, mode="joint", gcn=copy.deepcopy(gcn)).eval()
+    return WeightedMosaicNet(
+        CLASSES, cells, config, mode="end-to-end", gcn=copy.deepcopy(gcn)
+    ).eval()
 
 
 def _train(gcn: GraphNet, mosaics: MosaicCache, **changes: object) -> WeightedMosaicNet:
     settings = {"config": ResNetConfig(), "schedule": SHORT, "seed": 0, "device": "cpu"}
     return resnet_trained(
-        "joint", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), **{**settings, **changes}
+        "end-to-end", mosaics, LABELS, CLASSES, gcn=gcn, clips=clips(), **{**settings, **changes}
     )
 
 
@@ -65,7 +67,7 @@ def _train(gcn: GraphNet, mosaics: MosaicCache, **changes: object) -> WeightedMo
 def test_rows_are_weighed_as_the_weights_file_weighs_them(
     gcn: GraphNet, joints: str, bodies: str, scale: str
 ) -> None:
-    """Before its first step joint mode shows the mosaics of fixed mode."""
+    """Before its first step end-to-end mode shows the mosaics of fixed mode."""
     dumped, constant = compute_weights(
         gcn,
         clips(),
