@@ -9,7 +9,7 @@ export DVC_NO_ANALYTICS := 1
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -37,8 +37,12 @@ repro: $(VENV)/.installed ## Run the whole pipeline: from the demo's videos to t
 	@ls -1 runs/*/report.html
 
 .PHONY: test
-test: $(VENV)/.installed-test ## Run all tests
+test: $(VENV)/.installed-test ## Run the tests; those marked nightly are left out
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: test-all
+test-all: $(VENV)/.installed-test ## Run all tests, the nightly ones too
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m ""
 
 .PHONY: lint
 lint: $(VENV)/.installed-test ## Run the linters and the type check

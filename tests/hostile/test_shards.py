@@ -140,8 +140,9 @@ def test_what_would_be_noticed(tmp_path: Path) -> None:
     assert done.peak_bytes > 400_000_000
 
 
-def test_damaged_headers_get_an_answer_each(tmp_path: Path) -> None:
-    """300 changes of headers that no checksum guards, each under a manifest that agrees."""
+@pytest.mark.parametrize("changes", [60, pytest.param(300, marks=pytest.mark.nightly)])
+def test_damaged_headers_get_an_answer_each(tmp_path: Path, changes: int) -> None:
+    """Changes of headers that no checksum guards, each under a manifest that agrees."""
     place = shards.build(tmp_path, shards.rewritten(libver="earliest"))
     good = place.shard.read_bytes()
     with h5py.File(place.shard) as file:
@@ -149,7 +150,7 @@ def test_damaged_headers_get_an_answer_each(tmp_path: Path) -> None:
                   if (at := each.id.get_offset())]  # fmt: skip
     headers = [at for at in range(len(good)) if not any(at in array for array in arrays)]
     rng, codes = random.Random(4), set()
-    for _ in range(300):
+    for _ in range(changes):
         data = bytearray(good)
         for at in rng.choices(headers, k=rng.choice((1, 1, 4))):
             data[at] = rng.choice((data[at] ^ 1 << rng.randrange(8), 0, 255))
@@ -159,4 +160,5 @@ def test_damaged_headers_get_an_answer_each(tmp_path: Path) -> None:
         problems = list(find_problems(place.folder, manifest, received=True))
         codes.add(problems[0].code)  # FILE_EXTRA, the other shard, if it is good
         assert all(problem.message.isprintable() for problem in problems)
-    assert {"FILE_EXTRA", "H5_DAMAGED", "SCHEMA", "H5_SUPERBLOCK"} <= codes
+    assert {"FILE_EXTRA", "H5_DAMAGED"} <= codes
+    assert changes < 300 or {"SCHEMA", "H5_SUPERBLOCK"} <= codes

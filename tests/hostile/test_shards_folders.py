@@ -106,9 +106,9 @@ CASES = (
     ),
     Case(
         "newer version",
-        sealed(lambda d: d.update(schema="2.0")),
+        sealed(lambda d: d.update(schema="3.0")),
         "SCHEMA",
-        "schema 2.0 is newer than 1.2, which this stroi reads; install a newer stroi",
+        "schema 3.0 is newer than 2.0, which this stroi reads; install a newer stroi",
     ),
     Case(
         "edited",

@@ -80,6 +80,7 @@ def test_it_stays_so_when_a_stage_runs_again(project: Path) -> None:
     assert _all(project) <= 1.1 * _data(project)
 
 
+@pytest.mark.nightly
 def test_other_params_cost_their_own_bytes(project: Path) -> None:
     profile = project / "profiles" / "tiny.yaml"
     text = profile.read_text()

@@ -24,6 +24,8 @@ POINTS = (
     "before_manifest",
     "after_manifest",
 )
+SAME_WRITER = ("before_fsync", "before_rename", "after_rename")
+"""Points of the writer that both stages share: of `skeletons`, which estimates poses, nightly."""
 STAGES = ("skeletons", "mosaics")
 CODES = {"enospc": {"DISK_FULL", "CLIP_READ"}, "eio": {"WRITE_FAILED", "CLIP_READ"}}
 Files = dict[str, bytes]
@@ -105,8 +107,18 @@ def _check_refusal(done: Ended, project: Path, action: str) -> None:
     assert left == [], "a temporary was left"
 
 
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize(
+    ("name", "point"),
+    [
+        pytest.param(
+            name,
+            point,
+            marks=[pytest.mark.nightly] if name == "skeletons" and point in SAME_WRITER else [],
+        )
+        for name in STAGES
+        for point in POINTS
+    ],
+)
 def test_fault_at_every_passing_of_every_point(
     runner: Forks,
     before: dict[str, Path],

@@ -107,6 +107,7 @@ def test_locale(
     _check(_run_all(tiny_project(tmp_path / "project", raw), **turkish), expected)
 
 
+@pytest.mark.nightly
 def test_locale_without_unicode(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     _check(_run_all(tiny_project(tmp_path / "project", raw), **env), expected)
@@ -128,6 +129,7 @@ def test_time_zone_hash_seed_umask_and_folder(
     assert shard.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.nightly
 def test_relative_root(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
     project = tiny_project(tmp_path / "project", raw)
 

@@ -146,6 +146,7 @@ def _finished_work(project: Path, name: str) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in paths if ".tmp-" not in path.name}
 
 
+@pytest.mark.nightly
 def test_random_kills_of_a_parallel_run(rendered: Path, undisturbed: Path, tmp_path: Path) -> None:
     """Kill -9 of the whole group at random times, until a run gets through."""
     project = _project(tmp_path, rendered)
@@ -170,6 +171,7 @@ def test_random_kills_of_a_parallel_run(rendered: Path, undisturbed: Path, tmp_p
     assert tree(project / out) == tree(undisturbed / out)
 
 
+@pytest.mark.nightly
 def test_a_dask_cluster_writes_the_same_bytes(
     rendered: Path, undisturbed: Path, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_the_senders_params_give_the_senders_numbers(sender: Path, receiver: Rec
     assert git(receiver.project, "status", "--porcelain") == ""
 
 
+@pytest.mark.nightly
 def test_other_training_params_train_and_nothing_else_runs(
     sender: Path, receiver: Receiver
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_project_of_ones_own_imports_the_folders(sender: Path, tmp_path: Path)
     assert {"sample", "index", "skeletons", "mosaics"}.isdisjoint(stages)
 
 
+@pytest.mark.nightly
 def test_a_plain_repro_takes_the_index_away_and_checkout_brings_it_back(
     sender: Path, receiver: Receiver
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_plain_repro_takes_the_index_away_and_checkout_brings_it_back(
     assert tree(receiver.project / MOSAICS) == tree(sender / MOSAICS)
 
 
+@pytest.mark.nightly
 def test_an_empty_folder_of_videos_is_as_bad_but_a_single_item_does_not_look(
     receiver: Receiver,
 ) -> None:
@@ -184,6 +187,7 @@ def _object_of(project: Path, name: str) -> str:
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
+@pytest.mark.nightly
 def test_a_damaged_remote_is_not_seen_by_dvc_unless_told(sender: Path, receiver: Receiver) -> None:
     damaged = receiver.project.parent / "damaged"
     shutil.copytree(sender.parent / "remote", damaged)

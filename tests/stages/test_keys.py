@@ -96,7 +96,7 @@ class Keys:
             found[spec.kind] = spec.key(jobs)
             if spec.kind == "skeletons":
                 plan = spec.make.keywords["plan"]
-                paths = [detections_path(store, job.source, plan) for job in jobs]
+                paths = [detections_path(store, job.input, plan) for job in jobs]
                 found["detections"] = ",".join(path.name for path in paths)
             return Ledger(())
 
@@ -130,12 +130,12 @@ class Keys:
 def key_of(train: Callable[..., object], *arguments: object) -> str:
     """The key that a training would begin under."""
 
-    def stop(*_: object, key: str, **more: object) -> None:
+    def stop(_: object, key: str, *rest: object) -> None:
         raise Found(key)
 
     with pytest.MonkeyPatch.context() as patch:
         for trainer in (train_gcn, train_resnet):
-            patch.setattr(trainer, "fit", stop)
+            patch.setattr(trainer.Checkpointer, "create", stop)
         # What takes long and is in no key: the seed says what the first weights are.
         patch.setattr(train_resnet, "compile_network", lambda *_: None)
         patch.setattr(torch.nn.init, "kaiming_normal_", lambda *_, **__: None)

@@ -70,6 +70,7 @@ def test_a_gpu_needs_triton_too(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no C++ compiler {COMPILER}")
+@pytest.mark.nightly
 def test_compiled_kernels_compute_the_same() -> None:
     """Minutes of compiling on a small machine."""
     torch.manual_seed(0)

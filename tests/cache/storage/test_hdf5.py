@@ -64,8 +64,8 @@ def test_round_trip_and_equal_bytes(
         values = random.integers(low, 1 + (2 if field.high is None else field.high), shape)
         arrays[field.name] = values.astype(field.numpy)
     arrays["sample_id"] = ids_to_array([f"clip{i}" for i in range(size["N"])])
-    if fmt.lengths:
-        arrays[fmt.lengths] = counts.astype(np.int32)
+    if fmt.ragged_lengths:
+        arrays[fmt.ragged_lengths] = counts.astype(np.int32)
     path = tmp_path_factory.mktemp("round") / "file.h5"
     path.write_bytes(encode(fmt, arrays))
     assert path.read_bytes() == encode(fmt, dict(reversed(arrays.items())))

@@ -124,6 +124,7 @@ def test_crash_is_remembered_by_content_and_can_be_forgotten(texts: Path) -> Non
     assert _work(texts).count("clip3") >= 2, "a forgotten crash was not tried again"
 
 
+@pytest.mark.nightly
 def test_many_crashing_clips_are_all_found(texts: Path) -> None:
     for name in ("clip0", "clip2", "clip5", "clip6"):
         (texts / f"{name}.txt").write_text("segv")
@@ -153,6 +154,7 @@ def test_crash_of_the_only_process_is_found_by_the_next_run(texts: Path) -> None
     assert _samples(texts.parent / "out") == _samples(without)
 
 
+@pytest.mark.nightly
 def test_crash_on_a_dask_cluster(texts: Path, tmp_path: Path) -> None:
     import dask
     from distributed import LocalCluster
@@ -274,6 +276,7 @@ finding.detect = lambda video, *rest: (
 """
 
 
+@pytest.mark.nightly
 def test_video_that_crashes_the_decoder_of_the_real_stage(tmp_path: Path) -> None:
     """The installed command, by two workers: all other clips get through it and the next stage."""
     raw = tiny_videos(tmp_path / "raw", clips=3)

@@ -104,7 +104,14 @@ class Case:
 
 
 @pytest.fixture(
-    scope="module", params=["plain", "fixed", "fixed gcn", "end-to-end", "end-to-end ctrgcn"]
+    scope="module",
+    params=[
+        "plain",
+        "fixed",
+        "end-to-end",
+        pytest.param("fixed gcn", marks=pytest.mark.nightly),
+        pytest.param("end-to-end ctrgcn", marks=pytest.mark.nightly),
+    ],
 )
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """Small mosaics in every mode, with settings that are not the default."""
@@ -168,6 +175,7 @@ def test_scores_are_the_trainers(case: Case, size: int) -> None:
     assert np.ptp(case.wanted[0], axis=0).min() > 0.01
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) -> None:
     cache = _cache(tmp_path, 45)

@@ -68,7 +68,7 @@ def _children(pid: int) -> list[int]:
     ("mode", "how"),
     [
         ("plain", (sys.executable, PROGRAM)),
-        ("end-to-end", tuple(torchrun_command())),
+        pytest.param("end-to-end", tuple(torchrun_command()), marks=pytest.mark.nightly),
     ],
     ids=["alone", "two processes"],
 )

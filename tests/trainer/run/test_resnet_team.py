@@ -154,6 +154,7 @@ def test_slices_normalised_by_themselves_are_another_training(out: Path) -> None
     assert abs(usual.losses[0, 0] - two.losses[0, 0]) > 1e-3
 
 
+@pytest.mark.nightly
 def test_two_nodes_train_what_two_processes_of_one_train(out: Path) -> None:
     """Each node has a launcher of its own, and on each the process is its machine's first."""
     (out / "nodes").mkdir()
