@@ -3,7 +3,7 @@
 `cache_read.py VIDEO_OR_FOLDER...` cuts 2,000 mosaics out of real videos, stores them in every
 layout in a temporary folder and reads random batches of 64, warm: processor time of one core,
 medians of interleaved repeats. Writes benchmarks/results/cache_read.json and .md. Needs
-`pip install -e '.[context]'`, 4 GB of disk and memory, about 20 minutes, and a quiet machine.
+`pip install -e '.[bench]'`, 4 GB of disk and memory, about 20 minutes, and a quiet machine.
 """
 
 from __future__ import annotations

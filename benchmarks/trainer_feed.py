@@ -6,7 +6,7 @@ the online ways on rendered clips. `--device cuda` also tries the settings of a 
 runs on one core; what counts is the processor time of all its threads, so the thread that fetches
 ahead is paid for; by the clock on a GPU. Medians of interleaved rounds. Writes
 benchmarks/results/trainer_feed.json and .md, and on a GPU benchmarks/gpu.md.
-Needs `pip install -e '.[context]'`; some minutes.
+Needs `pip install -e '.[bench]'`; some minutes.
 """
 
 from __future__ import annotations
