@@ -37,11 +37,9 @@ from stroi.stages.training.outputs import TEST, VALIDATION, scores_folder
 from stroi.stages.training.run_split import split_clips
 
 VERSION = 1
-"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+"""Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "ensemble", "splits")
-VERSION = 1
-"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def build_table(workspace: Workspace, run: RunParams) -> str:

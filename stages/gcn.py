@@ -44,11 +44,9 @@ from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
 VERSION = 1
-"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+"""Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "gcn", "splits")
-VERSION = 1
-"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def train_seed(
@@ -94,7 +92,7 @@ def train_seed(
         seed,
         {file: sum_streams(streams, params.stream_weights) for file, streams in scores.items()},
         params=params.model_dump(mode="json"),
-        producer={"checkpoint": digests[0], "seed": seed, "split": split.division} | further,
+        producer={"checkpoint": digests[0], "seed": seed, "split": split.digest} | further,
     )
 
 

@@ -55,7 +55,7 @@ def build_mosaics(
     cache = SkeletonCache(skeletons)
     spec = TaskSpec(
         kind="mosaics",
-        algorithm=VERSION,
+        version=VERSION,
         params=params.model_dump(exclude=NOT_CONTENT),
         producer={"opencv": cv2.__version__},
         make=partial(make_mosaic, skeletons=skeletons, params=params),

@@ -47,11 +47,9 @@ from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
 VERSION = 1
-"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+"""Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
-VERSION = 1
-"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 @dataclass(frozen=True)

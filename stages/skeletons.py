@@ -89,7 +89,7 @@ def build_skeletons(
     tracking = {} if plan.source == KINECT else {"scipy": scipy.__version__}
     spec = TaskSpec(
         kind="skeletons",
-        algorithm=VERSION,
+        version=VERSION,
         params=shaping(params),
         producer={**plan.producer, "numpy": np.__version__, **tracking},
         make=partial(make_skeleton, plan=plan, store=store),

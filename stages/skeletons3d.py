@@ -41,7 +41,7 @@ def build_skeletons3d(
     """
     spec = TaskSpec(
         kind="skeletons3d",
-        algorithm=VERSION,
+        version=VERSION,
         params=params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True)),
         producer={"numpy": np.__version__},
         make=partial(read_skeleton, layout=params.format),

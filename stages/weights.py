@@ -22,11 +22,9 @@ from stroi.stages.training.run_split import split_clips
 from stroi.trainer.network_files.network_file import load_gcn
 
 VERSION = 1
-"""Raise it when the same input would give another result; dvc.yaml tracks it."""
+"""Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "splits")
-VERSION = 1
-"""Raise it when the same input would give another result; dvc.yaml tracks it."""
 
 
 def dump_seed(

@@ -29,7 +29,7 @@ from stroi.trainer.runtime import autocast, deterministic, evaluating
 
 DEFAULT_WEIGHTS = WeightSettings()
 BODIES_PER_PASS = 16
-"""PersonPooling of one forward pass."""
+"""Bodies of one forward pass."""
 CLIPS_PER_CHUNK = 256
 """Clips that are prepared at a time; no result depends on it."""
 

@@ -26,8 +26,8 @@ from stroi.pipeline.workspace import Workspace
 def print_producer(folder: Path, manifest: Manifest) -> None:
     """Print what made a cache, by its manifest."""
     form = f" ({form_of(manifest.kind)} form)" if form_of(manifest.kind) else ""
-    algorithm = manifest.producer.get("algorithm")
-    version = f" with algorithm {algorithm}" if isinstance(algorithm, int) else ""
+    number = manifest.producer.get("stage_version")
+    version = f" with stage version {number}" if isinstance(number, int) else ""
     click.echo(
         f"{folder}: {manifest.kind.removesuffix('_compact')}{form}, schema {manifest.schema}"
     )

@@ -29,13 +29,13 @@ class SplitIds:
         train: Clips to train with.
         test: Clips to measure with, and for nothing else.
         validation: Clips to validate on; () if the split names none.
-        division: Digest of the side of every clip of the index, usable or not.
+        digest: Of the side of every clip of the index, usable or not.
     """
 
     train: tuple[str, ...]
     test: tuple[str, ...]
     validation: tuple[str, ...] = ()
-    division: str = ""
+    digest: str = ""
 
 
 def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) -> SplitIds:

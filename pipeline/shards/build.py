@@ -1,7 +1,7 @@
 """From clips to a folder of shards: fan-out, resume and quarantine, once for every stage.
 
 Clips are grouped by their ids. A group becomes one shard, whose key is the digest of all it was
-made from: kind, algorithm version, params, producer and each clip's inputs. Finished shards wait
+made from: kind, stage version, params, producer and each clip's inputs. Finished shards wait
 in a store outside the stage's out, because DVC deletes outs before a stage runs; the out gets hard
 links to them. So a killed run goes on where it stopped, one changed clip redoes one shard, params
 that come back find their shards again, and a stale shard cannot be picked up (docs/resume.md).
@@ -163,7 +163,7 @@ def _manifest(
     return Manifest(
         kind=spec.kind,
         params={**spec.stated, **spec.params},
-        producer={**spec.origin, **spec.producer, "algorithm": spec.algorithm},
+        producer={**spec.origin, **spec.producer, "stage_version": spec.version},
         files=tuple(sorted(files, key=lambda entry: entry.name)),
         extra={
             "clips": len(ledger.outcomes),

@@ -79,7 +79,7 @@ def find_crashed(
 
     Args:
         store: Folder of finished work.
-        recipe: How a clip is made.
+        spec: How a clip is made.
         tasks: The clips in question; marks of other clips stay.
     """
     marks = _stale_marks(store)

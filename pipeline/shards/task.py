@@ -37,7 +37,7 @@ class TaskSpec(Generic[Input, Result]):
 
     Attributes:
         kind: Kind of the cache, such as ``mosaics``; also the stem of its file names.
-        algorithm: Version of the computation; raise it when the same inputs give other bytes.
+        version: The stage's `VERSION`; raise it when the same inputs give other bytes.
         params: The params that the result depends on, as JSON values.
         producer: What else it depends on: estimator, library versions.
         make: Input to result; raises `ClipRejected` to quarantine the clip. Picklable.
@@ -48,7 +48,7 @@ class TaskSpec(Generic[Input, Result]):
     """
 
     kind: str
-    algorithm: int
+    version: int
     params: Mapping[str, Any]
     producer: Mapping[str, Any]
     make: Callable[[Input], Result]
@@ -67,7 +67,7 @@ class TaskSpec(Generic[Input, Result]):
         made_from = {
             "schema": SCHEMA,
             "kind": self.kind,
-            "algorithm": self.algorithm,
+            "version": self.version,
             "params": dict(self.params),
             "producer": dict(self.producer),
             "clips": [[task.id, dict(task.inputs)] for task in tasks],

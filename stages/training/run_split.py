@@ -67,7 +67,7 @@ def check_same_split(folder: Path, split: SplitIds, stage: str) -> None:
     Raises:
         RefusedInput: ``SPLIT_OTHER``; if there is no such manifest.
     """
-    if read_manifest(folder).producer.get("split") != split.division:
+    if read_manifest(folder).producer.get("split") != split.digest:
         raise RefusedInput(
             "SPLIT_OTHER",
             f"{folder} comes from a network that trained on another split of the clips",

@@ -72,7 +72,7 @@ UNSAID: tuple[tuple[str, ...], ...] = (
     ("params", "candidates"),
     ("producer", "estimator"),
     ("producer", "model"),
-    ("producer", "algorithm"),
+    ("producer", "stage_version"),
 )
 """Where something is looked for that our own small caches may not say."""
 

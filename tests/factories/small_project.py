@@ -69,7 +69,7 @@ def project_with_mosaics(folder: Path) -> Path:
     write_ledger(folder, [*outcomes, ClipOutcome("c_s01_c0", "VIDEO_OPEN", "/home/ann/c.avi: no")])
     entries.insert(0, file_entry("ledger.csv", (folder / "ledger.csv").read_bytes()))
     params = load_profile(root, "demo").mosaics.model_dump(mode="json", exclude=NOT_CONTENT)
-    producer = {"algorithm": 1, "skeletons": {"estimator": "movenet", "model": "ab" * 32}}
+    producer = {"stage_version": 1, "skeletons": {"estimator": "movenet", "model": "ab" * 32}}
     write_manifest(
         folder, Manifest("mosaics", params, producer, tuple(entries), {"ledger": "ledger.csv"})
     )

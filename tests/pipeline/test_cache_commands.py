@@ -93,7 +93,7 @@ def test_verify_answers_for_every_file_and_says_what_made_it(cache: Path, output
     kilobytes = (cache / "mosaics-00000.h5").stat().st_size / 1e3
     assert f"{cache}/mosaics-00000.h5: ok, 8 samples, {kilobytes:.1f} kB\n" in lines
     assert f"{cache}/ledger.csv: ok, " in lines
-    assert "with algorithm 1\n" in lines
+    assert "with stage version 1\n" in lines
     assert f"  params {read_manifest(cache).params_digest}\n" in lines
     assert "    cell: 48\n" in lines
     assert '    skeletons.estimator: "movenet"\n' in lines

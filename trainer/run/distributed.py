@@ -3,7 +3,7 @@
 Every process holds the whole network and the whole training set. Of each batch it sees its own
 slice, and the gradients are averaged by the number of clips. So a step is that of the whole batch
 in one process but for two things. A batch normalisation normalises by the slice that its process
-sees, unless GPUs synchronise it; the running statistics are then averaged after every step, so the
+sees, unless GPUs synchronise it; the running statistics are then averaged after every batch, so the
 network is the same everywhere at any time. And dropout draws other numbers in each process.
 """
 

@@ -15,7 +15,7 @@ from stroi.trainer.metrics.accuracy import accuracy
 
 
 def branch_loss(logits: Tensor, labels: Tensor, loss: Loss, *, smoothing: float = 0.0) -> Tensor:
-    """Loss of one branch; joint training sums it over the skeleton and the RGB branch.
+    """Loss of one branch; end-to-end training sums it over the skeleton and the RGB branch.
 
     ``mse`` is a term of eq. 6, (1/N) sum_i (yhat_i - y_i)^2, with the softmax of the logits as
     yhat, the one-hot label as y, and the square of a vector as the sum over its classes: a

@@ -134,19 +134,19 @@ def test_the_side_of_a_clip_depends_on_no_other_clips_fate_and_on_no_label() -> 
     whole = divide(SAMPLES, split, usable=ALL)
     relabelled = [replace(sample, label=sample.id) for sample in SAMPLES]
     assert divide(relabelled, split, usable=ALL) == whole
-    assert len(whole.division) == 64
+    assert len(whole.digest) == 64
     for side in ("train", "validation", "test"):
         for name in getattr(whole, side):
             others = [one for one in ALL if getattr(whole, side) != (one,) and one != name]
             few = (name, *(one for one in others if one not in getattr(whole, side)))
             parts = divide(SAMPLES, split, usable=few)
             assert name in getattr(parts, side)
-            assert parts.division == whole.division
+            assert parts.digest == whole.digest
 
 
 def test_another_rule_is_another_division() -> None:
     digests = {
-        divide(SAMPLES, Split(by="subject", test=(value,)), usable=ALL).division for value in "123"
+        divide(SAMPLES, Split(by="subject", test=(value,)), usable=ALL).digest for value in "123"
     }
     assert len(digests) == 3
 
@@ -159,7 +159,7 @@ def test_clips_that_are_left_out_move_no_other() -> None:
         parts = divide(SAMPLES, split, usable=ALL)
         assert parts.train == tuple(one for one in whole.train if one != name)
         assert (parts.validation, parts.test) == (whole.validation, whole.test)
-        assert parts.division != whole.division
+        assert parts.digest != whole.digest
 
 
 @pytest.mark.parametrize(
