@@ -51,8 +51,8 @@ class WeightedMosaicNet(nn.Module):
         classes: Class names, C of them.
         cells: How the mosaics are divided.
         config: Settings of the RGB branch.
-        mode: ``plain`` (no weights), ``fixed`` (weights from a file) or ``end-to-end`` (weights from
-            the graph network inside).
+        mode: ``plain`` (no weights), ``fixed`` (weights from a file) or ``end-to-end`` (weights
+            from the graph network inside).
         gcn: The graph network of the end-to-end mode; no other mode has one.
     """
 
