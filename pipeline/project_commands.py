@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from stroi.pipeline.datasets.outlook import project_notes
 from stroi.pipeline.options import in_project
 from stroi.pipeline.params.describe import describe_profile
 from stroi.pipeline.params.load import check_project
@@ -11,11 +12,16 @@ from stroi.pipeline.versions import changed_versions, versions_path, write_versi
 from stroi.pipeline.workspace import Workspace
 
 
-@click.command(help="Validate params.yaml and every profile it names; list all mistakes.")
+@click.command(
+    help="Validate params.yaml and every profile it names; list all mistakes, and what will end or "
+    "weaken a run of the data sets that are there."
+)
 @in_project
 def check(workspace: Workspace) -> None:
     """Validate the project."""
     project = check_project(workspace.root)
+    for note in project_notes(workspace, project):
+        click.echo(f"note: {note}")
     datasets, runs = ", ".join(project.datasets), ", ".join(project.runs)
     click.echo(f"data sets: {datasets}; runs: {runs}; all params are valid")
 

@@ -11,8 +11,10 @@ import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.cache.files.locks import lock
+from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
 from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
+from stroi.pipeline.index.cautions import split_cautions
 from stroi.pipeline.index.checks import empty_notes
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger, check_share, write_ledger
 from stroi.pipeline.index.table import ClipEntry, Index, Sample, write_index
@@ -25,7 +27,7 @@ from stroi.stages.training.run_split import split_clips
 from stroi.stages.video.fingerprint import measure_clip
 
 STAGE_PARAMS = ("index",)
-VERSION = 1
+VERSION = 2
 """Raise it when the same input would give other bytes."""
 
 _CHUNK = 64
@@ -71,12 +73,13 @@ def build_index(
     clips = listing.clips
     check_runs([Sample(**asdict(clip)) for clip in clips], runs)
     videos, skeletons = {clip.video for clip in clips}, {clip.skeleton for clip in clips}
-    _check_places(raw, [place for place in videos | skeletons if place])
+    check_places(raw, [place for place in videos | skeletons if place])
     # A folder of JSON files is digested by stage skeletons, which knows which of them count.
     folders = {place for place in skeletons if (raw / place).is_dir()}
     places = sorted(place for place in videos | (skeletons - folders) if place)
     measured = _measure_all(raw, places, workers, store)
-    rows = [_row(clip, measured, folders) for clip in clips]
+    finder = PlaceFinder(raw)
+    rows = [_row(clip, measured, folders, finder) for clip in clips]
     samples = [row for row in rows if isinstance(row, Sample)]
     write_index(out, samples)
     outcomes = [
@@ -89,12 +92,16 @@ def build_index(
         click.echo(note)
     ledger = write_ledger(out, (*outcomes, *listing.left_out))
     check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)
-    check_runs(samples, runs)
+    for note in check_runs(samples, runs):
+        click.echo(note)
     return ledger
 
 
-def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> None:
+def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> list[str]:
     """Refuse runs whose splits cannot divide the clips: before hours of pose estimation.
+
+    Returns:
+        What makes the results of the runs uncertain, one sentence each.
 
     Raises:
         ParamsError: What `split_clips` refuses, with the run's name.
@@ -102,34 +109,17 @@ def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> None:
     """
     index = Index(tuple(samples), tuple(sorted({sample.label for sample in samples})))
     ids = [sample.id for sample in samples]
+    notes = []
     for run in runs:
         try:
-            split_clips(index, run, ids)
+            parts = split_clips(index, run, ids)
         except StroiError as error:
             raise type(error)(
                 error.code, f"run {run.name}: {error.message}", remedy=error.remedy
             ) from None
-
-
-def _check_places(raw: Path, videos: Sequence[str]) -> None:
-    """Refuse videos that DVC would not see: it tracks `raw`, but follows no linked folder in it."""
-    places = {Path(video) for video in videos}
-    inside = {place for place in places if (raw / place).is_dir()}
-    folders = {place.parent for place in places} | inside
-    for folder in sorted(folders):
-        if folder.is_absolute() or ".." in folder.parts:
-            raise RefusedInput(
-                "VIDEO_OUTSIDE",
-                f"{folder} is not inside {raw}",
-                remedy="put the videos, or a link to each, into the data set's folder",
-            )
-        for part in (folder, *folder.parents):
-            if part != Path() and (raw / part).is_symlink():
-                raise RefusedInput(
-                    "LINKED_FOLDER",
-                    f"{raw / part} is a link, and DVC would not notice a change behind it",
-                    remedy=f"link the files one by one, or make {raw} itself the link",
-                )
+        rule = run.profile.splits[run.run.split]
+        notes += [f"run {run.name}: {one}" for one in split_cautions(samples, parts, rule)]
+    return notes
 
 
 def _measure_all(
@@ -166,7 +156,7 @@ def _measure(path: Path) -> Measured:
 
 
 def _row(
-    clip: ClipEntry, measured: Mapping[str, Measured], folders: set[str]
+    clip: ClipEntry, measured: Mapping[str, Measured], folders: set[str], finder: PlaceFinder
 ) -> Sample | ClipOutcome:
     files: list[tuple[str, int]] = []
     skeleton = "" if clip.skeleton in folders else clip.skeleton
@@ -174,7 +164,9 @@ def _row(
         one = measured[place] if place else ("", 0)
         if one is None:
             problem = f"{place} is neither a file nor a folder"
-            return ClipOutcome(clip.id, missing, f"{problem}; put it there or leave the sample out")
+            meant = finder.suggest(place)
+            remedy = f"write {meant}" if meant else "put it there or leave the sample out"
+            return ClipOutcome(clip.id, missing, f"{problem}; {remedy}")
         if isinstance(one, ClipOutcome):
             return ClipOutcome(clip.id, one.code, one.detail)
         files.append(one)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections import Counter
+import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import ID_BYTES, check_ids
 from stroi.pipeline.datasets.listing import DatasetListing
+from stroi.pipeline.datasets.reading.layout import Layout, find_layout, split_of
+from stroi.pipeline.datasets.reading.messages import (
+    describe_content,
+    left_out_notes,
+    nothing_found,
+    why_no_video,
+)
+from stroi.pipeline.datasets.reading.tree import FolderTree, join
 from stroi.pipeline.index.csv import MAX_TEXT, check_inside
 from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.index.table import ClipEntry
@@ -26,48 +34,54 @@ OTHER_ENDINGS = (
 """Videos that have to be converted first."""
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
-SPLITS = ("train", "test", "val")
-"""If the top level has these folders and no other, they are a split and the classes lie below."""
+NOT_A_VIDEO = "NOT_A_VIDEO"
+"""Code of other files: they are counted, and are not in the ledger."""
 
 _DIGEST = 8
-_NO_VIDEO = "NOT_A_VIDEO"
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def list_folders(root: Path, pattern: str = "") -> DatasetListing:
-    """Clips of ``<class>/<video>``, or of ``<split>/<class>/<video>``.
+    """Clips of ``<class>/<video>`` or ``<class>/<group>/<video>``, below a split or not.
 
-    A video is a file with one of `VIDEO_ENDINGS`, or a folder of images. Names that begin with a
-    dot are skipped. A sample's id is its path with ``_`` between the parts and without the
-    ending, or what `sample_id` makes of it.
+    A video is a file with one of `VIDEO_ENDINGS`, or a folder of images. Which folders are the
+    classes `find_layout` decides. Names that begin with a dot and folders of a system are skipped.
+    A sample's id is its path with ``_`` between the parts and without the ending, or what
+    `sample_id` makes of it.
 
     Args:
         root: The data set.
         pattern: Of the videos' names, as `stroi.pipeline.params.name_pattern` reads it; a name that
-            does not match is left out.
+            does not match is left out. A group that it names replaces the folder's.
 
     Returns:
         The clips. Left out are videos of other kinds (``VIDEO_KIND``), videos that lie in no class
-        (``NOT_IN_CLASS``), folders without an image in a class (``FOLDER_EMPTY``), and names that
-        cannot be listed (``NAME_BAD``) or do not fit the pattern (``NAME_PATTERN``). The notes
-        count them, and all other files.
+        (``NOT_IN_CLASS``) or deeper than a group (``TOO_DEEP``), folders without a video
+        (``FOLDER_EMPTY``), and names that cannot be listed (``NAME_BAD``) or do not fit the pattern
+        (``NAME_PATTERN``). The notes count them, and all other files.
 
     Raises:
-        RefusedInput: ``DATASET_EMPTY`` if no video is found, ``PATTERN_UNFIT`` if none fits the
-            pattern, ``ID_DUPLICATE`` if two would have one id, ``LINKED_FOLDER`` if a folder is a
-            link, behind which DVC would not see a change, ``DATASET_MISSING`` if a folder cannot
-            be read.
+        RefusedInput: ``DATASET_EMPTY`` if no video is found, ``DATASET_LAYOUT`` if it is not clear
+            what is a class, ``PATTERN_UNFIT`` if none fits the pattern, ``ID_DUPLICATE`` if two
+            would have one id, ``LINKED_FOLDER`` if a folder is a link, ``DATASET_MISSING`` if a
+            folder cannot be read.
     """
     compiled = compile_pattern(pattern) if pattern else None
-    entries = [problem or _listed(root, place, compiled) for place, problem in _videos(root)]
-    clips = [one for one in entries if isinstance(one, ClipEntry)]
+    tree = FolderTree(root, VIDEO_ENDINGS + OTHER_ENDINGS, IMAGE_ENDINGS)
+    layout = find_layout(tree)
+    found = [*_strays(tree, layout)]
+    for place, split in layout.classes:
+        found += _class_clips(tree, place, split)
+    entries = [_listed(root, one, compiled) if isinstance(one, ClipEntry) else one for one in found]
+    clips = _splits_within_classes([one for one in entries if isinstance(one, ClipEntry)])
     others = [one for one in entries if isinstance(one, ClipOutcome)]
     if not clips:
-        raise _nothing(root, pattern, others)
-    left_out = tuple(one for one in others if one.code != _NO_VIDEO)
-    return DatasetListing(
-        tuple(sorted(clips, key=lambda clip: clip.id)), left_out, tuple(_notes(others))
-    )
+        raise nothing_found(tree, pattern, others, VIDEO_ENDINGS)
+    left_out = tuple(one for one in others if one.code != NOT_A_VIDEO)
+    groups = {one.group for one in found if isinstance(one, ClipEntry) and one.group}
+    grouped = groups if any(clip.group for clip in clips) else set()
+    notes = (*_layout_notes(layout, grouped), *left_out_notes(others))
+    return DatasetListing(tuple(sorted(clips, key=lambda clip: clip.id)), left_out, notes)
 
 
 def sample_id(place: str) -> str:
@@ -94,7 +108,60 @@ def _without_ending(place: str) -> str:
     return stem if f"{dot}{ending}".lower() in VIDEO_ENDINGS else place
 
 
-def _listed(root: Path, place: str, pattern: re.Pattern[str] | None) -> ClipEntry | ClipOutcome:
+def _strays(tree: FolderTree, layout: Layout) -> Iterator[ClipOutcome]:
+    """What lies above the classes."""
+    for place in layout.above:
+        here = tree.folder(place)
+        for name in (*here.videos, *here.others):
+            yield _file(join(place, name)) or _left(
+                join(place, name), "NOT_IN_CLASS", "is a video that lies in no class's folder"
+            )
+        if here.images:
+            problem = f"holds {here.images} images that lie in no class's folder"
+            yield _left(place or ".", "NOT_IN_CLASS", problem)
+    for place in layout.empty:
+        yield _left(place, "FOLDER_EMPTY", describe_content(tree, place))
+
+
+def _class_clips(tree: FolderTree, place: str, split: str) -> Iterator[ClipEntry | ClipOutcome]:
+    """The videos of a class and of its groups, not named yet; of what is none the reason."""
+    here, label = tree.folder(place), place.rpartition("/")[2]
+    clip = ClipEntry("", "", label, split=split)
+    if here.images:
+        problem = f"holds {here.images} images: put the frames of each video into its own folder"
+        yield _left(place, NOT_A_VIDEO, problem)
+    yield from _videos(place, (*here.videos, *here.others), clip)
+    for inner in tree.inside(place):
+        below = tree.folder(inner)
+        deeper = [one for one in tree.inside(inner) if tree.has_videos(one)]
+        if below.videos or deeper:
+            group = replace(clip, group=inner.rpartition("/")[2])
+            yield from _videos(inner, (*below.videos, *below.others), group)
+            yield from (_frames(tree, one, group) for one in tree.inside(inner))
+        else:
+            yield _frames(tree, inner, clip)
+
+
+def _videos(
+    place: str, files: tuple[str, ...], clip: ClipEntry
+) -> Iterator[ClipEntry | ClipOutcome]:
+    for name in files:
+        yield _file(join(place, name)) or replace(clip, video=join(place, name))
+
+
+def _frames(tree: FolderTree, place: str, clip: ClipEntry) -> ClipEntry | ClipOutcome:
+    """A folder of images as a video, or why it is none."""
+    if tree.folder(place).videos or any(map(tree.has_videos, tree.inside(place))):
+        return _left(place, "TOO_DEEP", "holds videos deeper than CLASS/GROUP/VIDEO")
+    if tree.folder(place).images:
+        return replace(clip, video=place)
+    return _left(place, "FOLDER_EMPTY", describe_content(tree, place))
+
+
+def _listed(
+    root: Path, clip: ClipEntry, pattern: re.Pattern[str] | None
+) -> ClipEntry | ClipOutcome:
+    place = clip.video
     name = sample_id(place)
     try:
         check_inside(root, 0, "path", place)
@@ -103,106 +170,50 @@ def _listed(root: Path, place: str, pattern: re.Pattern[str] | None) -> ClipEntr
     except RefusedInput:
         detail = f"a path that cannot be listed: use at most {MAX_TEXT} printable characters"
         return ClipOutcome(name, "NAME_BAD", f"{detail}, without spaces at the ends of names")
-    *split, label, last = place.split("/")
+    last = place.rpartition("/")[2]
     match = pattern.fullmatch(_without_ending(last)) if pattern else None
     fields = match.groupdict() if match else {}
     if (pattern and not match) or any(value != value.strip() for value in fields.values()):
         return ClipOutcome(name, "NAME_PATTERN", f"{last!a} does not fit index.pattern")
-    return ClipEntry(
+    # Folders that were copied from macOS spell an accent as a character of its own.
+    label, group = (unicodedata.normalize("NFC", text) for text in (clip.label, clip.group))
+    return replace(
+        clip,
         id=name,
-        video=place,
         label=label,
         subject=fields.get("subject", ""),
         camera=fields.get("camera", ""),
-        group=fields.get("group", ""),
-        split="".join(split),
+        group=fields.get("group", group),
     )
 
 
-def _videos(root: Path) -> Iterator[tuple[str, ClipOutcome | None]]:
-    """Paths of all videos, relative to `root`; of what is none with the reason."""
-    files, folders = _entries(root, "")
-    yield from ((name, _stray(name)) for name in files)
-    splits = bool(folders) and set(folders) <= set(SPLITS)
-    for folder in folders:
-        if not splits:
-            yield from _class_videos(root, folder)
-            continue
-        files, classes = _entries(root, folder)
-        yield from ((f"{folder}/{name}", _stray(f"{folder}/{name}")) for name in files)
-        for label in classes:
-            yield from _class_videos(root, f"{folder}/{label}")
+def _splits_within_classes(clips: list[ClipEntry]) -> list[ClipEntry]:
+    """``CLASS/train/VIDEO`` and ``CLASS/test/VIDEO``: what looks like groups is the split."""
+    splits = {split_of(clip.group) for clip in clips}
+    if any(clip.split for clip in clips) or "" in splits or not {"train", "test"} <= splits:
+        return clips
+    return [replace(clip, group="", split=split_of(clip.group)) for clip in clips]
 
 
-def _class_videos(root: Path, folder: str) -> Iterator[tuple[str, ClipOutcome | None]]:
-    files, folders = _entries(root, folder)
-    for name in files:
-        place = f"{folder}/{name}"
-        yield place, None if name.lower().endswith(VIDEO_ENDINGS) else _no_video(place)
-    for name in folders:
-        place = f"{folder}/{name}"
-        inside, _ = _entries(root, place)
-        if any(file.lower().endswith(IMAGE_ENDINGS) for file in inside):
-            yield place, None
-        else:
-            detail = f"{place!a} is in a class, and holds no image that could be a frame"
-            yield place, ClipOutcome(sample_id(place), "FOLDER_EMPTY", detail)
-
-
-def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
-    """Names of the files and of the folders in a folder, sorted; hidden ones left out."""
-    try:
-        with os.scandir(root / folder) as entries:
-            kept = [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise RefusedInput(
-            "DATASET_MISSING",
-            f"{root / folder} cannot be read ({error.strerror})",
-            remedy="allow it, or leave the folder out",
-        ) from None
-    for entry in sorted(kept, key=lambda entry: entry.name):
-        if entry.is_dir() and entry.is_symlink():
-            raise RefusedInput(
-                "LINKED_FOLDER",
-                f"{entry.path} is a link, and DVC would not notice a change behind it",
-                remedy=f"link the files one by one, or make {root} itself the link",
-            )
-    folders = sorted(entry.name for entry in kept if entry.is_dir())
-    return sorted(entry.name for entry in kept if not entry.is_dir()), folders
-
-
-def _stray(place: str) -> ClipOutcome:
-    if not place.lower().endswith(VIDEO_ENDINGS):
-        return _no_video(place)
-    return ClipOutcome(sample_id(place), "NOT_IN_CLASS", f"{place!a} lies in no class's folder")
-
-
-def _no_video(place: str) -> ClipOutcome:
+def _file(place: str) -> ClipOutcome | None:
+    """Why a file is no video that can be read; None if it may be one."""
+    if place.lower().endswith(VIDEO_ENDINGS):
+        return None
     if place.lower().endswith(OTHER_ENDINGS):
-        detail = f"{place!a} is a video of a kind that is not read: convert it to H.264 in MP4"
-        return ClipOutcome(sample_id(place), "VIDEO_KIND", detail)
-    detail = f"{place!a} does not end in {', '.join(VIDEO_ENDINGS)}"
-    return ClipOutcome(sample_id(place), _NO_VIDEO, detail)
+        return _left(place, "VIDEO_KIND", "is a video of a kind that is not read: convert it")
+    return _left(place, NOT_A_VIDEO, why_no_video(place, VIDEO_ENDINGS))
 
 
-def _nothing(root: Path, pattern: str, left_out: list[ClipOutcome]) -> RefusedInput:
-    misfits = [one for one in left_out if one.code == "NAME_PATTERN"]
-    if misfits:
-        return RefusedInput(
-            "PATTERN_UNFIT",
-            f"{root}: none of {len(misfits)} videos fits {pattern!a}, first: {misfits[0].detail}",
-            remedy="a pattern is matched with the whole name without its ending, such as"
-            " {subject}_{camera}_{*}",
+def _left(place: str, code: str, problem: str) -> ClipOutcome:
+    return ClipOutcome(sample_id(place), code, f"{place!a} {problem}")
+
+
+def _layout_notes(layout: Layout, groups: set[str]) -> Iterator[str]:
+    if layout.top:
+        yield f"the data set is in {layout.top!a}"
+    if groups:
+        class_name = layout.classes[0][0].rpartition("/")[2]
+        yield (
+            f"CLASS/GROUP/VIDEO: {len(groups)} groups, such as {min(groups)!a}; the classes are the"
+            f" folders above, such as {class_name!a}"
         )
-    return RefusedInput(
-        "DATASET_EMPTY",
-        f"{root} holds no video in a class's folder ({len(left_out)} other entries)",
-        remedy=f"put videos ({', '.join(VIDEO_ENDINGS)}, or folders of numbered images) into one"
-        " folder per class: CLASS/VIDEO, or train/CLASS/VIDEO and test/CLASS/VIDEO",
-    )
-
-
-def _notes(left_out: list[ClipOutcome]) -> Iterator[str]:
-    for code, count in sorted(Counter(one.code for one in left_out).items()):
-        first = min(one for one in left_out if one.code == code)
-        yield f"left out: {count} with {code}, first: {first.detail}"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.opening import read_regular
+from stroi.pipeline.datasets.reading.places import linked_folder
 from stroi.pipeline.index.csv import check_inside
 from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.index.table import ClipEntry, Sample
@@ -128,11 +129,7 @@ def files_below(root: Path, videos: re.Pattern[str]) -> Iterator[str]:
                 continue
             if entry.is_dir():
                 if entry.is_symlink():
-                    raise RefusedInput(
-                        "LINKED_FOLDER",
-                        f"{root / place} is a link, and DVC would not notice a change behind it",
-                        remedy=f"link the files one by one, or make {root} itself the link",
-                    )
+                    raise linked_folder(root, root / place)
                 inner.append(f"{place}/")
             else:
                 yield place

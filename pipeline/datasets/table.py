@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.ids import ID_BYTES
 from stroi.pipeline.datasets.listing import DatasetListing
-from stroi.pipeline.index.csv import check_inside, check_row_id, check_text, iterate_csv
+from stroi.pipeline.datasets.reading.places import PlaceFinder, is_absolute
+from stroi.pipeline.datasets.reading.spreadsheet import read_spreadsheet
+from stroi.pipeline.index.csv import check_inside, check_row_id, check_text, outside
 from stroi.pipeline.index.table import ClipEntry
 
 TABLE = "table.csv"
 REQUIRED = ("sample_id", "video", "label", "subject", "camera")
 OPTIONAL = ("group", "split", "start", "stop", "skeleton")
+
+_TEXTS = ("label", "subject", "camera", "group", "split")
+_WHOLE = re.compile(r"([0-9]{1,9})([.,]0)?", re.ASCII)
+"""20.000 may be a thousand times as many, and is refused."""
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def list_table(root: Path) -> DatasetListing:
@@ -25,56 +36,76 @@ def list_table(root: Path) -> DatasetListing:
         RefusedInput: ``CSV_*`` if the table is missing or malformed, or a row lacks its video or
             label; ``ID_BAD``, ``ID_DUPLICATE``; ``VIDEO_OUTSIDE`` if a path leaves `root`.
     """
-    return read_table(root / TABLE)
+    return read_table(root / TABLE, root)
 
 
-def read_table(path: Path) -> DatasetListing:
-    """Clips listed in a table anywhere; see `list_table`."""
+def read_table(path: Path, root: Path) -> DatasetListing:
+    """Clips listed in a table anywhere, its paths relative to `root`; see `list_table`."""
     ids: dict[str, int] = {}
     listed: list[ClipEntry] = []
-    for line, row in iterate_csv(path, required=REQUIRED):
-        check_row_id(path, line, row["sample_id"], ids)
-        listed.append(_listed(path, line, row))
+    finder = PlaceFinder(root)
+    for line, row in read_spreadsheet(path, required=REQUIRED, optional=OPTIONAL):
+        _check_id(path, line, row["sample_id"], ids)
+        listed.append(_listed(path, line, row, finder))
     if not listed:
         raise RefusedInput("CSV_EMPTY", f"{path} lists no clip", remedy="add one row per clip")
     return DatasetListing.of(listed)
 
 
-def _listed(path: Path, line: int, row: Mapping[str, str]) -> ClipEntry:
-    stripped = {name: value.strip() for name, value in row.items()}
+def _check_id(path: Path, line: int, name: str, ids: dict[str, int]) -> None:
+    try:
+        check_row_id(path, line, name, ids)
+    except RefusedInput as error:
+        plain = _UNFIT.sub("_", name).strip("_.-")[:ID_BYTES]
+        better = f"; for example {plain!a}" if error.code == "ID_BAD" and plain else ""
+        raise RefusedInput(error.code, error.message, remedy=error.remedy + better) from None
+
+
+def _listed(path: Path, line: int, row: Mapping[str, str], finder: PlaceFinder) -> ClipEntry:
+    # One name in two forms of Unicode would be two classes.
+    normal = {name: unicodedata.normalize("NFC", row.get(name, "")) for name in _TEXTS}
     texts = {
-        column: check_text(path, line, column, stripped.get(column, ""), empty=column != "label")
-        for column in ("label", "subject", "camera", "group", "split")
+        column: check_text(path, line, column, value, empty=column != "label")
+        for column, value in normal.items()
     }
-    start, stop = (check_frame(path, line, name, stripped.get(name, "")) for name in _FRAMES)
+    start, stop = (_frame(path, line, name, row.get(name, "")) for name in ("start", "stop"))
     if stop and stop <= start:
-        raise _value(path, line, f"no frame from {start} to {stop}")
+        raise _value(path, line, f"no frame from {start} to {stop}", "let stop be larger")
     skeleton = row.get("skeleton", "")
     return ClipEntry(
         id=row["sample_id"],
-        video=check_inside(path, line, "video", row["video"]),
+        video=_place(path, line, "video", row["video"], finder),
         start=start,
         stop=stop,
-        skeleton=check_inside(path, line, "skeleton", skeleton) if skeleton else "",
+        skeleton=_place(path, line, "skeleton", skeleton, finder) if skeleton else "",
         **texts,
     )
 
 
-_FRAMES = ("start", "stop")
+def _place(path: Path, line: int, column: str, written: str, finder: PlaceFinder) -> str:
+    place = finder.find(written) if written else written
+    try:
+        if is_absolute(place.replace("\\", "/")):
+            raise outside(path, line, column, place)
+        return check_inside(path, line, column, place)
+    except RefusedInput as error:
+        meant = finder.suggest(written) if error.code == "VIDEO_OUTSIDE" else ""
+        if not meant:
+            raise
+        remedy = f"write it relative to {finder.root}: {meant!a}"
+        raise RefusedInput(error.code, error.message, remedy=remedy) from None
 
 
-def check_frame(path: Path, line: int, column: str, text: str) -> int:
-    """A frame number of a table; 0 where the cell is empty.
-
-    Raises:
-        RefusedInput: ``CSV_VALUE``.
-    """
-    if not text:
+def _frame(path: Path, line: int, column: str, text: str) -> int:
+    """A frame number of a table; 0 where the cell is empty. pandas writes 20 as 20.0."""
+    if not text or text.casefold() == "nan":
         return 0
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise _value(path, line, f"{column} {text[:40]!a} is no frame number")
-    return int(text)
+    number = _WHOLE.fullmatch(text)
+    if not number:
+        remedy = "write a whole number, counted from 0 in frames, not in seconds"
+        raise _value(path, line, f"{column} {text[:40]!a} is no frame number", remedy)
+    return int(number[1])
 
 
-def _value(path: Path, line: int, problem: str) -> RefusedInput:
-    return RefusedInput("CSV_VALUE", f"{path}:{line}: {problem}", remedy="correct the row")
+def _value(path: Path, line: int, problem: str, remedy: str) -> RefusedInput:
+    return RefusedInput("CSV_VALUE", f"{path}:{line}: {problem}", remedy=remedy)

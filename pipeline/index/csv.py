@@ -6,8 +6,10 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.opening import open_regular
@@ -59,25 +61,47 @@ def iterate_csv(path: Path, *, required: Iterable[str]) -> Iterator[tuple[int, d
             ``CSV_COLUMNS`` or ``CSV_ROW`` (ragged, wrongly quoted, or a field of more than 131072
             characters).
     """
+    with open_csv(path) as text:
+        yield from _rows(path, text, required)
+
+
+@contextmanager
+def open_csv(
+    path: Path,
+    *,
+    missing: str = "run the stage that writes it, or `dvc pull` its folder",
+    encoding: Callable[[bytes], str] = lambda head: "utf-8-sig",
+) -> Iterator[TextIO]:
+    """Open a CSV file, its line ends as they are.
+
+    Args:
+        path: The file.
+        missing: The remedy if there is no such file.
+        encoding: The encoding by the first bytes of the file.
+
+    Raises:
+        RefusedInput: ``CSV_MISSING``, ``CSV_SIZE``, or ``CSV_TEXT``, also while it is read.
+    """
     try:
         with open_regular(path) as (fd, size):
             if size > MAX_TABLE_BYTES:
                 raise _too_large(f"{path}: {size} bytes, at most {MAX_TABLE_BYTES} are read")
-            with os.fdopen(fd, encoding="utf-8-sig", newline="", closefd=False) as text:
-                yield from _rows(path, text, required)
+            form = encoding(os.pread(fd, 4, 0))
+            with os.fdopen(fd, encoding=form, newline="", closefd=False) as text:
+                yield text
     except FileNotFoundError:
-        raise RefusedInput(
-            "CSV_MISSING",
-            f"{path} does not exist",
-            remedy="run the stage that writes it, or `dvc pull` its folder",
-        ) from None
+        raise RefusedInput("CSV_MISSING", f"{path} does not exist", remedy=missing) from None
     except OSError as error:
         raise RefusedInput(
             "CSV_TEXT", f"{path}: cannot be read ({error.strerror})", remedy="give a CSV file"
         ) from None
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        reason = getattr(error, "reason", "cut short")
         raise RefusedInput(
-            "CSV_TEXT", f"{path}: no UTF-8 text ({error.reason})", remedy="save it as UTF-8"
+            "CSV_TEXT",
+            f"{path}: no UTF-8 text ({reason})",
+            remedy="save it as UTF-8 (Excel: CSV UTF-8), or if it is from Windows:"
+            f" iconv -f WINDOWS-1252 -t UTF-8 {path.name} > new.csv",
         ) from None
 
 
@@ -104,12 +128,17 @@ def check_inside(path: Path, line: int, column: str, value: str) -> str:
     """
     check_text(path, line, column, value)
     if value.startswith("/") or ".." in value.split("/"):
-        raise RefusedInput(
-            "VIDEO_OUTSIDE",
-            f"{path}:{line}: {column} {value!a} is not inside the data set's folder",
-            remedy="put the videos, or a link to each, into the data set's folder",
-        )
+        raise outside(path, line, column, value)
     return value
+
+
+def outside(path: Path, line: int, column: str, value: str) -> RefusedInput:
+    """The refusal of a path that leaves the data set, for the caller to raise."""
+    return RefusedInput(
+        "VIDEO_OUTSIDE",
+        f"{path}:{line}: {column} {value!a} is not inside the data set's folder",
+        remedy="put the videos, or a link to each, into the data set's folder",
+    )
 
 
 def check_row_id(path: Path, line: int, name: str, earlier: dict[str, int]) -> None:
@@ -147,26 +176,38 @@ def _rows(
         for row in reader:
             if header is None:
                 header = row
-                _check_header(path, header, required)
+                check_header(path, header, required)
             elif row:
                 yield reader.line_num, _named(path, reader.line_num, header, row)
     except csv.Error as error:
-        problem = f"{path}:{reader.line_num}: {error}"
-        raise RefusedInput(
-            "CSV_ROW", problem, remedy="close every quote, and quote quotes"
-        ) from None
+        raise bad_row(path, reader.line_num, error) from None
     if header is None:
-        _check_header(path, [], required)
+        check_header(path, [], required)
 
 
-def _check_header(path: Path, header: list[str], required: Iterable[str]) -> None:
+def bad_row(path: Path, line: int, error: csv.Error) -> RefusedInput:
+    """The refusal of a row that is no CSV, for the caller to raise."""
+    return RefusedInput(
+        "CSV_ROW", f"{path}:{line}: {error}", remedy="close every quote, and quote quotes"
+    )
+
+
+def check_header(
+    path: Path, header: list[str], required: Iterable[str], suggestion: str = ""
+) -> None:
+    """Refuse a header without a required column, or with two of one name.
+
+    Raises:
+        RefusedInput: ``CSV_COLUMNS``.
+    """
     missing = [name for name in required if name not in header]
     if missing:
         names = ", ".join(ascii(name[:40])[1:-1] for name in header[:_NAMED])
         raise RefusedInput(
             "CSV_COLUMNS",
             f"{path}: no column {', '.join(missing)}",
-            remedy=f"the first line must name the columns; it has: {names or 'none'}",
+            remedy=f"the first line must name the columns; it has: {names or 'none'}"
+            + (f"; {suggestion}" if suggestion else ""),
         )
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:

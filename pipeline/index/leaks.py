@@ -121,6 +121,6 @@ def _check_parts(what: str, parts: list[tuple[int, str, str, float]]) -> None:
                 raise RefusedInput(
                     "SPLIT_LEAK",
                     f"{clips} " + (f"are the same {what}" if same else f"share frames of a {what}"),
-                    remedy="remove one of them from the table",
+                    remedy="remove one of them from the data set",
                 )
         farthest[side] = max(farthest.get(side, (0.0, 0, "")), (stop, start, name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput, StroiError
@@ -12,6 +13,19 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.pipeline.index.csv import csv_bytes, iterate_csv
 
 FILE = "ledger.csv"
+CONVERT = "ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p NEW.mp4"
+"""The command that makes a video readable; FILE and NEW are the user's names."""
+
+CONVERTED = (
+    "VIDEO_FRAMES",
+    "VIDEO_KIND",
+    "VIDEO_MAGIC",
+    "VIDEO_OPEN",
+    "VIDEO_ROTATED",
+    "VIDEO_SIZE",
+)
+"""Codes that it may mend."""
+
 MAX_DETAIL = 2000
 """Longest detail in characters."""
 
@@ -97,14 +111,36 @@ def read_ledger(folder: Path) -> Ledger:
 def check_share(ledger: Ledger, limit: float, folder: Path) -> None:
     """Fail if too many clips were quarantined; call it after everything else is written.
 
+    Args:
+        ledger: What became of the clips.
+        limit: The stage's ``max_quarantined``.
+        folder: The stage's out, ``data/<data set>/<stage>``.
+
     Raises:
         StroiError: If their share passes `limit`, or no clip is left.
     """
     lost = ledger.quarantined
-    if lost and (not ledger.done or len(lost) > limit * len(ledger.outcomes)):
+    if lost and (not ledger.done or len(lost) / len(ledger.outcomes) > limit):
         raise StroiError(
             "QUARANTINED",
             f"{len(lost)} of {len(ledger.outcomes)} clips were quarantined, first "
-            f"{lost[0].id} ({lost[0].code})",
-            remedy=f"read {folder / FILE}; mend the clips or raise max_quarantined",
+            f"{lost[0].id} ({lost[0].code}): {lost[0].detail}",
+            remedy=f"read {folder / FILE}; {_ways_on(ledger, folder)}",
         )
+
+
+def smallest_limit(lost: int, clips: int) -> float:
+    """The smallest ``max_quarantined`` of two digits that allows so many lost clips."""
+    return ceil(100 * lost / clips) / 100
+
+
+def _ways_on(ledger: Ledger, folder: Path) -> str:
+    videos = any(outcome.code in CONVERTED for outcome in ledger.quarantined)
+    mend = f"mend the clips{f' (`{CONVERT}` makes a video readable)' if videos else ''}"
+    if not ledger.done:
+        return mend
+    limit = smallest_limit(len(ledger.quarantined), len(ledger.outcomes))
+    return (
+        f"{mend} or raise max_quarantined: set {folder.name}.max_quarantined to {limit:g} in"
+        f" profiles/{folder.parent.name}.yaml"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,9 +20,6 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
 
 _LISTED = 50
-_SPARSE = "its graph network sees the skeletons, which skeletons.frames leaves full of gaps"
-_SPARSE_REMEDY = "set skeletons.frames to all in the data set's profile"
-
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -175,13 +172,31 @@ def load_run(root: Path, name: str) -> RunParams:
             f"run {name}: profiles/{run.dataset}.yaml has no split {run.split!a}",
             remedy=f"its splits are: {known}",
         )
-    if _is_too_sparse(run, profile):
-        raise ParamsError("PARAMS_SPARSE", f"run {name}: {_SPARSE}", remedy=_SPARSE_REMEDY)
+    for code, _, problem, remedy in _contradictions(run, profile):
+        raise ParamsError(code, f"run {name}: {problem}", remedy=remedy)
     return RunParams(name, run, profile)
 
 
-def _is_too_sparse(run: Run, profile: Profile) -> bool:
-    return run.input == "skeletons" and profile.skeletons.frames == "sampled"
+def _contradictions(run: Run, profile: Profile) -> Iterator[tuple[str, str, str, str]]:
+    """What a run and its profile cannot have together: code, key of the run, problem and remedy."""
+    if run.input == "skeletons" and profile.skeletons.frames == "sampled":
+        problem = "its graph network sees the skeletons, which skeletons.frames leaves full of gaps"
+        yield (
+            "PARAMS_SPARSE",
+            "input",
+            problem,
+            ("set skeletons.frames to all in the data set's profile"),
+        )
+    if profile.splits[run.split].validation is not None:
+        return
+    give = f"give splits.{run.split} of profiles/{run.dataset}.yaml a validation part"
+    for name, schedule in (("gcn", profile.gcn.schedule), ("resnet", profile.resnet.schedule)):
+        if schedule.keep == "best":
+            problem = f"{name}.schedule.keep is best, and its split has no validation clips"
+            yield "KEEP_BEST", "split", problem, f"{give}, or set {name}.schedule.keep to last"
+        if schedule.patience:
+            problem = f"{name}.schedule.patience is set, and its split has no validation clips"
+            yield "PATIENCE", "split", problem, f"{give}, or set {name}.schedule.patience to 0"
 
 
 def add_to_params(
@@ -236,7 +251,10 @@ def check_project(root: Path) -> ProjectParams:
         where = f"{root / 'params.yaml'}: runs.{name}"
         if run.split not in profiles[run.dataset].splits:
             problems.append(f"{where}.split: no split {run.split!r}")
-        if _is_too_sparse(run, profiles[run.dataset]):
-            problems.append(f"{where}.input: {_SPARSE}; {_SPARSE_REMEDY}")
+            continue
+        problems += [
+            f"{where}.{key}: {problem}; {remedy}"
+            for _, key, problem, remedy in _contradictions(run, profiles[run.dataset])
+        ]
     _complain(problems)
     return project

@@ -100,10 +100,17 @@ def command(
     folder = videos or _videos(workspace, name, interactive)
     options = InitOptions(name, folder, labels=default_labels(folder, table), table=table)
     options = replace(options, **given)
-    run = set_up(
-        workspace, prompt_missing(options, set(given)) if interactive else options, force=force
-    )
-    click.echo(f"next: `dvc repro report@{run}`; `dvc repro` alone runs all of params.yaml")
+    options = prompt_missing(options, set(given)) if interactive else options
+    done = set_up(workspace, options, given=given, force=force)
+    if done.rgb:
+        click.echo(
+            f"next: `dvc repro report@{done.run}`; `dvc repro` alone runs all of params.yaml"
+        )
+    else:
+        click.echo(
+            f"next: `dvc repro gcn-report@{done.run}`, the graph network alone: too few clips have"
+            " videos for the other stages, and `dvc repro` alone would stop there"
+        )
 
 
 def _videos(workspace: Workspace, name: str, interactive: bool) -> Path:

@@ -38,12 +38,14 @@ class CropSize:
         cell: The side, px: half a torso; a tenth of the frame's height if no person was detected.
             The paper's 48 px on Northwestern-UCLA are 0.6 of a torso.
         reason: How it was estimated, in words.
-        unreadable: Errors of videos that could not be read.
+        unreadable: The path of each video that could not be read, and why.
+        sampled: Videos that were opened.
     """
 
     cell: int
     reason: str
     unreadable: tuple[str, ...] = ()
+    sampled: int = 0
 
 
 def estimate_crop_size(root: Path, clips: Sequence[ClipEntry]) -> CropSize:
@@ -66,25 +68,26 @@ def estimate_crop_size(root: Path, clips: Sequence[ClipEntry]) -> CropSize:
         try:
             height, lengths = _measure(root / video, estimator)
         except ClipRejected as rejected:
-            unreadable.append(str(rejected))
+            unreadable.append(f"{video}: {rejected}")
             continue
         heights.append(height)
         torsos += lengths
     if not heights:
-        first = f", first: {unreadable[0]}" if unreadable else ""
+        first, *others = unreadable or ["there are no videos"]
         raise RefusedInput(
             "INIT_UNREADABLE",
-            f"none of {len(unreadable)} videos could be read{first}",
-            remedy="see `stroi inspect FILE`, or encode them as H.264 in MP4",
+            f"none of {len(unreadable)} videos could be read, first {first}",
+            details=tuple(others),
         )
+    sampled = len(heights) + len(unreadable)
     count = f"{len(torsos)} torsos in {len(heights)} videos"
     if len(torsos) >= MIN_TORSOS:
         length = median(torsos)
         reason = f"half of {length:.0f} px, the median of {count}"
-        return CropSize(_even(length / 2), reason, tuple(unreadable))
+        return CropSize(_even(length / 2), reason, tuple(unreadable), sampled)
     height = int(median(heights))
     reason = f"a tenth of the height of {height} px: only {count}"
-    return CropSize(_even(height / 10), reason, tuple(unreadable))
+    return CropSize(_even(height / 10), reason, tuple(unreadable), sampled)
 
 
 def _measure(video: Path, estimator: MoveNet) -> tuple[int, list[float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from stroi.cache.errors import ParamsError
 from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.datasets.table import TABLE
 from stroi.pipeline.params.name_pattern import compile_pattern
+from stroi.pipeline.params.profile import Profile
 from stroi.stages.tools.init.splits import COLUMNS
 
 WRITTEN = ("folders", "table", "smarthome-untrimmed")
@@ -77,6 +79,25 @@ def check_options(options: InitOptions) -> None:
             error.message,
             remedy="write it like {subject}_{camera}_{*} (docs/own-videos.md)",
         ) from None
+
+
+def dropped_options(
+    options: InitOptions, given: Collection[str], profile: Profile
+) -> Iterator[str]:
+    """Sentences about given options that an existing profile contradicts: the profile stays."""
+    skeletons = profile.skeletons
+    folds = sorted({rule.fold[1] for rule in profile.splits.values() if rule.fold})
+    for name, value, there, key in (
+        ("people", options.people, str(skeletons.subjects), "skeletons.subjects"),
+        ("source", options.source, skeletons.source, "skeletons.source"),
+        ("folds", options.folds, options.folds if options.folds in folds else folds, "splits"),
+    ):
+        if name in given and value != there:
+            anew = ", or write it anew by --force" if options.labels in WRITTEN else ""
+            yield (
+                f"--{name} {value} has no effect, because profiles/{options.name}.yaml is taken as"
+                f" it is: change {key} there{anew}"
+            )
 
 
 def check_pattern(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,42 @@ import click
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.pipeline.datasets.listing import DatasetListing
+from stroi.pipeline.datasets.reading.files import twin_notes, with_digests
+from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
 from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.table import read_table
-from stroi.pipeline.index.table import ClipEntry
+from stroi.pipeline.index.cautions import split_cautions
+from stroi.pipeline.index.table import Sample
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.tools.init.foreseen import foreseen, unreadable_notes, without_video
 from stroi.stages.tools.init.links import check_outside, link_folder, link_table
-from stroi.stages.tools.init.options import WRITTEN, InitOptions, check_options
+from stroi.stages.tools.init.options import WRITTEN, InitOptions, check_options, dropped_options
 from stroi.stages.tools.init.profile_template import Facts, profile_text
 from stroi.stages.tools.init.splits import choose_splits, first_usable
 
 
-def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -> str:
+@dataclass(frozen=True)
+class SetUp:
+    """What was set up.
+
+    Attributes:
+        run: Name of the run in params.yaml, new or existing.
+        rgb: Whether enough clips have a video for the RGB branch.
+    """
+
+    run: str
+    rgb: bool
+
+
+def set_up(
+    workspace: Workspace,
+    options: InitOptions,
+    *,
+    given: Collection[str] = (),
+    force: bool = False,
+) -> SetUp:
     """Add a data set to the project; an existing profile and run of it are kept.
 
     Everything is checked before anything is written, and params.yaml is written last: the project
@@ -32,10 +56,8 @@ def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -
     Args:
         workspace: The project.
         options: The data set.
+        given: Names of the options that the user gave.
         force: Write the profile anew, and replace a link to other videos.
-
-    Returns:
-        Name of the run in params.yaml, new or existing.
 
     Raises:
         ParamsError: If the project's files or the options are wrong.
@@ -49,13 +71,19 @@ def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -
     listing = _list_clips(options, profile)
     for note in listing.notes:
         click.echo(note)
-    clips = listing.clips
     click.echo(
-        f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
+        f"{options.videos}: {len(listing.clips)} clips of"
+        f" {len({clip.label for clip in listing.clips})} classes"
     )
+    if options.table is None:
+        places = {place for clip in listing.clips for place in (clip.video, clip.skeleton)}
+        check_places(options.videos, places - {""})
+    clips = with_digests(options.videos, listing.clips)
+    _say([*twin_notes(clips), *foreseen(options, clips, profile)])
     if profile is None:
         text, run = _new_profile(options, clips)
     else:
+        _say(dropped_options(options, given, profile))
         text, run = "", _existing_run(options, profile, clips)
     if options.table is None:
         link_folder(raw, options.videos, force=force)
@@ -65,7 +93,13 @@ def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -
     name = f"{options.name}-{run.split}"
     add_to_params(workspace.root, options.name, {name: run}, sensor=run.input == "skeletons3d")
     click.echo(f"params.yaml: data set {options.name}, run {name}")
-    return name
+    limit = (profile or Profile()).skeletons.max_quarantined
+    return SetUp(name, without_video(clips) / len(clips) <= limit)
+
+
+def _say(notes: Iterable[str]) -> None:
+    for note in notes:
+        click.echo(f"note: {note}")
 
 
 def check_project(workspace: Workspace) -> None:
@@ -125,17 +159,21 @@ def _list_clips(options: InitOptions, profile: Profile | None) -> DatasetListing
     if options.table is None:
         new: dict[str, Any] = {"adapter": options.labels, "pattern": options.pattern}
         return list_clips(options.videos, profile.index if profile else IndexParams(**new))
-    listing = read_table(options.table)
+    listing = read_table(options.table, options.videos)
     if not any((options.videos / clip.video).exists() for clip in listing.clips):
+        first = listing.clips[0].video
+        meant = PlaceFinder(options.videos).suggest(first)
         raise RefusedInput(
             "INIT_TABLE",
-            f"no video of {options.table} exists, first {listing.clips[0].video!a}",
-            remedy=f"write the paths relative to {options.videos}, or give another --videos",
+            f"no video of {options.table} exists, first {first!a}",
+            remedy=f"write {meant!a}, and the others likewise"
+            if meant
+            else f"write the paths relative to {options.videos}, or give another --videos",
         )
     return listing
 
 
-def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[ClipEntry]) -> Run:
+def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[Sample]) -> Run:
     """A run with a split of an existing profile, selected by its name or by its column.
 
     The first split that fits the clips is taken: a profile may list splits for a larger data set.
@@ -150,26 +188,36 @@ def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[ClipEn
         )
     name, split = first_usable(clips, fits)
     click.echo(f"split {name}: {len(split.train)} training and {len(split.test)} test clips")
+    _say(split_cautions(clips, split, profile.splits[name]))
     sensor = "skeletons3d" in profile.model_fields_set
+    if not sensor and without_video(clips) == len(clips):
+        raise RefusedInput(
+            "INIT_VIDEOS",
+            "no clip has a video, and the profile has no skeletons3d for the graph network",
+            remedy="add the videos, or the group skeletons3d to the profile",
+        )
     return Run(dataset=options.name, split=name, input="skeletons3d" if sensor else "skeletons")
 
 
-def _new_profile(options: InitOptions, clips: Sequence[ClipEntry]) -> tuple[str, Run]:
+def _new_profile(options: InitOptions, clips: Sequence[Sample]) -> tuple[str, Run]:
     """A profile for a new data set, and its run."""
     # Imports the video decoder and the pose estimator, which the other paths do not need.
     from stroi.stages.tools.init.crop_size import estimate_crop_size
 
     splits = choose_splits(clips, options.split, options.folds)
     click.echo(f"split {splits.summary}")
+    _say(splits.cautions)
     if options.source == "openpose-json" and not all(clip.skeleton for clip in clips):
         raise ParamsError(
             "INIT_SOURCE",
             "openpose-json needs a table whose column skeleton names the JSON of every clip",
             remedy="give such a table, or take another source",
         )
-    crop = estimate_crop_size(options.videos, clips)
+    there = [clip for clip in clips if (options.videos / clip.video).exists()]
+    crop = estimate_crop_size(options.videos, there)
     for problem in crop.unreadable:
         click.echo(f"will be quarantined: {problem}")
+    _say(unreadable_notes(options, crop, len(clips)))
     click.echo(f"crops of {crop.cell} px: {crop.reason}")
     facts = Facts(
         name=options.name,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import cast, get_args
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
+from stroi.pipeline.index.cautions import UNKNOWN_PEOPLE, split_cautions
 from stroi.pipeline.index.splits import SplitIds, check_parts, divide
 from stroi.pipeline.index.table import ClipEntry, Index, Sample
 from stroi.pipeline.params.profile import Column, Split, Validation
@@ -18,6 +19,9 @@ COLUMNS: tuple[str, ...] = get_args(Column)
 FOLDS = 5
 """Default number of folds; fewer if the column has fewer values."""
 
+_REFUSED = 3
+"""Folds that cannot be used and are named."""
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -27,19 +31,22 @@ class Splits:
         rules: By name, in the order of the profile.
         run: Name of the one for the first run.
         summary: Its rule and its counts, in words.
+        cautions: What makes its results uncertain, and which of the others cannot be used.
     """
 
     rules: dict[str, Split]
     run: str
     summary: str
+    cautions: tuple[str, ...] = ()
 
 
 def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | None = None) -> Splits:
     """Choose the splits of `clips` by the columns of the index; videos are not read.
 
-    ``auto`` takes the data set's own split if every clip is in ``train``, ``test`` or ``val``;
-    else the subjects, else the groups, if they are known for every clip; else the ids. The values
-    are divided into folds, and each split tests one fold.
+    ``auto`` takes the data set's own split if every clip is in ``train``, ``test`` or ``val`` and
+    no number of folds is given; where there is no ``test``, ``val`` is tested. Else it takes the
+    subjects, else the groups, if they are known for every clip; else the ids. The values are
+    divided into folds, and each split tests one fold.
 
     Args:
         clips: All clips, at least one.
@@ -60,7 +67,7 @@ def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | Non
             remedy="put the videos of each class into a folder of their own, or list them with"
             " their labels in a table",
         )
-    if by == "auto" and _has_own_split(clips):
+    if by == "auto" and folds is None and _has_own_split(clips):
         return _splits(clips, {"own": _own_split(clips)})
     column = _column(clips, by)
     _check_classes(clips, column)
@@ -73,6 +80,24 @@ def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | Non
     return _splits(clips, folds_by_name)
 
 
+def usable(
+    clips: Sequence[ClipEntry], rules: Mapping[str, Split]
+) -> dict[str, SplitIds | StroiError]:
+    """The ids on each side of every rule, or why it cannot split `clips`."""
+    samples = [Sample(**asdict(clip)) for clip in clips]
+    index = Index(tuple(samples), tuple(sorted({clip.label for clip in clips})))
+    ids = [clip.id for clip in clips]
+    found: dict[str, SplitIds | StroiError] = {}
+    for name, rule in rules.items():
+        try:
+            split = divide(samples, rule, usable=ids)
+            check_parts(index, split, rule)
+            found[name] = split
+        except StroiError as error:
+            found[name] = error
+    return found
+
+
 def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tuple[str, SplitIds]:
     """The first of `rules` that can split `clips`, and the ids on each side.
 
@@ -80,26 +105,24 @@ def first_usable(clips: Sequence[ClipEntry], rules: Mapping[str, Split]) -> tupl
         ParamsError: The error of the first rule, if none can be used.
         RefusedInput: Likewise.
     """
-    samples = [Sample(**asdict(clip)) for clip in clips]
-    index = Index(tuple(samples), tuple(sorted({clip.label for clip in clips})))
-    ids = [clip.id for clip in clips]
-    problem: StroiError | None = None
-    for name, rule in rules.items():
-        try:
-            split = divide(samples, rule, usable=ids)
-            check_parts(index, split, rule)
-        except StroiError as error:
-            problem = problem or error
-            continue
-        return name, split
-    raise problem or ValueError("no rule")
+    return _first(usable(clips, rules))
+
+
+def _first(found: Mapping[str, SplitIds | StroiError]) -> tuple[str, SplitIds]:
+    for name, split in found.items():
+        if isinstance(split, SplitIds):
+            return name, split
+    raise next(error for error in found.values() if isinstance(error, StroiError))
 
 
 def _has_own_split(clips: Iterable[ClipEntry]) -> bool:
-    return {"train", "test"} <= {clip.split for clip in clips} <= {"train", "test", "val"}
+    splits = {clip.split for clip in clips}
+    return splits == {"train", "val"} or {"train", "test"} <= splits <= {"train", "test", "val"}
 
 
 def _own_split(clips: Iterable[ClipEntry]) -> Split:
+    if all(clip.split != "test" for clip in clips):
+        return Split(by="split", train=("train",), test=("val",))
     if all(clip.split != "val" for clip in clips):
         return Split(by="split", train=("train",), test=("test",))
     validation = Validation(by="split", values=("val",))
@@ -146,15 +169,20 @@ def _check_classes(clips: Iterable[ClipEntry], column: str) -> None:
 
 
 def _splits(clips: Sequence[ClipEntry], rules: dict[str, Split]) -> Splits:
-    name, split = first_usable(clips, rules)
-    return Splits(rules, name, _summary(name, rules[name], split))
+    found = usable(clips, rules)
+    name, split = _first(found)
+    unknown = rules[name].by == "id" and any(not clip.subject for clip in clips)
+    summary = _summary(name, rules[name], split) + (f"; {UNKNOWN_PEOPLE}" if unknown else "")
+    cautions = [one for one in split_cautions(clips, split, rules[name]) if one not in summary]
+    if rules[name].test == ("val",):
+        cautions.insert(0, "there is no test part: the clips of val are tested")
+    errors = {other: one for other, one in found.items() if isinstance(one, StroiError)}
+    refused = [f"{other} cannot be used: {error}" for other, error in errors.items()][:_REFUSED]
+    return Splits(rules, name, summary, (*cautions, *refused))
 
 
 def _summary(name: str, rule: Split, split: SplitIds) -> str:
     which = f"fold {rule.fold[0]} of {rule.fold[1]} by {rule.by}" if rule.fold else "its own split"
     validation = f", {len(split.validation)} validation" if split.validation else ""
     counts = f"{len(split.train)} training{validation} and {len(split.test)} test clips"
-    text = f"{name}: {which}, {counts}"
-    if rule.by != "id":
-        return text
-    return f"{text}; the performers are not known, so the same people may be on both sides"
+    return f"{name}: {which}, {counts}"

@@ -70,7 +70,7 @@ def test_what_is_left_out_and_why(tmp_path: Path) -> None:
         "wave/a.avi",
         "wave/notes.txt",
         "wave/old.WMV",
-        "wave/deeper/b.avi",
+        "wave/deeper/b.txt",
         "wave/.hidden.avi",
         ".git/c.avi",
         "readme.md",
@@ -151,13 +151,141 @@ def test_a_pattern_that_nothing_fits(tmp_path: Path) -> None:
         list_folders(make(tmp_path, "wave/a.avi"), "{subject}_x")
 
 
-@pytest.mark.parametrize("places", [(), ("a.avi",), ("wave/a.txt",), ("wave/x/y/a.avi",)])
-def test_no_video_found_says_what_is_looked_for(tmp_path: Path, places: tuple[str, ...]) -> None:
+LAYOUTS: dict[str, tuple[tuple[str, ...], list[str]]] = {
+    "groups": (
+        ("kick/v_1/a.avi", "kick/v_2/b.avi", "wave/v_1/c.avi", "wave/Annotation/c.xgtf"),
+        ["kick v_1 -", "kick v_2 -", "wave v_1 -"],
+    ),
+    "groups of frame folders": (
+        ("kick/v_1/a/1.jpg", "kick/v_1/b/1.jpg", "wave/c/1.jpg"),
+        ["kick v_1 -", "kick v_1 -", "wave - -"],
+    ),
+    "groups below splits": (
+        ("train/kick/v_1/a.avi", "train/wave/v_1/c.avi", "test/kick/v_2/b.avi"),
+        ["kick v_2 test", "kick v_1 train", "wave v_1 train"],
+    ),
+    "an archive's folder": (
+        ("train/kick/a.avi", "test/kick/b.avi", "__MACOSX/train/kick/._a.avi"),
+        ["kick - test", "kick - train"],
+    ),
+    "pictures beside the splits": (
+        ("train/kick/a.avi", "test/kick/b.avi", "docs/plot.png"),
+        ["kick - test", "kick - train"],
+    ),
+    "other names": (
+        ("Train/kick/a.avi", "test_set/kick/b.avi", "validation/kick/c.avi"),
+        ["kick - train", "kick - test", "kick - val"],
+    ),
+    "one more folder": (
+        ("UCF/kick/a.avi", "UCF/wave/b.avi", "readme.txt"),
+        ["kick - -", "wave - -"],
+    ),
+    "two more folders": (
+        ("data/videos/train/kick/a.avi", "data/videos/test/kick/b.avi"),
+        ["kick - test", "kick - train"],
+    ),
+    "one more folder in each split": (
+        ("train/videos/kick/a.avi", "test/videos/kick/b.avi"),
+        ["kick - test", "kick - train"],
+    ),
+    "splits inside the classes": (
+        ("kick/train/a.avi", "kick/test/b.avi", "wave/train/c.avi"),
+        ["kick - test", "kick - train", "wave - train"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LAYOUTS)
+def test_layouts_that_data_sets_have(tmp_path: Path, case: str) -> None:
+    places, expected = LAYOUTS[case]
+    clips = list_folders(make(tmp_path, *places)).clips
+    assert [f"{c.label} {c.group or '-'} {c.split or '-'}" for c in clips] == expected
+
+
+def test_what_the_folders_were_taken_for_is_said(tmp_path: Path) -> None:
+    root = make(tmp_path, "UCF/kick/v_1/a.avi", "UCF/wave/v_2/b.avi", "UCF/wave/v_2/x/y/c.avi")
+    listing = list_folders(root)
+    assert listing.notes == (
+        "the data set is in 'UCF'",
+        "CLASS/GROUP/VIDEO: 2 groups, such as 'v_1'; the classes are the folders above, such as"
+        " 'kick'",
+        "left out: 1 with TOO_DEEP, first: 'UCF/wave/v_2/x' holds videos deeper than"
+        " CLASS/GROUP/VIDEO",
+    )
+
+
+def test_a_group_of_the_name_replaces_that_of_the_folder(tmp_path: Path) -> None:
+    root = make(tmp_path, "kick/v_1/red_a.avi", "wave/v_1/blue_b.avi")
+    assert [clip.group for clip in list_folders(root, "{group}_{*}").clips] == ["red", "blue"]
+
+
+def test_folders_beside_train_and_test_are_not_guessed_at(tmp_path: Path) -> None:
+    root = make(tmp_path, "train/kick/a.avi", "test/kick/b.avi", "extra/kick/c.avi")
+    with pytest.raises(RefusedInput) as caught:
+        list_folders(root)
+    assert str(caught.value) == (
+        f"DATASET_LAYOUT: {root} has the folders 'test', 'train', and 'extra' with videos beside"
+        " them: it is neither a class nor a split; move 'extra' elsewhere, or into one of the"
+        " others"
+    )
+
+
+def test_one_label_in_two_forms_of_unicode_is_one_class(tmp_path: Path) -> None:
+    root = make(tmp_path, "train/ge\u0301n/a.avi", "test/g\u00e9n/b.avi")
+    assert {clip.label for clip in list_folders(root).clips} == {"g\u00e9n"}
+
+
+NOTHING: dict[str, tuple[tuple[str, ...], str, str, str]] = {
+    "empty": ((), "(it is empty)", "", "put videos ("),
+    "videos on top": (
+        ("a.avi",),
+        "(found: 1 other entries, first: 'a.avi' is a video that lies in no class's folder)",
+        "NOT_IN_CLASS: 'a.avi' is a video that lies in no class's folder",
+        "make a folder for each class and put its videos into it: CLASS/VIDEO; or list the videos",
+    ),
+    "other files": (
+        ("wave/a.txt", "wave/p/1.json", "wave/p/2.json"),
+        "(found: 2 other entries, first: 'wave/a.txt' does not end in ",
+        "FOLDER_EMPTY: 'wave/p' holds no video (2 .json)",
+        "CLASS/GROUP/VIDEO, or the same below train and test",
+    ),
+    "archive": (
+        ("set.zip",),
+        "first: 'set.zip' is an archive: unpack it)",
+        "NOT_A_VIDEO: 'set.zip' is an archive: unpack it",
+        "'set.zip' is an archive: unpack it; or put videos (",
+    ),
+    "other videos": (
+        ("wave/a.gif", "kick/b.GIF"),
+        "first: 'kick/b.GIF' is a video of a kind that is not read: convert it)",
+        "VIDEO_KIND: 'wave/a.gif' is a video of a kind that is not read: convert it",
+        "convert the videos, one by one: ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p NEW.mp4",
+    ),
+    "an archive's folder": (
+        ("__MACOSX/train/wave/._a.avi",),
+        "(it is empty)",
+        "skipped: '__MACOSX' is hidden, or a system's",
+        "put videos (",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING)
+def test_where_no_video_is_found_it_is_said_what_was(tmp_path: Path, case: str) -> None:
+    places, found, detail, remedy = NOTHING[case]
     with pytest.raises(RefusedInput) as caught:
         list_folders(make(tmp_path, *places))
     assert caught.value.code == "DATASET_EMPTY"
-    assert ".avi, .mkv, .mov, .mp4, .m4v, .webm, or folders of numbered" in caught.value.remedy
-    assert "CLASS/VIDEO" in caught.value.remedy
+    assert found in caught.value.message
+    assert detail in (*caught.value.details, "")
+    assert remedy in caught.value.remedy
+
+
+def test_not_more_than_twenty_entries_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(RefusedInput) as caught:
+        list_folders(make(tmp_path, *(f"wave/{number:03d}.txt" for number in range(50))))
+    assert len(caught.value.details) == 21
+    assert caught.value.details[-1] == "and 30 more"
 
 
 def test_a_linked_folder_is_refused(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_other_columns_may_be_on_both_sides() -> None:
 def test_contents_on_two_sides(one: dict, two: dict, told: str) -> None:
     samples = [_clip("z", "1", **one), _clip("b", "3", **two), _clip("y", "1")]
     assert _refusal(samples, {"train": ["z", "y"], "test": ["b"]}) == (
-        f"SPLIT_LEAK: z (training) and b (test) {told}; remove one of them from the table"
+        f"SPLIT_LEAK: z (training) and b (test) {told}; remove one of them from the data set"
     )
 
 

@@ -49,6 +49,33 @@ def test_share_is_checked_against_the_limit(tmp_path: Path) -> None:
         check_share(ledger, 0.3, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("lost", "clips", "value"),
+    [(1, 8, "0.13"), (1, 3, "0.34"), (2, 7, "0.29"), (7, 100, "0.07"), (29, 100, "0.29")],
+)
+def test_the_remedy_names_the_param_and_a_value_that_works(
+    tmp_path: Path, lost: int, clips: int, value: str
+) -> None:
+    bad = [ClipOutcome(f"b{number}", "VIDEO_FRAMES", "damaged") for number in range(lost)]
+    good = [ClipOutcome(f"g{number}") for number in range(clips - lost)]
+    ledger, out = Ledger((*bad, *good)), tmp_path / "data" / "mine" / "skeletons"
+    with pytest.raises(StroiError) as caught:
+        check_share(ledger, 0.05, out)
+    assert caught.value.message.endswith("clips were quarantined, first b0 (VIDEO_FRAMES): damaged")
+    assert caught.value.remedy == (
+        f"read {out}/ledger.csv; mend the clips (`ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p"
+        " NEW.mp4` makes a video readable) or raise max_quarantined: set"
+        f" skeletons.max_quarantined to {value} in profiles/mine.yaml"
+    )
+    check_share(ledger, float(value), out)
+
+
+def test_no_limit_is_named_where_none_would_help(tmp_path: Path) -> None:
+    with pytest.raises(StroiError) as caught:
+        check_share(Ledger((ClipOutcome("a", "NO_PERSON", "nobody"),)), 0.05, tmp_path)
+    assert caught.value.remedy == f"read {tmp_path}/ledger.csv; mend the clips"
+
+
 def test_nothing_left_fails_under_any_limit(tmp_path: Path) -> None:
     with pytest.raises(StroiError, match="1 of 1 clips were quarantined"):
         check_share(Ledger((ClipOutcome("a", "NO_PERSON", "nobody"),)), 1.0, tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.params.load import check_name, check_project, load_profile, load_run
 from stroi.pipeline.params.profile import Profile
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _project(folder: Path, profile: str, params: str | None = None) -> Path:
@@ -179,3 +183,64 @@ def test_profiles_in_the_docs_are_valid(root: Path, tmp_path: Path) -> None:
     shown = re.findall(r"```yaml\n(gcn:\n.*?)```", (root / "docs" / "nucla.md").read_text(), re.S)
     models = [load_profile(_project(tmp_path, GOOD + text), "x").gcn.model for text in shown]
     assert models == ["stgcn", "stgcn", "ctrgcn"]
+
+
+def printed_params() -> Iterator[tuple[str, str]]:
+    """Every whole params.yaml of the docs, with its page."""
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S):
+            if re.search(r"^datasets:", block, re.M):
+                yield page.name, block
+
+
+@pytest.mark.parametrize(("page", "text"), printed_params())
+def test_a_params_file_of_the_docs_is_taken_as_printed(
+    tmp_path: Path, page: str, text: str
+) -> None:
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    (tmp_path / "params.yaml").write_text(text)
+    project = check_project(tmp_path)
+    assert project.show in project.runs, page
+    named = set(re.findall(r"\$\{(\w+)", (ROOT / "dvc.yaml").read_text())) - {"item", "key"}
+    assert named <= project.model_fields_set
+
+
+def test_the_docs_print_params_files() -> None:
+    assert len(list(printed_params())) >= 2
+
+
+VALIDATED = "splits:\n  s: {by: subject, test: ['1'], validation: {by: subject, values: ['2']}}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "code", "expected"),
+    [
+        (
+            "gcn",
+            "keep: best",
+            "KEEP_BEST",
+            "gcn.schedule.keep is best, and its split has no validation clips; give splits.s of"
+            " profiles/x.yaml a validation part, or set gcn.schedule.keep to last",
+        ),
+        (
+            "resnet",
+            "patience: 3",
+            "PATIENCE",
+            "resnet.schedule.patience is set, and its split has no validation clips; give splits.s"
+            " of profiles/x.yaml a validation part, or set resnet.schedule.patience to 0",
+        ),
+    ],
+)
+def test_what_needs_validation_clips_is_refused_before_anything_runs(
+    tmp_path: Path, name: str, setting: str, code: str, expected: str
+) -> None:
+    schedule = f"{name}: {{schedule: {{{setting}}}}}\n"
+    root = _project(tmp_path, GOOD + schedule)
+    with pytest.raises(ParamsError) as caught:
+        check_project(root)
+    assert f"{root / 'params.yaml'}: runs.r.split: {expected}" in str(caught.value)
+    with pytest.raises(ParamsError) as caught:
+        load_run(root, "r")
+    assert str(caught.value) == f"{code}: run r: {expected}"
+    assert load_run(_project(tmp_path, VALIDATED + schedule), "r").name == "r"

@@ -181,7 +181,7 @@ REFUSED = {
     "no videos found": (
         ("mine", "--videos", "<empty>"),
         3,
-        "DATASET_EMPTY: <empty> holds no video in a class's folder (0 other entries); put videos "
+        "DATASET_EMPTY: <empty> holds no video in a class's folder (it is empty); put videos "
         "(.avi, .mkv, .mov, .mp4, .m4v, .webm, or folders of numbered images)",
     ),
     "one class": (

@@ -50,18 +50,21 @@ def test_a_tenth_of_the_picture_where_nobody_is(tmp_path: Path) -> None:
     assert size.cell == 24
     assert size.reason == "a tenth of the height of 240 px: only 0 torsos in 1 videos"
     assert len(size.unreadable) == 1
-    assert size.unreadable[0].startswith("VIDEO_MAGIC: ")
+    assert size.unreadable[0].startswith("b.avi: VIDEO_MAGIC: ")
+    assert size.sampled == 2
 
 
 def test_not_one_video_can_be_read(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.avi").write_bytes(b"no video")
+    for name, content in {"a": b"no video", "b": b""}.items():
+        (tmp_path / f"{name}.avi").write_bytes(content)
     clips = [ClipEntry(name, f"{name}.avi", "x") for name in ("a", "b")]
     with pytest.raises(RefusedInput) as caught:
         estimate_crop_size(tmp_path, clips)
     assert caught.value.code == "INIT_UNREADABLE"
-    assert "none of 2 videos could be read, first: VIDEO_MAGIC" in caught.value.message
-    assert "stroi inspect FILE" in caught.value.remedy
+    assert "none of 2 videos could be read, first a.avi: VIDEO_MAGIC: " in caught.value.message
+    (other,) = caught.value.details
+    assert other.startswith("b.avi: VIDEO_EMPTY: ")
+    assert caught.value.remedy == ""
 
 
 def test_no_more_than_a_dozen_videos_are_opened(

@@ -92,6 +92,27 @@ def test_the_data_set_s_own_split(validation: bool) -> None:
     assert splits.summary == f"own: its own split, 2 training{counts} and 2 test clips"
 
 
+def test_val_is_tested_where_there_is_no_test() -> None:
+    rows = [f"{label} s1 c1 - {side}" for label in ("wave", "sit") for side in ("train", "val")]
+    splits = choose_splits(clips(rows, repeats=12))
+    assert splits.rules == {"own": Split(by="split", train=("train",), test=("val",))}
+    assert splits.cautions[0] == "there is no test part: the clips of val are tested"
+
+
+def test_folds_that_are_asked_for_come_before_the_data_set_s_own_split() -> None:
+    rows = [f"{label} - - - {side}" for label in ("wave", "sit") for side in ("train", "test")]
+    splits = choose_splits(clips(rows, repeats=3), folds=3)
+    assert [rule.fold for rule in splits.rules.values()] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_folds_that_cannot_be_used_are_named() -> None:
+    # Both people who wave are in fold 1.
+    rows = ["wave s1", "wave s4", "sit s3", "sit s1", "run s3", "run s1", "sit s2"]
+    splits = choose_splits(clips(rows), folds=2)
+    assert splits.run == "fold2"
+    assert splits.cautions[-1].startswith("fold1 cannot be used: SPLIT_CLASS: ")
+
+
 def test_a_column_of_the_user_s_choice() -> None:
     listed = clips(["wave s1 left", "sit s1 left", "wave s2 right", "sit s2 right"])
     assert choose_splits(listed, "camera").rules["fold2"] == Split(by="camera", fold=(2, 2))
