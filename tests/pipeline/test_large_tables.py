@@ -35,6 +35,7 @@ def samples(count: int) -> Iterator[Sample]:
         )
 
 
+@pytest.mark.nightly
 def test_an_index_of_many_rows_is_written_and_read(tmp_path: Path) -> None:
     made = list(samples(MANY))
     write_index(tmp_path, reversed(made))

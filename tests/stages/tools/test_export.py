@@ -89,7 +89,7 @@ def _inputs(root: Path, ids: tuple[str, ...], names: list[str]) -> dict[str, np.
 @pytest.mark.parametrize(
     ("arguments", "name", "inputs"),
     [
-        (["plain"], "r-plain-seed-0", ["mosaics"]),
+        pytest.param(["plain"], "r-plain-seed-0", ["mosaics"], marks=pytest.mark.nightly),
         ([], "r-fixed-seed-0", ["mosaics", "weights"]),
         (["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"]),
         (["end-to-end"], "r-end-to-end-seed-0", ["mosaics", "skeletons", "present", "persons"]),
