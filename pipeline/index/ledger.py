@@ -10,9 +10,9 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.atomic import write_atomic
+from stroi.cache.ledger import COLUMNS, LEDGER_NAME
 from stroi.pipeline.index.csv import csv_bytes, iterate_csv
 
-FILE = "ledger.csv"
 CONVERT = "ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p NEW.mp4"
 """The command that makes a video readable; FILE and NEW are the user's names."""
 
@@ -82,7 +82,7 @@ def write_ledger(folder: Path, outcomes: Iterable[ClipOutcome]) -> Ledger:
         (outcome.id, "done" if outcome.done else "quarantined", outcome.code, outcome.detail)
         for outcome in ledger.outcomes
     )
-    write_atomic(folder / FILE, csv_bytes(("id", "status", "code", "detail"), rows))
+    write_atomic(folder / LEDGER_NAME, csv_bytes(COLUMNS, rows))
     return ledger
 
 
@@ -97,9 +97,9 @@ def read_ledger(folder: Path) -> Ledger:
     Raises:
         RefusedInput: If it is missing or its status and code contradict each other.
     """
-    path = folder / FILE
+    path = folder / LEDGER_NAME
     outcomes = []
-    for line, row in iterate_csv(path, required=("id", "status", "code", "detail")):
+    for line, row in iterate_csv(path, required=COLUMNS):
         if row["status"] != ("quarantined" if row["code"] else "done"):
             raise RefusedInput(
                 "LEDGER", f"{path}:{line}: status contradicts code", remedy="rerun the stage"
@@ -125,7 +125,7 @@ def check_share(ledger: Ledger, limit: float, folder: Path) -> None:
             "QUARANTINED",
             f"{len(lost)} of {len(ledger.outcomes)} clips were quarantined, first "
             f"{lost[0].id} ({lost[0].code}): {lost[0].detail}",
-            remedy=f"read {folder / FILE}; {_ways_on(ledger, folder)}",
+            remedy=f"read {folder / LEDGER_NAME}; {_ways_on(ledger, folder)}",
         )
 
 
