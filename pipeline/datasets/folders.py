@@ -69,7 +69,7 @@ def list_folders(root: Path, pattern: str = "") -> DatasetListing:
     compiled = compile_pattern(pattern) if pattern else None
     tree = FolderTree(root, VIDEO_ENDINGS + OTHER_ENDINGS, IMAGE_ENDINGS)
     layout = find_layout(tree)
-    found = [*_strays(tree, layout)]
+    found: list[ClipEntry | ClipOutcome] = [*_strays(tree, layout)]
     for place, split in layout.classes:
         found += _class_clips(tree, place, split)
     entries = [_listed(root, one, compiled) if isinstance(one, ClipEntry) else one for one in found]

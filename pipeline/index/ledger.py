@@ -136,11 +136,11 @@ def smallest_limit(lost: int, clips: int) -> float:
 
 def _ways_on(ledger: Ledger, folder: Path) -> str:
     videos = any(outcome.code in CONVERTED for outcome in ledger.quarantined)
-    mend = f"mend the clips{f' (`{CONVERT}` makes a video readable)' if videos else ''}"
+    convert = f"; `{CONVERT}` makes a video readable" if videos else ""
     if not ledger.done:
-        return mend
+        return f"mend the clips{convert}"
     limit = smallest_limit(len(ledger.quarantined), len(ledger.outcomes))
     return (
-        f"{mend} or raise max_quarantined: set {folder.name}.max_quarantined to {limit:g} in"
-        f" profiles/{folder.parent.name}.yaml"
+        f"mend the clips or raise max_quarantined: set {folder.name}.max_quarantined to {limit:g}"
+        f" in profiles/{folder.parent.name}.yaml{convert}"
     )

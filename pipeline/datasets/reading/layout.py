@@ -49,7 +49,8 @@ def find_layout(tree: FolderTree) -> Layout:
         RefusedInput: ``DATASET_LAYOUT`` if other folders with videos stand beside a train and a
             test folder of classes.
     """
-    place, above, empty = "", [""], []
+    place, above = "", [""]
+    empty: list[str] = []
     while True:
         inside = tree.inside(place)
         holding = [one for one in inside if _has_clips(tree, one)]

@@ -15,7 +15,7 @@ from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.reading.files import twin_notes, with_digests
 from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
 from stroi.pipeline.datasets.registry import list_clips
-from stroi.pipeline.datasets.table import read_table
+from stroi.pipeline.datasets.table import TABLE, read_table
 from stroi.pipeline.index.cautions import split_cautions
 from stroi.pipeline.index.table import Sample
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
@@ -158,14 +158,17 @@ def _kind(labels: str, pattern: str) -> str:
 def _list_clips(options: InitOptions, profile: Profile | None) -> DatasetListing:
     if options.table is None:
         new: dict[str, Any] = {"adapter": options.labels, "pattern": options.pattern}
-        return list_clips(options.videos, profile.index if profile else IndexParams(**new))
-    listing = read_table(options.table, options.videos)
-    if not any((options.videos / clip.video).exists() for clip in listing.clips):
+        listing = list_clips(options.videos, profile.index if profile else IndexParams(**new))
+    else:
+        listing = read_table(options.table, options.videos)
+    if options.labels == "table" and not any(
+        (options.videos / clip.video).exists() for clip in listing.clips
+    ):
         first = listing.clips[0].video
         meant = PlaceFinder(options.videos).suggest(first)
         raise RefusedInput(
             "INIT_TABLE",
-            f"no video of {options.table} exists, first {first!a}",
+            f"no video of {options.table or options.videos / TABLE} exists, first {first!a}",
             remedy=f"write {meant!a}, and the others likewise"
             if meant
             else f"write the paths relative to {options.videos}, or give another --videos",

@@ -63,9 +63,9 @@ def test_the_remedy_names_the_param_and_a_value_that_works(
         check_share(ledger, 0.05, out)
     assert caught.value.message.endswith("clips were quarantined, first b0 (VIDEO_FRAMES): damaged")
     assert caught.value.remedy == (
-        f"read {out}/ledger.csv; mend the clips (`ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p"
-        " NEW.mp4` makes a video readable) or raise max_quarantined: set"
-        f" skeletons.max_quarantined to {value} in profiles/mine.yaml"
+        f"read {out}/ledger.csv; mend the clips or raise max_quarantined: set"
+        f" skeletons.max_quarantined to {value} in profiles/mine.yaml; `ffmpeg -i FILE -c:v libx264"
+        " -pix_fmt yuv420p NEW.mp4` makes a video readable"
     )
     check_share(ledger, float(value), out)
 

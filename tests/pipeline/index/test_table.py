@@ -246,6 +246,13 @@ def test_label_of_an_unknown_clip_names_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("video", ["/videos/a.avi", "../videos/a.avi"])
 def test_video_outside_the_data_set_is_refused(tmp_path: Path, video: str) -> None:
     raw = _dataset(tmp_path / "raw", [f"a,{video},wave,s1,c1"])
+    with pytest.raises(RefusedInput, match=r"is not inside .*; write it relative to .*: 'videos/a"):
+        _build(raw, tmp_path / "index")
+
+
+@pytest.mark.parametrize("video", ["/other/z.avi", "../other/z.avi"])
+def test_nothing_is_advised_for_a_video_that_is_nowhere(tmp_path: Path, video: str) -> None:
+    raw = _dataset(tmp_path / "raw", [f"a,{video},wave,s1,c1"])
     with pytest.raises(RefusedInput, match=r"is not inside .*; put the videos, or a link to each"):
         _build(raw, tmp_path / "index")
 

@@ -193,7 +193,7 @@ def printed_params() -> Iterator[tuple[str, str]]:
                 yield page.name, block
 
 
-@pytest.mark.parametrize(("page", "text"), printed_params())
+@pytest.mark.parametrize(("page", "text"), list(printed_params()))
 def test_a_params_file_of_the_docs_is_taken_as_printed(
     tmp_path: Path, page: str, text: str
 ) -> None:
