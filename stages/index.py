@@ -165,7 +165,11 @@ def _row(
         if one is None:
             problem = f"{place} is neither a file nor a folder"
             meant = finder.suggest(place)
-            remedy = f"write {meant}" if meant else "put it there or leave the sample out"
+            remedy = (
+                f"write {meant}, if this is meant"
+                if meant
+                else "put it there or leave the sample out"
+            )
             return ClipOutcome(clip.id, missing, f"{problem}; {remedy}")
         if isinstance(one, ClipOutcome):
             return ClipOutcome(clip.id, one.code, one.detail)

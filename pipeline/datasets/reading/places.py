@@ -46,7 +46,7 @@ class PlaceFinder:
         parts = PurePosixPath(plain).parts
         for start in range(len(parts)):
             spelled = self._spelled("/".join(parts[start:]))
-            if spelled:
+            if spelled and spelled != plain:
                 return spelled
         folder = self._spelled(str(PurePosixPath(plain).parent))
         if folder is None or ".." in parts or is_absolute(plain):

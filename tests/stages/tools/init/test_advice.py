@@ -146,7 +146,7 @@ def test_missing_files_and_the_param_that_allows_them_are_named(
     profile.write_text(profile.read_text().replace("  adapter: table\n", limit))
     assert index(project) == 0
     ledger = (project / "data" / "mine" / "index" / "ledger.csv").read_text()
-    assert "wave/anna_1 is neither a file nor a folder; write wave/anna_1.avi" in ledger
+    assert "wave/anna_1 is neither a file nor a folder; write wave/anna_1.avi, if" in ledger
 
 
 def check(project: Path) -> None:
