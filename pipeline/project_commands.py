@@ -7,7 +7,7 @@ import click
 from stroi.pipeline.options import in_project
 from stroi.pipeline.params.describe import describe_profile
 from stroi.pipeline.params.load import check_project
-from stroi.pipeline.versions import changed_versions, versions_path, write_versions
+from stroi.pipeline.versions import changed_versions, check_versions, versions_path, write_versions
 from stroi.pipeline.workspace import Workspace
 
 
@@ -16,6 +16,7 @@ from stroi.pipeline.workspace import Workspace
 def check(workspace: Workspace) -> None:
     """Validate the project."""
     project = check_project(workspace.root)
+    check_versions(workspace.root)
     datasets, runs = ", ".join(project.datasets), ", ".join(project.runs)
     click.echo(f"data sets: {datasets}; runs: {runs}; all params are valid")
 

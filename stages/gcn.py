@@ -22,6 +22,7 @@ from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import (
     checkpoint,
     clips_to_score,
+    commit_hint,
     drop_other_seeds,
     seed_folder,
     write_seed_scores,
@@ -43,7 +44,7 @@ from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "gcn", "splits")
@@ -91,6 +92,7 @@ def train_seed(
         out,
         seed,
         {file: sum_streams(streams, params.stream_weights) for file, streams in scores.items()},
+        split=split,
         params=params.model_dump(mode="json"),
         producer={"checkpoint": digests[0], "seed": seed, "split": split.digest} | further,
     )
@@ -186,3 +188,5 @@ def command(
             return
     count = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
     click.echo(f"gcn {run}: trained with {count}")
+    if hint := commit_hint(workspace.root, f"gcn@{run}"):
+        click.echo(hint)

@@ -25,6 +25,7 @@ from stroi.stages.training.inputs import compute_run_weights, open_clips
 from stroi.stages.training.outputs import (
     checkpoint,
     clips_to_score,
+    commit_hint,
     drop_other_seeds,
     scores_folder,
     seed_folder,
@@ -46,7 +47,7 @@ from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
@@ -188,6 +189,7 @@ def train_seed(
             file: score_resnet(model, mosaics, ids, **side, threads=threads)
             for file, ids in clips_to_score(split).items()
         },
+        split=split,
         params=params.model_dump(mode="json"),
         producer={"checkpoint": sha256_file(checkpoint(out, seed)), "seed": seed, **origin},
     )
@@ -225,3 +227,5 @@ def command(
     click.echo(
         f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
     )
+    if hint := commit_hint(workspace.root, f"resnet-{mode}@{run}"):
+        click.echo(hint)

@@ -216,6 +216,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         ("gcn: {alpha: 1e999}", "gcn.alpha: Input should be a finite number, got inf"),
         ("resnet: {flip: .nan}", "resnet.flip: Input should be a finite number, got nan"),
         ("gcn: {alpha: }", "got None; give a value or remove the key"),
+        ("weights:", "weights: Input should be an object, got None; write {}"),
+        ("seeds:", "seeds: Input should be a valid array, got None; write []"),
         ("gcn: {alpha: ü}", r"got '\xfc'"),
         ("ümlaut: 1", r"\xfcmlaut: unknown key"),
         ("seeds: 'x" + "x" * 500 + "'", "x..."),
@@ -295,6 +297,18 @@ def test_the_shipped_file_keeps_every_line(tmp_path: Path, root: Path) -> None:
     add_to_params(project, "mine", {"mine-fold1": RUN}, sensor=False)
     lines = iter((project / "params.yaml").read_text().splitlines())
     assert all(line in lines for line in text.splitlines())
+
+
+def test_windows_files_are_read_and_changed(tmp_path: Path) -> None:
+    """With a byte order mark and CRLF, as an editor on Windows saves them."""
+    root = _plan(tmp_path, "\ufeff" + (FORMS["blocks"] + TAIL).replace("\n", "\r\n"))
+    after = add_to_params(root, "1e5", {"1e5-fold1": RUN}, sensor=True)
+    assert (after.datasets, after.sensors) == (("one", "1e5"), ("1e5",))
+    theirs = load_yaml(str(root / "params.yaml"))
+    assert theirs["datasets"] == ["one", "1e5"]
+    assert list(theirs["runs"]) == ["one-x", "1e5-fold1"]
+    data = (root / "params.yaml").read_bytes()
+    assert data.count(b"\r\n") == data.count(b"\n")
 
 
 def test_adding_twice_changes_nothing(tmp_path: Path) -> None:
