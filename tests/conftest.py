@@ -50,6 +50,7 @@ ONE_COMMAND_PER_CASE = {
     ("test_shards.py", "test_verify_refuses_it_and_leaves_no_trace"),
     ("test_shards_folders.py", "test_verify_refuses_it_and_leaves_no_trace"),
     ("test_checkpoints.py", "test_networks_are_not_built_for_a_stranger"),
+    ("test_checkpoints.py", "test_weights_of_a_stranger"),
     ("test_params.py", "test_yaml"),
     ("test_params.py", "test_mistakes"),
     ("test_params.py", "test_names_never_reach_a_shell"),

@@ -68,7 +68,7 @@ def _score_inputs(inputs: dict[str, object]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "mode", [pytest.param("plain", marks=pytest.mark.nightly), "fixed", "end-to-end"]
+    "mode", [*(pytest.param(mode, marks=pytest.mark.nightly) for mode in MODES[:2]), MODES[2]]
 )
 def test_learns_eight_mosaics_by_heart(
     mode: Mode, mosaics: MosaicCache, gcn: GraphNet, weights: Weights

@@ -90,7 +90,7 @@ def _inputs(root: Path, ids: tuple[str, ...], names: list[str]) -> dict[str, np.
     ("arguments", "name", "inputs"),
     [
         pytest.param(["plain"], "r-plain-seed-0", ["mosaics"], marks=pytest.mark.nightly),
-        ([], "r-fixed-seed-0", ["mosaics", "weights"]),
+        pytest.param([], "r-fixed-seed-0", ["mosaics", "weights"], marks=pytest.mark.nightly),
         (["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"]),
         (["end-to-end"], "r-end-to-end-seed-0", ["mosaics", "skeletons", "present", "persons"]),
     ],
