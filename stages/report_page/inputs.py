@@ -114,15 +114,15 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
 
 
 def read_ledgers(folders: Mapping[str, Path]) -> dict[str, Ledger]:
-    """The ledgers that are there, by stage.
+    """The ledgers that are there, by stage: skeletons need not be, nor that of a received index.
 
     Raises:
-        RefusedInput: If one is malformed.
+        RefusedInput: If one is malformed, or missing from a cache that is there.
     """
     return {
         stage: read_ledger(folder)
         for stage, folder in folders.items()
-        if (folder / LEDGER_NAME).exists()
+        if (folder / LEDGER_NAME if stage == "index" else folder).exists()
     }
 
 
@@ -131,10 +131,10 @@ def read_curves(
 ) -> dict[str, tuple[Curve, ...]]:
     """Curves of all seeds of the named stages, and of the graph network's further streams.
 
-    Those that are there: scores may have come without them.
+    Those of a training may all be missing, as scores may have come without them.
 
     Raises:
-        RefusedInput: If one is malformed.
+        RefusedInput: If one is malformed, or missing beside others of the training.
     """
     names = {stage: (stage, "curve.csv") for stage in stages}
     for stream in run.profile.gcn.streams[1:]:
@@ -146,7 +146,7 @@ def read_curves(
         for title, (stage, name) in names.items()
     }
     return {
-        title: tuple(read_curve(path) for path in own if path.exists())
+        title: tuple(map(read_curve, own)) if any(path.exists() for path in own) else ()
         for title, own in paths.items()
     }
 

@@ -325,7 +325,7 @@ def test_a_run_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     assert plan.runs["one-x"].dataset == "one"
 
 
-@settings(derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,8}", fullmatch=True))
 @pytest.mark.parametrize("form", ["blocks", "all flow"])
 def test_names_that_yaml_would_read_otherwise(
