@@ -29,8 +29,10 @@ METRICS = f"runs/{NAME}/metrics.json"
 SKELETON, RGB = 62.5, 75.0
 """Accuracy of row 7 if the skeleton branch outvotes the other, and the other way round."""
 
-RESULTS = (f"runs/{NAME}/ensemble", METRICS)
-TRAINED = ("gcn", "weights", "resnet-plain", "resnet-fixed", "resnet-end-to-end")
+MADE = (
+    "gcn", "weights", "resnet-plain", "resnet-fixed", "resnet-end-to-end", "gcn-report", "report",
+)  # fmt: skip
+"""Stages whose outs the fixture writes; DVC runs the ensemble."""
 CHANGED = ["M", "dvc.lock", "M", "profiles/small.yaml"]
 """What git sees of an experiment."""
 
@@ -70,12 +72,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     profile = folder / "profiles" / "small.yaml"
     text = small_run.PROFILE + "sample: {}\nindex: {}\nskeletons: {}\ngcn: {}\nweights: {}\n"
     assert text.count("ensemble:\n") == 1
+    for page in ("gcn-report.html", "report.html"):
+        (folder / "runs" / NAME / page).write_text("A page.")
     did(folder, "add", *(f"data/small/{name}" for name in ("index", "skeletons", "mosaics")))
     did(folder, "remote", "add", "-d", "lab", str(folder.parent / "remote"))
     for alpha in (0.5, 1.0):
         profile.write_text(text.replace("ensemble:\n", f"ensemble:\n  alpha: {alpha}\n"))
         assert check_project(folder).show == NAME
-        did(folder, "commit", "--force", *(f"{stage}@{NAME}" for stage in TRAINED))
+        did(folder, "commit", "--force", *(f"{stage}@{NAME}" for stage in MADE))
         did(folder, "repro", ENSEMBLE)
         did(folder, "push")
         commit(folder, f"alpha {alpha}")
@@ -83,7 +87,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     did(folder, "exp", "run", "-S", change, "-n", "light", ENSEMBLE)
     assert git(folder, "status", "--porcelain").split() == CHANGED
     git(folder, "checkout", "-q", ".")
-    did(folder, "checkout", *RESULTS)
+    did(folder, "checkout")
     return folder
 
 
@@ -125,7 +129,7 @@ def test_an_experiment_is_applied_with_its_numbers(project: Path) -> None:
     assert git(project, "status", "--porcelain").split() == CHANGED
     assert load_profile(project, "small").ensemble.alpha == 1e-5
     git(project, "checkout", "-q", ".")
-    did(project, "checkout", *RESULTS)
+    did(project, "checkout")
     assert tree(project / "runs") == before
     assert git(project, "status", "--porcelain") == ""
 
