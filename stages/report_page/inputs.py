@@ -14,8 +14,9 @@ from stroi.cache.ledger import LEDGER_NAME
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
+from stroi.pipeline.index.csv import read_csv
 from stroi.pipeline.index.ledger import Ledger, read_ledger
-from stroi.pipeline.index.table import read_csv, read_index
+from stroi.pipeline.index.table import read_index
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.methods import STREAMS
