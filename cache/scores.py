@@ -24,6 +24,7 @@ from stroi.cache.storage.schema import Array, sample_digests
 from stroi.cache.verify import require_verified
 
 _SAME = "score the same split of the same index with every model"
+_CLASSES = "name the classes as the index does; their order does not matter"
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,47 @@ def read_scores(folder: Path, name: str) -> Scores:
     return Scores(ids_from_array(arrays["sample_id"]), arrays["logits"], tuple(classes))
 
 
-def join(streams: Sequence[Scores]) -> tuple[tuple[str, ...], list[NDArray[np.float32]]]:
-    """Bring the scores of several models into one order of samples.
+def match_classes(
+    scores: Scores, classes: Sequence[str], where: str = "the scores", other: str = "the index"
+) -> Scores:
+    """The same scores with their columns in the order of `classes`, matched by name.
 
     Args:
-        streams: One or more score tables, each in any order of samples.
+        scores: The scores.
+        classes: Names of the same L classes, in any order.
+        where: What has the scores, for the message.
+        other: What has the classes, for the message.
+
+    Raises:
+        RefusedInput: ``ENSEMBLE_CLASSES`` if they are other classes, naming the count and the
+            first.
+    """
+    if tuple(classes) == scores.classes:
+        return scores
+    column = {name: at for at, name in enumerate(scores.classes)}
+    for one, names, another in (
+        (other, set(classes) - set(column), where),
+        (where, set(column) - set(classes), other),
+    ):
+        if names:
+            raise RefusedInput(
+                "ENSEMBLE_CLASSES",
+                f"{len(names)} classes of {one} are not in {another}, first {min(names)!a}",
+                remedy=_CLASSES,
+            )
+    logits = scores.logits[:, [column[name] for name in classes]]
+    return Scores(scores.ids, logits, tuple(classes))
+
+
+def join(streams: Sequence[Scores]) -> tuple[tuple[str, ...], list[NDArray[np.float32]]]:
+    """Bring the scores of several models into one order of samples and of classes.
+
+    Args:
+        streams: One or more score tables, each in any order of samples and of classes.
 
     Returns:
-        The ids, sorted, and the logits (N, L) of each stream in that order.
+        The ids, sorted, and the logits (N, L) of each stream in that order, their columns as in
+        the first stream.
 
     Raises:
         RefusedInput: ``ENSEMBLE_IDS`` if an id is missing, extra or double, naming the count
@@ -113,7 +147,8 @@ def join(streams: Sequence[Scores]) -> tuple[tuple[str, ...], list[NDArray[np.fl
     joined = []
     for stream in streams:
         row = {name: position for position, name in enumerate(stream.ids)}
-        joined.append(stream.logits[[row[name] for name in ids]])
+        logits = match_classes(stream, first.classes).logits
+        joined.append(logits[[row[name] for name in ids]])
     return ids, joined
 
 
@@ -133,10 +168,7 @@ def _check_stream(number: int, stream: Scores, first: Scores) -> None:
                 f"stream {number}: {len(names)} ids {what}, the first is {names[0]!a}",
                 remedy=_SAME,
             )
-    if stream.classes != first.classes:
-        raise RefusedInput(
-            "ENSEMBLE_CLASSES", f"stream {number} has other classes than stream 0", remedy=_SAME
-        )
+    match_classes(stream, first.classes, f"stream {number}", "stream 0")
 
 
 def _others(

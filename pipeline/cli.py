@@ -37,6 +37,7 @@ COMMANDS: Table = {
     "resnet": ("stroi.stages.resnet:command", "Train a ResNet on the mosaics."),
     "ensemble": ("stroi.stages.ensemble:command", "Sum the scores: the seven rows."),
     "fuse": ("stroi.stages.tools.fuse:command", "Sum any score folders by id."),
+    "scores": ("stroi.stages.tools.own_scores:command", "Write another network's scores."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
     "export": ("stroi.stages.tools.export:command", "Write a trained network as ONNX."),
     "check": ("stroi.pipeline.project_commands:check", "Validate params.yaml and all profiles."),

@@ -8,7 +8,7 @@ from stroi.pipeline.datasets.outlook import project_notes
 from stroi.pipeline.options import in_project
 from stroi.pipeline.params.describe import describe_profile
 from stroi.pipeline.params.load import check_project
-from stroi.pipeline.versions import changed_versions, versions_path, write_versions
+from stroi.pipeline.versions import changed_versions, check_versions, versions_path, write_versions
 from stroi.pipeline.workspace import Workspace
 
 
@@ -20,6 +20,7 @@ from stroi.pipeline.workspace import Workspace
 def check(workspace: Workspace) -> None:
     """Validate the project."""
     project = check_project(workspace.root)
+    check_versions(workspace.root)
     for note in project_notes(workspace, project):
         click.echo(f"note: {note}")
     datasets, runs = ", ".join(project.datasets), ", ".join(project.runs)

@@ -11,7 +11,6 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
 from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, read_scores
-from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import read_index
 from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
@@ -32,11 +31,10 @@ from stroi.stages.evaluation.predictions import (
 )
 from stroi.stages.evaluation.result_files import format_table, write_results
 from stroi.stages.evaluation.table import Table, make_table
-from stroi.stages.training.inputs import clips_folder
-from stroi.stages.training.outputs import TEST, VALIDATION, scores_folder
+from stroi.stages.training.outputs import TEST, VALIDATION, left_out, scores_folder
 from stroi.stages.training.run_split import split_clips
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "ensemble", "splits")
@@ -88,20 +86,17 @@ def predict_run(workspace: Workspace, run: RunParams) -> RunPredictions:
 
 
 def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:
-    """Clips that each stage lost, stages in the order that clips pass them.
+    """Test and validation clips that each branch could not score, by the stage that lost them.
+
+    The manifests of the scores list them: no cache is needed.
 
     Raises:
-        RefusedInput: If a ledger is missing or malformed.
+        RefusedInput: If a manifest is missing or damaged.
     """
-    dataset = run.run.dataset
-    folders = {
-        run.run.input: clips_folder(workspace, run),
-        "skeletons": workspace.skeletons(dataset),
-        "mosaics": workspace.mosaics(dataset),
-    }
+    branches = {run.run.input: ("gcn",), "mosaics": STREAMS[1:]}
     return {
-        stage: {lost.id for lost in read_ledger(folder).quarantined}
-        for stage, folder in folders.items()
+        stage: set[str]().union(*map(left_out, score_folders(workspace, run, *networks)))
+        for stage, networks in branches.items()
     }
 
 

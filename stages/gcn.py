@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from stroi.cache.files.digests import sha256_file
-from stroi.cache.files.locks import lock
 from stroi.cache.scores import Scores
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
+from stroi.pipeline.index.splits import SplitIds
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.configs import Resources, check_params, gcn_config
+from stroi.stages.training.command import training
+from stroi.stages.training.configs import Resources, gcn_config
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import (
     checkpoint,
     clips_to_score,
-    drop_other_seeds,
     seed_folder,
     write_seed_scores,
 )
 from stroi.stages.training.run_split import split_clips
-from stroi.stages.training.training_log import (
-    LogFolders,
-    log_epochs,
-    with_tensorboard,
-    write_curve,
-)
+from stroi.stages.training.training_log import LogFolders, with_tensorboard, write_curve
 from stroi.trainer.config import Stream
 from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
-from stroi.trainer.run.distributed import join_world
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "gcn", "splits")
@@ -72,7 +65,7 @@ def train_seed(
     scores: dict[str, list[Scores]] = {file: [] for file in clips_to_score(split)}
     for number, stream in enumerate(params.streams):
         name = stream if number else ""
-        model, records = train_stream(workspace, run, clips, index, stream, seed, resources)
+        model, records = train_stream(workspace, run, clips, index, split, stream, seed, resources)
         if not is_leader:
             continue
         save_gcn(checkpoint(out, seed, name), model)
@@ -91,6 +84,7 @@ def train_seed(
         out,
         seed,
         {file: sum_streams(streams, params.stream_weights) for file, streams in scores.items()},
+        split=split,
         params=params.model_dump(mode="json"),
         producer={"checkpoint": digests[0], "seed": seed, "split": split.digest} | further,
     )
@@ -101,6 +95,7 @@ def train_stream(
     run: RunParams,
     clips: SkeletonCache | JointCache,
     index: Index,
+    split: SplitIds,
     stream: Stream,
     seed: int,
     resources: Resources,
@@ -113,17 +108,12 @@ def train_stream(
     Raises:
         StroiError: If the training cannot be carried through.
     """
-    params, world = run.profile.gcn, resources.world
-    split = split_clips(index, run, clips.ids)
+    params = run.profile.gcn
     schedule = params.schedule
     records: list[EpochRecord] = []
     label = f"gcn, seed {seed}" + (f", {stream}" if len(params.streams) > 1 else "")
     name = f"{run.name}-gcn-seed-{seed}" + (f"-{stream}" if stream != params.streams[0] else "")
-    with (
-        log_epochs(records, schedule.epochs, label, name, resources.logs)
-        if world.is_leader
-        else nullcontext()
-    ) as on_epoch:
+    with resources.log_epochs(records, schedule.epochs, label, name) as on_epoch:
         model = train_gcn(
             clips,
             index.labels(split.train),
@@ -136,7 +126,7 @@ def train_stream(
                 resources.threads,
                 checkpoints=workspace.store / "training",
                 on_epoch=on_epoch,
-                world=world,
+                world=resources.world,
             ),
             validation=index.labels(split.validation),
         )
@@ -169,20 +159,9 @@ def command(
     """Train the graph network of one run."""
     params = load_run(workspace.root, run)
     logs = LogFolders(workspace.store / "times", tensorboard)
-    seeds = params.profile.seeds
-    with (
-        join_world() as world,
-        lock(workspace.lock("gcn", run)) if world.is_leader else nullcontext(),
-    ):
-        check_params(world, params)
-        if world.is_leader:
-            drop_other_seeds(workspace.run(run, "gcn"), seeds)
+    with training(workspace, params, "gcn") as world:
         clips = open_clips(workspace, params)
         index = read_index(workspace.index(params.run.dataset))
         resources = Resources(threads, world, world.device(device), logs)
-        for seed in seeds:
+        for seed in params.profile.seeds:
             train_seed(workspace, params, clips, index, seed, resources)
-        if not world.is_leader:
-            return
-    count = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
-    click.echo(f"gcn {run}: trained with {count}")

@@ -9,7 +9,6 @@ import click
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
 from stroi.cache.scores import read_scores
-from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import read_index
 from stroi.pipeline.options import in_project
 from stroi.pipeline.params.load import RunParams, load_run
@@ -18,11 +17,10 @@ from stroi.stages.evaluation.ground_truth import ground_truth
 from stroi.stages.evaluation.methods import graph_network_name, network_name
 from stroi.stages.report_page.skeleton_page import STAGE_PARAMS as PAGE_PARAMS
 from stroi.stages.report_page.skeleton_page import skeleton_page
-from stroi.stages.training.inputs import clips_folder
-from stroi.stages.training.outputs import TEST, scores_folder
+from stroi.stages.training.outputs import TEST, left_out, scores_folder
 from stroi.stages.training.run_split import split_clips
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "splits", *PAGE_PARAMS)
@@ -39,9 +37,9 @@ def build_gcn_report(workspace: Workspace, run: RunParams) -> Path:
     """
     index = read_index(workspace.index(run.run.dataset))
     split = split_clips(index, run, [sample.id for sample in index.samples])
-    lost = {each.id for each in read_ledger(clips_folder(workspace, run)).quarantined}
-    truth = ground_truth(index, split.test, {run.run.input: lost})
     folders = [scores_folder(workspace.run(run.name, "gcn"), seed) for seed in run.profile.seeds]
+    lost = set[str]().union(*map(left_out, folders))
+    truth = ground_truth(index, split.test, {run.run.input: lost})
     scores = tuple(read_scores(folder, TEST) for folder in folders)
     name = network_name(graph_network_name, folders)
     path = workspace.run(run.name, "gcn-report.html")

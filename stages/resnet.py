@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import click
 
 from stroi.cache.files.digests import sha256_file
-from stroi.cache.files.locks import lock
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
@@ -20,33 +18,27 @@ from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.configs import Resources, check_params, resnet_config
+from stroi.stages.training.command import training
+from stroi.stages.training.configs import Resources, resnet_config
 from stroi.stages.training.inputs import compute_run_weights, open_clips
 from stroi.stages.training.outputs import (
     checkpoint,
     clips_to_score,
-    drop_other_seeds,
     scores_folder,
     seed_folder,
     write_seed_scores,
 )
 from stroi.stages.training.run_split import check_same_split, split_clips
-from stroi.stages.training.training_log import (
-    LogFolders,
-    log_epochs,
-    with_tensorboard,
-    write_curve,
-)
+from stroi.stages.training.training_log import LogFolders, with_tensorboard, write_curve
 from stroi.trainer.config import Mode
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
-from stroi.trainer.run.distributed import join_world
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
@@ -148,11 +140,7 @@ def train_seed(
     config = resnet_config(params, run.profile.weights, mode, scale)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
-    with (
-        log_epochs(records, schedule.epochs, label, name, resources.logs)
-        if world.is_leader
-        else nullcontext()
-    ) as on_epoch:
+    with resources.log_epochs(records, schedule.epochs, label, name) as on_epoch:
         model = train_resnet(
             mode,
             mosaics,
@@ -188,6 +176,7 @@ def train_seed(
             file: score_resnet(model, mosaics, ids, **side, threads=threads)
             for file, ids in clips_to_score(split).items()
         },
+        split=split,
         params=params.model_dump(mode="json"),
         producer={"checkpoint": sha256_file(checkpoint(out, seed)), "seed": seed, **origin},
     )
@@ -207,21 +196,9 @@ def command(
 ) -> None:
     """Train the ResNet of one run in one mode."""
     params = load_run(workspace.root, run)
-    seeds = params.profile.seeds
     logs = LogFolders(workspace.store / "times", tensorboard)
-    with (
-        join_world() as world,
-        lock(workspace.lock(f"resnet-{mode}", run)) if world.is_leader else nullcontext(),
-    ):
-        check_params(world, params)
-        if world.is_leader:
-            drop_other_seeds(workspace.run(run, f"resnet-{mode}"), seeds)
+    with training(workspace, params, f"resnet-{mode}") as world:
         data = open_data(workspace, params, mode)
         resources = Resources(threads, world, logs=logs)
-        for seed in seeds:
+        for seed in params.profile.seeds:
             train_seed(workspace, params, data, mode, seed, resources)
-        if not world.is_leader:
-            return
-    click.echo(
-        f"resnet {mode} {run}: trained with {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
-    )

@@ -12,7 +12,7 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.pipeline.datasets.table import REQUIRED
-from stroi.pipeline.index.table import csv_bytes
+from stroi.pipeline.index.csv import csv_bytes
 from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.load import load_profile

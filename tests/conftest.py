@@ -29,6 +29,7 @@ LONG = (
     "pipeline/test_promises.py",
     "pipeline/test_faults.py",
     "pipeline/test_sharing.py",
+    "pipeline/test_dvc_habits.py",
     "pipeline/test_ntu_stages.py",
     "pipeline/test_nucla_stages.py",
     "pipeline/test_identity.py",

@@ -11,7 +11,8 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.files.staging import refuse_other, write_if_absent
 from stroi.cache.share.card import INDEX_NAMES
 from stroi.pipeline.cache_commands.common import first_few, many
-from stroi.pipeline.index.table import Index, Sample, csv_bytes, read_index
+from stroi.pipeline.index.csv import csv_bytes
+from stroi.pipeline.index.table import Index, Sample, read_index
 
 _REMEDY = "ask the sender for an export with its index"
 

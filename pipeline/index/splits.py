@@ -30,12 +30,14 @@ class SplitIds:
         test: Clips to measure with, and for nothing else.
         validation: Clips to validate on; () if the split names none.
         digest: Of the side of every clip of the index, usable or not.
+        unusable: The test and validation clips that are not usable.
     """
 
     train: tuple[str, ...]
     test: tuple[str, ...]
     validation: tuple[str, ...] = ()
     digest: str = ""
+    unusable: tuple[str, ...] = ()
 
 
 def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) -> SplitIds:
@@ -58,7 +60,10 @@ def divide(samples: Iterable[Sample], split: Split, *, usable: Iterable[str]) ->
     check_sides(everyone, sides, split)
     kept = set(usable)
     members = {side: tuple(sorted(ids & kept)) for side, ids in sides.items()}
-    parts = SplitIds(members["train"], members["test"], members["validation"], _digest(sides))
+    unusable = tuple(sorted((sides["test"] | sides["validation"]) - kept))
+    parts = SplitIds(
+        members["train"], members["test"], members["validation"], _digest(sides), unusable
+    )
     required = ("train", "test") if split.validation is None else tuple(SIDES)
     if not all(members[side] for side in required):
         counts = ", ".join(f"{len(members[side])} {SIDES[side]}" for side in required)

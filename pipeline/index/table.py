@@ -20,10 +20,7 @@ from stroi.pipeline.index.csv import (
     check_text,
     csv_bytes,
     iterate_csv,
-    read_csv,
 )
-
-__all__ = ["Index", "Sample", "csv_bytes", "read_csv", "read_index", "tolerance", "write_index"]
 
 MAX_CLASSES_BYTES = 2**20
 """Largest list of class names that is read."""

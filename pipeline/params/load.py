@@ -14,12 +14,18 @@ from pydantic_core import ErrorDetails
 
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.params.profile import Profile, ProjectParams, Run
+from stroi.pipeline.params.tracked import missing_keys, tracked_sections
 from stroi.pipeline.params.yaml import Document, append, edit_yaml, printable, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
 
 _LISTED = 50
+_INSTEAD_OF_NULL = {
+    "model_type": "; write {}", "dict_type": "; write {}", "tuple_type": "; write []",
+}  # fmt: skip
+"""DVC needs the key of an empty group or list, so it cannot be removed."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -86,7 +92,7 @@ def _hint(got: object, written: str, detail: ErrorDetails) -> str:
     if isinstance(got, str) and detail["type"] == "bool_type":
         return "; write true or false"
     if got is None:
-        return "; give a value or remove the key"
+        return _INSTEAD_OF_NULL.get(detail["type"], "; give a value or remove the key")
     return ""
 
 
@@ -230,7 +236,7 @@ def add_to_params(
 
 
 def check_project(root: Path) -> ProjectParams:
-    """Validate params.yaml and every profile it names.
+    """Validate params.yaml and every profile it names, also for what DVC would refuse.
 
     Raises:
         ParamsError: Listing every mistake of all files together.
@@ -238,12 +244,13 @@ def check_project(root: Path) -> ProjectParams:
     project = load_project(root)
     problems: list[str] = []
     profiles: dict[str, Profile] = {}
-    used = dict.fromkeys((*project.datasets, *(run.dataset for run in project.runs.values())))
-    for dataset in used:
+    for dataset in tracked_sections(project):
         profile, mistakes = parse(Profile, root / "profiles" / f"{check_name(dataset)}.yaml")
         problems += mistakes
         if profile is not None:
             profiles[dataset] = profile
+    if (root / "dvc.yaml").exists():
+        problems += missing_keys(project, profiles, root)
     for name, run in project.runs.items():
         check_name(name)
         if run.dataset not in profiles:

@@ -82,7 +82,7 @@ def read_yaml(path: Path) -> Document:
 
 @contextmanager
 def edit_yaml(path: Path) -> Iterator[Any]:
-    """Change a file that `read_yaml` reads; its comments, order and quotes stay.
+    """Change a file that `read_yaml` reads; its comments, order, quotes and line ends stay.
 
     Yields:
         The content, to be changed in place. The file is written at the end.
@@ -91,10 +91,11 @@ def edit_yaml(path: Path) -> Iterator[Any]:
     yaml.preserve_quotes, yaml.width = True, MAX_BYTES
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(_read_text(path))
+    ends = b"\r\n" if b"\r\n" in path.read_bytes() else b"\n"
     yield content
     out = io.BytesIO()
     yaml.dump(content, out)
-    write_atomic(path, out.getvalue())
+    write_atomic(path, out.getvalue().replace(b"\n", ends))
 
 
 def append(content: CommentedMap, key: str, value: Any, name: str = "") -> None:
@@ -201,7 +202,8 @@ class _Constructor(SafeConstructor):
 
     def _key(self, node: Node) -> str:
         if not isinstance(node, ScalarNode) or node.tag != f"{_TAG}str":
-            raise _refused(node, f"key {str(node.value)[:40]!r} is not text")
+            quotes = ": put it in quotes" if isinstance(node, ScalarNode) else ""
+            raise _refused(node, f"key {str(node.value)[:40]!r} is not text{quotes}")
         return str(self._scalar(node))
 
     def _scalar(self, node: Node) -> Any:

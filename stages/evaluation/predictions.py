@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.scores import Scores, join
+from stroi.cache.scores import Scores, join, match_classes
 from stroi.pipeline.params.profile import EnsembleParams
 from stroi.stages.evaluation.ground_truth import GroundTruth
 from stroi.stages.evaluation.methods import METHODS, Method
@@ -31,15 +31,9 @@ def stream_logits(
         RefusedInput: ``ENSEMBLE_CLASSES``; ``ENSEMBLE_IDS`` if a stream lacks a clip or has one
             too many.
     """
-    chosen = [streams[name] for name in method.streams]
-    for name, scores in zip(method.streams, chosen, strict=True):
-        if scores.classes != truth.classes:
-            raise RefusedInput(
-                "ENSEMBLE_CLASSES",
-                f"{name}: its classes are not the index's",
-                remedy="run this stage again, or `dvc repro`",
-            )
-    ids, logits = join(chosen)
+    ids, logits = join(
+        [match_classes(streams[name], truth.classes, name) for name in method.streams]
+    )
     if tuple(ids) != truth.ids:
         odd = sorted(set(ids) ^ set(truth.ids))
         raise RefusedInput(

@@ -12,8 +12,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.ids import check_ids
 from stroi.cache.percent import percent
-from stroi.pipeline.index.csv import iterate_csv
-from stroi.pipeline.index.table import csv_bytes
+from stroi.pipeline.index.csv import csv_bytes, iterate_csv
 from stroi.stages.evaluation.methods import METHODS
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.evaluation.table import Table

@@ -14,8 +14,9 @@ from stroi.cache.ledger import LEDGER_NAME
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
+from stroi.pipeline.index.csv import read_csv
 from stroi.pipeline.index.ledger import Ledger, read_ledger
-from stroi.pipeline.index.table import read_csv, read_index
+from stroi.pipeline.index.table import read_index
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.methods import STREAMS
@@ -52,7 +53,8 @@ class Inputs:
 
     Attributes:
         ledgers: By stage: ``index``, ``skeletons3d`` if the graph network saw a sensor's,
-            ``skeletons``, ``mosaics``.
+            ``skeletons``, ``mosaics``; those that are there.
+        no_ledger: The stages whose ledger is not there.
         table: The seven rows.
         labels: What each row predicts for each test clip.
         mosaics: The mosaics.
@@ -63,6 +65,7 @@ class Inputs:
     """
 
     ledgers: Mapping[str, Ledger]
+    no_ledger: tuple[str, ...]
     table: Table
     labels: PredictedLabels
     mosaics: MosaicCache
@@ -75,8 +78,11 @@ class Inputs:
 def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     """Read everything that the page of `run` shows.
 
+    A receiver may lack the ledgers of some stages, the skeletons and the curves.
+
     Raises:
-        RefusedInput: If a file is missing, damaged, or of another index than the others.
+        RefusedInput: If another file is missing, or if one is damaged or of another index than
+            the others.
     """
     dataset = run.run.dataset
     ensemble = workspace.run(run.name, "ensemble")
@@ -90,11 +96,12 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
         stage: getattr(workspace, stage)(dataset)
         for stage in ("index", *branch, "skeletons", "mosaics")
     }
-    ledgers = {stage: read_ledger(folder) for stage, folder in folders.items()}
+    ledgers = read_ledgers(folders)
     check_ledgers(ledgers, folders, ("index", "skeletons", "mosaics"))
     check_ledgers(ledgers, folders, ("index", *branch))
     return Inputs(
         ledgers=ledgers,
+        no_ledger=tuple(stage for stage in folders if stage not in ledgers),
         table=table,
         labels=labels,
         mosaics=MosaicCache(folders["mosaics"]),
@@ -107,23 +114,41 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     )
 
 
+def read_ledgers(folders: Mapping[str, Path]) -> dict[str, Ledger]:
+    """The ledgers that are there, by stage: skeletons need not be, nor that of a received index.
+
+    Raises:
+        RefusedInput: If one is malformed, or missing from a cache that is there.
+    """
+    return {
+        stage: read_ledger(folder)
+        for stage, folder in folders.items()
+        if (folder / LEDGER_NAME if stage == "index" else folder).exists()
+    }
+
+
 def read_curves(
     workspace: Workspace, run: RunParams, stages: Iterable[str]
 ) -> dict[str, tuple[Curve, ...]]:
     """Curves of all seeds of the named stages, and of the graph network's further streams.
 
+    Those of a training may all be missing, as scores may have come without them.
+
     Raises:
-        RefusedInput: If one is missing or malformed.
+        RefusedInput: If one is malformed, or missing beside others of the training.
     """
     names = {stage: (stage, "curve.csv") for stage in stages}
     for stream in run.profile.gcn.streams[1:]:
         names[f"gcn, {stream.replace('_', ' ')}"] = ("gcn", f"curve-{stream}.csv")
-    return {
-        title: tuple(
-            read_curve(workspace.run(run.name, stage) / f"seed-{seed}" / name)
-            for seed in run.profile.seeds
-        )
+    paths = {
+        title: [
+            workspace.run(run.name, stage) / f"seed-{seed}" / name for seed in run.profile.seeds
+        ]
         for title, (stage, name) in names.items()
+    }
+    return {
+        title: tuple(map(read_curve, own)) if any(path.exists() for path in own) else ()
+        for title, own in paths.items()
     }
 
 
@@ -186,6 +211,8 @@ def check_ledgers(
         RefusedInput: ``LEDGER``.
     """
     for before, after in pairwise(stages):
+        if not {before, after} <= set(ledgers):
+            continue
         known = {outcome.id for outcome in ledgers[after].outcomes}
         odd = sorted(known ^ set(ledgers[before].done))
         if odd:
@@ -218,12 +245,12 @@ def _check_weights(folder: Path, weights: Weights, clips: Iterable[str], layout:
 def read_manifests(
     workspace: Workspace, run: RunParams, caches: Iterable[Path], stages: Iterable[str]
 ) -> dict[str, Manifest]:
-    """Manifests of the caches, of what the named stages of the run wrote, and of its weights.
+    """Manifests of the caches that are there, of what the named stages wrote, and of the weights.
 
     Raises:
         RefusedInput: If one is missing or damaged.
     """
-    folders = list(caches)
+    folders = [folder for folder in caches if folder.exists()]
     for stage in (*stages, "weights"):
         paths = workspace.run(run.name, stage).rglob(MANIFEST_NAME)
         folders += sorted(path.parent for path in paths)

@@ -26,6 +26,7 @@ class Page:
         means: Mean weights: all test clips first, then class by class.
         layout: The joints that have weights.
         losses: What became of the clips.
+        no_ledger: Stages whose ledger is not there.
         curves: Training curves by network or stage, one per seed.
         params: Params by section.
         producers: What made each folder.
@@ -38,6 +39,7 @@ class Page:
     means: tuple[attention.MeanWeights, ...]
     layout: Layout
     losses: provenance.Losses
+    no_ledger: tuple[str, ...]
     curves: Mapping[str, tuple[Curve, ...]]
     params: tuple[provenance.ParamsSection, ...]
     producers: tuple[provenance.ParamsSection, ...]
@@ -46,6 +48,11 @@ class Page:
     def has_validation(self) -> bool:
         """Whether any training had validation clips."""
         return any(curve.has_validation for curves in self.curves.values() for curve in curves)
+
+    @property
+    def no_curve(self) -> tuple[str, ...]:
+        """Trainings whose curves are not there."""
+        return tuple(name for name, curves in self.curves.items() if not curves)
 
 
 def render(template: str, page: Page) -> str:

@@ -19,6 +19,9 @@ from stroi.pipeline.params.profile import Profile, Split
 LISTED = 200
 """Quarantined clips that the page lists."""
 
+SHOWN = 20
+"""Items of a list of params or of a producer that the page shows."""
+
 
 @dataclass(frozen=True)
 class StageCount:
@@ -174,5 +177,6 @@ def _text(value: object) -> str:
         # The page must not show the folders of this machine.
         return PurePath(value).name if PurePath(value).is_absolute() else value
     if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "none"
+        more = f" and {len(value) - SHOWN} more" if value[SHOWN:] else ""
+        return (", ".join(map(_text, value[:SHOWN])) or "none") + more
     return "none" if value is None or value == {} else json.dumps(value)

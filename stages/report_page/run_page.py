@@ -47,6 +47,7 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
             test clip has no mosaic.
     """
     inputs = read_inputs(workspace, run)
+    first = next(iter(inputs.ledgers.values()), None)
     table, labels, weights = inputs.table, inputs.labels, inputs.weights
     cards = attention.cards(labels, table.classes, inputs.mosaics, weights)
     page = RunPage(
@@ -54,7 +55,7 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
         dataset=run.run.dataset,
         split=provenance.split_rule(run.run.split, run.profile.splits[run.run.split]),
         profile=run.profile,
-        clips=(len(inputs.ledgers["index"].outcomes), len(inputs.mosaics)),
+        clips=(len(first.outcomes if first else inputs.mosaics), len(inputs.mosaics)),
         table=table,
         verdict=accuracy.verdict(table),
         pairs=accuracy.pair_lines(table),
@@ -66,6 +67,7 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
         means=attention.mean_weights(labels.ids, labels.actual, table.classes, weights),
         layout=inputs.layout,
         losses=provenance.losses(inputs.ledgers, inputs.mosaics),
+        no_ledger=inputs.no_ledger,
         curves=inputs.curves,
         params=provenance.params_sections(
             run.profile,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stroi.cache.scores import Scores
-from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import EnsembleParams
 from stroi.pipeline.workspace import Workspace
@@ -20,6 +19,7 @@ from stroi.stages.report_page.inputs import (
     check_ledgers,
     read_curves,
     read_joint_weights,
+    read_ledgers,
     read_manifests,
 )
 from stroi.stages.report_page.page import Page, render
@@ -74,7 +74,7 @@ def skeleton_page(
         "index": workspace.index(run.run.dataset),
         kind: getattr(workspace, kind)(run.run.dataset),
     }
-    ledgers = {stage: read_ledger(folder) for stage, folder in folders.items()}
+    ledgers = read_ledgers(folders)
     check_ledgers(ledgers, folders, folders)
     manifests = read_manifests(workspace, run, [folders[kind]], ("gcn",))
     sections = provenance.params_sections(
@@ -94,6 +94,7 @@ def skeleton_page(
         means=attention.mean_weights(truth.ids, truth.labels, classes, weights),
         layout=layout,
         losses=provenance.losses(ledgers, None),
+        no_ledger=tuple(stage for stage in folders if stage not in ledgers),
         curves=read_curves(workspace, run, ("gcn",)),
         params=tuple(each for each in sections if each.name in {*STAGE_PARAMS, kind}),
         producers=provenance.producers(manifests),

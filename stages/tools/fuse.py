@@ -12,7 +12,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.manifest import MANIFEST_NAME
 from stroi.cache.percent import percent
-from stroi.cache.scores import Scores, join, read_scores, write_scores
+from stroi.cache.scores import Scores, join, match_classes, read_scores, write_scores
 from stroi.pipeline.index.table import read_index
 from stroi.stages.training.outputs import TEST
 from stroi.trainer.metrics.ensemble import ensemble, sum_streams
@@ -94,11 +94,7 @@ def accuracy_text(scores: Scores, index: Path) -> str:
         RefusedInput: If the index is damaged, of other classes, or lacks a clip.
     """
     samples = read_index(index)
-    if scores.classes != samples.classes:
-        raise RefusedInput(
-            "ENSEMBLE_CLASSES", f"{index} has other classes than the scores",
-            remedy="name the index of the data set that was scored",
-        )  # fmt: skip
+    scores = match_classes(scores, samples.classes, other=str(index))
     label_of = samples.labels(scores.ids)
     actual = np.array([label_of[name] for name in scores.ids], np.int64)
     hits = scores.logits.argmax(axis=1) == actual

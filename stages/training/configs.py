@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import GcnParams, ResnetParams, WeightParams
-from stroi.stages.training.training_log import NO_LOGS, LogFolders
+from stroi.stages.training.training_log import NO_LOGS, LogFolders, log_epochs
 from stroi.trainer.config import (
     GcnConfig,
     GcnSettings,
@@ -19,6 +19,8 @@ from stroi.trainer.config import (
     WeightSettings,
 )
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
+from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_options import OnEpoch
 from stroi.trainer.runtime import pick_device, pick_precision
 
 
@@ -37,6 +39,14 @@ class Resources:
     world: World = SINGLE_PROCESS
     device: str = "cpu"
     logs: LogFolders = NO_LOGS
+
+    def log_epochs(
+        self, records: list[EpochRecord], epochs: int, label: str, name: str
+    ) -> AbstractContextManager[OnEpoch | None]:
+        """As `stroi.stages.training.training_log.log_epochs`; only the leader logs."""
+        if not self.world.is_leader:
+            return nullcontext()
+        return log_epochs(records, epochs, label, name, self.logs)
 
 
 def gcn_config(params: GcnParams, stream: Stream, device: str = "cpu") -> GcnConfig:
@@ -67,17 +77,3 @@ def resnet_config(
 def _values(params: Settings, kind: type[Settings]) -> dict[str, Any]:
     """The values of `params` that `kind` declares."""
     return {name: getattr(params, name) for name in kind.model_fields}
-
-
-def check_params(world: World, run: RunParams) -> None:
-    """Refuse processes with different params: they would train different networks together.
-
-    Raises:
-        StroiError: ``TEAM_PARAMS``, in every process.
-    """
-    world.require_equal(
-        "TEAM_PARAMS",
-        f"has other params of run {run.name}",
-        [run.run.model_dump(mode="json"), run.profile.model_dump(mode="json")],
-        "give all machines the same params.yaml and profiles",
-    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stroi.cache.manifest import read_manifest
 from stroi.cache.scores import Scores, write_scores
+from stroi.cache.storage.strict_json import JsonNode
 from stroi.pipeline.index.splits import SplitIds
 
 TEST = "test"
@@ -44,15 +47,46 @@ def write_seed_scores(
     seed: int,
     scores: Mapping[str, Scores],
     *,
+    split: SplitIds,
     params: dict[str, Any],
     producer: dict[str, Any],
 ) -> None:
-    """Write the scores of one seed, by the name of their file."""
+    """Write the scores of one seed, by the name of their file.
+
+    The manifest lists the test and validation clips that have no scores, so that nothing but the
+    scores is needed to compare networks.
+    """
+    if split.unusable:
+        producer = producer | {"left_out": list(split.unusable)}
     folder = scores_folder(out, seed)
     if VALIDATION not in scores:  # a file of an earlier run, whose split had validation clips
         (folder / f"{VALIDATION}.h5").unlink(missing_ok=True)
     for name, each in scores.items():
         write_scores(folder, name, each, params=params, producer=producer)
+
+
+def left_out(folder: Path) -> set[str]:
+    """The test and validation clips that could not be scored in a score folder.
+
+    Raises:
+        RefusedInput: If the manifest is missing or damaged.
+    """
+    producer = read_manifest(folder).producer
+    if "left_out" not in producer:
+        return set()
+    return set(JsonNode(producer, f"{folder}: producer").texts("left_out"))
+
+
+def commit_hint(root: Path, stage: str) -> str:
+    """What to do after a training that DVC did not start; empty if there is nothing to do.
+
+    Args:
+        root: The project.
+        stage: DVC's name of the stage, such as ``gcn@demo-xsub``.
+    """
+    if "DVC_STAGE" in os.environ or not (root / "dvc.yaml").exists():
+        return ""
+    return f"next: `dvc commit --force {stage}`; else `dvc repro` replaces this training by its own"
 
 
 def drop_other_seeds(out: Path, seeds: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ import click
 from stroi.cache.errors import ParamsError
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.percent import percent
-from stroi.pipeline.index.table import csv_bytes
+from stroi.pipeline.index.csv import csv_bytes
 from stroi.pipeline.parallel.progress import progress
 from stroi.trainer.run.progress import EpochRecord
 

@@ -13,7 +13,7 @@ from small_caches import make_scores
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import read_manifest
-from stroi.cache.scores import Scores, join, read_scores, write_scores
+from stroi.cache.scores import Scores, join, match_classes, read_scores, write_scores
 from stroi.cache.verify import verify
 
 IDS = tuple("abcdefg")
@@ -113,6 +113,21 @@ def test_order_does_not_count(seeds: list[int]) -> None:
         np.testing.assert_array_equal(found, stream.logits, strict=True)
 
 
+def test_classes_are_matched_by_name_in_any_order() -> None:
+    one, other = make_scores(IDS, seed=1), make_scores(IDS, seed=2)
+    order = [2, 0, 1]
+    mixed = replace(
+        other,
+        classes=tuple(other.classes[at] for at in order),
+        logits=other.logits[:, order],
+    )
+    _, logits = join([one, mixed])
+    np.testing.assert_array_equal(logits[1], other.logits, strict=True)
+    equal(match_classes(mixed, other.classes), other)
+    with pytest.raises(RefusedInput, match="1 classes of the scores are not in the index, first"):
+        match_classes(one, one.classes[:2])
+
+
 def without(scores: Scores, *names: str) -> Scores:
     keep = [i for i, name in enumerate(scores.ids) if name not in names]
     return replace(scores, ids=tuple(scores.ids[i] for i in keep), logits=scores.logits[keep])
@@ -142,8 +157,8 @@ def without(scores: Scores, *names: str) -> Scores:
             "ENSEMBLE_IDS: stream 0 has 2 ids and 7 rows of logits",
         ),
         (
-            [make_scores(IDS), replace(make_scores(IDS), classes=("drink water", "wave", "héllo"))],
-            "ENSEMBLE_CLASSES: stream 1 has other classes than stream 0",
+            [make_scores(IDS), replace(make_scores(IDS), classes=("drink water", "wave", "give"))],
+            r"ENSEMBLE_CLASSES: 1 classes of stream 0 are not in stream 1, first 'h\xe9llo'; name",
         ),
         ([], "ENSEMBLE_EMPTY: there are no scores to join"),
     ],

@@ -25,6 +25,7 @@ from stroi.cache.scores import Scores, write_scores
 from stroi.cache.share.convert import pack
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.skeletons3d import JointClip, assemble_joints
+from stroi.cache.storage.assemble import Encoded
 from stroi.cache.storage.formats import MOSAICS, MOSAICS_COMPACT, SCORES
 from stroi.cache.storage.hdf5 import decode, encode
 from stroi.cache.storage.schema import Array
@@ -48,15 +49,23 @@ def make_weights(ids: tuple[str, ...], *, seed: int = 0) -> Weights:
 
 def write_skeletons(folder: Path, clips: dict[str, Clip]) -> Path:
     """A complete folder of one skeleton shard."""
-    encoded = assemble_skeletons(list(clips), list(clips.values()))
-    write_atomic(folder / "skeletons-00000.h5", encoded.data)
-    entry = file_entry(
-        "skeletons-00000.h5",
-        encoded.data,
-        list(clips),
-        encoded.sample_sha256,
+    return _write_shard(
+        folder, "skeletons", list(clips), assemble_skeletons(list(clips), list(clips.values()))
     )
-    write_manifest(folder, Manifest("skeletons", {}, {}, (entry,)))
+
+
+def write_joints(folder: Path, clips: dict[str, JointClip]) -> Path:
+    """A complete folder of one joint shard."""
+    return _write_shard(
+        folder, "skeletons3d", list(clips), assemble_joints(list(clips), list(clips.values()))
+    )
+
+
+def _write_shard(folder: Path, kind: str, ids: list[str], encoded: Encoded) -> Path:
+    name = f"{kind}-00000.h5"
+    write_atomic(folder / name, encoded.data)
+    entry = file_entry(name, encoded.data, ids, encoded.sample_sha256)
+    write_manifest(folder, Manifest(kind, {}, {}, (entry,)))
     return folder
 
 
@@ -95,20 +104,6 @@ def make_joints(frames: int, *, seed: int = 0, layout: str = "kinect_v1") -> Joi
     state = np.zeros((frames, 2, count), np.uint8)
     state[:, 0] = random.integers(1, 3, (frames, count), np.uint8)
     return JointClip(position, state, person_count=1, layout=layout, fps=30.0)
-
-
-def write_joints(folder: Path, clips: dict[str, JointClip]) -> Path:
-    """A complete folder of one joint shard."""
-    encoded = assemble_joints(list(clips), list(clips.values()))
-    write_atomic(folder / "skeletons3d-00000.h5", encoded.data)
-    entry = file_entry(
-        "skeletons3d-00000.h5",
-        encoded.data,
-        list(clips),
-        encoded.sample_sha256,
-    )
-    write_manifest(folder, Manifest("skeletons3d", {}, {}, (entry,)))
-    return folder
 
 
 def write_cache(folder: Path, shards: list[Mosaics]) -> Path:

@@ -39,7 +39,7 @@ RUN = "r"
 def project(folder: Path) -> tuple[Workspace, RunParams]:
     """Index, skeletons and mosaics of a run, as its first stages leave them."""
     workspace = Workspace(folder)
-    (folder / "profiles").mkdir(parents=True)
+    (folder / "profiles").mkdir(parents=True, exist_ok=True)
     (folder / "profiles" / "d.yaml").write_text(PROFILE)
     (folder / "params.yaml").write_text(PARAMS)
     samples = [

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from dvc.utils.serialize import loads_yaml
 
-from stroi.pipeline.params.profile import Profile
+from stroi.pipeline.params.profile import Profile, ProjectParams, Run
+from stroi.pipeline.params.tracked import tracked_sections
 from stroi.pipeline.versions import STAGES as MODULES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,11 +62,29 @@ def test_params_are_the_groups_that_the_stage_declares(name: str) -> None:
     assert groups == declared - joint_only
 
 
+def test_check_knows_the_sections_that_are_tracked() -> None:
+    """`stroi check` misses them before DVC does, after hours of other stages."""
+    run = Run(dataset="run", split="s", input="skeletons3d")
+    project = ProjectParams(
+        rendered=("rendered",), datasets=("data",), sensors=("sensor",), runs={"r": run}
+    )
+    found: dict[str, set[str]] = {}
+    for name, entry in loads_yaml((ROOT / "dvc.yaml").read_text())["stages"].items():
+        group = {"${rendered}": "rendered", "${datasets}": "data", "${sensors}": "sensor",
+                 "${runs}": "run"}[entry["foreach"]]  # fmt: skip
+        keys = _keys(name)[next(file for file in _keys(name) if file != "versions.yaml")]
+        found.setdefault(group, set()).update(keys)
+    splits = {"splits", "splits.${item.split}"}
+    assert tracked_sections(project) == {name: keys - splits for name, keys in found.items()}
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_commands_take_only_checked_names_from_params(name: str) -> None:
     assert set(re.findall(r"\$\{(.+?)\}", STAGES[name]["cmd"])) <= {"item", "key"}
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_outs_are_cached_and_not_persistent(name: str) -> None:
-    assert all(isinstance(out, str) for out in STAGES[name]["outs"])
+def test_outs_and_metrics_are_cached_and_not_persistent(name: str) -> None:
+    """So that git may ignore them, and DVC compares them across commits and experiments."""
+    outs = [*STAGES[name]["outs"], *STAGES[name].get("metrics", ())]
+    assert all(isinstance(out, str) for out in outs)

@@ -37,6 +37,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = new_repository(tmp_path_factory.mktemp("versions") / "project")
     for name in ("raw", "index", "skeletons", "mosaics"):
         (folder / "data" / "demo" / name).mkdir(parents=True)
+    for name in ("ledger.csv", "manifest.json"):
+        (folder / "data" / "demo" / "skeletons" / name).touch()
     outs = ("gcn", "weights", "resnet-plain", "resnet-fixed", "resnet-end-to-end", "ensemble")
     for name in outs:
         (folder / "runs" / "demo-xsub" / name).mkdir(parents=True)
@@ -122,3 +124,12 @@ def test_a_stage_refuses_a_project_of_another_version(
         "run `stroi upgrade`, then `dvc repro`\n"
     )
     assert not (project / "data").exists()
+
+
+def test_check_refuses_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = new_project(tmp_path / "project")
+    here = ("check", "--root", str(project))
+    assert run(here) == 0
+    (project / "versions.yaml").write_text(dumps_yaml({**code_versions(), "gcn": 99}))
+    assert run(here) == 2
+    assert "error: VERSIONS: " in capsys.readouterr().err

@@ -17,8 +17,8 @@ from small_run import (
     STREAMS,
     TEST,
     label_of,
+    lose,
     network_params,
-    write_mosaics,
 )
 
 from stroi.cache.errors import ParamsError, RefusedInput
@@ -162,9 +162,9 @@ def test_no_clip_left_to_choose_or_to_test_on_is_refused(workspace: Workspace) -
     """The scores are there; what the branches have in common is nothing."""
     _profile(workspace)
     _write(workspace, "validation", VALIDATION_IDS, np.random.default_rng(0))
-    write_mosaics(workspace.mosaics("small"), VALIDATION_IDS)
+    lose(workspace, VALIDATION_IDS)
     with pytest.raises(RefusedInput, match=r"PART_LOST: .*4 validation clips .*: 4 by mosaics"):
         _build(workspace)
-    write_mosaics(workspace.mosaics("small"), TEST)
+    lose(workspace, TEST)
     with pytest.raises(RefusedInput, match=r"PART_LOST: .*8 test clips is left, .*: 8 by mosaics"):
         _build(workspace)

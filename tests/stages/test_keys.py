@@ -31,6 +31,7 @@ from stroi.stages.pose.detect import detections_path
 from stroi.stages.training.configs import Resources
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import checkpoint, seed_folder
+from stroi.stages.training.run_split import split_clips
 from stroi.stages.video import clip_input
 from stroi.trainer import train_gcn, train_resnet
 from stroi.trainer.models.resnet import ResNet
@@ -113,10 +114,11 @@ class Keys:
         """Of the four trainings."""
         run, index = replace(self.run, profile=profile), read_index(self.workspace.index("d"))
         clips, first = open_clips(self.workspace, run), profile.gcn.streams[0]
+        split = split_clips(index, run, clips.ids)
         resources = Resources(threads)
         found = {
             "gcn": key_of(
-                gcn.train_stream, self.workspace, run, clips, index, first, seed, resources
+                gcn.train_stream, self.workspace, run, clips, index, split, first, seed, resources
             )
         }
         for mode in ("plain", "fixed", "end-to-end"):

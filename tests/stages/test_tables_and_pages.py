@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import result_table
-from small_run import CLASSES, SEEDS, STREAMS, TEST, label_of, network_params, write_mosaics
+from small_run import CLASSES, SEEDS, STREAMS, TEST, label_of, lose, network_params, write_mosaics
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import read_manifest, write_manifest
@@ -48,6 +48,7 @@ def test_a_pair_without_a_test_clip_is_an_empty_cell_with_its_reason(
     )
     lost = tuple(name for name in TEST if label_of(name) in ("give", "wave"))
     write_mosaics(workspace.mosaics("small"), lost)
+    lose(workspace, lost)
     # The command itself, for what it printed was "INTERNAL: ... this is a defect".
     assert stroi(["ensemble", "small-xsub", "--root", str(workspace.root)]) == 0
     reason, part = "no test clip of give or wave", "no test clip of give"
@@ -90,6 +91,7 @@ def test_all_pages_and_tables_tell_which_clips_they_are_over(
     whole = build_report(workspace, run).read_text()
     assert "the same 8 clips, all that the split tests; so is row 1 on the graph network" in whole
     write_mosaics(workspace.mosaics("small"), TEST[:1])
+    lose(workspace, TEST[:1])
     assert stroi(["ensemble", "small-xsub", "--root", str(workspace.root)]) == 0
     line = (
         "of 8 in the split; lost by stages: 1 by mosaics; row 1 on the graph network's own page, "

@@ -142,6 +142,83 @@ def test_whole_project_is_checked_at_once(tmp_path: Path) -> None:
         check_project(root)
 
 
+WHOLE = """\
+rendered: []
+datasets: [x]
+sensors: []
+runs:
+  r: {dataset: x, split: s, input: skeletons}
+show: r
+"""
+FULL = (
+    GOOD
+    + "seeds: [0]\n"
+    + "".join(
+        f"{name}: {{}}\n"
+        for name in (
+            "sample",
+            "index",
+            "skeletons",
+            "mosaics",
+            "gcn",
+            "weights",
+            "resnet",
+            "ensemble",
+        )
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("show: r\n", "", "params.yaml: show: missing, dvc.yaml uses it; name one of the runs: r"),
+        ("show: r\n", "show: no-such-run\n", "show: no run 'no-such-run'; name one of the runs: r"),
+        ("show: r\n", "show: ''\n", "show: missing, dvc.yaml uses it; name one of the runs: r"),
+        ("sensors: []\n", "", "params.yaml: sensors: missing, dvc.yaml uses it; add `sensors: []`"),
+        (
+            "sensors: []\n",
+            "sensors:\n",
+            "sensors: Input should be a valid array, got None; write []",
+        ),
+        ("rendered: []\n", "", "rendered: missing, dvc.yaml uses it; add `rendered: []`"),
+        ("rendered: []", "rendered: [y]", "y.yaml does not exist"),
+        ("sensors: []", "sensors: ['a b']", "'a b' cannot name a data set or a run"),
+        (
+            "sensors: []",
+            "sensors: [x]",
+            "x.yaml: skeletons3d: missing, dvc.yaml uses it; add `skele",
+        ),
+        ("runs:\n  r:", "runs:\n  1e5:", ":5: key '1e5' is not text: put it in quotes"),
+        ("datasets: [x]", "datasets: [1e5]", "got 100000.0; put it in quotes: '1e5'"),
+    ],
+)
+def test_what_dvc_would_refuse_is_refused(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    root = _project(tmp_path, FULL, WHOLE)
+    (root / "dvc.yaml").touch()
+    assert check_project(root).show == "r"
+    assert old in WHOLE
+    (root / "params.yaml").write_text(WHOLE.replace(old, new))
+    with pytest.raises(ParamsError) as caught:
+        check_project(root)
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["seeds", "sample", "mosaics", "weights", "ensemble"])
+def test_sections_that_dvc_tracks_are_missed_before_it_runs(tmp_path: Path, name: str) -> None:
+    empty = "[0]" if name == "seeds" else "{}"
+    text = FULL.replace(f"{name}: {empty}\n", "")
+    assert text != FULL
+    root = _project(tmp_path, text, WHOLE)
+    assert check_project(root).runs  # no DVC here
+    (root / "dvc.yaml").touch()
+    with pytest.raises(ParamsError, match=rf"x\.yaml: {name}: missing, .* add `{name}: ") as caught:
+        check_project(root)
+    assert f"add `{name}: {empty}`" in str(caught.value)
+
+
 SPARSE = GOOD + "skeletons: {source: movenet, frames: sampled}\n"
 
 

@@ -216,6 +216,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         ("gcn: {alpha: 1e999}", "gcn.alpha: Input should be a finite number, got inf"),
         ("resnet: {flip: .nan}", "resnet.flip: Input should be a finite number, got nan"),
         ("gcn: {alpha: }", "got None; give a value or remove the key"),
+        ("weights:", "weights: Input should be an object, got None; write {}"),
+        ("seeds:", "seeds: Input should be a valid array, got None; write []"),
         ("gcn: {alpha: ü}", r"got '\xfc'"),
         ("ümlaut: 1", r"\xfcmlaut: unknown key"),
         ("seeds: 'x" + "x" * 500 + "'", "x..."),
@@ -297,6 +299,18 @@ def test_the_shipped_file_keeps_every_line(tmp_path: Path, root: Path) -> None:
     assert all(line in lines for line in text.splitlines())
 
 
+def test_windows_files_are_read_and_changed(tmp_path: Path) -> None:
+    """With a byte order mark and CRLF, as an editor on Windows saves them."""
+    root = _plan(tmp_path, "\ufeff" + (FORMS["blocks"] + TAIL).replace("\n", "\r\n"))
+    after = add_to_params(root, "1e5", {"1e5-fold1": RUN}, sensor=True)
+    assert (after.datasets, after.sensors) == (("one", "1e5"), ("1e5",))
+    theirs = load_yaml(str(root / "params.yaml"))
+    assert theirs["datasets"] == ["one", "1e5"]
+    assert list(theirs["runs"]) == ["one-x", "1e5-fold1"]
+    data = (root / "params.yaml").read_bytes()
+    assert data.count(b"\r\n") == data.count(b"\n")
+
+
 def test_adding_twice_changes_nothing(tmp_path: Path) -> None:
     root = _plan(tmp_path, FORMS["blocks"] + TAIL)
     add_to_params(root, "mine", {"mine-fold1": RUN}, sensor=True)
@@ -311,7 +325,7 @@ def test_a_run_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     assert plan.runs["one-x"].dataset == "one"
 
 
-@settings(derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,8}", fullmatch=True))
 @pytest.mark.parametrize("form", ["blocks", "all flow"])
 def test_names_that_yaml_would_read_otherwise(

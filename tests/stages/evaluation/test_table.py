@@ -93,7 +93,7 @@ def test_missing_and_extra_clips_are_refused_by_name() -> None:
 def test_other_classes_are_refused() -> None:
     streams = _streams()
     odd = Scores(IDS, streams["gcn"].logits, ("drink", "phone", "hug"))
-    with pytest.raises(RefusedInput, match="gcn: its classes are not the index's"):
+    with pytest.raises(RefusedInput, match="1 classes of the index are not in gcn, first"):
         method_scores(METHODS[0], {**streams, "gcn": odd}, TRUTH, EnsembleParams())
 
 

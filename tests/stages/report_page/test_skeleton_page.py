@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from markupsafe import escape
-from small_run import CLASSES, IDS, SEEDS, TEST, label_of, persons_of, publish, weights
+from small_run import CLASSES, IDS, SEEDS, TEST, label_of, lose, persons_of, publish, weights
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, Layout
@@ -181,14 +181,8 @@ def test_the_command_writes_the_page(
 
 
 def test_what_either_branch_lost_is_known_by_stage(workspace: Workspace, run: RunParams) -> None:
-    assert lost_clips(workspace, run) == {"skeletons": {"lost"}, "mosaics": set()}
-    seen = _joints_run(workspace, run)
-    gone = ClipOutcome(IDS[3], "SKEL_EMPTY", "nobody")
-    rest = [ClipOutcome(name) for name in ("lost", *IDS) if name != IDS[3]]
-    write_ledger(workspace.skeletons3d("small"), [gone, *rest])
-    lost = lost_clips(workspace, seen)
-    assert list(lost.items()) == [
-        ("skeletons3d", {IDS[3]}),
-        ("skeletons", {"lost"}),
-        ("mosaics", set()),
-    ]
+    assert lost_clips(workspace, run) == {"skeletons": set(), "mosaics": set()}
+    lose(workspace, IDS[3:4], ("gcn", "resnet-fixed"))
+    lose(workspace, IDS[5:6], ("resnet-plain",))
+    lost = lost_clips(workspace, _joints_run(workspace, run))
+    assert list(lost.items()) == [("skeletons3d", {IDS[3]}), ("mosaics", {IDS[3], IDS[5]})]

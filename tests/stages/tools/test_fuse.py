@@ -84,8 +84,16 @@ def test_other_ids_and_classes_are_refused_by_name(
     other = Scores(IDS, LOGITS[2], ("drink", "hug"))
     write_scores(folders[2], "test", other, params={}, producer={})
     assert _fuse(folders)[0] == 3
-    message = f"ENSEMBLE_CLASSES: {folders[2]} has other classes than {folders[0]}"
+    message = f"ENSEMBLE_CLASSES: 1 classes of {folders[0]} are not in {folders[2]}, first 'wave'"
     assert message in capsys.readouterr().err
+
+
+def test_classes_may_stand_in_any_order(folders: list[Path]) -> None:
+    turned = Scores(IDS, LOGITS[1][:, ::-1].copy(), CLASSES[::-1])
+    write_scores(folders[1], "test", turned, params={}, producer={"n": 1})
+    status, out = _fuse(folders)
+    assert status == 0
+    np.testing.assert_allclose(read_scores(out, "test").logits, LOGITS.sum(axis=0), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,20 @@ from stroi.pipeline.params.load import check_project, load_profile
 from stroi.stages.tools.init import crop_size
 from stroi.stages.tools.init.options import LABELS, WRITTEN
 
-PARAMS = (
-    "# mine\ndatasets:\n  - demo\nruns:\n  demo-x: {dataset: demo, split: x, input: skeletons}\n"
+PARAMS = """\
+# mine
+rendered: []
+datasets:
+  - demo
+sensors: []
+runs:
+  demo-x: {dataset: demo, split: x, input: skeletons}
+show: demo-x
+"""
+DEMO = "splits: {x: {by: subject, test: [a]}}\nseeds: [0]\n" + "".join(
+    f"{name}: {{}}\n"
+    for name in ("sample", "index", "skeletons", "mosaics", "gcn", "weights", "resnet", "ensemble")
 )
-DEMO = "splits: {x: {by: subject, test: [a]}}\n"
 
 
 @pytest.fixture
