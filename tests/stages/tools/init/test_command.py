@@ -182,7 +182,7 @@ REFUSED = {
         ("mine", "--videos", "<empty>"),
         3,
         "DATASET_EMPTY: <empty> holds no video in a class's folder (0 other entries); put videos "
-        "(.avi, .mkv, .mov, .mp4, .m4v, .webm, or folders of numbered images)",
+        "(.avi, .mkv, .mov, .mp4, .m4v, .webm, .mpg, .mpeg,",
     ),
     "one class": (
         ("mine", "--videos", "<one>"),
