@@ -168,7 +168,7 @@ ROI_ROWS: dict[str, str] = dict(
 )
 """The mosaic's K = 5 rows, top to bottom, and the BODY_25 joint each is centred on (eq. 1)."""
 
-MIRRORED_ROWS: tuple[int, ...] = (0, 2, 1, 4, 3)
+FLIPPED_ROWS: tuple[int, ...] = (0, 2, 1, 4, 3)
 """Row that each mosaic row becomes when a clip is mirrored left to right."""
 
 

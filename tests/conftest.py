@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,31 @@ LONG = (
 """Files that take longest, first: a file is one worker's, and the last one should be short."""
 
 
+ONE_COMMAND_PER_CASE = {
+    ("test_shards.py", "test_verify_refuses_it_and_leaves_no_trace"),
+    ("test_shards_folders.py", "test_verify_refuses_it_and_leaves_no_trace"),
+    ("test_checkpoints.py", "test_networks_are_not_built_for_a_stranger"),
+    ("test_checkpoints.py", "test_weights_of_a_stranger"),
+    ("test_params.py", "test_yaml"),
+    ("test_params.py", "test_mistakes"),
+    ("test_params.py", "test_names_never_reach_a_shell"),
+    ("test_params.py", "test_what_is_no_plain_file_does_not_hang"),
+    ("test_tables.py", "test_tables"),
+    ("test_tables.py", "test_received_indices"),
+}
+"""Tests in hostile/ with a process for each case: every third case by default, all nightly."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest."""
+    """Begin with the files that take longest, and thin out what starts a process per case."""
+    cases: Counter[tuple[str, str]] = Counter()
+    for item in items:
+        test = item.path.name, getattr(item, "originalname", item.name)
+        if test in ONE_COMMAND_PER_CASE:
+            if cases[test] % 3:
+                item.add_marker(pytest.mark.nightly)
+            cases[test] += 1
     place = {ROOT / "tests" / name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path, len(LONG)))
 

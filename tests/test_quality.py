@@ -45,6 +45,7 @@ def test_help_loads_no_heavy_module() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_wheel_holds_stroi_alone_and_everything_of_it(root: Path, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.atomic import write_atomic
+from stroi.cache.ledger import COLUMNS, LEDGER_NAME
 from stroi.pipeline.index.csv import csv_bytes, iterate_csv
 
-FILE = "ledger.csv"
 MAX_DETAIL = 2000
 """Longest detail in characters."""
 
@@ -68,7 +68,7 @@ def write_ledger(folder: Path, outcomes: Iterable[ClipOutcome]) -> Ledger:
         (outcome.id, "done" if outcome.done else "quarantined", outcome.code, outcome.detail)
         for outcome in ledger.outcomes
     )
-    write_atomic(folder / FILE, csv_bytes(("id", "status", "code", "detail"), rows))
+    write_atomic(folder / LEDGER_NAME, csv_bytes(COLUMNS, rows))
     return ledger
 
 
@@ -83,9 +83,9 @@ def read_ledger(folder: Path) -> Ledger:
     Raises:
         RefusedInput: If it is missing or its status and code contradict each other.
     """
-    path = folder / FILE
+    path = folder / LEDGER_NAME
     outcomes = []
-    for line, row in iterate_csv(path, required=("id", "status", "code", "detail")):
+    for line, row in iterate_csv(path, required=COLUMNS):
         if row["status"] != ("quarantined" if row["code"] else "done"):
             raise RefusedInput(
                 "LEDGER", f"{path}:{line}: status contradicts code", remedy="rerun the stage"
@@ -106,5 +106,5 @@ def check_share(ledger: Ledger, limit: float, folder: Path) -> None:
             "QUARANTINED",
             f"{len(lost)} of {len(ledger.outcomes)} clips were quarantined, first "
             f"{lost[0].id} ({lost[0].code})",
-            remedy=f"read {folder / FILE}; mend the clips or raise max_quarantined",
+            remedy=f"read {folder / LEDGER_NAME}; mend the clips or raise max_quarantined",
         )

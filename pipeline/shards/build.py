@@ -22,8 +22,8 @@ from stroi.cache.files.atomic import (
     sweep_temporaries,
 )
 from stroi.cache.files.locks import lock
+from stroi.cache.ledger import LEDGER_NAME
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
-from stroi.pipeline.index.ledger import FILE as LEDGER
 from stroi.pipeline.index.ledger import Ledger, write_ledger
 from stroi.pipeline.parallel.executor import WorkerKilled, Workers, parallel_map_unordered
 from stroi.pipeline.parallel.progress import announce
@@ -151,7 +151,7 @@ def _publish(
             if stale.name not in current:
                 stale.unlink()
     ledger = write_ledger(out, [outcome for shard in shards for outcome in shard.outcomes])
-    files.append(file_entry(LEDGER, (out / LEDGER).read_bytes()))
+    files.append(file_entry(LEDGER_NAME, (out / LEDGER_NAME).read_bytes()))
     with os_errors_as_ours(out):
         write_manifest(out, _manifest(spec, files, ledger))
     return ledger
@@ -168,7 +168,7 @@ def _manifest(
         extra={
             "clips": len(ledger.outcomes),
             "quarantined": len(ledger.quarantined),
-            "ledger": LEDGER,
+            "ledger": LEDGER_NAME,
         },
     )
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.layouts import BODY_25, LAYOUTS, ROI_ROWS, Layout
+from stroi.cache.ledger import LEDGER_NAME
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
-from stroi.pipeline.index.ledger import FILE as LEDGER_FILE
 from stroi.pipeline.index.ledger import Ledger, read_ledger
 from stroi.pipeline.index.table import read_csv, read_index
 from stroi.pipeline.params.load import RunParams
@@ -191,7 +191,7 @@ def check_ledgers(
         if odd:
             raise RefusedInput(
                 "LEDGER",
-                f"{folders[after] / LEDGER_FILE}: {len(odd)} clips differ from those that "
+                f"{folders[after] / LEDGER_NAME}: {len(odd)} clips differ from those that "
                 f"stage {before} has done, first {odd[0]!a}",
                 remedy=f"run `stroi {after}` again, or `dvc repro`",
             )

@@ -7,10 +7,10 @@ import pytest
 from stroi.cache.layouts import (
     BODY_25,
     COCO_17,
+    FLIPPED_ROWS,
     KINECT_V1,
     KINECT_V2,
     LAYOUTS,
-    MIRRORED_ROWS,
     ROI_ROWS,
     Layout,
     roi_joints,
@@ -35,7 +35,7 @@ def test_bones_reach_every_joint(layout: Layout, count: int) -> None:
 def test_rows_are_those_of_openpose() -> None:
     assert roi_joints() == (0, 4, 7, 11, 14)
     names = list(ROI_ROWS)
-    mirrored = [names[row] for row in MIRRORED_ROWS]
+    mirrored = [names[row] for row in FLIPPED_ROWS]
     swap = {"right": "left", "left": "right"}
     for name, twin in zip(names, mirrored, strict=True):
         side, _, part = name.partition("_")
@@ -48,7 +48,7 @@ def test_mirroring_twice_changes_nothing(layout: Layout) -> None:
     assert [twin[one] for one in twin] == list(range(len(layout.joints)))
     assert twin[layout.index("left_wrist")] == layout.index("right_wrist")
     assert twin[layout.index(layout.rows[0])] == layout.index(layout.rows[0])
-    assert tuple(roi_joints(layout)[row] for row in MIRRORED_ROWS) == tuple(
+    assert tuple(roi_joints(layout)[row] for row in FLIPPED_ROWS) == tuple(
         twin[joint] for joint in roi_joints(layout)
     )
 

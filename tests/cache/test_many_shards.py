@@ -76,7 +76,13 @@ def test_all_kinds_are_read_with_few_open_files(base: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["mosaics", "skeletons", "skeletons3d"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "mosaics",
+        *(pytest.param(kind, marks=pytest.mark.nightly) for kind in ("skeletons", "skeletons3d")),
+    ],
+)
 def test_info_and_verify_work_with_few_open_files(base: Path, kind: str) -> None:
     run = "import sys; from stroi.pipeline.cli import main; main()"
     told = limited("-c", run, "cache", "info", str(base / kind))

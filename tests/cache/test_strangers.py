@@ -46,7 +46,7 @@ from stroi.stages.tools.inspect import inspect_limited
 
 KINDS = sorted(FORMATS)
 MANY = settings(
-    max_examples=15,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -116,6 +116,7 @@ def test_a_crash_of_the_checker_is_a_refusal(tmp_path: Path) -> None:
     assert_refused(done, place, "READER_CRASHED", "its reader crashed (SIGKILL)")
 
 
+@pytest.mark.nightly
 def test_what_would_be_noticed(tmp_path: Path) -> None:
     """The traps snap: a reader that trusts a shard reads the canary, or waits for the plugin."""
     naive = "import h5py, sys; print(h5py.File(sys.argv[1])['mosaic'][()])"

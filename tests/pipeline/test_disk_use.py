@@ -97,6 +97,7 @@ def test_other_params_cost_their_own_bytes(project: Path) -> None:
     assert kept == {}, "DVC's cache holds links to the shards of both params"
 
 
+@pytest.mark.nightly
 def test_without_dvc_out_and_store_share_the_bytes(project: Path, tmp_path: Path) -> None:
     plain = tmp_path / "project"
     for name in ("profiles", "data"):

@@ -24,7 +24,7 @@ POINTS = (
     "before_manifest",
     "after_manifest",
 )
-SAME_WRITER = ("before_fsync", "before_rename", "after_rename")
+SAME_WRITER = ("before_write", "mid_write", "before_fsync", "before_rename", "after_rename")
 """Points of the writer that both stages share: of `skeletons`, which estimates poses, nightly."""
 STAGES = ("skeletons", "mosaics")
 CODES = {"enospc": {"DISK_FULL", "CLIP_READ"}, "eio": {"WRITE_FAILED", "CLIP_READ"}}

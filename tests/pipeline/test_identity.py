@@ -101,6 +101,7 @@ def turkish(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return env
 
 
+@pytest.mark.nightly
 def test_locale(
     raw: Path, expected: dict[str, bytes], tmp_path: Path, turkish: dict[str, str]
 ) -> None:

@@ -158,7 +158,9 @@ def _forget(project: Path) -> None:
     shutil.rmtree(project / SHELF)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)]
+)
 def test_interrupted_run_ends_at_once_and_leaves_nothing(tmp_path: Path, number: int) -> None:
     with fast_folder(tmp_path) as folder, forks(tmp_path) as runner:
         raw = tiny_videos(folder / "raw", clips=3, frames=20)

@@ -35,6 +35,7 @@ def samples(count: int) -> Iterator[Sample]:
         )
 
 
+@pytest.mark.nightly
 def test_an_index_of_many_rows_is_written_and_read(tmp_path: Path) -> None:
     made = list(samples(MANY))
     write_index(tmp_path, reversed(made))
@@ -44,6 +45,7 @@ def test_an_index_of_many_rows_is_written_and_read(tmp_path: Path) -> None:
     assert len(index.classes) == 120
 
 
+@pytest.mark.nightly
 def test_a_ledger_of_many_rows_is_written_and_read(tmp_path: Path) -> None:
     outcomes = [ClipOutcome(f"c{number:07d}", detail="1 person") for number in range(MANY)]
     outcomes[7] = replace(outcomes[7], code="VIDEO_OPEN")

@@ -109,7 +109,13 @@ def test_permuted_labels_change_no_tensor(
         assert tree(project / name) == tree(undisturbed / name)
 
 
-@pytest.mark.parametrize(("name", "points"), [("skeletons", (3, 7)), ("mosaics", (7, 1))])
+@pytest.mark.parametrize(
+    ("name", "points"),
+    [
+        pytest.param("skeletons", (3, 7), marks=pytest.mark.nightly),
+        ("mosaics", (7, 1)),
+    ],
+)
 def test_killed_stage_goes_on_where_it_stopped(
     rendered: Path, undisturbed: Path, tmp_path: Path, name: str, points: tuple[int, ...]
 ) -> None:

@@ -112,6 +112,7 @@ def test_other_training_params_train_and_nothing_else_runs(
     assert changed == [" M dvc.lock", " M profiles/demo.yaml"]
 
 
+@pytest.mark.nightly
 def test_a_project_of_ones_own_imports_the_folders(sender: Path, tmp_path: Path) -> None:
     project = new_repository(tmp_path / "own")
     _set_params(project, "[]")

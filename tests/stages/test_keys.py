@@ -162,7 +162,16 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("path", CASES)
+@pytest.mark.parametrize(
+    "path",
+    [
+        # The two schedules are one class: the graph network's is enough by default.
+        pytest.param(
+            path, marks=[pytest.mark.nightly] if path.startswith("resnet.schedule") else []
+        )
+        for path in CASES
+    ],
+)
 def test_a_param_changes_the_keys_of_what_depends_on_it(keys: Keys, start: Path, path: str) -> None:
     names = {"<start>": str(start), "<digest>": sha256_file(start)}
 

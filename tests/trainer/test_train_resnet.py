@@ -67,7 +67,9 @@ def _score_inputs(inputs: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in inputs.items() if name != "gcn"}
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [*(pytest.param(mode, marks=pytest.mark.nightly) for mode in MODES[:2]), MODES[2]]
+)
 def test_learns_eight_mosaics_by_heart(
     mode: Mode, mosaics: MosaicCache, gcn: GraphNet, weights: Weights
 ) -> None:

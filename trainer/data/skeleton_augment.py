@@ -19,7 +19,8 @@ from torch import Tensor
 from stroi.cache.layouts import Layout
 from stroi.trainer.config import SkeletonAugment
 from stroi.trainer.data.epoch_order import RandomStream, epoch_rng
-from stroi.trainer.models.input_streams import LAYOUTS_2D, mirror_joints
+from stroi.trainer.models.flip import flip_joints
+from stroi.trainer.models.input_streams import LAYOUTS_2D
 
 _CLIP_DRAWS = 13
 """Draws of a clip that belong to no frame and to no joint."""
@@ -83,7 +84,7 @@ def augment_skeletons(x: Tensor, draws: Tensor, augment: SkeletonAugment, layout
         x = _resample_at(x, _sample_times(clip[:, 0], clip[:, 1], jitter, steps, augment))
     if augment.flip > 0:
         flip_mask = clip[:, 2] < augment.flip  # (B,)
-        x = torch.where(flip_mask[:, None, None, None, None], mirror_joints(x, layout), x)
+        x = torch.where(flip_mask[:, None, None, None, None], flip_joints(x, layout), x)
     if augment.rotate or augment.tilt or augment.scale or augment.shear:
         in_plane = layout.name in LAYOUTS_2D
         matrix = _rotations(clip[:, 3:6], augment, in_plane=in_plane)

@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stroi.cache.layouts import MIRRORED_ROWS
-
 
 @dataclass(frozen=True)
 class CellGrid:
@@ -96,35 +94,6 @@ def resize_cells(mosaics: Tensor, cells: CellGrid) -> Tensor:
     each = each.view(count, rows, columns, colours, *size)  # (B, K, L, 3, h, w)
     each = each.permute(0, 1, 4, 2, 5, 3)  # (B, K, h, L, w, 3)
     return each.reshape(count, rows * size[0], columns * size[1], colours)  # (B, H, W, 3)
-
-
-def mirror_mosaic(images: Tensor, cells: CellGrid) -> Tensor:
-    """Mosaics of the mirrored clips: each cell mirrored, the rows of left and right swapped.
-
-    Weights that have been multiplied in before move along with their pixels.
-
-    Args:
-        images: (B, 3, H, W).
-        cells: The mosaic's grid.
-
-    Returns:
-        (B, 3, H, W).
-    """
-    shape = (*images.shape[:2], cells.rows, cells.height, cells.columns, cells.width)
-    swapped = images.reshape(shape)[:, :, list(MIRRORED_ROWS)]  # (B, 3, K, h, L, w)
-    return swapped.flip(5).reshape(images.shape)
-
-
-def mirror_row_weights(weights: Tensor) -> Tensor:
-    """Row weights of a clip from those of the mirrored clip, and the other way round.
-
-    Args:
-        weights: (B, 2, K) weights of the left and the right half of each cell.
-
-    Returns:
-        (B, 2, K).
-    """
-    return weights.flip(1)[..., list(MIRRORED_ROWS)]
 
 
 def shift_cells(mosaics: Tensor, cells: CellGrid, down: Tensor, right: Tensor) -> Tensor:

@@ -121,25 +121,3 @@ def _difference(end: Tensor, start: Tensor, layout: Layout) -> Tensor:
         confidence = torch.minimum(end[..., 2:], start[..., 2:])
         difference = torch.cat([difference[..., :2], confidence], dim=-1)
     return difference * present
-
-
-def mirror_bodies(x: Tensor, present: Tensor, layout: Layout) -> Tensor:
-    """Prepared clips in a mirror: left and right exchanged, x reversed.
-
-    Two persons change places as well: the first is the one further left in the picture.
-
-    Args:
-        x: (N, M, T, V, 3) prepared clips, x to the right about a centre.
-        present: (N, M) bool, which persons there are.
-        layout: Names of the V joints.
-
-    Returns:
-        (N, M, T, V, 3).
-    """
-    mirrored = mirror_joints(x, layout)
-    return torch.where(present.all(1)[:, None, None, None, None], mirrored.flip(1), mirrored)
-
-
-def mirror_joints(x: Tensor, layout: Layout) -> Tensor:
-    """(N, M, T, V, 3) clips with left and right joints exchanged and x reversed."""
-    return x[..., list(layout.mirrored), :] * x.new_tensor([-1.0, 1.0, 1.0])

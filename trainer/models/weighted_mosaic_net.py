@@ -15,14 +15,12 @@ from torch import Tensor, nn
 from stroi.trainer.config import Mode, ResNetConfig
 from stroi.trainer.models.cell_grid import (
     CellGrid,
-    mirror_mosaic,
-    mirror_row_weights,
     resize_cells,
     valid_map,
     weight_map,
 )
+from stroi.trainer.models.flip import flip_mosaic, flip_row_weights, flip_skeletons
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.input_streams import mirror_bodies
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
 from stroi.trainer.models.resnet import ResNet
 
@@ -148,7 +146,7 @@ class WeightedMosaicNet(nn.Module):
         if pixel_weights is not None and self.config.weight_position == "after":
             x = x * pixel_weights
         if flip_mask is not None:
-            x = torch.where(flip_mask[:, None, None, None], mirror_mosaic(x, self.cells), x)
+            x = torch.where(flip_mask[:, None, None, None], flip_mosaic(x, self.cells), x)
         return x.contiguous(memory_format=torch.channels_last)
 
     def skeleton_branch(
@@ -171,7 +169,7 @@ class WeightedMosaicNet(nn.Module):
         if self.gcn is None:
             raise ValueError("only a network in end-to-end mode has a skeleton branch")
         if flip_mask is not None:
-            mirrored = mirror_bodies(x, present, self.gcn.layout)
+            mirrored = flip_skeletons(x, present, self.gcn.layout)
             x = torch.where(flip_mask[:, None, None, None, None], mirrored, x)
         logits, feature = self.gcn(x, present)
         joint = joint_weights(feature, formula=self.config.formula)
@@ -184,5 +182,5 @@ class WeightedMosaicNet(nn.Module):
         )
         if flip_mask is not None:
             # The mosaic is weighted first and mirrored then, its weights with it.
-            weights = torch.where(flip_mask[:, None, None], mirror_row_weights(weights), weights)
+            weights = torch.where(flip_mask[:, None, None], flip_row_weights(weights), weights)
         return logits, weights

@@ -42,7 +42,7 @@ def found(clip: DemoClip) -> tuple[NDArray[np.float32], NDArray[np.float32], int
     return np.array(estimated, np.float32), np.array(known, np.float32), surplus
 
 
-@pytest.mark.parametrize("camera", ["c1", "c2"])
+@pytest.mark.parametrize("camera", ["c1", pytest.param("c2", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("pair", PAIRS)
 def test_the_estimator_finds_everybody_at_their_joints(pair: str, camera: str) -> None:
     hits, surplus = [], 0

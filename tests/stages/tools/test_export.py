@@ -89,8 +89,8 @@ def _inputs(root: Path, ids: tuple[str, ...], names: list[str]) -> dict[str, np.
 @pytest.mark.parametrize(
     ("arguments", "name", "inputs"),
     [
-        (["plain"], "r-plain-seed-0", ["mosaics"]),
-        ([], "r-fixed-seed-0", ["mosaics", "weights"]),
+        pytest.param(["plain"], "r-plain-seed-0", ["mosaics"], marks=pytest.mark.nightly),
+        pytest.param([], "r-fixed-seed-0", ["mosaics", "weights"], marks=pytest.mark.nightly),
         (["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"]),
         (["end-to-end"], "r-end-to-end-seed-0", ["mosaics", "skeletons", "present", "persons"]),
     ],

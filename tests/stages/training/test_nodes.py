@@ -28,7 +28,10 @@ def _other_mosaics(root: Path) -> None:
     ("command", "change", "refusal"),
     [
         (["gcn", RUN], _more_seeds, "TEAM_PARAMS: process 1 has other params of run r than"),
-        (["resnet", RUN, "plain"], _more_seeds, "TEAM_PARAMS: process 1 has other params"),
+        pytest.param(
+            ["resnet", RUN, "plain"], _more_seeds, "TEAM_PARAMS: process 1 has other params",
+            marks=pytest.mark.nightly,
+        ),
         (["resnet", RUN, "plain"], _other_mosaics, "TEAM_RUN: process 1 trains on other data"),
     ],
 )  # fmt: skip

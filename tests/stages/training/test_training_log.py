@@ -42,6 +42,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.nightly
 def test_two_processes_write_what_one_writes(tmp_path: Path) -> None:
     """The stage by itself and under torchrun: an out, one curve, times and logs."""
     alone, both = _project(tmp_path / "alone"), _project(tmp_path / "both")

@@ -8,11 +8,11 @@ import torch
 
 from stroi.trainer.models.cell_grid import (
     CellGrid,
-    mirror_mosaic,
     resize_cells,
     shift_cells,
     weight_map,
 )
+from stroi.trainer.models.flip import flip_mosaic
 
 EVEN, ODD = CellGrid(5, 3, 4, 6), CellGrid(5, 2, 3, 5)
 
@@ -54,13 +54,13 @@ def test_gradient_of_a_row_weight_is_its_pixels() -> None:
 @pytest.mark.parametrize("cells", [EVEN, ODD])
 def test_mirror_of_the_mirror_is_the_picture(cells: CellGrid) -> None:
     pictures, _ = _random(cells)
-    assert torch.equal(mirror_mosaic(mirror_mosaic(pictures, cells), cells), pictures)
-    assert not torch.equal(mirror_mosaic(pictures, cells), pictures)
+    assert torch.equal(flip_mosaic(flip_mosaic(pictures, cells), cells), pictures)
+    assert not torch.equal(flip_mosaic(pictures, cells), pictures)
 
 
 def test_mirror_by_hand() -> None:
     pictures, _ = _random(EVEN)
-    got = mirror_mosaic(pictures, EVEN)
+    got = flip_mosaic(pictures, EVEN)
     partner = {0: 0, 1: 2, 2: 1, 3: 4, 4: 3}
     for row, column in np.ndindex(5, 3):
         there = pictures[:, :, 4 * partner[row] : 4 * partner[row] + 4, 6 * column : 6 * column + 6]
@@ -71,8 +71,8 @@ def test_mirror_by_hand() -> None:
 def test_mirror_moves_weights_along_with_their_pixels() -> None:
     pictures, weights = _random(EVEN)
     swapped = weights.flip(1)[:, :, [0, 2, 1, 4, 3]]
-    after = mirror_mosaic(pictures * weight_map(weights, EVEN), EVEN)
-    assert torch.equal(after, mirror_mosaic(pictures, EVEN) * weight_map(swapped, EVEN))
+    after = flip_mosaic(pictures * weight_map(weights, EVEN), EVEN)
+    assert torch.equal(after, flip_mosaic(pictures, EVEN) * weight_map(swapped, EVEN))
 
 
 def test_shift_stays_inside_its_cell() -> None:

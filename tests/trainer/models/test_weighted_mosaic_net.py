@@ -91,8 +91,8 @@ def test_batch_mates_change_nothing() -> None:
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
-def test_a_graph_network_belongs_to_the_joint_mode_alone() -> None:
-    with pytest.raises(ValueError, match="this is joint"):
+def test_a_graph_network_belongs_to_end_to_end_mode_alone() -> None:
+    with pytest.raises(ValueError, match="this is end-to-end"):
         WeightedMosaicNet(("a",), CELLS, ResNetConfig(), mode="end-to-end")
     with pytest.raises(ValueError, match="only a network in end-to-end mode"):
         _net().skeleton_branch(torch.zeros(1, 2, 4, 25, 3), torch.tensor([[True, False]]))

@@ -106,7 +106,7 @@ class Case:
 @pytest.fixture(
     scope="module",
     params=[
-        "plain",
+        pytest.param("plain", marks=pytest.mark.nightly),
         "fixed",
         "end-to-end",
         pytest.param("fixed gcn", marks=pytest.mark.nightly),

@@ -17,9 +17,9 @@ from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.data.skeleton_input import prepare
-from stroi.trainer.models.cell_grid import CellGrid, mirror_row_weights
+from stroi.trainer.models.cell_grid import CellGrid
+from stroi.trainer.models.flip import flip_row_weights, flip_skeletons
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.input_streams import mirror_bodies
 from stroi.trainer.models.weighted_mosaic_net import Skeletons, WeightedMosaicNet
 
 CELL = 16  # a quarter of it is whole, so that halves have no rounded edges either
@@ -134,9 +134,7 @@ def test_weights_of_a_file_go_with_their_rows(persons: int) -> None:
         cell_valid=torch.from_numpy(halves(two))[None],
     )  # fmt: skip
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
-    torch.testing.assert_close(
-        mirror_row_weights(weights), torch.from_numpy(swapped), rtol=0, atol=0
-    )
+    torch.testing.assert_close(flip_row_weights(weights), torch.from_numpy(swapped), rtol=0, atol=0)
 
 
 def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:
@@ -150,16 +148,16 @@ def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:
         torch.from_numpy(prepare(JointClip(each, state, 1, KINECT_V1.name, 0.0), frames=12))[None]
         for each in (position, turned)
     )
-    got = mirror_bodies(x, torch.tensor([[True, False]]), KINECT_V1)
+    got = flip_skeletons(x, torch.tensor([[True, False]]), KINECT_V1)
     torch.testing.assert_close(got, wanted)
 
 
 def test_persons_change_places_only_where_there_are_two() -> None:
     x = torch.rand(3, 2, 4, 25, 3)
     present = torch.tensor([[True, True], [True, False], [False, True]])
-    got = mirror_bodies(x, present, BODY_25)
+    got = flip_skeletons(x, present, BODY_25)
     for number, places in enumerate(((1, 0), (0, 1), (0, 1))):
         for person, place in enumerate(places):
             body = x[number, person][:, list(BODY_25.mirrored)] * torch.tensor([-1.0, 1.0, 1.0])
             assert torch.equal(got[number, place], body)
-    assert torch.equal(mirror_bodies(got, present, BODY_25), x)
+    assert torch.equal(flip_skeletons(got, present, BODY_25), x)

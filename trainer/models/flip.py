@@ -1,0 +1,64 @@
+"""Horizontal flip of a clip: its mosaic, its row weights and its skeletons.
+
+Legend of shapes: B batch, K rows, L columns, h and w cell height and width in px, H = K * h,
+W = L * w, N clips, M persons, T frames, V joints.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from stroi.cache.layouts import FLIPPED_ROWS, Layout
+from stroi.trainer.models.cell_grid import CellGrid
+
+
+def flip_mosaic(images: Tensor, cells: CellGrid) -> Tensor:
+    """Mosaics of the mirrored clips: each cell mirrored, the rows of left and right swapped.
+
+    Weights that have been multiplied in before move along with their pixels.
+
+    Args:
+        images: (B, 3, H, W).
+        cells: The mosaic's grid.
+
+    Returns:
+        (B, 3, H, W).
+    """
+    shape = (*images.shape[:2], cells.rows, cells.height, cells.columns, cells.width)
+    swapped = images.reshape(shape)[:, :, list(FLIPPED_ROWS)]  # (B, 3, K, h, L, w)
+    return swapped.flip(5).reshape(images.shape)
+
+
+def flip_row_weights(weights: Tensor) -> Tensor:
+    """Row weights of a clip from those of the mirrored clip, and the other way round.
+
+    Args:
+        weights: (B, 2, K) weights of the left and the right half of each cell.
+
+    Returns:
+        (B, 2, K).
+    """
+    return weights.flip(1)[..., list(FLIPPED_ROWS)]
+
+
+def flip_skeletons(x: Tensor, present: Tensor, layout: Layout) -> Tensor:
+    """Prepared clips in a mirror: left and right exchanged, x reversed.
+
+    Two persons change places as well: the first is the one further left in the picture.
+
+    Args:
+        x: (N, M, T, V, 3) prepared clips, x to the right about a centre.
+        present: (N, M) bool, which persons there are.
+        layout: Names of the V joints.
+
+    Returns:
+        (N, M, T, V, 3).
+    """
+    mirrored = flip_joints(x, layout)
+    return torch.where(present.all(1)[:, None, None, None, None], mirrored.flip(1), mirrored)
+
+
+def flip_joints(x: Tensor, layout: Layout) -> Tensor:
+    """(N, M, T, V, 3) clips with left and right joints exchanged and x reversed."""
+    return x[..., list(layout.mirrored), :] * x.new_tensor([-1.0, 1.0, 1.0])
