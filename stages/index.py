@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,9 @@ _CHUNK = 64
 Measured = tuple[str, int] | ClipOutcome | None
 """Digest and size of a file, or why it is no video; None if there is no such file."""
 
+_WHOLE = ("VIDEO_FRAMES", "VIDEO_SIZE")
+"""Problems of a video as a whole: a clip that is a part of it may be sound."""
+
 
 def build_index(
     raw: Path,
@@ -45,6 +48,9 @@ def build_index(
     runs: Sequence[RunParams] = (),
 ) -> Ledger:
     """Write the index of the data set in `raw` to `out`.
+
+    A clip whose video later stages will refuse stays in the index, because a graph network may
+    need its sensor's skeleton alone; the ledger and a note say so before people are estimated.
 
     Args:
         raw: Root of the data set.
@@ -77,18 +83,23 @@ def build_index(
     # A folder of JSON files is digested by stage skeletons, which knows which of them count.
     folders = {place for place in skeletons if (raw / place).is_dir()}
     places = sorted(place for place in videos | (skeletons - folders) if place)
-    measured = _measure_all(raw, places, workers, store)
+    measured, unusable = _measure_all(raw, places, videos, workers, store)
     finder = PlaceFinder(raw)
     rows = [_row(clip, measured, folders, finder) for clip in clips]
     samples = [row for row in rows if isinstance(row, Sample)]
     write_index(out, samples)
+    problems = _problems(samples, unusable)
+    remarks = {
+        sample.id: "; ".join(
+            filter(None, (listing.remarks.get(sample.id), problems.get(sample.id)))
+        )
+        for sample in samples
+    }
     outcomes = [
-        ClipOutcome(row.id, detail=listing.remarks.get(row.id, ""))
-        if isinstance(row, Sample)
-        else row
+        ClipOutcome(row.id, detail=remarks[row.id]) if isinstance(row, Sample) else row
         for row in rows
     ]
-    for note in (*overlap_notes(samples), *empty_notes(samples)):
+    for note in (*_problem_notes(problems), *overlap_notes(samples), *empty_notes(samples)):
         click.echo(note)
     ledger = write_ledger(out, (*outcomes, *listing.left_out))
     check_share(Ledger(tuple(outcomes)), params.max_quarantined, out)
@@ -122,28 +133,65 @@ def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> list[str
     return notes
 
 
+def _problems(samples: Sequence[Sample], unusable: Mapping[str, ClipOutcome]) -> dict[str, str]:
+    """What stages that read its video will refuse a clip for, by sample id."""
+    return {
+        sample.id: f"its video cannot be used: {problem.code}: {problem.detail}"
+        for sample in samples
+        if (problem := unusable.get(sample.video)) and not (sample.stop and problem.code in _WHOLE)
+    }
+
+
+def _problem_notes(problems: Mapping[str, str]) -> Iterator[str]:
+    if problems:
+        first = min(problems)
+        yield f"clips without a usable video: {len(problems)}, first: {first}: {problems[first]}"
+
+
 def _measure_all(
-    raw: Path, places: Sequence[str], workers: Workers, store: Path
-) -> dict[str, Measured]:
-    """Digest every file once: a long video may have a hundred clips."""
+    raw: Path, places: Sequence[str], videos: set[str], workers: Workers, store: Path
+) -> tuple[dict[str, Measured], dict[str, ClipOutcome]]:
+    """Digest every file once, and look into the videos: a long one may have a hundred clips.
+
+    Returns:
+        By path what was measured, and what is wrong with videos.
+    """
     chunks = [places[at : at + _CHUNK] for at in range(0, len(places), _CHUNK)]
     results = parallel_map_unordered(
-        partial(_measure_chunk, raw),
+        partial(_measure_chunk, raw, videos),
         chunks,
         workers=workers,
         total=len(places),
         label="index",
         scratch=store,
     )
-    return {place: measured for chunk in results for place, measured in chunk.items()}
+    measured: dict[str, Measured] = {}
+    unusable: dict[str, ClipOutcome] = {}
+    for found, problems in results:
+        measured |= found
+        unusable |= problems
+    return measured, unusable
 
 
-def _measure_chunk(raw: Path, places: Sequence[str], tick: Tick) -> dict[str, Measured]:
-    measured = {}
+def _measure_chunk(
+    raw: Path, videos: set[str], places: Sequence[str], tick: Tick
+) -> tuple[dict[str, Measured], dict[str, ClipOutcome]]:
+    # Only here: listing clips must not need a decoder.
+    from stroi.stages.video.reader import check_clip
+
+    measured: dict[str, Measured] = {}
+    unusable = {}
     for place in places:
         measured[place] = _measure(raw / place)
+        if place in videos and isinstance(measured[place], tuple):
+            try:
+                check_clip(raw / place)
+            except ClipRejected as rejected:
+                # Wherever the data set lies, its index has the same bytes.
+                text = rejected.text.replace(ascii(f"{raw}/")[1:-1], "")
+                unusable[place] = ClipOutcome("", rejected.code, text)
         tick()
-    return measured
+    return measured, unusable
 
 
 def _measure(path: Path) -> Measured:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
+import av
 import click
 import cv2
 import numpy as np
@@ -33,7 +34,7 @@ from stroi.stages.video.frame_sampling import mosaic_frames
 from stroi.stages.video.reader import read_selected
 
 STAGE_PARAMS = ("mosaics",)
-VERSION = 2
+VERSION = 3
 """Raise it when the same input would give other bytes: video, skeleton and params to pixels."""
 
 
@@ -57,7 +58,7 @@ def build_mosaics(
         kind="mosaics",
         version=VERSION,
         params=params.model_dump(exclude=NOT_CONTENT),
-        producer={"opencv": cv2.__version__},
+        producer={"opencv": cv2.__version__, "av": av.__version__},
         make=partial(make_mosaic, skeletons=skeletons, params=params),
         encode=encode,
         detail=describe,
@@ -98,12 +99,9 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
     check_unchanged(video, clip.digests["video"])
     skeleton = _open_skeletons(skeletons)[clip.id]
     frame_index = mosaic_frames(len(skeleton.keypoints), params)
-    return cut_mosaic(
-        read_selected(video, frame_index.tolist(), *clip.segment),
-        skeleton,
-        frame_index,
-        params,
-    )
+    pictures = read_selected(video, frame_index.tolist(), *clip.segment)
+    cut = cut_mosaic(pictures, skeleton, frame_index, params)
+    return replace(cut, remark=pictures.remark)
 
 
 @lru_cache(maxsize=1)
@@ -146,6 +144,7 @@ def describe(cut: Cut) -> str:
     return (
         f"{people} in {len(cut.frame_index)} of the frames {cut.frame_index[0]} to"
         f" {cut.frame_index[-1]}; {missing} of {valid.size} cells missing"
+        f"{'; ' if cut.remark else ''}{cut.remark}"
     )
 
 

@@ -47,7 +47,7 @@ from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.frame_sampling import mosaic_frames
 
 STAGE_PARAMS = ("skeletons", "mosaics")
-VERSION = 3
+VERSION = 4
 """Raise it when the same input would give other bytes: detections to skeletons, by tracking and
 choice. (`stroi.stages.pose.source.DETECTION_VERSION` is that of the detections.)"""
 FRAME_BYTES = 2 * 25 * 3 * 4
@@ -190,7 +190,8 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
     filled = fill_gaps(keypoints.swapaxes(0, 1), longest).swapaxes(0, 1)
     skeleton = Clip(filled, person_count, detections.width, detections.height, detections.fps)
     source = describe_source(clip, plan, frames)
-    return Skeleton(skeleton, f"{source}; {describe(skeleton, keypoints, processed)}")
+    remarks = (source, describe(skeleton, keypoints, processed), detections.remark)
+    return Skeleton(skeleton, "; ".join(filter(None, remarks)))
 
 
 def encode(ids: Sequence[str], skeletons: Sequence[Skeleton]) -> Encoded:

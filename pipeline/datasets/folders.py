@@ -25,12 +25,13 @@ from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.params.name_pattern import compile_pattern
 
-VIDEO_ENDINGS = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm")
+VIDEO_ENDINGS = (
+    ".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm", ".mpg", ".mpeg", ".mpe", ".vob", ".ts", ".mts",
+    ".m2ts", ".3gp", ".3g2", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".divx", ".qt",
+)  # fmt: skip
 """Files that are listed as videos, in any case; their content is checked when they are opened."""
 
-OTHER_ENDINGS = (
-    ".3gp", ".asf", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".wmv",
-)  # fmt: skip
+OTHER_ENDINGS = (".dv", ".gif", ".mxf", ".rm", ".rmvb", ".swf")
 """Videos that have to be converted first."""
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")

@@ -34,6 +34,7 @@ class Cut:
         confidence: (2, L, K) float32 of the joint in that frame, 0 where it is absent.
         valid: (2, L, K) bool, False where the cell (or the person's half of it) is black.
         person_count: Persons side by side in each cell, 1 or 2.
+        remark: That of the frames, see `stroi.stages.video.frames.VideoInfo`.
     """
 
     mosaic: NDArray[np.uint8]
@@ -42,6 +43,7 @@ class Cut:
     confidence: NDArray[np.float32]
     valid: NDArray[np.bool_]
     person_count: int
+    remark: str = ""
 
 
 @dataclass(frozen=True)

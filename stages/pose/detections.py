@@ -31,6 +31,7 @@ class Detections:
         width: Frame width in px.
         height: Frame height in px.
         fps: Frames per second.
+        remark: That of the frames, see `stroi.stages.video.frames.VideoInfo`.
     """
 
     people: NDArray[np.float32]
@@ -38,13 +39,14 @@ class Detections:
     width: int
     height: int
     fps: float
+    remark: str = ""
 
     @classmethod
     def of_frames(cls, frames: Sequence[NDArray[np.float32]], info: VideoInfo) -> Self:
         """From the people of each frame, T arrays (P, 25, 3)."""
         people = np.concatenate(frames).astype(np.float32)
         counts = np.array([len(frame) for frame in frames], np.int32)
-        return cls(people, counts, info.width, info.height, info.fps)
+        return cls(people, counts, info.width, info.height, info.fps, info.remark)
 
     def by_frame(self) -> list[NDArray[np.float32]]:
         """People of each frame: T arrays (P, 25, 3)."""
@@ -87,10 +89,16 @@ def detect(video: Path, estimator: Estimator, start: int = 0, stop: int = 0) -> 
 
 
 def save_detections(path: Path, detections: Detections) -> None:
-    """Keep `detections` under `path`: a zip file of three uncompressed arrays."""
+    """Keep `detections` under `path`: a zip file of four uncompressed arrays."""
     buffer = io.BytesIO()
     size = np.array([detections.width, detections.height, detections.fps], np.float64)
-    np.savez(buffer, people=detections.people, counts=detections.counts, size=size)
+    np.savez(
+        buffer,
+        people=detections.people,
+        counts=detections.counts,
+        size=size,
+        remark=detections.remark,
+    )
     write_atomic(path, buffer.getvalue())
 
 
@@ -108,7 +116,8 @@ def load_detections(path: Path) -> Detections | None:
         ):
             people, counts = arrays["people"], arrays["counts"]
             width, height, fps = arrays["size"].tolist()
-        detections = Detections(people, counts, int(width), int(height), float(fps))
+            remark = arrays["remark"].item()
+        detections = Detections(people, counts, int(width), int(height), float(fps), remark)
     except Exception:  # numpy and zipfile let through whatever a damaged file leads to
         return None
     return detections if _is_sound(detections) else None
@@ -117,7 +126,8 @@ def load_detections(path: Path) -> Detections | None:
 def _is_sound(detections: Detections) -> bool:
     people, counts = detections.people, detections.counts
     return bool(
-        people.dtype == np.dtype(np.float32)
+        isinstance(detections.remark, str)
+        and people.dtype == np.dtype(np.float32)
         and counts.dtype == np.dtype(np.int32)
         and people.shape[1:] == (25, 3)
         and counts.ndim == 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import av
 import click
 import cv2
 
@@ -13,7 +14,7 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.registry import choose, load, record, with_full_paths
 
-DETECTION_VERSION = 1
+DETECTION_VERSION = 2
 """Raise it, and the version of stage ``skeletons``, when the same video gives other people."""
 JSON = "openpose-json"
 KINECT = "kinect"
@@ -52,7 +53,7 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
     Raises:
         StroiError: If the source that the params name cannot be used.
     """
-    shared = {"opencv": cv2.__version__, "detection": DETECTION_VERSION}
+    shared = {"opencv": cv2.__version__, "av": av.__version__, "detection": DETECTION_VERSION}
     if params.source == JSON:
         model = params.openpose_json.model
         click.echo(f"skeletons from {JSON}, network {model}, as the params name it")

@@ -21,8 +21,8 @@ from stroi.trainer.runtime import BF16_FLAGS, bf16_features, cpu_flags
 State = Literal["ok", "missing", "note"]
 
 LIBRARIES = (
-    "stroi", "numpy", "h5py", "opencv-python-headless", "onnxruntime", "scipy", "torch", "joblib",
-    "dask", "dvc", "safetensors", "pydantic", "click",
+    "stroi", "numpy", "h5py", "opencv-python-headless", "av", "onnxruntime", "scipy", "torch",
+    "joblib", "dask", "dvc", "safetensors", "pydantic", "click",
 )  # fmt: skip
 
 OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
@@ -122,13 +122,12 @@ def libraries() -> Iterable[Finding]:
 
 
 def codecs() -> Iterable[Finding]:
-    """Videos and pictures that OpenCV can write and read, by trial."""
+    """Videos and pictures that can be written and read, by trial."""
+    import av
     import cv2
 
-    build = cv2.getBuildInformation()
-    version = re.search(r"avcodec:\s*\S+ \(([^)]+)\)", build)
-    has_ffmpeg = re.search(r"FFMPEG:\s*YES", build) is not None
-    yield _codec("ffmpeg", has_ffmpeg, f"avcodec {version[1] if version else 'of unknown version'}")
+    version = ".".join(map(str, av.library_versions["libavcodec"]))
+    yield _codec("ffmpeg", True, f"avcodec {version}")
     for tag in ("MJPG", "mp4v"):
         with tempfile.TemporaryDirectory(prefix="stroi-doctor-") as folder:
             frames = _round_trip(Path(folder) / "video.avi", tag, count=5)
@@ -142,7 +141,7 @@ def codecs() -> Iterable[Finding]:
 def _codec(name: str, works: bool, detail: str) -> Finding:
     if works:
         return Finding("codecs", name, "ok", detail)
-    remedy = "pip install --force-reinstall opencv-python-headless"
+    remedy = "pip install --force-reinstall opencv-python-headless av"
     return Finding("codecs", name, "missing", "no", remedy)
 
 
@@ -150,16 +149,13 @@ def _round_trip(video: Path, tag: str, count: int) -> int:
     """Frames that can be read of a video of `count` frames."""
     import cv2
 
+    from stroi.stages.video.reader import read_frames
+
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*tag), 25, (64, 48))
     for level in range(count):
         writer.write(np.full((48, 64, 3), 40 * level, np.uint8))
     writer.release()
-    reader = cv2.VideoCapture(str(video))
-    frames = 0
-    while reader.grab():
-        frames += 1
-    reader.release()
-    return frames
+    return sum(1 for _ in read_frames(video))
 
 
 def disk(store: Path) -> Iterable[Finding]:

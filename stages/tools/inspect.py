@@ -11,6 +11,7 @@ import click
 
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
 from stroi.cache.storage.sandbox import run_limited
+from stroi.pipeline.datasets.folders import VIDEO_ENDINGS
 from stroi.pipeline.params.yaml import printable
 
 if TYPE_CHECKING:
@@ -20,15 +21,15 @@ MODELS: tuple[JsonModel, ...] = ("BODY_25", "BODY_25B", "COCO")
 """Models of OpenPose; its files do not name theirs."""
 
 MEMORY_BYTES = 2**31
-VIDEO_BYTES = 2**28
-"""Memory of a reader beyond that of this process; a frame of 4096 x 4096 px takes 0.1 GB."""
+VIDEO_BYTES = 2**30
+"""Memory of a reader beyond that of this process: a coded frame of 8192 x 4320 px takes 50 MB, and
+a decoder keeps up to 16 of them."""
 
 CPU_SECONDS = 10
 BYTES_PER_CPU_SECOND = 200_000
 """Limits on CPU time; videos are slowest, and a second of CPU time reads more of them than this."""
 
 WEIGHTS = (".safetensors", ".pth", ".pt")
-VIDEOS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm")
 _LISTED = 5
 """Tensors or bodies that are listed one by one."""
 
@@ -46,7 +47,7 @@ def inspect_limited(path: Path, json_model: JsonModel) -> list[str]:
     lines: list[str] = run_limited(
         lambda: describe_file(path, json_model=json_model),
         f"{str(path)!a}",
-        memory=VIDEO_BYTES if ending in VIDEOS else MEMORY_BYTES,
+        memory=VIDEO_BYTES if ending in VIDEO_ENDINGS else MEMORY_BYTES,
         seconds=CPU_SECONDS + size // BYTES_PER_CPU_SECOND,
     )
     return lines
@@ -126,9 +127,11 @@ def _video(path: Path, _: JsonModel) -> Iterator[str]:
         frames.picture()
     info = frames.info
     yield (
-        f"video: {info.frames} frames decode of {info.declared} declared, "
-        f"{info.width} x {info.height} px, {info.fps:g} frames per second"
+        f"video: {info.frames} frames, {info.width} x {info.height} px, "
+        f"{info.fps:g} frames per second"
     )
+    if info.remark:
+        yield f"  {info.remark}"
 
 
 def _shard(path: Path, _: JsonModel) -> Iterator[str]:
@@ -160,7 +163,7 @@ READERS: dict[str, Callable[[Path, JsonModel], Iterator[str]]] = {
     ".json": _openpose,
     ".skeleton": _skeleton,
     ".h5": _shard,
-    **dict.fromkeys(VIDEOS, _video),
+    **dict.fromkeys(VIDEO_ENDINGS, _video),
 }
 """Reader by the ending of the file's name."""
 

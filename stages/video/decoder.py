@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any, NoReturn
 
-import cv2
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import file_state
 from stroi.stages.video.memory_limit import limit_command
+from stroi.stages.video.truncation import missing_bytes
 
-MAX_SIDE = 4096
+MAX_SIDE = 8192
 """Longest frame side that is read, in px; a header beyond it is taken for damage."""
 
 MIN_SIDE = 16
 """Shortest frame side that is read, in px."""
 
-# Read by OpenCV whenever a video is opened, not when the module is imported.
-os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
-    "protocol_whitelist;file|format_whitelist;avi,mov,matroska"
-)
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-cv2.setNumThreads(1)
+FORMATS = ("avi", "mov", "matroska", "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg")
+"""Containers that are read, by FFmpeg's names of their readers (``mov`` is MP4 and 3GP too). None
+of them takes its frames from another file, as a playlist does."""
+
+_READ_AHEAD = 2**17
+"""Bytes that are read at once."""
 
 
 def printable(path: Path) -> str:
@@ -40,21 +47,35 @@ class OpenVideo:
     """A decoder over an open file.
 
     Attributes:
-        fd: The file; the decoder is released before it is closed.
-        capture: The decoder.
+        file: The file; the decoder is released before it is closed.
+        container: The demuxer over it.
+        stream: The video in it.
+        frames: The frames that are still to come, as the decoder hands them out.
         state: Which file this is, and its state when it was opened.
         read: Frames that were decoded before.
     """
 
-    fd: int
-    capture: cv2.VideoCapture
+    file: io.FileIO
+    container: InputContainer
+    stream: VideoStream
+    frames: Generator[VideoFrame]
     state: tuple[int, ...]
     read: int = 0
 
+    def missing_bytes(self) -> int:
+        """Bytes that the file lacks by the sizes and the tables in its container."""
+        name, missing = self.container.format.name, 0
+        if name.startswith("mov"):
+            # The only container whose table has the place and the size of every picture.
+            end = max((entry.pos + entry.size for entry in self.stream.index_entries), default=0)
+            missing = max(0, end - os.fstat(self.file.fileno()).st_size)
+        return missing or missing_bytes(self.file.fileno(), name)
+
     def close(self) -> None:
         """Release the decoder and close the file."""
-        self.capture.release()
-        os.close(self.fd)
+        self.frames.close()
+        self.container.close()
+        self.file.close()
 
 
 MAX_IDLE = 2
@@ -112,15 +133,20 @@ def open_video(path: Path) -> OpenVideo:
     """Open the file once, check it, and give the decoder that same open file.
 
     Raises:
-        ClipRejected: ``VIDEO_OPEN``, ``VIDEO_EMPTY``, ``VIDEO_MAGIC``, ``VIDEO_ROTATED`` or
-            ``VIDEO_SIZE``, as `stroi.stages.video.reader.read_frames` explains.
+        ClipRejected: ``VIDEO_OPEN``, ``VIDEO_EMPTY``, ``VIDEO_MAGIC`` or ``VIDEO_SIZE``, as
+            `stroi.stages.video.reader.read_frames` explains.
     """
-    fd = _open_plain_file(path)
+    file = io.FileIO(_open_plain_file(path))
+    # FFmpeg takes some names for patterns.
+    file.name = "video"
     try:
-        _check_magic(path, os.pread(fd, 16, 0))
-        return OpenVideo(fd, _capture(path, fd), file_state(os.fstat(fd)))
+        limit_command()
+        container = _container(path, file)
+        stream = _video_stream(path, container)
+        frames = decoded_frames(path, container, stream)
+        return OpenVideo(file, container, stream, frames, file_state(os.fstat(file.fileno())))
     except BaseException:
-        os.close(fd)
+        file.close()
         raise
 
 
@@ -150,54 +176,150 @@ def _open_plain_file(path: Path) -> int:
     )
 
 
-def _check_magic(path: Path, head: bytes) -> None:
-    """Only AVI, MP4/MOV and Matroska: FFmpeg would follow a playlist to other files."""
-    avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
-    if not (avi or head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3"):
-        raise ClipRejected(
-            "VIDEO_MAGIC",
-            f"{printable(path)}: not an AVI, MP4 or Matroska file (it begins with {head[:8]!r})",
-            remedy="convert it to one of these, or leave it out",
-        )
-
-
-def _capture(path: Path, fd: int) -> cv2.VideoCapture:
-    """Open a decoder over an open file.
-
-    The descriptor replaces the name, so that no name is taken for a pattern or a protocol.
-    """
-    name = f"/proc/self/fd/{fd}"
-    if not Path(name).exists():
-        name = f"file:{path.absolute()}"
-    limit_command()
-    capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+def _container(path: Path, file: io.FileIO) -> InputContainer:
+    """Open a demuxer over an open file, whatever its name; it can open no other."""
     try:
-        if not capture.isOpened():
-            raise ClipRejected(
-                "VIDEO_OPEN",
-                f"{printable(path)}: no video stream that can be decoded (damaged or cut short?)",
-                remedy="fetch the file again, or encode it as H.264 in MP4",
-            )
-        _check_header(path, capture)
-    except BaseException:
-        capture.release()
-        raise
-    return capture
+        return _open_container(file, *FORMATS)
+    except MemoryError as error:
+        raise no_memory(path) from error
+    except av.error.ArgumentError:
+        known = False
+    except (av.error.FFmpegError, OSError):
+        known = _is_known(file)
+    if known:
+        raise _not_decodable(path)
+    raise ClipRejected(
+        "VIDEO_MAGIC",
+        f"{printable(path)}: not a video of a kind that is read (it begins with"
+        f" {os.pread(file.fileno(), 8, 0)!r})",
+        remedy="convert it to H.264 in MP4, or leave it out",
+    )
 
 
-def _check_header(path: Path, capture: cv2.VideoCapture) -> None:
-    turned = capture.get(cv2.CAP_PROP_ORIENTATION_META)
-    if turned:
-        raise ClipRejected(
-            "VIDEO_ROTATED",
-            f"{printable(path)}: the video carries a rotation of {turned:.0f} degrees",
-            remedy="encode it again upright, without rotation metadata",
-        )
-    width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
-    height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+def _is_known(file: io.FileIO) -> bool:
+    """Whether FFmpeg knows the container: then it would be refused where none is allowed."""
+    try:
+        _open_container(file, "none").close()
+    except av.error.ArgumentError:
+        return True
+    except (av.error.FFmpegError, OSError):
+        pass
+    return False
+
+
+def _not_decodable(path: Path) -> ClipRejected:
+    return ClipRejected(
+        "VIDEO_OPEN",
+        f"{printable(path)}: no video stream that can be decoded (damaged or cut short?)",
+        remedy="fetch the file again, or encode it as H.264 in MP4",
+    )
+
+
+def _open_container(file: io.FileIO, *formats: str) -> InputContainer:
+    file.seek(0)
+    options = {"format_whitelist": ",".join(formats), "max_pixels": str(MAX_SIDE**2)}
+    return av.open(
+        file,
+        "r",
+        options=options,
+        metadata_errors="replace",
+        buffer_size=_READ_AHEAD,
+        io_open=_open_nothing,
+    )
+
+
+def _open_nothing(url: str, flags: int, options: dict[str, Any]) -> NoReturn:
+    raise PermissionError("a video may not name other files or addresses")
+
+
+def _video_stream(path: Path, container: InputContainer) -> VideoStream:
+    """The first video that is no cover picture, its decoder set up."""
+    streams = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None
+        and not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    if not streams:
+        raise _not_decodable(path)
+    decoder = streams[0].codec_context
+    width, height = decoder.width, decoder.height
     if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
         raise ClipRejected(
             "VIDEO_SIZE",
-            f"{printable(path)}: frames of {width:.0f} x {height:.0f} px",
+            f"{printable(path)}: frames of {width} x {height} px",
             remedy=f"encode it with sides from {MIN_SIDE} to {MAX_SIDE} px",
         )
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_SIDE**2)}
+    return streams[0]
+
+
+def decoded_frames(
+    path: Path, container: InputContainer, stream: VideoStream
+) -> Generator[VideoFrame]:
+    """The frames of a video, as a sequential decoder hands them out.
+
+    A recording may begin between two key frames: what cannot be decoded before the first of them
+    is no damage.
+
+    Raises:
+        ClipRejected: ``VIDEO_FRAMES`` if a part of the file is damaged or missing,
+            ``VIDEO_MEMORY`` if a frame needs too much.
+    """
+    count, begun = 0, False
+    try:
+        for packet in packets(path, container, stream):
+            begun |= packet.is_keyframe
+            try:
+                frames = stream.decode(packet)
+            except av.error.InvalidDataError:
+                if begun or count:
+                    raise
+                continue
+            for frame in frames:
+                yield frame
+                count += 1
+        yield from stream.decode(None)
+    except MemoryError as error:
+        raise no_memory(path) from error
+    except av.error.FFmpegError as error:
+        raise _damaged(path, f"about frame {count}: {error.strerror}") from error
+
+
+def packets(
+    path: Path, container: InputContainer, stream: VideoStream
+) -> Iterator[Packet[VideoStream]]:
+    """The coded pictures of a video from where its demuxer is.
+
+    Raises:
+        ClipRejected: ``VIDEO_FRAMES`` if a part of the file is damaged or missing.
+    """
+    try:
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                raise _damaged(path, "a coded picture is cut")
+            # An empty one stands for a frame that the recorder dropped, or for the end.
+            if packet.size:
+                yield packet
+    except MemoryError as error:
+        raise no_memory(path) from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise _damaged(path, str(error.strerror or error)) from error
+
+
+def _damaged(path: Path, reason: str) -> ClipRejected:
+    return ClipRejected(
+        "VIDEO_FRAMES",
+        f"{printable(path)}: the video is damaged or cut ({reason})",
+        remedy="fetch the file again, or encode it again if this is all there is",
+    )
+
+
+def no_memory(path: Path) -> ClipRejected:
+    """The error for a video that needs more memory than the process may take."""
+    return ClipRejected(
+        "VIDEO_MEMORY",
+        f"{printable(path)}: a frame needs more memory than there is",
+        remedy="encode the video again or leave it out",
+    )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stroi.cache.errors import ClipRejected
 from stroi.pipeline.index.table import tolerance
 from stroi.stages.video.decoder import printable
+from stroi.stages.video.orientation import UPRIGHT, Orientation
 
 MAX_FRAMES = 500_000
 """Most frames of a video; four and a half hours at 30 frames per second."""
@@ -26,21 +27,21 @@ class VideoInfo:
 
     Attributes:
         frames: Frames of the segment that decode, T.
-        width: Frame width in px.
-        height: Frame height in px.
-        fps: Frames per second by the header; 0 where it names none.
-        declared: Frames that the header announces for the whole video; 0 where it announces none.
+        width: Width of the upright frame in px.
+        height: Its height in px.
+        fps: Frames per second; 0 where unknown.
+        remark: What a user should know of these frames, such as that they were turned; or nothing.
     """
 
     frames: int
     width: int
     height: int
     fps: float
-    declared: int
+    remark: str = ""
 
 
 class FrameSource(Iterator[NDArray[np.uint8]]):
-    """The frames of a clip in order, each (H, W, 3) uint8 BGR.
+    """The frames of a clip in order, each (H, W, 3) uint8 BGR and upright.
 
     Closes itself after the last frame; a caller that stops early uses it as a context manager.
 
@@ -49,18 +50,16 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         start: First frame of the clip in the video, from 0; those before are stepped over.
         stop: Frame after its last, which is not read; 0 if it lasts to the video's end.
         fps: Frames per second by the header, 0 if unknown.
-        declared: Frames that the header announces, 0 if unknown.
 
     Raises:
         ValueError: If there is no frame from `start` to `stop`.
     """
 
-    def __init__(
-        self, path: Path, start: int = 0, stop: int = 0, *, fps: float = 0.0, declared: int = 0
-    ) -> None:
+    def __init__(self, path: Path, start: int = 0, stop: int = 0, *, fps: float = 0.0) -> None:
         self._path = path
         self._start, self._stop = start, stop
-        self._fps, self._declared = fps, declared
+        self._fps = fps
+        self._orientation = UPRIGHT
         self._read = 0
         self._shape: tuple[int, ...] = ()
         self._open = True
@@ -73,8 +72,23 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
     def _pixels(self) -> NDArray[np.uint8]:
         """Pixels (H, W, 3) of the frame last stepped to."""
 
+    def _upright(self, picture: NDArray[np.uint8], orientation: Orientation) -> NDArray[np.uint8]:
+        """Turn a picture as its file asks, and keep that for the remark."""
+        if orientation == UPRIGHT:
+            return picture
+        self._orientation = orientation
+        return orientation.apply(picture)
+
     def _check_whole(self) -> None:
-        """Check the number of frames, after the last of the video has been read."""
+        """Check that nothing is missing, after the last frame of the video has been read."""
+
+    def _size_remark(self) -> str:
+        """What there is to say of the frames' sizes."""
+        return ""
+
+    def _rate(self) -> tuple[float, str]:
+        """Frames per second, and what there is to say of that."""
+        return self._fps, ""
 
     @abstractmethod
     def _release(self) -> None:
@@ -116,8 +130,10 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
 
     def _advance(self) -> bool:
         if not self._step():
-            self.close()
-            self._check_end()
+            try:
+                self._check_end()
+            finally:
+                self.close()
             return False
         self._read += 1
         if self._read > MAX_FRAMES:
@@ -129,7 +145,7 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         return True
 
     def _check_end(self) -> None:
-        """The video has ended: check its header and the clip's bounds against what decoded."""
+        """The video has ended: check the file, and the clip's bounds against what decoded."""
         if self._read == 0 or not self._stop:
             self._check_whole()
         expected = self._stop - self._start if self._stop else 0
@@ -152,14 +168,16 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         """
         frame = self._pixels()
         if frame.shape != (self._shape or frame.shape):
-            raise ClipRejected(
-                "VIDEO_SIZE",
-                f"{printable(self._path)}: frame {self._read - 1} is {frame.shape[1]} x "
-                f"{frame.shape[0]} px, the frames before {self._shape[1]} x {self._shape[0]} px",
-                remedy="encode the video again with one frame size",
-            )
+            raise other_size(self._path, self._read - 1, frame.shape[1::-1], self._shape[1::-1])
         self._shape = frame.shape
         return frame
+
+    @property
+    def remark(self) -> str:
+        """What a user should know of the frames read up to now; empty if nothing."""
+        return "; ".join(
+            filter(None, (str(self._orientation), self._size_remark(), self._rate()[1]))
+        )
 
     @property
     def info(self) -> VideoInfo:
@@ -171,7 +189,7 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         if self._open or not self._shape:
             raise RuntimeError("VideoInfo is known after a full pass over the frames only")
         height, width = self._shape[:2]
-        return VideoInfo(self._read - self._start, width, height, self._fps, self._declared)
+        return VideoInfo(self._read - self._start, width, height, self._rate()[0], self.remark)
 
     def close(self) -> None:
         """Close the clip; harmless when done twice."""
@@ -182,3 +200,15 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
     def __del__(self) -> None:
         if getattr(self, "_open", False):
             self.close()
+
+
+def other_size(
+    path: Path, number: int, size: tuple[int, ...], before: tuple[int, ...]
+) -> ClipRejected:
+    """The error for a frame that has not the width and height in px of those before it."""
+    return ClipRejected(
+        "VIDEO_SIZE",
+        f"{printable(path)}: frame {number} is {size[0]} x {size[1]} px, the frames before"
+        f" {before[0]} x {before[1]} px",
+        remedy="encode the video again with one frame size",
+    )

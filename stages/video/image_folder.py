@@ -16,7 +16,11 @@ from stroi.cache.files.digests import digest, sha256_bytes
 from stroi.cache.files.opening import read_regular
 from stroi.cache.pictures.picture_headers import picture_size
 from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE, printable
-from stroi.stages.video.frames import FrameSource
+from stroi.stages.video.frames import FrameSource, other_size
+from stroi.stages.video.orientation import Orientation, of_image
+
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+cv2.setNumThreads(1)
 
 MAX_BYTES = 2**26
 """Largest image file that is read."""
@@ -51,7 +55,7 @@ class FolderFrames(FrameSource):
         return self._read < len(self._files)
 
     def _pixels(self) -> NDArray[np.uint8]:
-        return read_image(self._files[self._read - 1])
+        return self._upright(*read_image(self._files[self._read - 1]))
 
     def _release(self) -> None:
         self._files = ()
@@ -118,17 +122,48 @@ def folder_digest(folder: Path) -> tuple[str, int]:
     return digest(digests), total
 
 
-def read_image(file: Path) -> NDArray[np.uint8]:
+def read_image(file: Path) -> tuple[NDArray[np.uint8], Orientation]:
     """Decode one JPEG or PNG file.
 
     Returns:
-        (H, W, 3) uint8 BGR, as stored: an orientation tag is not followed.
+        (H, W, 3) uint8 BGR as stored, and how its EXIF block says that it has to be turned.
 
     Raises:
         ClipRejected: ``VIDEO_FRAMES`` if it cannot be read, is cut or damaged, ``VIDEO_SIZE`` if
-            its sides are not 16 to 4096 px.
+            its sides are not `MIN_SIDE` to `MAX_SIDE` px.
     """
     data = _content(file)
+    width, height = _stored_size(file, data)
+    try:
+        frame = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except (cv2.error, MemoryError):
+        frame = None
+    if frame is None or frame.shape != (height, width, 3):
+        raise _rejected("VIDEO_FRAMES", file, "cannot be decoded")
+    return np.asarray(frame, np.uint8), of_image(data)
+
+
+def check_images(folder: Path) -> None:
+    """Check the headers of a clip's images, without decoding them.
+
+    Raises:
+        ClipRejected: As `list_images`; ``VIDEO_FRAMES`` and ``VIDEO_SIZE`` as `read_image`, and
+            ``VIDEO_SIZE`` if two images have different sizes.
+    """
+    first: tuple[int, int] | None = None
+    for number, file in enumerate(list_images(folder)):
+        data = _content(file)
+        width, height = _stored_size(file, data)
+        size = (height, width) if of_image(data).transpose else (width, height)
+        first = first or size
+        if size != first:
+            raise other_size(folder, number, size, first)
+
+
+def _stored_size(file: Path, data: bytes) -> tuple[int, int]:
+    """Width and height of an image by its header."""
     try:
         width, height = picture_size(data, "JPEG", "PNG")
     except ValueError as error:
@@ -139,15 +174,7 @@ def read_image(file: Path) -> NDArray[np.uint8]:
             f"{printable(file)}: an image of {width} x {height} px",
             remedy=f"use images with sides from {MIN_SIDE} to {MAX_SIDE} px",
         )
-    try:
-        frame = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        )
-    except (cv2.error, MemoryError):
-        frame = None
-    if frame is None or frame.shape != (height, width, 3):
-        raise _rejected("VIDEO_FRAMES", file, "cannot be decoded")
-    return np.asarray(frame, np.uint8)
+    return width, height
 
 
 def _check_alike(folder: Path, images: list[re.Match[str]]) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from stroi.pipeline.workspace import COMMAND_VARIABLE
 
 DECODER_BYTES = 3 * 2**30
-"""Growth allowed to a process from its first video on: room for 60 frames of 4096 x 4096 px, but
-not for the largest picture that FFmpeg would decode."""
+"""Growth allowed to a process from its first video on: room for 16 coded frames of 8192 x 8192 px
+and more, but not for the largest picture that FFmpeg would decode."""
 
 
 def limit_command() -> None:

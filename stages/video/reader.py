@@ -11,17 +11,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
+from av.sidedata.sidedata import SideData
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.pipeline.index.table import tolerance
-from stroi.stages.video.decoder import keep_open, open_at, printable
+from stroi.stages.video.decoder import keep_open, no_memory, open_at, packets, printable
 from stroi.stages.video.frames import FrameSource, VideoInfo
-from stroi.stages.video.image_folder import FolderFrames
+from stroi.stages.video.image_folder import FolderFrames, check_images
+from stroi.stages.video.orientation import of_matrix
 
-__all__ = ["VideoFrames", "VideoInfo", "read_frames", "read_selected"]
+__all__ = [
+    "SelectedFrames", "VideoFrames", "VideoInfo", "check_clip", "read_frames", "read_selected",
+]  # fmt: skip
+
+UNEVEN = 1.5
+"""A frame rate varies if a frame is shown so many times longer than the middle one."""
 
 
 class VideoFrames(FrameSource):
@@ -39,39 +46,48 @@ class VideoFrames(FrameSource):
     def __init__(self, path: Path, start: int = 0, stop: int = 0) -> None:
         self._opened = open_at(path, start)
         self._sound = True
-        self._capture = self._opened.capture
-        declared = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        super().__init__(
-            path,
-            start,
-            stop,
-            fps=max(0.0, float(self._capture.get(cv2.CAP_PROP_FPS))),
-            declared=int(declared) if 0 < declared < 2**31 else 0,
-        )
+        self._frame: VideoFrame | None = None
+        self._size = (0, 0)
+        self._scaled = False
+        self._times: list[int | None] = []
+        self._reformatter = VideoReformatter()
+        # The streams are gone when the file is closed.
+        self._tick = float(self._opened.stream.time_base or 0)
+        super().__init__(path, start, stop, fps=float(self._opened.stream.guessed_rate or 0))
         self._read = self._opened.read
 
     def _step(self) -> bool:
-        self._sound = self._sound and self._capture.grab()
-        return self._sound
+        try:
+            self._frame = next(self._opened.frames, None)
+        except BaseException:
+            self._sound = False
+            self.close()
+            raise
+        if self._frame is None:
+            self._sound = False
+            return False
+        if self._read == self._start:
+            self._size = (self._frame.width, self._frame.height)
+        if self._read >= self._start:
+            self._times.append(self._frame.pts)
+        return True
 
     def _pixels(self) -> NDArray[np.uint8]:
+        assert self._frame is not None
+        # A video may change its size on the way: it is scaled to that of the clip's first frame.
+        self._scaled |= self._size != (self._frame.width, self._frame.height)
         try:
-            good, frame = self._capture.retrieve()
-        except (cv2.error, MemoryError):
-            self._sound = False
-            raise ClipRejected(
-                "VIDEO_MEMORY",
-                f"{printable(self._path)}: frame {self._read - 1} needs more memory than there is",
-                remedy="encode the video again or leave it out",
-            ) from None
-        if not good or frame.dtype != np.uint8 or frame.ndim != 3:
-            self._sound = False
-            raise ClipRejected(
-                "VIDEO_FRAMES",
-                f"{printable(self._path)}: frame {self._read - 1} cannot be decoded",
-                remedy="encode the video again or leave it out",
+            scaled = self._reformatter.reformat(
+                self._frame, *self._size, "bgr24", interpolation=Interpolation.BICUBIC, threads=1
             )
-        return np.asarray(frame, np.uint8)
+            frame = np.asarray(scaled.to_ndarray(), np.uint8)
+        except MemoryError:
+            self._sound = False
+            raise no_memory(self._path) from None
+        matrix = self._frame.side_data.get("DISPLAYMATRIX")
+        if isinstance(matrix, SideData):
+            return self._upright(frame, of_matrix(bytes(matrix)))
+        return frame
 
     def _check_whole(self) -> None:
         if self._read == 0:
@@ -80,12 +96,39 @@ class VideoFrames(FrameSource):
                 f"{printable(self._path)}: not one frame decodes",
                 remedy="fetch the file again",
             )
-        if self._declared - self._read > tolerance(self._declared):
+        if missing := self._opened.missing_bytes():
             raise ClipRejected(
                 "VIDEO_FRAMES",
-                f"{printable(self._path)}: {self._read} frames decode of {self._declared} declared",
+                f"{printable(self._path)}: the file is cut: {missing} bytes are missing",
                 remedy="fetch the file again, or encode it again if this is all there is",
             )
+
+    def check_packets(self) -> None:
+        """Check the rest of the video without decoding it.
+
+        Raises:
+            ClipRejected: ``VIDEO_FRAMES`` if the file is cut.
+        """
+        for _ in packets(self._path, self._opened.container, self._opened.stream):
+            pass
+        self._check_whole()
+
+    def _size_remark(self) -> str:
+        return f"scaled to its first frame, {self._size[0]} x {self._size[1]} px" * self._scaled
+
+    def _rate(self) -> tuple[float, str]:
+        times = np.array(self._times, np.float64)  # None becomes NaN
+        times *= self._tick
+        gaps = np.diff(times)
+        middle = float(np.median(gaps)) if len(gaps) else 0.0
+        # Some readers hand out times in the order of decoding: those say nothing.
+        if not middle > 0 or gaps.min() <= 0 or not gaps.max() > UNEVEN * middle:
+            return self._fps, ""
+        shortest, longest = 1000 * gaps.min(), 1000 * gaps.max()
+        return len(gaps) / float(times[-1] - times[0]), (
+            f"variable frame rate ({shortest:.0f} to {longest:.0f} ms from frame to frame),"
+            " sampled by frame number"
+        )
 
     def _release(self) -> None:
         if self._stop and self._sound:
@@ -104,30 +147,32 @@ def read_frames(path: Path, start: int = 0, stop: int = 0) -> FrameSource:
 
     A segment's frames are found by decoding the video from its beginning: frames before `start`
     are stepped over without being converted to pixels, and nothing from `stop` on is decoded. (The
-    decoder stays open there for the video's next segment: `keep_open`.) What
-    a video's header announces is therefore compared with what decodes only where the video was
-    read to its end, that is without `stop`; with it, the segment alone has to be there, as whole
-    as a video: it may lack `max(3, 5 %)` of its frames at the video's end and is cut there.
+    decoder stays open there for the video's next segment: `keep_open`.)
+    Whether the file is cut is therefore checked only where the video was read to its end, that is
+    without `stop`; with it, the segment alone has to be there: it may lack `max(3, 5 %)` of its
+    frames at the video's end and is cut there.
+
+    How many frames a header announces is an estimate, which edit lists, sound that goes on after
+    the picture and variable frame rates make wrong: it is not used.
 
     Args:
-        path: A plain local file: AVI, MP4/MOV, or Matroska/WebM; or a folder of numbered images,
-            see `stroi.stages.video.image_folder.list_images`.
+        path: A plain local file of one of `stroi.stages.video.decoder.FORMATS`, whatever its name;
+            or a folder of numbered images, see `stroi.stages.video.image_folder.list_images`.
         start: First frame of the segment in the video, from 0.
         stop: Frame after its last; 0 if it lasts to the video's end.
 
     Returns:
-        Iterator of frames, each (H, W, 3) uint8 BGR, the first of them frame `start`; its `info`
-        is a `VideoInfo` of the segment at the end.
+        Iterator of frames, each (H, W, 3) uint8 BGR and upright, the first of them frame `start`;
+        its `info` is a `VideoInfo` of the segment at the end.
 
     Raises:
         ClipRejected: At once ``VIDEO_OPEN`` (missing, not a plain file, not decodable),
             ``VIDEO_EMPTY`` (0 bytes), ``VIDEO_MAGIC`` (no known container, such as a playlist),
-            ``VIDEO_ROTATED`` (rotation tag), ``VIDEO_SIZE``; while iterating ``VIDEO_SIZE``
-            (the size changes), ``VIDEO_FRAMES`` (a frame is damaged, or at the end fewer frames
-            came than declared, beyond `max(3, 5 %)`), ``VIDEO_SEGMENT`` (the video ends before
-            the segment, or within it, beyond `max(3, 5 %)` of the segment) and ``VIDEO_EMPTY``
-            (no frame at all). Of a folder also ``VIDEO_NAMES`` (its images are named in different
-            ways).
+            ``VIDEO_SIZE``; while iterating ``VIDEO_FRAMES`` (a frame is damaged, or the file is
+            cut), ``VIDEO_MEMORY``, ``VIDEO_SEGMENT`` (the video ends before the segment, or
+            within it, beyond `max(3, 5 %)` of the segment) and ``VIDEO_EMPTY`` (no frame at all).
+            Of a folder also ``VIDEO_SIZE`` (the size changes) and ``VIDEO_NAMES`` (its images are
+            named in different ways).
         ValueError: If there is no frame from `start` to `stop`.
     """
     if start < 0 or stop < 0 or 0 < stop <= start:
@@ -135,9 +180,19 @@ def read_frames(path: Path, start: int = 0, stop: int = 0) -> FrameSource:
     return FolderFrames(path, start, stop) if path.is_dir() else VideoFrames(path, start, stop)
 
 
+class SelectedFrames(dict[int, NDArray[np.uint8]]):
+    """Frame index to frame (H, W, 3) uint8 BGR, upright.
+
+    Attributes:
+        remark: As that of `VideoInfo`, up to the last of them.
+    """
+
+    remark: str = ""
+
+
 def read_selected(
     path: Path, indices: Sequence[int], start: int = 0, stop: int = 0
-) -> dict[int, NDArray[np.uint8]]:
+) -> SelectedFrames:
     """Read some frames of a clip; the others are stepped over, those after the last not read.
 
     Args:
@@ -147,7 +202,7 @@ def read_selected(
         stop: Frame after its last; 0 if it lasts to the video's end.
 
     Returns:
-        Frame index to frame (H, W, 3) uint8 BGR.
+        The frames by their indices.
 
     Raises:
         ClipRejected: As `read_frames`; ``VIDEO_FRAMES`` too if the clip ends before the last
@@ -158,7 +213,7 @@ def read_selected(
     if min(selected, default=0) < 0:
         raise ValueError(f"negative frame index {min(selected)}")
     last = max(selected, default=-1)
-    pictures: dict[int, NDArray[np.uint8]] = {}
+    pictures = SelectedFrames()
     with read_frames(path, start, stop) as frames:
         for index in range(last + 1):
             if not frames.skip():
@@ -169,4 +224,23 @@ def read_selected(
                 )
             if index in selected:
                 pictures[index] = frames.picture()
+        pictures.remark = frames.remark
     return pictures
+
+
+def check_clip(path: Path) -> None:
+    """Check a video as far as that is possible without decoding it: by its first frame and packets.
+
+    Args:
+        path: A file or a folder of images.
+
+    Raises:
+        ClipRejected: What `read_frames` would raise, as far as it shows.
+    """
+    if path.is_dir():
+        check_images(path)
+        return
+    with VideoFrames(path) as frames:
+        if frames.skip():
+            frames.picture()
+            frames.check_packets()

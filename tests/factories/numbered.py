@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import cv2
@@ -50,30 +51,40 @@ def write_video(
     options: Mapping[str, str],
     gop: int,
     steps: Sequence[int] = (1,),
+    turn: int = 0,
+    container: str | None = None,
+    container_options: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Encode a video.
 
     Args:
-        path: The file; its suffix tells the container.
+        path: The file; its suffix tells the container, if `container` does not.
         codec: Name of FFmpeg's encoder.
         pictures: Frames, (H, W, 3) uint8 BGR.
         options: Options of the encoder.
         gop: Frames from one key frame to the next.
         steps: Ticks of 1/30 s between frames, taken in turn.
+        turn: Degrees by which players are asked to turn the frames to the left; they are stored
+            turned to the right.
+        container: FFmpeg's name of the muxer.
+        container_options: Its options.
     """
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30, options=dict(options))
+    pictures = [np.rot90(picture, -turn // 90) for picture in pictures]
+    with av.open(str(path), "w", format=container, options=dict(container_options)) as output:
+        stream = output.add_stream(codec, rate=30, options=dict(options))
         stream.height, stream.width = pictures[0].shape[:2]
+        if turn:
+            stream.set_display_rotation(turn)
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.gop_size = gop
         stream.time_base = stream.codec_context.time_base = Fraction(1, 30)
         time = 0
         for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
             frame.pts = time
             time += steps[number % len(steps)]
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
     return path
 
 

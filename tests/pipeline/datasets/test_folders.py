@@ -69,7 +69,7 @@ def test_what_is_left_out_and_why(tmp_path: Path) -> None:
         tmp_path,
         "wave/a.avi",
         "wave/notes.txt",
-        "wave/old.WMV",
+        "wave/old.RMVB",
         "wave/deeper/b.txt",
         "wave/.hidden.avi",
         ".git/c.avi",
@@ -80,12 +80,13 @@ def test_what_is_left_out_and_why(tmp_path: Path) -> None:
     assert [clip.id for clip in listing.clips] == ["wave_a"]
     assert {one.id: one.code for one in listing.left_out} == {
         "stray": "NOT_IN_CLASS",
-        sample_id("wave/old.WMV"): "VIDEO_KIND",
+        sample_id("wave/old.RMVB"): "VIDEO_KIND",
         sample_id("wave/deeper"): "FOLDER_EMPTY",
     }
     assert listing.notes[1] == (
         "left out: 2 with NOT_A_VIDEO, first: 'readme.md' does not end in "
-        ".avi, .mkv, .mov, .mp4, .m4v, .webm"
+        ".avi, .mkv, .mov, .mp4, .m4v, .webm, .mpg, .mpeg, .mpe, .vob, .ts, .mts, .m2ts, .3gp,"
+        " .3g2, .wmv, .asf, .flv, .f4v, .ogv, .divx, .qt"
     )
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from handmade_videos import black_jpeg
 from nucla_files import LABELS, picture_name, write_skeleton
 
 from stroi.cache.errors import RefusedInput
@@ -134,7 +135,7 @@ def test_remarks_reach_the_ledger_of_good_clips(tmp_path: Path) -> None:
         write_skeleton(raw / "all_sqe", f"{action}_s01_e00_v01")
     folder = pictures(raw / "view_1" / "a02_s01_e00", range(1, 3))
     for picture in folder.glob("*.jpg"):
-        picture.write_bytes(picture.name.encode())
+        picture.write_bytes(black_jpeg(32, 24))
     params = IndexParams(adapter="nucla", max_quarantined=0.0)
     build_index(raw, tmp_path / "index", params, Workers(), tmp_path / "store")
     assert read_ledger(tmp_path / "index").outcomes == (

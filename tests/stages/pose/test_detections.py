@@ -82,12 +82,14 @@ def test_no_flipped_bit_changes_detections_in_silence(tmp_path: Path) -> None:
 
 GOOD = _detections()
 PLACE = np.array([320, 240, 29.97])
+REMARK = np.array("turned by 90 degrees clockwise")
 
 
 def _zip(**arrays: NDArray[Any] | bytes) -> bytes:
     """A zip file of arrays, or of bytes that stand for one."""
     buffer = io.BytesIO()
-    given = {"people": GOOD.people, "counts": GOOD.counts, "size": PLACE} | arrays
+    good = {"people": GOOD.people, "counts": GOOD.counts, "size": PLACE, "remark": REMARK}
+    given: dict[str, NDArray[Any] | bytes] = {**good, **arrays}
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in given.items():
             content = io.BytesIO()
@@ -126,6 +128,8 @@ HOSTILE = {
     "rate of NaN": _zip(size=np.array([320, 240, np.nan])),
     "negative rate": _zip(size=np.array([320, 240, -1.0])),
     "two numbers": _zip(size=np.array([320.0, 240.0])),
+    "a remark of bytes": _zip(remark=np.array(b"turned")),
+    "two remarks": _zip(remark=np.array(["turned", "mirrored"])),
     "no counts": _zip().replace(b"counts.npy", b"others.npy"),
 }
 

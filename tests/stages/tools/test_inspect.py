@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> Path:
 
 
 SUMMARIES = {
-    "clip.avi": "video: 4 frames decode of 5 declared, 96 x 64 px, 12.5 frames per second",
+    "clip.avi": "video: 4 frames, 96 x 64 px, 12.5 frames per second",
     "body.skeleton": "NTU skeleton: 2 frames, 2 bodies",
     "frame.json": "OpenPose frame (BODY_25): 1 person",
     "net.pth": "weights: 2 tensors, 7 numbers, all finite",

@@ -41,6 +41,7 @@ class Case:
     gop: int = 1000
     steps: tuple[int, ...] = (1,)
     few_keys: bool = True
+    turn: int = 0
 
 
 FOLDER = "frame_{number}_tc_{time}_rgb.jpg"
@@ -54,6 +55,14 @@ CASES: list[Case | str] = [
     Case("long-gop.mkv", "libx264", H264),
     Case("long-gop.avi", "libx264", H264),
     Case("uneven-times.mp4", "libx264", H264, steps=(1, 3, 1, 7)),
+    Case("uneven-times.mkv", "libx264", H264, steps=(1, 3, 1, 7)),
+    Case("b-frames.mpg", "mpeg2video", {"bf": "2", "qscale": "3"}, gop=30, few_keys=False),
+    Case("long-gop.m2ts", "libx264", H264),
+    Case("long-gop.flv", "libx264", H264),
+    Case("b-frames.wmv", "mpeg4", {"bf": "2", "qscale": "3"}),
+    Case("turned.mp4", "libx264", H264, turn=90),
+    Case("upside-down.mov", "libx264", H264, turn=180),
+    Case("turned.mkv", "libx264", H264, turn=270),
 ]
 
 
@@ -87,7 +96,13 @@ def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return folder
     path = tmp_path_factory.mktemp("video") / case.name
     write_video(
-        path, case.codec, count_to(FRAMES), options=case.options, gop=case.gop, steps=case.steps
+        path,
+        case.codec,
+        count_to(FRAMES),
+        options=case.options,
+        gop=case.gop,
+        steps=case.steps,
+        turn=case.turn,
     )
     kinds = kinds_of_frames(path)
     assert len(kinds) == FRAMES

@@ -59,7 +59,7 @@ def test_frames_come_in_the_order_of_their_numbers(tmp_path: Path, kind: str, fi
     frames = read_frames(fill(tmp_path / "clip", NAMES[kind], first=first))
     shades = [int(frame.mean().round()) for frame in frames]
     assert shades == [2 * number for number in range(12)]
-    assert frames.info == VideoInfo(12, 48, 32, 0.0, 0)
+    assert frames.info == VideoInfo(12, 48, 32, 0.0)
 
 
 def test_selected_frames_are_those_of_the_pass(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_segment_of_a_folder_counts_from_its_first_file(tmp_path: Path, first:
         (folder / NUCLA(damaged)).write_bytes(b"damaged")
     frames = read_frames(folder, 4, 8)
     assert [int(frame.mean().round()) for frame in frames] == [8, 10, 12, 14]
-    assert frames.info == VideoInfo(4, 48, 32, 0.0, 0)
+    assert frames.info == VideoInfo(4, 48, 32, 0.0)
     assert int(read_selected(folder, [1], 4, 8)[1].mean().round()) == 10
     assert len(list(read_frames(folder, 9, 15))) == 3
     with pytest.raises(ClipRejected, match=r"frames 9 to 15 of the video, of which only 12 decode"):
@@ -138,17 +138,6 @@ def test_digest_is_that_of_the_frames_in_order(tmp_path: Path) -> None:
     assert folder_digest(folder)[0] != found
     other.write_bytes(kept)
     assert folder_digest(folder)[0] != found
-
-
-def test_orientation_tags_are_not_followed(tmp_path: Path) -> None:
-    folder = fill(tmp_path / "clip", count=2)
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-    for file in folder.iterdir():
-        jpeg = file.read_bytes()
-        segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
-        file.write_bytes(jpeg[:2] + segment + jpeg[2:])
-        assert cv2.imread(str(file)).shape == (48, 32, 3), "the tag is there"
-    assert [frame.shape for frame in read_frames(folder)] == [(32, 48, 3)] * 2
 
 
 def test_a_link_to_a_file_is_followed_as_dvc_makes_them(tmp_path: Path) -> None:
@@ -228,7 +217,7 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-@pytest.mark.parametrize("size", [(4097, 16), (16, 4097), (15, 16), (2**31 - 1, 2**31 - 1), (0, 0)])
+@pytest.mark.parametrize("size", [(8193, 16), (16, 8193), (15, 16), (2**31 - 1, 2**31 - 1), (0, 0)])
 def test_sizes_out_of_range(tmp_path: Path, size: tuple[int, int]) -> None:
     file = tmp_path / "0.png"
     file.write_bytes(png(*size))
@@ -236,7 +225,7 @@ def test_sizes_out_of_range(tmp_path: Path, size: tuple[int, int]) -> None:
         read_image(file)
     assert str(caught.value) == (
         f"VIDEO_SIZE: {str(file)!a}: an image of {size[0]} x {size[1]} px; "
-        "use images with sides from 16 to 4096 px"
+        "use images with sides from 16 to 8192 px"
     )
 
 

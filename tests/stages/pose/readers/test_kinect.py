@@ -31,7 +31,7 @@ def file_of(tmp_path: Path, bodies: Bodies, frames: int = T, state: object = 2) 
 
 
 def info(frames: int = T, width: int = 1920, height: int = 1080) -> VideoInfo:
-    return VideoInfo(frames, width, height, 30.0, frames)
+    return VideoInfo(frames, width, height, 30.0)
 
 
 def one() -> Bodies:

@@ -192,7 +192,7 @@ REFUSED = {
         ("mine", "--videos", "<empty>"),
         3,
         "DATASET_EMPTY: <empty> holds no video in a class's folder (it is empty); put videos "
-        "(.avi, .mkv, .mov, .mp4, .m4v, .webm, or folders of numbered images)",
+        "(.avi, .mkv, .mov, .mp4, .m4v, .webm, .mpg, .mpeg,",
     ),
     "one class": (
         ("mine", "--videos", "<one>"),
