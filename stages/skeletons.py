@@ -32,7 +32,7 @@ from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detect import DETECTIONS, describe_source, detect_poses
 from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE
-from stroi.stages.pose.readers.openpose_folder import folder_digest, json_folder
+from stroi.stages.pose.readers.openpose_files import DEFAULT_FOLDER, folder_digest, json_folder
 from stroi.stages.pose.sampled import frames_to_process, sampled_persons
 from stroi.stages.pose.source import (
     JSON,
@@ -47,7 +47,7 @@ from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.frame_sampling import mosaic_frames
 
 STAGE_PARAMS = ("skeletons", "mosaics")
-VERSION = 3
+VERSION = 4
 """Raise it when the same input would give other bytes: detections to skeletons, by tracking and
 choice. (`stroi.stages.pose.source.DETECTION_VERSION` is that of the detections.)"""
 FRAME_BYTES = 2 * 25 * 3 * 4
@@ -120,7 +120,9 @@ def _inputs(
 
 def _with_json(clips: Sequence[ClipInput], workers: Workers, store: Path) -> list[ClipInput]:
     """Clips with the folder of JSON files that the table names, or that is named after the clip."""
-    clips = [replace(clip, skeleton=clip.skeleton or f"{JSON}/{clip.id}") for clip in clips]
+    clips = [
+        replace(clip, skeleton=clip.skeleton or f"{DEFAULT_FOLDER}/{clip.id}") for clip in clips
+    ]
     chunks = [clips[at : at + _CHUNK] for at in range(0, len(clips), _CHUNK)]
     digested = parallel_map_unordered(
         _digest_folders,
@@ -190,7 +192,8 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
     filled = fill_gaps(keypoints.swapaxes(0, 1), longest).swapaxes(0, 1)
     skeleton = Clip(filled, person_count, detections.width, detections.height, detections.fps)
     source = describe_source(clip, plan, frames)
-    return Skeleton(skeleton, f"{source}; {describe(skeleton, keypoints, processed)}")
+    remarks = (source, describe(skeleton, keypoints, processed), detections.remark)
+    return Skeleton(skeleton, "; ".join(filter(None, remarks)))
 
 
 def encode(ids: Sequence[str], skeletons: Sequence[Skeleton]) -> Encoded:

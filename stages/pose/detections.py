@@ -6,7 +6,7 @@ import io
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,9 @@ from stroi.cache.files.opening import open_regular
 from stroi.stages.pose.estimator import Estimator
 from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE
 from stroi.stages.video.reader import VideoInfo, read_frames
+
+MAX_REMARK = 500
+"""Longest remark that is read, in characters."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Detections:
         width: Frame width in px.
         height: Frame height in px.
         fps: Frames per second.
+        remark: What the ledger says about them besides their source.
     """
 
     people: NDArray[np.float32]
@@ -38,6 +42,7 @@ class Detections:
     width: int
     height: int
     fps: float
+    remark: str = ""
 
     @classmethod
     def of_frames(cls, frames: Sequence[NDArray[np.float32]], info: VideoInfo) -> Self:
@@ -45,6 +50,10 @@ class Detections:
         people = np.concatenate(frames).astype(np.float32)
         counts = np.array([len(frame) for frame in frames], np.int32)
         return cls(people, counts, info.width, info.height, info.fps)
+
+    def with_remarks(self, *remarks: str) -> Self:
+        """The same with further remarks."""
+        return replace(self, remark="; ".join(filter(None, (self.remark, *remarks))))
 
     def by_frame(self) -> list[NDArray[np.float32]]:
         """People of each frame: T arrays (P, 25, 3)."""
@@ -87,10 +96,16 @@ def detect(video: Path, estimator: Estimator, start: int = 0, stop: int = 0) -> 
 
 
 def save_detections(path: Path, detections: Detections) -> None:
-    """Keep `detections` under `path`: a zip file of three uncompressed arrays."""
+    """Keep `detections` under `path`: a zip file of four uncompressed arrays."""
     buffer = io.BytesIO()
     size = np.array([detections.width, detections.height, detections.fps], np.float64)
-    np.savez(buffer, people=detections.people, counts=detections.counts, size=size)
+    np.savez(
+        buffer,
+        people=detections.people,
+        counts=detections.counts,
+        size=size,
+        remark=detections.remark,
+    )
     write_atomic(path, buffer.getvalue())
 
 
@@ -108,7 +123,8 @@ def load_detections(path: Path) -> Detections | None:
         ):
             people, counts = arrays["people"], arrays["counts"]
             width, height, fps = arrays["size"].tolist()
-        detections = Detections(people, counts, int(width), int(height), float(fps))
+            remark = str(arrays["remark"])
+        detections = Detections(people, counts, int(width), int(height), float(fps), remark)
     except Exception:  # numpy and zipfile let through whatever a damaged file leads to
         return None
     return detections if _is_sound(detections) else None
@@ -129,4 +145,6 @@ def _is_sound(detections: Detections) -> bool:
         and MIN_SIDE <= detections.height <= MAX_SIDE
         and math.isfinite(detections.fps)
         and detections.fps >= 0
+        and len(detections.remark) <= MAX_REMARK
+        and detections.remark.isprintable()
     )

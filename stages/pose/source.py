@@ -13,7 +13,7 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.registry import choose, load, record, with_full_paths
 
-DETECTION_VERSION = 1
+DETECTION_VERSION = 2
 """Raise it, and the version of stage ``skeletons``, when the same video gives other people."""
 JSON = "openpose-json"
 KINECT = "kinect"
@@ -54,9 +54,13 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
     """
     shared = {"opencv": cv2.__version__, "detection": DETECTION_VERSION}
     if params.source == JSON:
-        model = params.openpose_json.model
+        model, frames = params.openpose_json.model, params.openpose_json.compare_frames
         click.echo(f"skeletons from {JSON}, network {model}, as the params name it")
-        return PoseSourcePlan(params, "named", {"estimator": JSON, "model": model, **shared})
+        producer = {"estimator": JSON, "model": model, **shared}
+        if frames:
+            movenet = record(load(params.replace(source="movenet")))
+            producer |= {"compared_frames": frames, "compared_with": dict(movenet)}
+        return PoseSourcePlan(params, "named", producer)
     if params.source == KINECT:
         click.echo("skeletons from the sensor's own files, as the params name them")
         return PoseSourcePlan(params, "named", {"estimator": KINECT, **shared})

@@ -17,6 +17,7 @@ from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.tools.init.json_folders import with_json_folders
 from stroi.stages.tools.init.links import check_outside, link_folder, link_table
 from stroi.stages.tools.init.options import WRITTEN, InitOptions, check_options
 from stroi.stages.tools.init.profile_template import Facts, profile_text
@@ -53,6 +54,8 @@ def set_up(workspace: Workspace, options: InitOptions, *, force: bool = False) -
     click.echo(
         f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
     )
+    if (profile.skeletons.source if profile else options.source) == "openpose-json":
+        clips = with_json_folders(options.videos, clips, linked=options.table is None)
     if profile is None:
         text, run = _new_profile(options, clips)
     else:
@@ -161,12 +164,6 @@ def _new_profile(options: InitOptions, clips: Sequence[ClipEntry]) -> tuple[str,
 
     splits = choose_splits(clips, options.split, options.folds)
     click.echo(f"split {splits.summary}")
-    if options.source == "openpose-json" and not all(clip.skeleton for clip in clips):
-        raise ParamsError(
-            "INIT_SOURCE",
-            "openpose-json needs a table whose column skeleton names the JSON of every clip",
-            remedy="give such a table, or take another source",
-        )
     crop = estimate_crop_size(options.videos, clips)
     for problem in crop.unreadable:
         click.echo(f"will be quarantined: {problem}")

@@ -29,13 +29,14 @@ def test_people_go_to_their_frames() -> None:
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    found = _detections()
+    found = _detections().with_remarks("files numbered from 1", "movenet agrees")
     save_detections(tmp_path / "a.npz", found)
     back = load_detections(tmp_path / "a.npz")
     assert back is not None
     np.testing.assert_array_equal(back.people, found.people)
     np.testing.assert_array_equal(back.counts, found.counts)
     assert (back.width, back.height, back.fps) == (320, 240, 29.97)
+    assert back.remark == "files numbered from 1; movenet agrees"
 
 
 def test_kept_files_are_the_same_bytes_each_time(tmp_path: Path) -> None:
@@ -88,6 +89,7 @@ def _zip(**arrays: NDArray[Any] | bytes) -> bytes:
     """A zip file of arrays, or of bytes that stand for one."""
     buffer = io.BytesIO()
     given = {"people": GOOD.people, "counts": GOOD.counts, "size": PLACE} | arrays
+    given = {"remark": np.array("files numbered from 1")} | given
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in given.items():
             content = io.BytesIO()
@@ -126,6 +128,9 @@ HOSTILE = {
     "rate of NaN": _zip(size=np.array([320, 240, np.nan])),
     "negative rate": _zip(size=np.array([320, 240, -1.0])),
     "two numbers": _zip(size=np.array([320.0, 240.0])),
+    "an escape sequence": _zip(remark=np.array("\x1b[31m")),
+    "two lines": _zip(remark=np.array("done\ndone")),
+    "a long remark": _zip(remark=np.array("x" * 501)),
     "no counts": _zip().replace(b"counts.npy", b"others.npy"),
 }
 
