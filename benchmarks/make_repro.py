@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGE = re.compile(
-    r"^(?P<name>[\w ,]+): (?P<count>\d+)/\d+ (?P<unit>clips|epochs) in (?P<s>[\d.]+) s"
+    r"^(?P<name>[\w ,-]+): (?P<count>\d+)/\d+ (?P<unit>clips|epochs) in (?P<s>[\d.]+) s"
 )
 
 
