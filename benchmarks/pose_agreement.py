@@ -96,7 +96,7 @@ def compare(video: Path, files: Path, model: JsonModel, side: int) -> Agreement:
     frames = read_frames(video)
     estimates = [estimator(frame) for frame in frames]
     info = frames.info
-    people = read_folder(files, info.frames, model=model).people
+    people = read_folder(files, info.frames, model=model)
     subject = main_persons(track(people, fps=info.fps), subjects=1, fill_gap=0)[0][:, 0]
     whole = (subject[:, [NECK, HIP], 2] >= SURE).all(axis=1)
     subject = subject[whole]

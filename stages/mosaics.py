@@ -15,7 +15,7 @@ import numpy as np
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.locks import lock
 from stroi.cache.ids import ID_BYTES
-from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.mosaics import Mosaics, assemble_mosaics, scored_columns
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.storage.assemble import Encoded
 from stroi.pipeline.index.ledger import Ledger
@@ -86,8 +86,8 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
         params: The stage's params.
 
     Raises:
-        ClipRejected: ``VIDEO_NONE`` if the clip has no video; if the video changed since it was
-            indexed, or its frames cannot be read.
+        ClipRejected: ``VIDEO_NONE`` if the clip has no video; ``MOSAIC_BLACK`` if the mosaic
+            shows nothing; if the video changed since it was indexed, or its frames cannot be read.
     """
     if not clip.video:
         raise ClipRejected(
@@ -101,7 +101,39 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
     frame_index = mosaic_frames(len(skeleton.keypoints), params)
     pictures = read_selected(video, frame_index.tolist(), *clip.segment)
     cut = cut_mosaic(pictures, skeleton, frame_index, params)
+    check_not_black(cut, params)
     return replace(cut, remark=pictures.remark)
+
+
+def check_not_black(cut: Cut, params: MosaicParams) -> None:
+    """Refuse a mosaic that shows nothing in the columns that are scored.
+
+    Raises:
+        ClipRejected: ``MOSAIC_BLACK``.
+    """
+    columns = scored_columns(params.columns, max(params.columns, params.candidates))
+    side = cell_side(params)
+    # (K * h, C * w, 3) -> (K * h, C, w, 3)
+    cells = cut.mosaic.reshape(len(cut.mosaic), -1, side, 3)
+    if cells[:, columns].any():
+        return
+    highest = float(cut.confidence[:, columns].max())
+    if cut.valid[:, columns].any():
+        problem = "its crops lie in black parts of the video"
+        remedy = "encode the video again, or leave the clip out"
+    elif 0 < highest < params.min_confidence:
+        problem = (
+            f"the joints that it shows have a confidence of at most {highest:.2f}, and"
+            f" mosaics.min_confidence is {params.min_confidence:g}"
+        )
+        remedy = "set mosaics.min_confidence lower: 0.05 to 0.1 for OpenPose, else 0.2 to 0.3"
+    elif highest == 0:
+        problem = "no head, hand or foot was found in its frames"
+        remedy = "set mosaics.missing to nearest, or leave the clip out"
+    else:
+        problem = "all its joints lie outside the frame"
+        remedy = "estimate the clip's skeleton from this video"
+    raise ClipRejected("MOSAIC_BLACK", f"not one cell shows anything: {problem}", remedy=remedy)
 
 
 @lru_cache(maxsize=1)

@@ -32,7 +32,7 @@ from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detect import DETECTIONS, describe_source, detect_poses
 from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE
-from stroi.stages.pose.readers.openpose_folder import folder_digest, json_folder
+from stroi.stages.pose.readers.openpose_files import DEFAULT_FOLDER, folder_digest, json_folder
 from stroi.stages.pose.sampled import frames_to_process, sampled_persons
 from stroi.stages.pose.source import (
     JSON,
@@ -120,7 +120,9 @@ def _inputs(
 
 def _with_json(clips: Sequence[ClipInput], workers: Workers, store: Path) -> list[ClipInput]:
     """Clips with the folder of JSON files that the table names, or that is named after the clip."""
-    clips = [replace(clip, skeleton=clip.skeleton or f"{JSON}/{clip.id}") for clip in clips]
+    clips = [
+        replace(clip, skeleton=clip.skeleton or f"{DEFAULT_FOLDER}/{clip.id}") for clip in clips
+    ]
     chunks = [clips[at : at + _CHUNK] for at in range(0, len(clips), _CHUNK)]
     digested = parallel_map_unordered(
         _digest_folders,

@@ -25,7 +25,7 @@ from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.fingerprint import check_unchanged
 
 STAGE_PARAMS = ("skeletons3d",)
-VERSION = 2
+VERSION = 3
 """Raise it when the same input would give other bytes: reading and the choice of bodies."""
 FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
 """Bytes of a frame of a shard: two people of 25 joints at most."""

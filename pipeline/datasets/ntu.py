@@ -10,6 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
+from stroi.pipeline.datasets.folders import VIDEO_ENDINGS
 from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.ntu_lists import (
     NAME,
@@ -26,8 +27,10 @@ from stroi.pipeline.datasets.segments import add_once, files_below
 from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.index.table import ClipEntry
 
-VIDEO, SKELETON = "_rgb.avi", ".skeleton"
-OTHER_MODALITIES = ("_ir.avi",)
+VIDEOS = tuple(f"_rgb{ending}" for ending in VIDEO_ENDINGS)
+"""The data set ships ``_rgb.avi``; copies in other containers are usual."""
+SKELETON = ".skeleton"
+OTHER_MODALITIES = tuple(f"_ir{ending}" for ending in VIDEO_ENDINGS)
 """What else the data set ships under a sample's name, besides folders of depth images."""
 
 _NEARLY = re.compile(r"\.(avi|mp4|mkv|mov|webm|skeleton)$|^s\d+c\d+p\d+r\d+a\d+", re.I | re.ASCII)
@@ -48,7 +51,9 @@ def list_ntu120(root: Path) -> DatasetListing:
 
 
 def list_ntu(root: Path, ntu: NtuSet) -> DatasetListing:
-    """Samples of which `root` holds ``NAME_rgb.avi``, ``NAME.skeleton``, or both.
+    """Samples of which `root` holds a video ``NAME_rgb.avi``, a file ``NAME.skeleton``, or both.
+
+    The video may be a copy in another container, such as ``NAME_rgb.mp4``.
 
     A sample's subject is its performer (``P001``), its camera ``C001``, its group the setup
     (``S001``) and its label ``A001 drink water``.
@@ -124,11 +129,11 @@ def find_files(root: Path) -> Found:
     found = Found()
     for place in files_below(root, NAME):
         name = place.rpartition("/")[2]
-        if name.endswith(OTHER_MODALITIES) and NAME.fullmatch(name[:20]) and len(name) == 27:
+        sample, ending = name[:20], name[20:]
+        if NAME.fullmatch(sample) and ending in OTHER_MODALITIES:
             continue
-        for ending, known in ((VIDEO, found.videos), (SKELETON, found.skeletons)):
-            sample = name.removesuffix(ending)
-            if name.endswith(ending) and NAME.fullmatch(sample):
+        for endings, known in ((VIDEOS, found.videos), ((SKELETON,), found.skeletons)):
+            if NAME.fullmatch(sample) and ending in endings:
                 try:
                     add_once(known, sample, place, root)
                 except RefusedInput as refused:

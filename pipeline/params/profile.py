@@ -146,6 +146,9 @@ class OpenPoseJsonParams(ParamsModel):
 
     model: Literal["BODY_25", "BODY_25B", "COCO"] = "BODY_25"
     """The network that wrote them; the files do not name it."""
+    compare_frames: Annotated[int, Field(ge=0, le=100)] = 3
+    """Frames of each clip in which MoveNet checks that the files are of this video, in its size;
+    three times as many where it finds others. 0 for none."""
 
 
 class OnnxParams(ParamsModel):

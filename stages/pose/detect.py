@@ -14,12 +14,8 @@ from stroi.stages.pose.detections import (
     save_detections,
 )
 from stroi.stages.pose.readers.kinect import read_kinect, summarise
-from stroi.stages.pose.readers.openpose_folder import (
-    count_gaps,
-    folder_digest,
-    json_folder,
-    read_detections,
-)
+from stroi.stages.pose.readers.openpose_files import folder_digest, json_folder
+from stroi.stages.pose.readers.openpose_folder import read_detections
 from stroi.stages.pose.registry import load
 from stroi.stages.pose.sampled import detect_sampled
 from stroi.stages.pose.source import JSON, KINECT, PoseSourcePlan
@@ -73,9 +69,16 @@ def _detect(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
 
 
 def _read_json(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
+    params, video = plan.params.openpose_json, clip.raw / clip.video
     folder = json_folder(clip.raw, clip.skeleton)
+    movenet = load(plan.params.replace(source="movenet")) if params.compare_frames else None
     detections = read_detections(
-        folder, clip.raw / clip.video, plan.params.openpose_json.model, *clip.segment
+        folder,
+        video,
+        params.model,
+        *clip.segment,
+        estimator=movenet,
+        compared=params.compare_frames,
     )
     if folder_digest(folder, *clip.segment) != clip.digests["skeleton"]:
         raise ClipRejected(
@@ -101,20 +104,14 @@ def describe_source(clip: ClipInput, plan: PoseSourcePlan, frames: int) -> str:
     """The ledger's remark of where the people of a clip of T frames come from.
 
     Raises:
-        ClipRejected: If the files that they come from are gone or have changed.
+        ClipRejected: If a sensor's file that they come from is gone or has changed.
     """
-    if plan.source == JSON:
-        missing, surplus = count_gaps(json_folder(clip.raw, clip.skeleton), frames, *clip.segment)
-        return JSON + _uneven(missing, surplus)
     if plan.source == KINECT:
         bodies, missing, surplus = summarise(
             clip.raw / clip.skeleton, clip.digests["skeleton"], frames, *clip.segment
         )
         noun = "id" if bodies == 1 else "ids"
-        return f"{KINECT}, {bodies} {noun} of bodies" + _uneven(missing, surplus)
+        text = f", frames without a skeleton: {missing}" if missing else ""
+        text += f", skeletons beyond the last frame: {surplus}" if surplus else ""
+        return f"{KINECT}, {bodies} {noun} of bodies{text}"
     return plan.source
-
-
-def _uneven(missing: int, surplus: int) -> str:
-    text = f", frames without a skeleton: {missing}" if missing else ""
-    return text + (f", skeletons beyond the last frame: {surplus}" if surplus else "")

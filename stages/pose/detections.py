@@ -6,7 +6,7 @@ import io
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,9 @@ from stroi.cache.files.opening import open_regular
 from stroi.stages.pose.estimator import Estimator
 from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE
 from stroi.stages.video.reader import VideoInfo, read_frames
+
+MAX_REMARK = 500
+"""Longest remark that is read, in characters."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Detections:
         width: Frame width in px.
         height: Frame height in px.
         fps: Frames per second.
-        remark: That of the frames, see `stroi.stages.video.frames.VideoInfo`.
+        remark: What the ledger says about them besides their source, see
+            `stroi.stages.video.frames.VideoInfo`.
     """
 
     people: NDArray[np.float32]
@@ -47,6 +51,10 @@ class Detections:
         people = np.concatenate(frames).astype(np.float32)
         counts = np.array([len(frame) for frame in frames], np.int32)
         return cls(people, counts, info.width, info.height, info.fps, info.remark)
+
+    def with_remarks(self, *remarks: str) -> Self:
+        """The same with further remarks."""
+        return replace(self, remark="; ".join(filter(None, (self.remark, *remarks))))
 
     def by_frame(self) -> list[NDArray[np.float32]]:
         """People of each frame: T arrays (P, 25, 3)."""
@@ -139,4 +147,6 @@ def _is_sound(detections: Detections) -> bool:
         and MIN_SIDE <= detections.height <= MAX_SIDE
         and math.isfinite(detections.fps)
         and detections.fps >= 0
+        and len(detections.remark) <= MAX_REMARK
+        and detections.remark.isprintable()
     )

@@ -55,9 +55,13 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
     """
     shared = {"opencv": cv2.__version__, "av": av.__version__, "detection": DETECTION_VERSION}
     if params.source == JSON:
-        model = params.openpose_json.model
+        model, frames = params.openpose_json.model, params.openpose_json.compare_frames
         click.echo(f"skeletons from {JSON}, network {model}, as the params name it")
-        return PoseSourcePlan(params, "named", {"estimator": JSON, "model": model, **shared})
+        producer = {"estimator": JSON, "model": model, **shared}
+        if frames:
+            movenet = record(load(params.replace(source="movenet")))
+            producer |= {"compared_frames": frames, "compared_with": dict(movenet)}
+        return PoseSourcePlan(params, "named", producer)
     if params.source == KINECT:
         click.echo("skeletons from the sensor's own files, as the params name them")
         return PoseSourcePlan(params, "named", {"estimator": KINECT, **shared})

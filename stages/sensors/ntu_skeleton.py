@@ -209,9 +209,10 @@ class _Lines:
         return self.no_number(rows[bad], first + bad)
 
     def end(self) -> None:
-        if self._file.read(1):
+        for line in self._file:
             self._number += 1
-            raise self.refused("SKEL_LINE", "text after the last frame")
+            if line.strip():
+                raise self.refused("SKEL_LINE", "text after the last frame")
 
 
 def _good(text: bytes) -> bool:

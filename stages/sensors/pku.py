@@ -50,7 +50,7 @@ def read_segment(path: Path, start: int = 0, stop: int = 0) -> JointClip:
         lines = read_regular(path, MAX_BYTES).split(b"\n")
     except OSError as error:
         raise _rejected("SKEL_OPEN", path, str(error.strerror)) from None
-    if not lines[-1].strip():
+    while lines and not lines[-1].strip():
         lines.pop()
     kept = segment_slice(path, len(lines), start, stop)
     numbers = np.array(

@@ -174,7 +174,7 @@ class Sourced:
 
 OF_SOURCES: dict[str, list[Sourced]] = {
     "frames": [Sourced("sampled", LOOKING, NOTHING)],
-    "input_size": [Sourced(192, {"movenet", "onnx"}, NOTHING)],
+    "input_size": [Sourced(192, {"movenet", "onnx", "openpose-json"}, NOTHING)],
     "openpose.root": [Sourced("<moved build>", NOTHING, NOTHING)],
     "openpose.num_gpu": [Sourced(1, NOTHING, NOTHING)],
     "openpose.num_gpu_start": [Sourced(1, NOTHING, NOTHING)],
@@ -186,6 +186,7 @@ OF_SOURCES: dict[str, list[Sourced]] = {
         }.items()
     },
     "openpose_json.model": [Sourced("COCO", {"openpose-json"}, NOTHING)],
+    "openpose_json.compare_frames": [Sourced(0, {"openpose-json"}, NOTHING)],
     "onnx.model": [Sourced("<moved network>", NOTHING, NOTHING)],
     "onnx.layout": [Sourced("halpe26", {"onnx"}, NOTHING)],
     "subjects": [Sourced(1, NOTHING, ALL)],

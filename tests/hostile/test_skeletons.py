@@ -102,17 +102,19 @@ FRAMES: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "2*10^5 objects": (lambda: b'{"a":' * 200_000, "JSON_DEPTH", "nests deeper than 64"),
     "a million numbers": (
         lambda: b'{"version":1.3,"people":[' + b"1," * 500_000 + b"1]}",
-        "POSE_PEOPLE", "500001 people, at most 20 are read",
+        "POSE_FORMAT", "person 0 has no pose_keypoints_2d",
     ),
     "a million objects": (
         lambda: b'{"version":1.3,"people":[' + b"{}," * 340_000 + b"{}]}",
-        "POSE_PEOPLE", "340001 people",
+        "POSE_FORMAT", "person 0 has no pose_keypoints_2d",
     ),
     "5000 digits": (
         lambda: GOOD.replace(b"101.5", b"9" * 5000), "JSON", "a number of 5000 digits",
     ),
     "90 digits": (lambda: one(10**90), "POSE_VALUE", "joint 0: x 1000000000"),
-    "20k people": (lambda: openpose_frame([[]] * 5_000), "POSE_PEOPLE", "5000 people, at most 20"),
+    "5000 people, one bad": (
+        lambda: openpose_frame([[]] * 5_000 + [[1]]), "POSE_LENGTH", "person 5000: 1, want 75",
+    ),
     "54 numbers": (lambda: openpose_frame([points(18)]), "POSE_LENGTH", "54, want 75 (BODY_25)"),
     "booleans": (lambda: openpose_frame([[True] * 75]), "POSE_VALUE", "joint 0: x True"),
     "texts": (lambda: openpose_frame([["1"] * 75]), "POSE_VALUE", "joint 0: x '1'"),

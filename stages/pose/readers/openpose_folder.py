@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import ClipRejected
-from stroi.cache.files.digests import digest, sha256_bytes
-from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import BODY_25, Layout
-from stroi.pipeline.index.table import tolerance
-from stroi.stages.pose.detections import Detections, measure
-from stroi.stages.pose.estimator import no_people
+from stroi.stages.pose.agreement import check_agreement, frames_to_keep, measure_and_keep
+from stroi.stages.pose.detections import Detections
+from stroi.stages.pose.estimator import Estimator, no_people
 from stroi.stages.pose.layouts import BODY_25B, to_body25
-from stroi.stages.pose.readers.openpose_json import MAX_BYTES, JsonModel, parse_openpose_json
-
-_NAME = re.compile(r"(?:.*[._])?(\d{1,12})(?:_keypoints)?\.json", re.ASCII)
-"""``<clip>_<12 digits>_keypoints.json`` as OpenPose names them, or a plain running number."""
-
-_FOLDER_REMEDY = "let the table's column skeleton name the folder that --write_json filled"
+from stroi.stages.pose.readers.openpose_files import (
+    ClipFiles,
+    check_frames,
+    list_clip,
+    read_file,
+    refused,
+)
+from stroi.stages.pose.readers.openpose_json import MAX_PEOPLE, JsonModel, parse_openpose_json
+from stroi.stages.video.frames import VideoInfo
 
 ORDERS = {"BODY_25": BODY_25, "BODY_25B": BODY_25B}
 """Networks that both write 75 numbers; the file does not say which, but the bodies do."""
@@ -40,80 +39,22 @@ NEIGHBOURS = {
 CLOSER = 0.5
 """The other order is taken for the true one if its distances are less than this share."""
 
+MARGIN = 0.05
+"""Joints this share of the picture's longer side outside it were rounded or extrapolated."""
 
-def json_folder(raw: Path, name: str) -> Path:
-    """The folder of a clip's JSON files in the data set at `raw`.
-
-    Raises:
-        ClipRejected: ``POSE_FOLDER`` if it is not inside `raw`, or behind a link, where DVC would
-            not notice a change.
-    """
-    inside = Path(name)
-    outside = inside.is_absolute() or ".." in inside.parts
-    links = [
-        part for part in (inside, *inside.parents) if part != Path() and (raw / part).is_symlink()
-    ]
-    if outside or links:
-        problem = "is behind a link" if links else "is not inside the data set's folder"
-        raise ClipRejected(
-            "POSE_FOLDER", f"{str(inside)!a} {problem}", remedy="put the folder itself there"
-        )
-    return raw / inside
-
-
-def list_frames(folder: Path) -> dict[int, Path]:
-    """The files of a video by frame number, counted from 0.
-
-    Raises:
-        ClipRejected: ``POSE_FOLDER`` if there is no such folder or it holds no such file,
-            ``POSE_FRAMES`` if two files are of one frame.
-    """
-    try:
-        files = sorted(folder.iterdir())
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-        raise _rejected("POSE_FOLDER", folder, problem, _FOLDER_REMEDY) from error
-    frames: dict[int, Path] = {}
-    for file in files:
-        if (name := _NAME.fullmatch(file.name)) is None:
-            continue
-        number = int(name[1])
-        if number in frames:
-            problem = f"{frames[number].name!a} and {file.name!a} are both of frame {number}"
-            raise _rejected("POSE_FRAMES", folder, problem, "keep the files of one clip per folder")
-        frames[number] = file
-    if not frames:
-        problem = "holds no file <clip>_<frame>_keypoints.json"
-        raise _rejected("POSE_FOLDER", folder, problem, _FOLDER_REMEDY)
-    return frames
-
-
-def folder_digest(folder: Path, start: int = 0, stop: int = 0) -> str:
-    """Sha256 over the numbers and contents of a clip's files, hexadecimal.
-
-    Args:
-        folder: The video's folder.
-        start: First frame of the clip in its video.
-        stop: Frame after its last; 0 if it lasts to the end.
-
-    Raises:
-        ClipRejected: As `list_frames`; ``POSE_OPEN`` if a file cannot be read.
-    """
-    files = sorted(_of_clip(folder, start, stop).items())
-    return digest([[number, sha256_bytes(_content(folder, file))] for number, file in files])
-
-
-def count_gaps(folder: Path, frames: int, start: int = 0, stop: int = 0) -> tuple[int, int]:
-    """How many frames of a clip of T `frames` have no file, and how many files have no frame.
-
-    Raises:
-        ClipRejected: As `list_frames`.
-    """
-    return _gaps(_of_clip(folder, start, stop), frames)
+MAX_OUTSIDE = 0.05
+"""Largest share of joints beyond the margin; more of them are of a picture of another size."""
 
 
 def read_detections(
-    folder: Path, video: Path, model: JsonModel = "BODY_25", start: int = 0, stop: int = 0
+    folder: Path,
+    video: Path,
+    model: JsonModel = "BODY_25",
+    start: int = 0,
+    stop: int = 0,
+    *,
+    estimator: Estimator | None = None,
+    compared: int = 0,
 ) -> Detections:
     """Everybody in every frame of a clip, by OpenPose's files instead of an estimator.
 
@@ -125,12 +66,35 @@ def read_detections(
         model: The network that OpenPose ran.
         start: First frame of the clip in the video.
         stop: Frame after its last; 0 if it lasts to the end.
+        estimator: The embedded estimator, if it is to compare frames.
+        compared: Frames in which it looks for the files' people.
+
+    Returns:
+        The people, with remarks on what the files lack, how they are numbered and whether the
+        estimator agrees.
 
     Raises:
-        ClipRejected: As `read_folder`, and if the video cannot be decoded.
+        ClipRejected: As `read_folder`, ``POSE_OUTSIDE`` if joints lie outside the picture, as
+            `check_agreement`, and if the video cannot be decoded.
     """
-    info = measure(video, start, stop)
-    return Detections.of_frames(read_folder(folder, info.frames, model, start, stop), info)
+    files = list_clip(folder, start, stop)
+    wanted = frames_to_keep(max(files.by_frame, default=0) + 1, compared if estimator else 0)
+    info, pictures = measure_and_keep(video, wanted, start, stop)
+    missing, surplus = check_frames(folder, files, info.frames, start, stop)
+    people, outside = _inside(folder, _read(folder, files, info.frames, model), info)
+    detections = Detections.of_frames(people, info)
+    crowded = int(np.count_nonzero(detections.counts >= MAX_PEOPLE))
+    counts = (
+        (files.offset, "files numbered from"),
+        (missing, "frames without a skeleton:"),
+        (surplus, "skeletons beyond the last frame:"),
+        (crowded, f"frames with {MAX_PEOPLE} people or more, the most confident of whom count:"),
+        (outside, "joints outside the picture:"),
+    )
+    remarks = [f"{text} {number}" for number, text in counts if number]
+    if estimator and compared:
+        remarks.append(check_agreement(video.name, detections, pictures, estimator, compared))
+    return detections.with_remarks(*remarks)
 
 
 def read_folder(
@@ -150,26 +114,23 @@ def read_folder(
         a file.
 
     Raises:
-        ClipRejected: As `list_frames` and `parse_openpose_json`; ``POSE_FRAMES`` if the files are
-            not those of T frames, within `tolerance`, ``POSE_LAYOUT`` if they are another
-            network's.
+        ClipRejected: As `list_frames`, `check_frames` and `parse_openpose_json`;
+            ``POSE_LAYOUT`` if the files are another network's.
     """
-    files = _of_clip(folder, start, stop)
-    missing, surplus = _gaps(files, frames)
-    if max(missing, surplus) > tolerance(frames):
-        raise _rejected(
-            "POSE_FRAMES",
-            folder,
-            f"{len(files)} files for {frames} frames of video: {missing} frames lack one, "
-            f"{surplus} files are beyond the end",
-            "run OpenPose on this video, with its frames counted from 0",
-        )
+    files = list_clip(folder, start, stop)
+    check_frames(folder, files, frames, start, stop)
+    return _read(folder, files, frames, model)
+
+
+def _read(
+    folder: Path, files: ClipFiles, frames: int, model: JsonModel
+) -> list[NDArray[np.float32]]:
     # 75 numbers are read in the file's order, so that it can be checked.
     unordered: JsonModel = "BODY_25" if model in ORDERS else model
     people = [
         # By the file's name alone: the ledger shall not name folders of this machine.
-        parse_openpose_json(_content(folder, file), file.name, model=unordered)
-        if (file := files.get(number))
+        parse_openpose_json(read_file(folder, file), file.name, model=unordered)
+        if (file := files.by_frame.get(number))
         else no_people()
         for number in range(frames)
     ]
@@ -178,32 +139,40 @@ def read_folder(
         if order != model:
             problem = f"the joints stand in the order of {order}, not of {model}"
             remedy = f"set skeletons.openpose_json.model to {order}"
-            raise _rejected("POSE_LAYOUT", folder, problem, remedy)
+            raise refused("POSE_LAYOUT", folder, problem, remedy)
         people = [to_body25(frame, ORDERS[model]) for frame in people]
     return [frame[(frame[..., 2] > 0).any(axis=1)] for frame in people]
 
 
-def _of_clip(folder: Path, start: int, stop: int) -> dict[int, Path]:
-    """The files of a clip by frame number, counted from the clip's first frame."""
-    return {
-        number - start: file
-        for number, file in list_frames(folder).items()
-        if start <= number and (not stop or number < stop)
-    }
+def _inside(
+    folder: Path, people: Sequence[NDArray[np.float32]], info: VideoInfo
+) -> tuple[list[NDArray[np.float32]], int]:
+    """The people without joints outside the picture, and how many joints those are.
 
-
-def _gaps(files: Mapping[int, Path], frames: int) -> tuple[int, int]:
-    """Frames of T without a file, and files beyond them."""
-    missing = sum(number not in files for number in range(frames))
-    return missing, sum(number >= frames for number in files)
-
-
-def _content(folder: Path, file: Path) -> bytes:
-    try:
-        return read_regular(file, MAX_BYTES)
-    except OSError as error:
-        problem = f"{file.name!a} cannot be read ({error.strerror})"
-        raise _rejected("POSE_OPEN", folder, problem, "write the folder again") from error
+    Raises:
+        ClipRejected: ``POSE_OUTSIDE`` if they are too many for a few that were extrapolated.
+    """
+    width, height = info.width, info.height
+    size, margin = np.array([width, height]), MARGIN * max(width, height)
+    kept, outside, far = [], 0, 0
+    for frame in people:
+        # (P, 25, 3) -> (P, 25): px beyond the nearer edge, 0 inside
+        beyond = np.maximum(-frame[..., :2], frame[..., :2] - size).max(axis=-1, initial=0)
+        beyond[frame[..., 2] <= 0] = 0
+        kept.append(np.where((beyond > 0)[..., None], np.float32(0), frame))
+        outside += int(np.count_nonzero(beyond > 0))
+        far += int(np.count_nonzero(beyond > margin))
+    seen = [frame[frame[..., 2] > 0] for frame in people]
+    joints = np.concatenate([np.zeros((0, 3), np.float32), *seen])
+    if far > MAX_OUTSIDE * len(joints):
+        x, y = joints[:, :2].max(axis=0)
+        problem = (
+            f"{far} of {len(joints)} joints lie outside the picture of {width} x {height} px:"
+            f" they reach x = {x:.0f}, y = {y:.0f}"
+        )
+        remedy = "run OpenPose with --keypoint_scale 0 on the video that the table names"
+        raise refused("POSE_OUTSIDE", folder, problem, remedy)
+    return [frame[(frame[..., 2] > 0).any(axis=1)] for frame in kept], outside
 
 
 def likely_order(people: NDArray[np.float32], order: str) -> str:
@@ -251,7 +220,3 @@ def _size(places: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.fl
     low = np.where(seen[..., None], places, np.inf).min(axis=1)
     high = np.where(seen[..., None], places, -np.inf).max(axis=1)
     return np.where(seen.any(axis=1), (high - low).max(axis=1, initial=-np.inf), 0.0)
-
-
-def _rejected(code: str, folder: Path, problem: str, remedy: str) -> ClipRejected:
-    return ClipRejected(code, f"{folder.name!a}: {problem}", remedy=remedy)

@@ -24,6 +24,7 @@ MAX_BYTES = 2**20
 """Largest file that is read; a frame of 20 people with hands and face has a twentieth of it."""
 
 MAX_PEOPLE = 20
+"""Most people of a frame that are kept, the most confident ones."""
 
 MAX_PIXEL = 1e5
 """Largest magnitude of a coordinate in px."""
@@ -57,8 +58,9 @@ def parse_openpose_json(
 ) -> NDArray[np.float32]:
     """Parse one frame's file, of the format's versions 1.0 to 1.3.
 
-    A person whose list of key points is empty is left out. Hands, faces, 3-D points and
-    ``person_id`` (OpenPose always writes -1) are ignored.
+    A person whose list of key points is empty is left out. Of a crowd the 20 people whose joints
+    have the largest sum of confidences are kept, as by OpenPose's ``--number_people_max``. Hands,
+    faces, 3-D points and ``person_id`` (OpenPose always writes -1) are ignored.
 
     Args:
         data: The whole file.
@@ -71,9 +73,9 @@ def parse_openpose_json(
 
     Raises:
         ClipRejected: As `stroi.cache.storage.strict_json.parse_json`; ``POSE_FORMAT`` (not what
-            OpenPose writes), ``POSE_VERSION``, ``POSE_PEOPLE`` (more than 20), ``POSE_LENGTH``
-            (another model's number of joints), ``POSE_VALUE`` (no number, or out of range) or
-            ``POSE_SCALE`` (coordinates that are no pixels).
+            OpenPose writes), ``POSE_VERSION``, ``POSE_LENGTH`` (another model's number of
+            joints), ``POSE_VALUE`` (no number, or out of range) or ``POSE_SCALE`` (coordinates
+            that are no pixels).
     """
     layout = LAYOUTS[model]
     persons = [
@@ -89,7 +91,13 @@ def parse_openpose_json(
             f"{where!a}: all coordinates lie between -1 and 1, so they are no pixels",
             "run OpenPose with --keypoint_scale 0",
         )
-    return to_body25(people, layout)
+    return to_body25(_most_confident(people), layout)
+
+
+def _most_confident(people: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At most `MAX_PEOPLE` of people (P, V, 3), in their order."""
+    order = np.argsort(-people[..., 2].sum(axis=1), kind="stable")
+    return people[np.sort(order[:MAX_PEOPLE])]
 
 
 def _people(data: bytes, where: str) -> list[object]:
@@ -105,10 +113,6 @@ def _people(data: bytes, where: str) -> list[object]:
     if type(version) not in (int, float) or _VERSIONS.fullmatch(str(version)) is None:
         raise _rejected(
             "POSE_VERSION", f"{where!a}: version {_printable(version)}, want 1.0 to 1.3"
-        )
-    if len(people) > MAX_PEOPLE:
-        raise _rejected(
-            "POSE_PEOPLE", f"{where!a}: {len(people)} people, at most {MAX_PEOPLE} are read"
         )
     return [_points(person, f"{where!a}: person {i}") for i, person in enumerate(people)]
 

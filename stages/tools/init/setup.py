@@ -22,6 +22,7 @@ from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.foreseen import foreseen, unreadable_notes, without_video
+from stroi.stages.tools.init.json_folders import with_json_folders
 from stroi.stages.tools.init.links import check_outside, link_folder, link_table
 from stroi.stages.tools.init.options import WRITTEN, InitOptions, check_options, dropped_options
 from stroi.stages.tools.init.profile_template import Facts, profile_text
@@ -69,16 +70,18 @@ def set_up(
     check_outside(raw, options.videos)
     profile = _profile(workspace, options, force)
     listing = _list_clips(options, profile)
+    clips = listing.clips
     for note in listing.notes:
         click.echo(note)
     click.echo(
-        f"{options.videos}: {len(listing.clips)} clips of"
-        f" {len({clip.label for clip in listing.clips})} classes"
+        f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
     )
+    if (profile.skeletons.source if profile else options.source) == "openpose-json":
+        clips = with_json_folders(options.videos, clips)
     if options.table is None:
-        places = {place for clip in listing.clips for place in (clip.video, clip.skeleton)}
+        places = {place for clip in clips for place in (clip.video, clip.skeleton)}
         check_places(options.videos, places - {""})
-    clips = with_digests(options.videos, listing.clips)
+    clips = with_digests(options.videos, clips)
     _say([*twin_notes(clips), *foreseen(options, clips, profile)])
     if profile is None:
         text, run = _new_profile(options, clips)
@@ -210,12 +213,6 @@ def _new_profile(options: InitOptions, clips: Sequence[Sample]) -> tuple[str, Ru
     splits = choose_splits(clips, options.split, options.folds)
     click.echo(f"split {splits.summary}")
     _say(splits.cautions)
-    if options.source == "openpose-json" and not all(clip.skeleton for clip in clips):
-        raise ParamsError(
-            "INIT_SOURCE",
-            "openpose-json needs a table whose column skeleton names the JSON of every clip",
-            remedy="give such a table, or take another source",
-        )
     there = [clip for clip in clips if (options.videos / clip.video).exists()]
     crop = estimate_crop_size(options.videos, there)
     for problem in crop.unreadable:

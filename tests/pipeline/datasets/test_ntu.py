@@ -121,6 +121,14 @@ def test_files_of_one_sample_in_different_folders(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_copies_in_another_container_are_videos(tmp_path: Path, ending: str) -> None:
+    touch(tmp_path, f"rgb/{ONE}_rgb{ending}", f"{ONE}.skeleton", f"ir/{ONE}_ir{ending}")
+    listing = list_ntu60(tmp_path)
+    assert [(clip.id, clip.video) for clip in listing.clips] == [(ONE, f"rgb/{ONE}_rgb{ending}")]
+    assert not listing.left_out
+
+
 def test_the_adapters_have_their_names() -> None:
     assert (ADAPTERS["ntu60"], ADAPTERS["ntu120"]) == (list_ntu60, list_ntu120)
 
@@ -163,7 +171,7 @@ def test_later_setups_show_later_actions() -> None:
         (f"{ONE.lower()}.skeleton", f"{ONE.lower()}.skeleton"),
         (f"{ONE}.SKELETON", f"{ONE}.SKELETON"),
         (f"{ONE}.avi", f"{ONE}.avi"),
-        (f"{ONE}_rgb.mp4", f"{ONE}_rgb.mp4"),
+        (f"{ONE}_rgb2.mp4", f"{ONE}_rgb2.mp4"),
         (f"{ONE[:-1]}.skeleton", f"{ONE[:-1]}.skeleton"),
         (f"{ONE} (1).skeleton", f"{ONE}__1_.skeleton"),
         ("S\u0660\u0660\u0661C001P001R001A001.skeleton", "S___C001P001R001A001.skeleton"),

@@ -186,7 +186,10 @@ def test_only_params_of_the_source_are_recorded() -> None:
     assert found["openpose"]["net_resolution"] == "-1x368"
     assert not {"root", "num_gpu", "num_gpu_start"} & set(found["openpose"])
     assert recorded(params, "onnx")["onnx"] == {"layout": "coco17"}
-    assert recorded(params, "openpose-json")["openpose_json"] == {"model": "BODY_25"}
+    assert recorded(params, "openpose-json")["openpose_json"] == {
+        "model": "BODY_25",
+        "compare_frames": 3,
+    }
     assert "clips_per_shard" not in found
 
 

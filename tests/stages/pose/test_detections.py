@@ -29,13 +29,14 @@ def test_people_go_to_their_frames() -> None:
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    found = _detections()
+    found = _detections().with_remarks("files numbered from 1", "movenet agrees")
     save_detections(tmp_path / "a.npz", found)
     back = load_detections(tmp_path / "a.npz")
     assert back is not None
     np.testing.assert_array_equal(back.people, found.people)
     np.testing.assert_array_equal(back.counts, found.counts)
     assert (back.width, back.height, back.fps) == (320, 240, 29.97)
+    assert back.remark == "files numbered from 1; movenet agrees"
 
 
 def test_kept_files_are_the_same_bytes_each_time(tmp_path: Path) -> None:
@@ -130,6 +131,9 @@ HOSTILE = {
     "two numbers": _zip(size=np.array([320.0, 240.0])),
     "a remark of bytes": _zip(remark=np.array(b"turned")),
     "two remarks": _zip(remark=np.array(["turned", "mirrored"])),
+    "an escape sequence": _zip(remark=np.array("\x1b[31m")),
+    "two lines": _zip(remark=np.array("done\ndone")),
+    "a long remark": _zip(remark=np.array("x" * 501)),
     "no counts": _zip().replace(b"counts.npy", b"others.npy"),
 }
 

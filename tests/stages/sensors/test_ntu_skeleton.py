@@ -57,6 +57,11 @@ def test_every_number_arrives(end: str) -> None:
     assert_same(skeleton, LINES)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n \t\n\n\n"])
+def test_blank_lines_at_the_end_are_no_text(end: str) -> None:
+    assert_same(parse_ntu_skeleton(ntu_text(*FRAMES) + end.encode(), "x"), LINES)
+
+
 def test_ids_that_a_float_merges_stay_apart() -> None:
     assert float(BODY_A) == float(BODY_B)
     bodies = parse_ntu_skeleton(ntu_text(*FRAMES), "x").bodies
@@ -125,7 +130,10 @@ DEFECTS: dict[str, tuple[bytes, str, str]] = {
     "escape sequence": (field(9, 0, "\x1b[31m"), "SKEL_LINE", r"line 9: '\x1b[31m' is no number"),
     "line of 2000": (edited(9, LINES[8] + " " * 2000), "SKEL_LINE", "line 9: longer than 1024 by"),
     "text behind": (edited(len(LINES), LINES[-1] + "\n0"), "SKEL_LINE", "text after the last fra"),
-    "blank line behind": (edited(len(LINES), LINES[-1] + "\n\n"), "SKEL_LINE", "text after the"),
+    "text behind blank lines": (
+        edited(len(LINES), LINES[-1] + "\n\n 0"),
+        "SKEL_LINE", f"line {len(LINES) + 2}: text after the last frame",
+    ),
     "cut in the last line": (
         "\n".join(LINES).encode()[:-2], "SKEL_LINE", f"line {len(LINES)}: 11 fields, want 12",
     ),

@@ -54,6 +54,12 @@ def test_a_clip_is_its_lines_as_an_independent_reader_has_them(file: Path) -> No
     assert not clip.position[:, 1].any()
 
 
+def test_blank_lines_at_the_end_are_no_frames(file: Path) -> None:
+    whole = read_segment(file)
+    file.write_bytes(file.read_bytes() + b"\r\n \n\n")
+    np.testing.assert_array_equal(read_segment(file).position, whole.position)
+
+
 def test_of_two_people_the_left_one_is_first(file: Path) -> None:
     table = np.loadtxt(file).astype(np.float32)
     clip = read_segment(file, 25, 55)

@@ -93,7 +93,6 @@ DEFECTS: dict[str, tuple[bytes, str, str]] = {
     "54 numbers": (openpose_frame([points(18)]), "POSE_LENGTH", "54, want 75 (BODY_25)"),
     "74 numbers": (openpose_frame([points(25)[:-1]]), "POSE_LENGTH", "person 0: 74, want 75"),
     "second person": (openpose_frame([points(25), [1]]), "POSE_LENGTH", "person 1: 1, want 75"),
-    "21 people": (openpose_frame([[]] * 21), "POSE_PEOPLE", "21 people, at most 20 are read"),
     "negative confidence": (one(-0.1, 2), "POSE_VALUE", "joint 0: confidence -0.1, want 0 to 2"),
     "huge confidence": (one(2.5, 5), "POSE_VALUE", "joint 1: confidence 2.5, want 0 to 2"),
     "far away": (one(1e6), "POSE_VALUE", "joint 0: x 1000000.0, want -100000 to 100000"),

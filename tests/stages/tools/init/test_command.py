@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from openpose_folders import write
 from ut_files import write_set
 
 from stroi.pipeline.cli import run
@@ -222,7 +223,7 @@ REFUSED = {
     "no poses": (
         ("mine", "--videos", "<videos>", "--source", "openpose-json"),
         2,
-        "INIT_SOURCE: openpose-json needs a table whose column skeleton names the JSON of every",
+        "INIT_SOURCE: no clip has JSON files of OpenPose, first: sit_anna_1: 'openpose-json/sit_a",
     ),
     "another kind": (
         ("demo", "--videos", "<videos>"),
@@ -320,3 +321,53 @@ def test_on_a_terminal_it_asks(project: Path, tmp_path: Path) -> None:
     assert profile.index.pattern == "{subject}_{*}"
     assert profile.splits["fold1"].by == "subject"
     assert (profile.skeletons.subjects, profile.skeletons.source) == (1, "movenet")
+
+
+def json_table(videos: Path, folder: str = "") -> Path:
+    """A table of the eight videos, and JSON files of OpenPose in the default folders."""
+    rows = ["sample_id,video,label,subject,camera,skeleton"]
+    for place in sorted(videos.rglob("*.avi")):
+        name = f"{place.parent.name}_{place.stem}"
+        rows.append(f"{name},{place.relative_to(videos)},{place.parent.name},,,{folder}")
+        write(videos / "openpose-json" / name, {0: [], 1: []})
+    table = videos.parent / "t.csv"
+    table.write_text("\n".join(rows) + "\n")
+    return table
+
+
+def test_json_in_the_default_folders_needs_no_column(
+    project: Path, videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = json_table(videos)
+    (videos / "openpose-json" / "wave_ben_2" / "clip_000000000000_keypoints.json").unlink()
+    (videos / "openpose-json" / "wave_ben_2" / "clip_000000000001_keypoints.json").unlink()
+    command = ("mine", "--videos", videos, "--table", table, "--source", "openpose-json")
+    assert init(project, *command) == 0
+    assert load_profile(project, "mine").skeletons.source == "openpose-json"
+    linked = project / "data" / "mine" / "raw" / "openpose-json"
+    assert len(list(linked.glob("*/*_keypoints.json"))) == 14
+    assert not any(folder.is_symlink() for folder in linked.iterdir())
+    assert (
+        "will be quarantined: wave_ben_2: 'openpose-json/wave_ben_2': 'wave_ben_2': holds no"
+        in (capsys.readouterr().out)
+    )
+
+
+def test_json_in_the_default_folders_of_class_folders(project: Path, videos: Path) -> None:
+    json_table(videos)
+    command = ("mine", "--videos", videos, "--labels", "folders", "--source", "openpose-json")
+    assert init(project, *command) == 0
+    assert load_profile(project, "mine").skeletons.source == "openpose-json"
+
+
+def test_linked_json_folder_is_refused_at_once(
+    project: Path, videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    json_table(videos)
+    moved = (videos / "openpose-json").rename(videos.parent / "elsewhere")
+    (videos / "openpose-json").symlink_to(moved)
+    (videos / "table.csv").write_text((videos.parent / "t.csv").read_text())
+    command = ("mine", "--videos", videos, "--labels", "table", "--source", "openpose-json")
+    assert init(project, *command) == 3
+    assert f"LINKED_FOLDER: {videos / 'openpose-json'} is a link" in capsys.readouterr().err
+    assert not (project / "data").exists()
