@@ -30,8 +30,8 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages.mosaic.cut import PERSONS, ROI_JOINTS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.fingerprint import check_unchanged
-from stroi.stages.video.frame_sampling import mosaic_frames
-from stroi.stages.video.reader import read_selected
+from stroi.stages.video.frame_sampling import mosaic_frames, nearest_in_time
+from stroi.stages.video.reader import read_selected, read_times
 
 STAGE_PARAMS = ("mosaics",)
 VERSION = 3
@@ -77,6 +77,9 @@ def build_mosaics(
     )
 
 
+_SAMPLED = {"frame": ", sampled by frame number", "time": ", sampled by time"}
+
+
 def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cut:
     """The mosaic of one clip.
 
@@ -98,11 +101,16 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
     video = clip.raw / clip.video
     check_unchanged(video, clip.digests["video"])
     skeleton = _open_skeletons(skeletons)[clip.id]
-    frame_index = mosaic_frames(len(skeleton.keypoints), params)
+    count = len(skeleton.keypoints)
+    frame_index = mosaic_frames(count, params)
+    if params.sample_by == "time":
+        times = read_times(video, *clip.segment)
+        frame_index = nearest_in_time(frame_index, times[:count])
     pictures = read_selected(video, frame_index.tolist(), *clip.segment)
     cut = cut_mosaic(pictures, skeleton, frame_index, params)
     check_not_black(cut, params)
-    return replace(cut, remark=pictures.remark)
+    sampled = _SAMPLED[params.sample_by] if pictures.variable_rate else ""
+    return replace(cut, remark=pictures.remark + sampled)
 
 
 def check_not_black(cut: Cut, params: MosaicParams) -> None:

@@ -20,6 +20,7 @@ from stroi.cache.files.digests import digest
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.storage.assemble import Encoded
+from stroi.pipeline.datasets.reading.tree import JSON_FOLDER
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, with_workers
@@ -32,7 +33,7 @@ from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detect import DETECTIONS, describe_source, detect_poses
 from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE
-from stroi.stages.pose.readers.openpose_files import DEFAULT_FOLDER, folder_digest, json_folder
+from stroi.stages.pose.readers.openpose_files import folder_digest, json_folder
 from stroi.stages.pose.sampled import frames_to_process, sampled_persons
 from stroi.stages.pose.source import (
     JSON,
@@ -120,9 +121,7 @@ def _inputs(
 
 def _with_json(clips: Sequence[ClipInput], workers: Workers, store: Path) -> list[ClipInput]:
     """Clips with the folder of JSON files that the table names, or that is named after the clip."""
-    clips = [
-        replace(clip, skeleton=clip.skeleton or f"{DEFAULT_FOLDER}/{clip.id}") for clip in clips
-    ]
+    clips = [replace(clip, skeleton=clip.skeleton or f"{JSON_FOLDER}/{clip.id}") for clip in clips]
     chunks = [clips[at : at + _CHUNK] for at in range(0, len(clips), _CHUNK)]
     digested = parallel_map_unordered(
         _digest_folders,

@@ -217,6 +217,9 @@ class MosaicParams(ParamsModel):
     every clip and epoch, as the paper does on N-UCLA; 0 cuts only the `columns` that are scored."""
     sampling: Literal["interior", "centre", "paper"] = "interior"
     """Which of T frames: s, 2s, ..., Ls with s = T // (L + 1); the middles of L parts; i T / L."""
+    sample_by: Literal["frame", "time"] = "frame"
+    """Whether `sampling` counts frames, or the time at which they are shown: of a video with a
+    variable frame rate, ``time`` takes the frames that are nearest to those of a constant one."""
     cell: Annotated[int, Field(ge=8, le=1024, multiple_of=2)] = 96
     """Side of a crop in px of the video frame; even, because two people share a cell."""
     size: MosaicSize = 225
@@ -261,6 +264,12 @@ class Profile(ParamsModel):
     def _seeds_are_some_and_differ(self) -> Profile:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: name at least one, and each once")
+        return self
+
+    @model_validator(mode="after")
+    def _sampled_by_frame(self) -> Profile:
+        if self.skeletons.frames == "sampled" and self.mosaics.sample_by == "time":
+            raise ValueError("mosaics.sample_by: time needs skeletons.frames: all")
         return self
 
 

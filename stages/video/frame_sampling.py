@@ -23,6 +23,22 @@ def mosaic_frames(count: int, params: MosaicParams) -> NDArray[np.int32]:
     return sample_candidates(count, params.columns, params.candidates, params.sampling)
 
 
+def nearest_in_time(frames: NDArray[np.int32], times: NDArray[np.float64]) -> NDArray[np.int32]:
+    """The frames that are shown when those of a constant frame rate would be.
+
+    Args:
+        frames: Frame indices (C,), ascending, within 0..T-1.
+        times: When each frame of the clip is shown, (T,) ascending, in s.
+
+    Returns:
+        (C,) int32, ascending, within 0..T-1; `frames` themselves if the rate is constant.
+    """
+    wanted = np.interp(frames, [0, max(1, len(times) - 1)], times[[0, -1]])
+    after = np.searchsorted(times, wanted).clip(1, max(1, len(times) - 1))
+    earlier = wanted - times[after - 1] <= times[after % len(times)] - wanted
+    return np.asarray(np.where(earlier, after - 1, after), np.int32)
+
+
 def sample_frames(count: int, columns: int, rule: SamplingRule = "interior") -> NDArray[np.int32]:
     """Frame index of each mosaic column.
 

@@ -172,11 +172,24 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         self._shape = frame.shape
         return frame
 
+    def times(self) -> NDArray[np.float64]:
+        """When each frame read up to now is shown, in s; ascending.
+
+        Raises:
+            ClipRejected: ``VIDEO_TIMES`` if the file does not say it.
+        """
+        return np.arange(self._read - self._start, dtype=np.float64)
+
+    @property
+    def variable_rate(self) -> str:
+        """How far the frame rate of the frames read up to now varies; empty if it does not."""
+        return self._rate()[1]
+
     @property
     def remark(self) -> str:
         """What a user should know of the frames read up to now; empty if nothing."""
         return "; ".join(
-            filter(None, (str(self._orientation), self._size_remark(), self._rate()[1]))
+            filter(None, (str(self._orientation), self._size_remark(), self.variable_rate))
         )
 
     @property

@@ -117,8 +117,7 @@ class VideoFrames(FrameSource):
         return f"scaled to its first frame, {self._size[0]} x {self._size[1]} px" * self._scaled
 
     def _rate(self) -> tuple[float, str]:
-        times = np.array(self._times, np.float64)  # None becomes NaN
-        times *= self._tick
+        times = self._seconds()
         gaps = np.diff(times)
         middle = float(np.median(gaps)) if len(gaps) else 0.0
         # Some readers hand out times in the order of decoding: those say nothing.
@@ -126,9 +125,23 @@ class VideoFrames(FrameSource):
             return self._fps, ""
         shortest, longest = 1000 * gaps.min(), 1000 * gaps.max()
         return len(gaps) / float(times[-1] - times[0]), (
-            f"variable frame rate ({shortest:.0f} to {longest:.0f} ms from frame to frame),"
-            " sampled by frame number"
+            f"variable frame rate ({shortest:.0f} to {longest:.0f} ms from frame to frame)"
         )
+
+    def times(self) -> NDArray[np.float64]:
+        """As `FrameSource.times`, by the time stamps of the frames."""
+        times = self._seconds()
+        # A NaN is in no order.
+        if not (np.diff(times) > 0).all():
+            raise ClipRejected(
+                "VIDEO_TIMES",
+                f"{printable(self._path)}: does not say when its frames are shown",
+                remedy="encode it as H.264 in MP4, or set mosaics.sample_by to frame",
+            )
+        return times
+
+    def _seconds(self) -> NDArray[np.float64]:
+        return np.array(self._times, np.float64) * self._tick  # None becomes NaN
 
     def _release(self) -> None:
         if self._stop and self._sound:
@@ -185,9 +198,11 @@ class SelectedFrames(dict[int, NDArray[np.uint8]]):
 
     Attributes:
         remark: As that of `VideoInfo`, up to the last of them.
+        variable_rate: Whether the frame rate varies up to there.
     """
 
     remark: str = ""
+    variable_rate: bool = False
 
 
 def read_selected(
@@ -225,7 +240,30 @@ def read_selected(
             if index in selected:
                 pictures[index] = frames.picture()
         pictures.remark = frames.remark
+        pictures.variable_rate = bool(frames.variable_rate)
     return pictures
+
+
+def read_times(path: Path, start: int = 0, stop: int = 0) -> NDArray[np.float64]:
+    """When each frame of a clip is shown, in s.
+
+    All frames are decoded: time stamps of frames that do not decode would shift the others.
+
+    Args:
+        path: A plain local file, or a folder of images; those are one after another in equal steps.
+        start: First frame of the clip in the video.
+        stop: Frame after its last; 0 if it lasts to the video's end.
+
+    Returns:
+        (T,) float64, ascending.
+
+    Raises:
+        ClipRejected: As `read_frames`; ``VIDEO_TIMES`` too if the file does not say it.
+    """
+    with read_frames(path, start, stop) as frames:
+        while frames.skip():
+            pass
+        return frames.times()
 
 
 def check_clip(path: Path) -> None:

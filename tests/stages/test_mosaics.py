@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numbered import count_to, write_video
 from numpy.typing import NDArray
 from small_caches import read_mosaics, write_skeletons
 
@@ -60,14 +61,19 @@ def sample(raw: Path, name: str, video: str, start: int = 0, stop: int = 0) -> S
 
 
 def built(
-    folder: Path, samples: list[Sample], frames: dict[str, int], params: MosaicParams = PARAMS
+    folder: Path,
+    samples: list[Sample],
+    frames: dict[str, int],
+    params: MosaicParams = PARAMS,
+    *,
+    raw: Path | None = None,
 ) -> tuple[Ledger, Path]:
     skeletons = write_skeletons(
         folder / "skeletons", {name: standing(count) for name, count in frames.items()}
     )
     index, out = Index(tuple(samples), ("wave",)), folder / "mosaics"
     store = folder / "store"
-    ledger = build_mosaics(folder / "raw", index, skeletons, out, params, Workers(), store)
+    ledger = build_mosaics(raw or folder / "raw", index, skeletons, out, params, Workers(), store)
     return ledger, out
 
 
@@ -216,6 +222,37 @@ def test_a_skeleton_without_a_video_is_quarantined(tmp_path: Path) -> None:
     assert MosaicCache(out).ids == ("a",)
     with pytest.raises(StroiError, match=r"QUARANTINED: 1 of 2 clips .* first b \(VIDEO_NONE\)"):
         built(tmp_path, samples, {"a": 6, "b": 6}, PARAMS.model_copy(update={"max_quarantined": 0}))
+
+
+def test_a_variable_frame_rate_is_sampled_by_number_or_by_time(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    shown = [np.full((HEIGHT, WIDTH, 3), 10 * number + 5, np.uint8) for number in range(24)]
+    # Half of the frames fill the first fifth of the time.
+    steps = (1,) * 12 + (4,) * 12
+    write_video(raw / "a.mkv", "mjpeg", shown, options={"qscale": "2"}, gop=1, steps=steps)
+    clips = [sample(raw, "a", "a.mkv", stop=24), sample(raw, "part", "a.mkv", start=10, stop=24)]
+    lengths = {"a": 24, "part": 14}
+    ledger, out = built(tmp_path / "number", clips, lengths, raw=raw)
+    assert greys(out, "a") == [4, 8, 12, 16, 20]
+    assert ledger.outcomes[0].detail.endswith(", sampled by frame number")
+    by_time = PARAMS.model_copy(update={"sample_by": "time"})
+    ledger, out = built(tmp_path / "time", clips, lengths, by_time, raw=raw)
+    # Frame 4 of a constant rate is shown at 4 / 23 of 56 steps: at 9.7; and so on.
+    assert greys(out, "a") == [10, 14, 16, 19, 21]
+    # From step 10: frames 2, 4, ..., 10 of a constant rate at 7.1, 14.2, ..., 35.4 of 46 steps.
+    assert greys(out, "part") == [13, 15, 17, 19, 20]
+    assert ledger.outcomes[0].detail.endswith(", sampled by time")
+
+
+def test_a_video_without_times_is_not_sampled_by_time(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    write_video(raw / "a.avi", "mpeg4", count_to(24), options={"bf": "2"}, gop=12)
+    by_time = PARAMS.model_copy(update={"sample_by": "time", "max_quarantined": 1})
+    (lost,) = built(tmp_path, [sample(raw, "a", "a.avi")], {"a": 24}, by_time)[0].quarantined
+    assert lost.code == "VIDEO_TIMES"
+    assert lost.detail.endswith("or set mosaics.sample_by to frame")
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 6])

@@ -58,7 +58,7 @@ def nothing_found(
         )
     skipped = tree.folder("").skipped
     lines = [f"{one.code}: {one.detail}" for one in left_out]
-    lines += [f"skipped: {name!a} is hidden, or a system's" for name in skipped]
+    lines += [f"skipped: {name!a} is hidden, a system's, or has poses" for name in skipped]
     hidden = len(lines) - _LISTED
     more = (f"and {hidden} more",) if hidden > 0 else ()
     found = f"found: {len(left_out)} other entries, first: {left_out[0].detail}" if left_out else ""

@@ -9,8 +9,14 @@ from pathlib import Path
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets.reading.places import linked_folder
 
-SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
-"""Folders that systems and archives add, in any case; skipped like names that begin with a dot."""
+JSON_FOLDER = "openpose-json"
+"""Folder of a data set that has the JSON files of each clip under its sample id."""
+
+SKIPPED = {
+    JSON_FOLDER, "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found",
+}  # fmt: skip
+"""Folders that hold no class: poses, and what systems and archives add, in any case. They are
+skipped like names that begin with a dot."""
 
 MAX_DEPTH = 8
 """Levels of folders that are read below the root."""
@@ -25,7 +31,7 @@ class Folder:
         images: Number of images.
         others: Names of all other files.
         folders: Names of the folders.
-        skipped: Names that were skipped: hidden, or a system's.
+        skipped: Names that were skipped: hidden, or of `SKIPPED`.
     """
 
     videos: tuple[str, ...]
@@ -86,7 +92,7 @@ class FolderTree:
             ) from None
         folders, files, skipped = [], [], []
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.casefold() in SYSTEM:
+            if entry.name.startswith(".") or entry.name.casefold() in SKIPPED:
                 skipped.append(entry.name)
             elif not entry.is_dir():
                 files.append(entry.name)

@@ -14,9 +14,6 @@ from stroi.cache.files.opening import read_regular
 from stroi.pipeline.index.table import tolerance
 from stroi.stages.pose.readers.openpose_json import MAX_BYTES
 
-DEFAULT_FOLDER = "openpose-json"
-"""Folder of a data set that has a clip's JSON folder under its sample id."""
-
 _BEFORE = r"(?P<before>|.*\D)(?P<number>\d{1,12})"
 _NAMES = (
     re.compile(_BEFORE + r"(?P<after>\D*)_keypoints\.json", re.ASCII),

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from stroi.cache.errors import ClipRejected, ParamsError
+from stroi.pipeline.datasets.reading.tree import JSON_FOLDER
 from stroi.pipeline.index.table import ClipEntry
 
 
@@ -22,18 +23,15 @@ def with_json_folders(videos: Path, clips: Sequence[ClipEntry]) -> tuple[ClipEnt
     Raises:
         ParamsError: ``INIT_SOURCE`` if no clip has one that can be read.
     """
-    # Imports what the other paths do not need.
-    from stroi.stages.pose.readers.openpose_files import DEFAULT_FOLDER
-
     named = tuple(
-        replace(clip, skeleton=clip.skeleton or f"{DEFAULT_FOLDER}/{clip.id}") for clip in clips
+        replace(clip, skeleton=clip.skeleton or f"{JSON_FOLDER}/{clip.id}") for clip in clips
     )
     problems = list(_problems(videos, named))
     if len(problems) == len(named):
         raise ParamsError(
             "INIT_SOURCE",
             f"no clip has JSON files of OpenPose, first: {problems[0]}",
-            remedy=f"put the files of each clip into {videos / DEFAULT_FOLDER}/SAMPLE_ID, or name"
+            remedy=f"put the files of each clip into {videos / JSON_FOLDER}/SAMPLE_ID, or name"
             " their folder in the table's column skeleton (docs/pose-sources.md)",
         )
     for problem in problems[:_SHOWN]:

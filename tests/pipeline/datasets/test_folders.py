@@ -265,7 +265,7 @@ NOTHING: dict[str, tuple[tuple[str, ...], str, str, str]] = {
     "an archive's folder": (
         ("__MACOSX/train/wave/._a.avi",),
         "(it is empty)",
-        "skipped: '__MACOSX' is hidden, or a system's",
+        "skipped: '__MACOSX' is hidden, a system's, or has poses",
         "put videos (",
     ),
 }

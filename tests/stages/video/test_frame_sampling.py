@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stroi.cache.errors import ParamsError
-from stroi.stages.video.frame_sampling import SamplingRule, sample_candidates, sample_frames
+from stroi.stages.video.frame_sampling import (
+    SamplingRule,
+    nearest_in_time,
+    sample_candidates,
+    sample_frames,
+)
 
 lengths = st.integers(1, 5000)
 columns_drawn = st.integers(1, 12)
@@ -124,3 +129,27 @@ def test_candidates_of_a_known_clip() -> None:
     assert sample_candidates(1, 5, 17).tolist() == [0] * 17
     with pytest.raises(ValueError, match="cannot take 5 of 4 columns"):
         sample_candidates(90, 5, 4)
+
+
+@given(frames=lengths, columns=columns_drawn, rule=rules, rate=st.floats(5, 240))
+def test_by_time_a_constant_rate_changes_nothing(
+    frames: int, columns: int, rule: SamplingRule, rate: float
+) -> None:
+    by_number = sample_frames(frames, columns, rule)
+    # Matroska counts milliseconds.
+    times = np.round(np.arange(frames) / rate, 3) + 7
+    np.testing.assert_array_equal(nearest_in_time(by_number, times), by_number)
+
+
+@given(gaps=st.lists(st.integers(1, 40), max_size=60), columns=columns_drawn, rule=rules)
+def test_by_time_the_nearest_frames_are_taken(
+    gaps: list[int], columns: int, rule: SamplingRule
+) -> None:
+    times = [sum(gaps[:number]) for number in range(len(gaps) + 1)]
+    by_number = sample_frames(len(times), columns, rule)
+    found = nearest_in_time(by_number, np.array(times, np.float64))
+    assert (found.shape, found.dtype) == ((columns,), np.int32)
+    for frame, taken in zip(by_number.tolist(), found.tolist(), strict=True):
+        moment = Fraction(times[-1] * frame, max(1, len(times) - 1))
+        off = [abs(time - moment) for time in times]
+        assert float(off[taken]) == pytest.approx(float(min(off)), abs=1e-9)
