@@ -32,7 +32,7 @@ from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detect import DETECTIONS, describe_source, detect_poses
-from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE
+from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
 from stroi.stages.pose.readers.openpose_files import folder_digest, json_folder
 from stroi.stages.pose.sampled import frames_to_process, sampled_persons
 from stroi.stages.pose.source import (

@@ -176,7 +176,9 @@ OF_SOURCES: dict[str, list[Sourced]] = {
     "frames": [Sourced("sampled", LOOKING, NOTHING)],
     "input_size": [Sourced(192, {"movenet", "onnx", "openpose-json"}, NOTHING)],
     "openpose.root": [Sourced("<moved build>", NOTHING, NOTHING)],
-    "openpose.num_gpu": [Sourced(1, NOTHING, NOTHING)],
+    "openpose.models": [Sourced("<models of moved build>", NOTHING, NOTHING)],
+    "openpose.weights_md5": [Sourced("<own md5>", NOTHING, NOTHING)],
+    "openpose.num_gpu": [Sourced(2, NOTHING, NOTHING)],
     "openpose.num_gpu_start": [Sourced(1, NOTHING, NOTHING)],
     **{
         f"openpose.{name}": [Sourced(value, {"openpose"}, NOTHING)]
