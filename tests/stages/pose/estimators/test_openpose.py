@@ -268,7 +268,7 @@ def test_own_weights_have_to_be_named(tmp_path: Path) -> None:
     files = check_network(models, BODY, WEIGHTS_MD5)
     assert files.weights == hashlib.sha256(WEIGHTS).hexdigest()
     assert files.prototxt == hashlib.sha256(b'name: "stand-in"').hexdigest()
-    with pytest.raises(RefusedInput, match="weights_md5 names 0{32}"):
+    with pytest.raises(RefusedInput, match=r"weights_md5 names 0{32}"):
         check_network(models, BODY, "0" * 32)
     (models / BODY.prototxt).unlink()
     with pytest.raises(RefusedInput, match=r"pose_deploy.prototxt is missing; copy it from"):
