@@ -19,12 +19,8 @@ _BODY_25 = [
     (8, -128), (-16, -122), (16, -122), (30, 112), (36, 110), (14, 108), (-30, 112), (-36, 110),
     (-14, 108),
 ]  # fmt: skip
-STANDING = {
-    "BODY_25": np.array(_BODY_25, float),
-    "COCO": np.array(
-        [place for joint, place in enumerate(_BODY_25) if joint not in (8, *range(19, 25))], float
-    ),
-}
+_IN_COCO = [*range(8), *range(9, 19)]
+STANDING = {"BODY_25": np.array(_BODY_25, float), "COCO": np.array(_BODY_25, float)[_IN_COCO]}
 """A standing person, (V, 2) px around the middle of the hips."""
 
 
@@ -57,13 +53,8 @@ def network_output(
         for limb in range(0, len(pairs), 2):
             start, end = pairs[limb : limb + 2]
             if person[start].any() and person[end].any():
-                _field(
-                    out[0],
-                    (x, y),
-                    cells[start],
-                    cells[end],
-                    [first + place for place in places[limb : limb + 2]],
-                )
+                channels = [first + place for place in places[limb : limb + 2]]
+                _field(out[0], (x, y), cells[start], cells[end], channels)
     out[0, joints] = 1 - out[0, :joints].max(axis=0)
     return out
 

@@ -1,4 +1,4 @@
-"""Weights for OpenPose's networks in Caffe's format, drawn at random: they find nobody in particular."""
+"""Weights for OpenPose's networks in Caffe's format, drawn at random."""
 
 from __future__ import annotations
 

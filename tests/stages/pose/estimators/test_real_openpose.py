@@ -6,10 +6,12 @@ flags are global to one.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from fake_openpose import WEIGHTS, WEIGHTS_MD5
@@ -51,7 +53,8 @@ def without_network():
     model = getattr(module.PoseModel, {{"BODY_25": "BODY_25", "COCO": "COCO_18"}}[MODEL])
     mapping = module.getPoseBodyPartMapping(model)
     assert tuple(mapping[joint] for joint in range(len(JOINTS))) == JOINTS, mapping
-    seen.update(pairs=list(module.getPosePartPairs(model)), places=list(module.getPoseMapIndex(model)))
+    seen["pairs"] = list(module.getPosePartPairs(model))
+    seen["places"] = list(module.getPoseMapIndex(model))
     real = module.Datum
 
     def datum():
@@ -103,7 +106,7 @@ def ran(
     """Run `body` with an `estimator`."""
     script = SCRIPT.format(
         factories=str(FACTORIES), model=model, root=ROOT, models=str(folder), md5=md5,
-        options={"model": model, **options}, body="\n".join(f"    {line}" for line in body.splitlines()),
+        options={"model": model, **options}, body=indent(body, "    "),
     )  # fmt: skip
     return subprocess.run(
         [sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=600
@@ -133,7 +136,8 @@ for person, put_in in zip(sorted(people, key=lambda each: each[0, 0]), (one, two
     assert np.abs(of(person)[:, :2] - put_in).max() < 1.1
 assert (found == kept).all(), "the array of a frame is overwritten by the next"
 half = one.copy()
-legs = [joint for joint, name in enumerate(JOINTS) if name.endswith(("knee", "ankle", "toe", "heel"))]
+low = ("knee", "ankle", "toe", "heel")
+legs = [joint for joint, name in enumerate(JOINTS) if name.endswith(low)]
 half[legs] = 0
 (found,) = see(half)
 assert not of(found)[legs].any() and len(legs) > 3
@@ -173,20 +177,8 @@ for seed in range(3):
     assert len(seen) == 0 and np.isfinite(people).all()
 print("random weights, 160 px high:", [round(one, 2) for one in times], "s a frame")
 """
-    import hashlib
-
     md5 = hashlib.md5((folder / network.weights).read_bytes(), usedforsecurity=False).hexdigest()
-    print(checked(ran(body, folder, model, md5, net_resolution="-1x160")))
-
-
-FAILURES: dict[str, tuple[str, bytes, dict[str, object], str, str]] = {
-    "a prototxt that is none": (
-        "prototxt", b"<html>", {}, "OPENPOSE_FAILED: OpenPose failed:", "files of the network",
-    ),
-    "weights of no layers": (
-        "weights", b"\x0a\x03xyz", {}, "OPENPOSE_", "",
-    ),
-}  # fmt: skip
+    sys.stdout.write(checked(ran(body, folder, model, md5, net_resolution="-1x160")))
 
 
 def test_a_prototxt_that_is_missing_is_told(tmp_path: Path) -> None:
@@ -204,7 +196,6 @@ seen["output"] = None
 estimator(frame)
 """
     out = checked(ran(body, models(tmp_path, "BODY_25")))
-    print(out)
     assert "SAID OPENPOSE_FAILED: OpenPose failed: " in out
     assert "without processing it" not in out
 
