@@ -53,6 +53,7 @@ class VideoFrames(FrameSource):
         self._reformatter = VideoReformatter()
         # The streams are gone when the file is closed.
         self._tick = float(self._opened.stream.time_base or 0)
+        self._stamped = self._opened.container.format.name != "avi"
         super().__init__(path, start, stop, fps=float(self._opened.stream.guessed_rate or 0))
         self._read = self._opened.read
 
@@ -130,6 +131,9 @@ class VideoFrames(FrameSource):
 
     def times(self) -> NDArray[np.float64]:
         """As `FrameSource.times`, by the time stamps of the frames."""
+        if not self._stamped:
+            # AVI has a constant rate, and no time stamps.
+            return super().times()
         times = self._seconds()
         # A NaN is in no order.
         if not (np.diff(times) > 0).all():

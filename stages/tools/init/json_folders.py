@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,21 +13,25 @@ from stroi.pipeline.datasets.reading.tree import JSON_FOLDER
 from stroi.pipeline.index.table import ClipEntry
 
 
-def with_json_folders(videos: Path, clips: Sequence[ClipEntry]) -> tuple[ClipEntry, ...]:
-    """The clips with the folders of their JSON files: the table's, or those of the default names.
+def with_json_folders(clips: Iterable[ClipEntry]) -> tuple[ClipEntry, ...]:
+    """The clips with the folders of their JSON files, the table's or the default ones."""
+    return tuple(
+        replace(clip, skeleton=clip.skeleton or f"{JSON_FOLDER}/{clip.id}") for clip in clips
+    )
+
+
+def check_json_folders(videos: Path, clips: Sequence[ClipEntry]) -> None:
+    """Name the clips that stage ``skeletons`` will quarantine for their JSON files.
 
     Args:
         videos: The folder that the clips' paths are relative to.
-        clips: The clips.
+        clips: The clips with their folders.
 
     Raises:
         ParamsError: ``INIT_SOURCE`` if no clip has one that can be read.
     """
-    named = tuple(
-        replace(clip, skeleton=clip.skeleton or f"{JSON_FOLDER}/{clip.id}") for clip in clips
-    )
-    problems = list(_problems(videos, named))
-    if len(problems) == len(named):
+    problems = list(_problems(videos, clips))
+    if len(problems) == len(clips):
         raise ParamsError(
             "INIT_SOURCE",
             f"no clip has JSON files of OpenPose, first: {problems[0]}",
@@ -38,7 +42,6 @@ def with_json_folders(videos: Path, clips: Sequence[ClipEntry]) -> tuple[ClipEnt
         click.echo(f"will be quarantined: {problem}")
     if len(problems) > _SHOWN:
         click.echo(f"will be quarantined: {len(problems) - _SHOWN} more")
-    return named
 
 
 _SHOWN = 10

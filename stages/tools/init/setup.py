@@ -22,7 +22,7 @@ from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.foreseen import foreseen, unreadable_notes, without_video
-from stroi.stages.tools.init.json_folders import with_json_folders
+from stroi.stages.tools.init.json_folders import check_json_folders, with_json_folders
 from stroi.stages.tools.init.links import check_outside, link_folder, link_table
 from stroi.stages.tools.init.options import WRITTEN, InitOptions, check_options, dropped_options
 from stroi.stages.tools.init.profile_template import Facts, profile_text
@@ -76,11 +76,14 @@ def set_up(
     click.echo(
         f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
     )
-    if (profile.skeletons.source if profile else options.source) == "openpose-json":
-        clips = with_json_folders(options.videos, clips)
+    from_json = (profile.skeletons.source if profile else options.source) == "openpose-json"
+    if from_json:
+        clips = with_json_folders(clips)
     if options.table is None:
         places = {place for clip in clips for place in (clip.video, clip.skeleton)}
         check_places(options.videos, places - {""})
+    if from_json:
+        check_json_folders(options.videos, clips)
     clips = with_digests(options.videos, clips)
     _say([*twin_notes(clips), *foreseen(options, clips, profile)])
     if profile is None:

@@ -97,6 +97,11 @@ def test_a_variable_frame_rate_is_told(tmp_path: Path, name: str, codec: str) ->
     assert (steady.info.remark, steady.info.fps) == ("", pytest.approx(30, rel=0.01))
 
 
+def test_avi_has_a_constant_rate(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.avi", "avi", "libx264")
+    assert read_times(path).tolist() == list(range(FRAMES))
+
+
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video", "mpeg4"])
 def test_a_recording_may_begin_between_key_frames(tmp_path: Path, codec: str) -> None:
     path = write(tmp_path / "clip.ts", "mpegts", codec)

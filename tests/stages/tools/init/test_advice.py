@@ -18,21 +18,20 @@ rendered: []
 datasets: [demo]
 sensors: []
 runs:
-  demo-x: {dataset: demo, split: x, input: skeletons}
-show: demo-x
+  demo-xsub: {dataset: demo, split: xsub, input: skeletons}
+show: demo-xsub
 """
-DEMO = "splits: {x: {by: subject, test: [a]}}\n"
 NAMES = ("anna_1", "anna_2", "ben_1", "ben_2")
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    root = tmp_path / "project"
-    (root / "profiles").mkdir(parents=True)
-    (root / "profiles" / "demo.yaml").write_text(DEMO)
-    (root / "params.yaml").write_text(PARAMS)
-    (root / "dvc.yaml").write_text("stages: {}\n")
-    return root
+def project(tmp_path: Path, root: Path) -> Path:
+    made = tmp_path / "project"
+    (made / "profiles").mkdir(parents=True)
+    for name in ("dvc.yaml", "versions.yaml", "profiles/demo.yaml"):
+        shutil.copy(root / name, made / name)
+    (made / "params.yaml").write_text(PARAMS)
+    return made
 
 
 @pytest.fixture
