@@ -88,6 +88,7 @@ CASES: dict[str, list[Case]] = {
             "cell": 48, "size": 100, "min_confidence": 0.3, "border": "edge", "missing": "nearest",
         }.items()
     },
+    "mosaics.sample_by": [Case("time", {"mosaics"})],
     "mosaics.clips_per_shard": [Case(7, NOTHING)],
     "mosaics.max_quarantined": [Case(0.5, NOTHING)],
     # One more clip that does not train.
