@@ -29,7 +29,6 @@ from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.mosaic.cut import PERSONS, ROI_JOINTS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
-from stroi.stages.video.fingerprint import check_unchanged
 from stroi.stages.video.frame_sampling import mosaic_frames, nearest_in_time
 from stroi.stages.video.reader import read_selected, read_times
 
@@ -68,7 +67,7 @@ def build_mosaics(
     content = cache.manifest.content_by_id
     clips = [
         replace(clip, digests={**clip.digests, "skeleton": content[clip.id]})
-        for clip in clip_inputs(raw, index.samples, "video")
+        for clip in clip_inputs(raw, index.samples, store, "video")
         if clip.id in content
     ]
     size = mosaic_bytes(params)
@@ -99,7 +98,7 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
             remedy="add the video, or train the graph network alone",
         )
     video = clip.raw / clip.video
-    check_unchanged(video, clip.digests["video"])
+    clip.check_unchanged("video")
     skeleton = _open_skeletons(skeletons)[clip.id]
     count = len(skeleton.keypoints)
     frame_index = mosaic_frames(count, params)

@@ -49,13 +49,13 @@ def test_names_give_the_frame_number(tmp_path: Path, name: str) -> None:
     (folder / "notes.txt").write_text("no frame")
     (folder / "readme.json").write_text("no frame")
     (folder / f"._{name.format(0)}").write_text("macOS adds these")
-    assert sorted(list_frames(folder)) == [0, 3, 1001]
+    assert list_frames(folder).numbers == [0, 3, 1001]
 
 
 def test_other_json_beside_openposes_is_no_frame(tmp_path: Path) -> None:
     folder = write(tmp_path / "clip", {0: [], 1: []})
     (folder / "camera2.json").write_text("{}")
-    assert sorted(list_frames(folder)) == [0, 1]
+    assert list_frames(folder).numbers == [0, 1]
 
 
 def test_two_files_of_a_frame_are_refused(tmp_path: Path) -> None:
