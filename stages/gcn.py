@@ -9,8 +9,6 @@ import click
 
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.scores import Scores
-from stroi.cache.skeletons import SkeletonCache
-from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.index.splits import SplitIds
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, with_threads
@@ -18,7 +16,7 @@ from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.command import training
 from stroi.stages.training.configs import Resources, gcn_config
-from stroi.stages.training.inputs import open_clips
+from stroi.stages.training.inputs import InputClips, open_clips
 from stroi.stages.training.outputs import (
     checkpoint,
     clips_to_score,
@@ -28,6 +26,7 @@ from stroi.stages.training.outputs import (
 from stroi.stages.training.run_split import split_clips
 from stroi.stages.training.training_log import LogFolders, with_tensorboard, write_curve
 from stroi.trainer.config import Stream
+from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
@@ -45,7 +44,7 @@ STAGE_PARAMS = ("seeds", "gcn", "splits")
 def train_seed(
     workspace: Workspace,
     run: RunParams,
-    clips: SkeletonCache | JointCache,
+    clips: InputClips,
     index: Index,
     seed: int,
     resources: Resources,
@@ -93,7 +92,7 @@ def train_seed(
 def train_stream(
     workspace: Workspace,
     run: RunParams,
-    clips: SkeletonCache | JointCache,
+    clips: InputClips,
     index: Index,
     split: SplitIds,
     stream: Stream,
@@ -160,7 +159,8 @@ def command(
     params = load_run(workspace.root, run)
     logs = LogFolders(workspace.store / "times", tensorboard)
     with training(workspace, params, "gcn") as world:
-        clips = open_clips(workspace, params)
+        caches = open_clips(workspace, params, threads=threads, world=world)
+        clips = PreparedClips(caches, caches.ids)
         index = read_index(workspace.index(params.run.dataset))
         resources = Resources(threads, world, world.device(device), logs)
         for seed in params.profile.seeds:

@@ -26,6 +26,7 @@ from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.pipeline.shards.build import TaskSpec
+from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.mosaic.cut import PERSONS, ROI_JOINTS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
@@ -52,7 +53,8 @@ def build_mosaics(
         RefusedInput: If the skeletons are damaged.
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
-    cache = SkeletonCache(skeletons)
+    verify_once(skeletons, "skeletons", store, jobs=workers.jobs)
+    cache = SkeletonCache(skeletons, verify=False)
     spec = TaskSpec(
         kind="mosaics",
         version=VERSION,
@@ -145,7 +147,7 @@ def check_not_black(cut: Cut, params: MosaicParams) -> None:
 
 @lru_cache(maxsize=1)
 def _open_skeletons(folder: Path) -> SkeletonCache:
-    # The stage verified the folder once, before the workers started.
+    # The stage verified the folder before the workers started.
     return SkeletonCache(folder, verify=False)
 
 

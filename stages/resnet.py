@@ -11,8 +11,6 @@ import click
 
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.skeletons import SkeletonCache
-from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, with_threads
@@ -20,7 +18,12 @@ from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.command import training
 from stroi.stages.training.configs import Resources, resnet_config
-from stroi.stages.training.inputs import compute_run_weights, open_clips
+from stroi.stages.training.inputs import (
+    InputClips,
+    compute_run_weights,
+    open_clips,
+    require_verified_once,
+)
 from stroi.stages.training.outputs import (
     checkpoint,
     clips_to_score,
@@ -31,8 +34,10 @@ from stroi.stages.training.outputs import (
 from stroi.stages.training.run_split import check_same_split, split_clips
 from stroi.stages.training.training_log import LogFolders, with_tensorboard, write_curve
 from stroi.trainer.config import Mode
+from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
@@ -56,20 +61,37 @@ class Data:
 
     index: Index
     mosaics: MosaicCache
-    clips: SkeletonCache | JointCache | None
+    clips: InputClips | None
 
 
-def open_data(workspace: Workspace, run: RunParams, mode: Mode) -> Data:
+def open_data(
+    workspace: Workspace,
+    run: RunParams,
+    mode: Mode,
+    *,
+    threads: int = 1,
+    world: World = SINGLE_PROCESS,
+) -> Data:
     """Open the caches that the mode needs.
+
+    Args:
+        workspace: The project.
+        run: The run.
+        mode: The mode.
+        threads: CPU threads.
+        world: The processes that open them together.
 
     Raises:
         RefusedInput: If the index, the mosaics or the skeletons are damaged.
     """
-    clips = open_clips(workspace, run) if mode == "end-to-end" else None
-    dataset = run.run.dataset
-    return Data(
-        read_index(workspace.index(dataset)), MosaicCache(workspace.mosaics(dataset)), clips
-    )
+    clips = None
+    if mode == "end-to-end":
+        cache = open_clips(workspace, run, threads=threads, world=world)
+        clips = PreparedClips(cache, cache.ids)
+    folder = workspace.mosaics(run.run.dataset)
+    require_verified_once(workspace, folder, MosaicCache.KINDS, threads, world)
+    index = read_index(workspace.index(run.run.dataset))
+    return Data(index, MosaicCache(folder, verify=False), clips)
 
 
 def side_inputs(
@@ -104,7 +126,7 @@ def usable(
     mosaics: Sequence[str],
     *,
     weights: Weights | None = None,
-    clips: SkeletonCache | JointCache | None = None,
+    clips: InputClips | None = None,
     gcn: GraphNet | None = None,
 ) -> tuple[str, ...]:
     """The clips that have a mosaic and the mode's other inputs: a sensor may miss some."""
@@ -198,7 +220,7 @@ def command(
     params = load_run(workspace.root, run)
     logs = LogFolders(workspace.store / "times", tensorboard)
     with training(workspace, params, f"resnet-{mode}") as world:
-        data = open_data(workspace, params, mode)
+        data = open_data(workspace, params, mode, threads=threads, world=world)
         resources = Resources(threads, world, logs=logs)
         for seed in params.profile.seeds:
             train_seed(workspace, params, data, mode, seed, resources)

@@ -70,7 +70,7 @@ def command(workspace: Workspace, run: str, threads: int) -> None:
     seeds = params.profile.seeds
     with lock(workspace.lock("weights", run)):
         drop_other_seeds(workspace.run(run, "weights"), seeds)
-        clips = open_clips(workspace, params)
+        clips = open_clips(workspace, params, threads=threads)
         for seed in seeds:
             dump_seed(workspace, params, clips, seed, threads)
     click.echo(f"weights {run}: {len(clips.ids)} clips, {len(seeds)} files")

@@ -9,8 +9,6 @@ decided by digests alone.
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -21,17 +19,13 @@ from stroi.cache.files.digests import digest
 KNOWN_FILES = "digests"
 """Folder of the store: a file per data set."""
 
-SETTLED = 2.0
-"""Seconds since a file's last change after which a further one cannot bear the same time; file
-systems count in steps of up to that."""
-
 
 @dataclass(frozen=True)
 class KnownFile:
     """A file, or a folder of frames, as it was when it was hashed.
 
     Attributes:
-        state: Its state, see `read_state`; empty if it had just changed.
+        state: Its `settled_state`; empty if it had just changed.
         sha256: Its digest, hexadecimal.
         bytes: Its size.
         checked_by: Versions of what looked into it as a video; empty if nothing did.
@@ -45,29 +39,6 @@ class KnownFile:
     checked_by: str = ""
     code: str = ""
     detail: str = ""
-
-
-def read_state(path: Path) -> str:
-    """State of a file, or of a folder and all files in it; empty if it is not there.
-
-    It is empty, too, if something changed less than `SETTLED` seconds ago: a further change might
-    leave the same state.
-    """
-    try:
-        found = {"": path.stat()}
-        if path.is_dir():
-            with os.scandir(path) as entries:
-                found |= {entry.name: entry.stat() for entry in entries}
-    except OSError:
-        return ""
-    if time.time() - max(status.st_ctime for status in found.values()) <= SETTLED:
-        return ""
-    # No device: its number may be another after a restart, or on another machine.
-    states = {
-        name: [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-        for name, status in found.items()
-    }
-    return digest(states)[:32]
 
 
 def known_path(store: Path, raw: Path) -> Path:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.digests import file_state, sha256_file
-from stroi.stages.video.file_states import SETTLED, read_state
+from stroi.cache.files.digests import SETTLED, file_state, settled_state, sha256_file
 
 _MAX_KNOWN = 64
 _known: dict[tuple[int, ...], str] = {}
@@ -43,14 +42,14 @@ def check_unchanged(
         path: The video, a file or a folder of frames, or the sensor's file.
         sha256: Its digest in the index.
         kind: What it is, for the error.
-        state: Its state when it had this digest, see `stroi.stages.video.file_states.read_state`;
+        state: Its state when it had this digest, see `stroi.cache.files.digests.settled_state`;
             empty if that is not known.
 
     Raises:
         ClipRejected: ``VIDEO_OPEN`` or ``SKEL_OPEN`` if it is gone, ``VIDEO_CHANGED`` or
             ``SKEL_CHANGED`` if it has other bytes now.
     """
-    if state and read_state(path) == state:
+    if state and settled_state(path) == state:
         return
     code = {"video": "VIDEO", "skeleton": "SKEL"}[kind]
     try:

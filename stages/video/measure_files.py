@@ -9,10 +9,11 @@ from importlib import metadata
 from pathlib import Path
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.files.digests import settled_state
 from stroi.cache.manifest import stroi_version
 from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
-from stroi.stages.video.file_states import KnownFile, read_known, read_state, write_known
+from stroi.stages.video.file_states import KnownFile, read_known, write_known
 from stroi.stages.video.fingerprint import measure_clip
 
 _CHUNK = 64
@@ -46,7 +47,7 @@ def measure_files(
         known = before.get(place)
         if known is None or (place in videos and known.checked_by != checker):
             continue
-        if known.state == read_state(raw / place):
+        if known.state == settled_state(raw / place):
             found[place] = known
     left = [place for place in places if place not in found]
     if not left:
@@ -81,12 +82,12 @@ def _measure_chunk(
 def _measure(path: Path) -> Measured:
     if not (path.is_file() or path.is_dir()):
         return None
-    state = read_state(path)
+    state = settled_state(path)
     try:
         sha256, size = measure_clip(path)
     except ClipRejected as rejected:
         return ClipOutcome("", rejected.code, rejected.text)
-    return KnownFile(state if read_state(path) == state else "", sha256, size)
+    return KnownFile(state if settled_state(path) == state else "", sha256, size)
 
 
 def _check(raw: Path, place: str, file: KnownFile) -> KnownFile:

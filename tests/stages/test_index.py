@@ -14,13 +14,14 @@ from numbered import count_to, write_video
 from openpose_folders import body, write
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.files import digests
 from stroi.cache.layouts import BODY_25
 from stroi.pipeline.index.ledger import Ledger, read_ledger
 from stroi.pipeline.index.table import read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import IndexParams
 from stroi.stages.index import build_index
-from stroi.stages.video import file_states, fingerprint, image_folder
+from stroi.stages.video import fingerprint, image_folder
 from stroi.stages.video.clip_input import clip_inputs
 
 HEADER = "sample_id,video,label,subject,camera,start,stop,skeleton\n"
@@ -135,7 +136,7 @@ def test_a_changed_file_of_any_kind_changes_the_index(everything: Path, kind: st
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Videos that are hashed, as it happens; files count as settled at once."""
     names: list[str] = []
-    monkeypatch.setattr(file_states, "SETTLED", -1.0)
+    monkeypatch.setattr(digests, "SETTLED", -1.0)
     monkeypatch.setattr(fingerprint, "_known", {})
     for module, name in ((fingerprint, "sha256_file"), (image_folder, "folder_digest")):
         hashing = getattr(module, name)

@@ -47,6 +47,11 @@ class SkeletonSet:
     present: NDArray[np.bool_]
     layout: Layout = BODY_25
 
+    def part(self, start: int, stop: int) -> SkeletonSet:
+        """The clips from position `start` to before `stop`; their arrays are not copied."""
+        part = slice(start, stop)
+        return SkeletonSet(self.ids[part], self.x[part], self.present[part], self.layout)
+
 
 def layout_of(clip: Clip | JointClip) -> Layout:
     """The joints of a clip: BODY_25 if they were estimated, else those of its sensor."""

@@ -12,11 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.digests import digest, file_state, sha256_bytes
+from stroi.cache.files.digests import SETTLED, digest, file_state, sha256_bytes
 from stroi.cache.files.opening import read_regular
 from stroi.pipeline.index.table import tolerance
 from stroi.stages.pose.readers.openpose_json import MAX_BYTES
-from stroi.stages.video.file_states import SETTLED
 
 _BEFORE = r"(?P<before>|.*\D)(?P<number>\d{1,12})"
 _NAMES = (
