@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.scores import Scores
 from stroi.pipeline.index.splits import SplitIds
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.command import training
@@ -24,7 +21,7 @@ from stroi.stages.training.outputs import (
     write_seed_scores,
 )
 from stroi.stages.training.run_split import split_clips
-from stroi.stages.training.training_log import LogFolders, with_tensorboard, write_curve
+from stroi.stages.training.training_log import LogFolders, write_curve
 from stroi.trainer.config import Stream
 from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.metrics.ensemble import sum_streams
@@ -140,19 +137,7 @@ def drop_other_streams(folder: Path, streams: Sequence[str]) -> None:
                 path.unlink()
 
 
-@click.command(help="Train the graph network of RUN into runs/RUN/gcn, once per seed.")
-@click.argument("run")
-@in_project
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda", "auto"]),
-    default="cpu",
-    show_default=True,
-    help="Device that it trains on; auto takes a GPU if there is one.",
-)
-@with_tensorboard
-@with_threads
-def command(
+def run_gcn(
     workspace: Workspace, run: str, device: str, tensorboard: Path | None, threads: int
 ) -> None:
     """Train the graph network of one run."""

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.command import training
@@ -32,7 +29,7 @@ from stroi.stages.training.outputs import (
     write_seed_scores,
 )
 from stroi.stages.training.run_split import check_same_split, split_clips
-from stroi.stages.training.training_log import LogFolders, with_tensorboard, write_curve
+from stroi.stages.training.training_log import LogFolders, write_curve
 from stroi.trainer.config import Mode
 from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.models.graph_net import GraphNet
@@ -204,16 +201,7 @@ def train_seed(
     )
 
 
-@click.command(
-    help="Train the ResNet of RUN into runs/RUN/resnet-MODE, once per seed. MODE: plain mosaics "
-    "(row 2), weights with the graph network fixed (row 4) or trained end to end (row 3)."
-)
-@click.argument("run")
-@click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]))
-@in_project
-@with_tensorboard
-@with_threads
-def command(
+def run_resnet(
     workspace: Workspace, run: str, mode: Mode, tensorboard: Path | None, threads: int
 ) -> None:
     """Train the ResNet of one run in one mode."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -121,11 +122,11 @@ def _make_shard(
 ) -> Shard:
     made: dict[str, Result] = {}
     outcomes = []
-    for task in group:
+    for task in sorted(group, key=attrgetter("place", "id")):
         outcomes.append(context.crashed.get(task.id) or _make_clip(spec, context, task, made))
         tick()
-    ids = tuple(made)
-    encoded = spec.encode(ids, list(made.values())) if made else Encoded((), ())
+    ids = tuple(task.id for task in group if task.id in made)
+    encoded = spec.encode(ids, [made[name] for name in ids]) if made else Encoded((), ())
     sha256 = encoded.sha256 if made else ""
     if made:
         write_atomic(shard_path(context.store, spec.kind, key), encoded.pieces)

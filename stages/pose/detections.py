@@ -107,7 +107,8 @@ def save_detections(path: Path, detections: Detections) -> None:
         size=size,
         remark=detections.remark,
     )
-    write_atomic(path, buffer.getvalue())
+    # A flush per clip costs more than reading it; one that a power cut damages is made again.
+    write_atomic(path, buffer.getvalue(), flush=False)
 
 
 def load_detections(path: Path) -> Detections | None:

@@ -49,6 +49,11 @@ class ClipInput:
         return self.start, self.stop
 
     @property
+    def place(self) -> tuple[str, int]:
+        """The video that it is a part of, and its first frame there."""
+        return (self.video, self.start) if self.start or self.stop else ("", 0)
+
+    @property
     def frames(self) -> int:
         """Frames of the clip; 0 if it lasts to the end, which only decoding shows."""
         return max(0, self.stop - self.start)
@@ -126,7 +131,7 @@ def build_cache(
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
-    tasks = [ClipTask(clip.id, clip.digests, clip, clip_bytes(clip)) for clip in clips]
+    tasks = [ClipTask(clip.id, clip.digests, clip, clip_bytes(clip), clip.place) for clip in clips]
     ledger = build_shards(
         out, spec, tasks, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )
