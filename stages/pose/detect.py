@@ -10,7 +10,6 @@ from stroi.stages.pose.detections import (
     Detections,
     detect,
     load_detections,
-    measure,
     save_detections,
 )
 from stroi.stages.pose.readers.kinect import read_kinect, summarise
@@ -20,6 +19,7 @@ from stroi.stages.pose.registry import load
 from stroi.stages.pose.sampled import detect_sampled
 from stroi.stages.pose.source import JSON, KINECT, PoseSourcePlan
 from stroi.stages.video.clip_input import ClipInput
+from stroi.stages.video.frame_count import count_frames
 from stroi.stages.video.frame_sampling import mosaic_frames
 
 DETECTIONS = "detections"
@@ -101,7 +101,8 @@ def _read_kinect(clip: ClipInput) -> Detections:
             f"{clip.skeleton!a} is no skeleton file" if clip.skeleton else "no skeleton file",
             remedy="put the sensor's file there, or let skeletons.source be an estimator",
         )
-    info = measure(clip.raw / clip.video, *clip.segment)
+    # The stage that needs its pixels decodes it.
+    info = count_frames(clip.raw / clip.video, *clip.segment)
     return read_kinect(clip.raw / clip.skeleton, clip.digests["skeleton"], info, *clip.segment)
 
 
