@@ -46,7 +46,7 @@ from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.frame_sampling import mosaic_frames
 
 STAGE_PARAMS = ("skeletons", "mosaics")
-VERSION = 4
+VERSION = 5
 """Raise it when the same input would give other bytes: detections to skeletons, by tracking and
 choice. (`stroi.stages.pose.source.DETECTION_VERSION` is that of the detections.)"""
 FRAME_BYTES = 2 * 25 * 3 * 4
