@@ -30,8 +30,9 @@ from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.mosaic.cut import PERSONS, ROI_JOINTS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
+from stroi.stages.video.frame_count import frame_times
 from stroi.stages.video.frame_sampling import mosaic_frames, nearest_in_time
-from stroi.stages.video.reader import read_selected, read_times
+from stroi.stages.video.reader import read_selected
 
 STAGE_PARAMS = ("mosaics",)
 VERSION = 3
@@ -105,7 +106,7 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
     count = len(skeleton.keypoints)
     frame_index = mosaic_frames(count, params)
     if params.sample_by == "time":
-        times = read_times(video, *clip.segment)
+        times = frame_times(video, *clip.segment)
         frame_index = nearest_in_time(frame_index, times[:count])
     pictures = read_selected(video, frame_index.tolist(), *clip.segment)
     cut = cut_mosaic(pictures, skeleton, frame_index, params)

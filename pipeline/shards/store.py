@@ -19,6 +19,9 @@ from stroi.pipeline.parallel.executor import Tick
 from stroi.pipeline.shards.crashes import marked
 from stroi.pipeline.shards.task import ClipTask, TaskSpec
 
+CHANGED = "_CHANGED"
+"""End of the codes of clips whose file changed since the index was made."""
+
 Input = TypeVar("Input")
 Result = TypeVar("Result")
 
@@ -89,7 +92,11 @@ def find_or_make_shard(
 
 
 def find_shard(store: Path, kind: str, key: str) -> Shard | None:
-    """The finished shard of that key, if it is there and its bytes are what was written."""
+    """The finished shard of that key, if it is there and its bytes are what was written.
+
+    One that lacks a clip whose file had changed since the index was made counts as unfinished: the
+    file may be what it was again.
+    """
     try:
         note = json.loads(sidecar_path(store, kind, key).read_bytes())
         if note["seal"] != digest(note["shard"]):
@@ -97,6 +104,7 @@ def find_shard(store: Path, kind: str, key: str) -> Shard | None:
         shard = _read_note(note["shard"])
         path = shard_path(store, kind, key)
         intact = not shard.sha256 or sha256_file(path) == shard.sha256
+        intact &= not any(outcome.code.endswith(CHANGED) for outcome in shard.outcomes)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return shard if intact and shard.key == key else None

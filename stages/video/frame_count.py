@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from stroi.stages.video.decoder import open_video, packets
 from stroi.stages.video.frame_rate import frame_rate
 from stroi.stages.video.frames import MAX_FRAMES, VideoInfo
-from stroi.stages.video.reader import VideoFrames, read_frames
+from stroi.stages.video.reader import VideoFrames, read_frames, read_times
 
 CONTAINERS = ("avi", "mov", "matroska")
 """Containers that keep every coded picture as a packet, by FFmpeg's first name of their readers."""
@@ -37,15 +38,37 @@ def count_frames(video: Path, start: int = 0, stop: int = 0) -> VideoInfo:
     Raises:
         ClipRejected: As `stroi.stages.video.reader.read_frames`.
     """
-    times = None if start or stop or video.is_dir() else _times_of_packets(video)
-    if times is None:
+    coded = _coded_frames(video, start, stop)
+    if coded is None:
         return decode_frames(video, start, stop)
     with VideoFrames(video) as frames:
         height, width = next(frames).shape[:2]
         frames.check_packets()
-        fps, uneven = frame_rate(times, frames.stated_rate)
+        fps, uneven = frame_rate(coded.times, frames.stated_rate)
         remark = "; ".join(filter(None, (frames.remark, uneven)))
-        return VideoInfo(len(times), width, height, fps, remark)
+        return VideoInfo(len(coded.times), width, height, fps, remark)
+
+
+def frame_times(video: Path, start: int = 0, stop: int = 0) -> NDArray[np.float64]:
+    """When each frame of a clip is shown, in s; as `read_times`, but not decoded where that can be.
+
+    Args:
+        video: The video.
+        start: First frame of the clip in the video.
+        stop: Frame after its last; 0 if it lasts to the end.
+
+    Returns:
+        (T,) float64, ascending.
+
+    Raises:
+        ClipRejected: As `stroi.stages.video.reader.read_times`.
+    """
+    coded = _coded_frames(video, start, stop)
+    if coded is not None and not coded.stamped:
+        return np.arange(len(coded.times), dtype=np.float64)
+    if coded is None or not (np.diff(coded.times) > 0).all():
+        return read_times(video, start, stop)
+    return coded.times
 
 
 def decode_frames(video: Path, start: int = 0, stop: int = 0) -> VideoInfo:
@@ -62,21 +85,32 @@ def decode_frames(video: Path, start: int = 0, stop: int = 0) -> VideoInfo:
         return frames.info
 
 
-def _times_of_packets(video: Path) -> NDArray[np.float64] | None:
-    """(T,) s at which the frames are shown, NaN if unknown; None if packets may not be frames."""
+class _Coded(NamedTuple):
+    """The frames of a video by its coded pictures: times (T,) in s, NaN if unknown, ascending."""
+
+    times: NDArray[np.float64]
+    stamped: bool
+    """Whether the container keeps times."""
+
+
+def _coded_frames(video: Path, start: int, stop: int) -> _Coded | None:
+    """The frames of a whole video; None for a part, or if coded pictures may not be frames."""
+    if start or stop or video.is_dir():
+        return None
     with closing(open_video(video)) as opened:
         stream, codec = opened.stream, opened.stream.codec_context
-        if opened.container.format.name.split(",")[0] not in CONTAINERS or codec.name not in CODECS:
+        container, mpeg4 = opened.container.format.name.split(",")[0], codec.name == "mpeg4"
+        if container not in CONTAINERS or codec.name not in CODECS:
             return None
-        simple = codec.name != "mpeg4"
-        if not (simple or codec.has_b_frames == 0):
+        if mpeg4 and codec.has_b_frames:
             return None
         times: list[int | None] = []
         for number, packet in enumerate(packets(video, opened.container, stream)):
             if number == MAX_FRAMES or (number == 0 and not packet.is_keyframe):
                 return None
-            if not simple and packet.size <= PLACEHOLDER:
+            if mpeg4 and packet.size <= PLACEHOLDER:
                 return None
             if not packet.is_discard:
                 times.append(packet.pts)
-        return np.sort(np.array(times, np.float64)) * float(stream.time_base or 0)
+        seconds = np.sort(np.array(times, np.float64)) * float(stream.time_base or 0)
+        return _Coded(seconds, container != "avi")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import handmade_videos
+import numpy as np
 import pytest
 from numbered import count_to, write_video
 from numbered_containers import FRAMES, MUXERS, OPTIONS, cut_copy, write
+from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.video import frame_count
-from stroi.stages.video.frame_count import count_frames, decode_frames
-from stroi.stages.video.reader import VideoFrames
+from stroi.stages.video.frame_count import count_frames, decode_frames, frame_times
+from stroi.stages.video.reader import VideoFrames, read_times
 
 PAIRS = [(container, codec) for container, codecs in MUXERS.items() for codec in codecs]
 COUNTED = {
@@ -32,6 +35,14 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return decoded
 
 
+def shown(read: Callable[[Path], NDArray[np.float64]], path: Path) -> list[float] | str:
+    """The times, or the code of the refusal."""
+    try:
+        return read(path).tolist()
+    except ClipRejected as rejected:
+        return rejected.code
+
+
 @pytest.mark.parametrize(("container", "codec"), PAIRS)
 def test_as_many_as_decode_of_the_same_size_and_rate(
     tmp_path: Path, steps: list[int], container: str, codec: str
@@ -42,6 +53,7 @@ def test_as_many_as_decode_of_the_same_size_and_rate(
     steps.clear()
     assert count_frames(path) == expected
     assert (len(steps) == 1) == ((container, codec) in COUNTED)
+    assert shown(frame_times, path) == shown(read_times, path)
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi"])
@@ -51,6 +63,7 @@ def test_of_a_variable_rate(tmp_path: Path, name: str, codec: str) -> None:
         tmp_path / name, codec, count_to(40), options=OPTIONS[codec], gop=12, steps=(1, 3, 1, 7)
     )
     assert count_frames(path) == decode_frames(path)
+    assert shown(frame_times, path) == shown(read_times, path)
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "avi"])
