@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.files.digests import sha256_file
+import torch
+
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.table import Index, read_index
@@ -31,11 +36,13 @@ from stroi.stages.training.outputs import (
 from stroi.stages.training.run_split import check_same_split, split_clips
 from stroi.stages.training.training_log import LogFolders, write_curve
 from stroi.trainer.config import Mode
+from stroi.trainer.data.input_digests import clips_digest
 from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_key import VERSION as TRAINER_VERSION
 from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
@@ -44,6 +51,9 @@ VERSION = 2
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
+
+SCALES = "scales"
+"""Folder of the store: a file per graph network, with the divisor of the row weights."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +114,29 @@ def side_inputs(
     return {}, {}
 
 
-def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
+def joint_weight_scale(
+    workspace: Workspace,
+    run: RunParams,
+    data: Data,
+    gcn: GraphNet,
+    digest_of_gcn: str,
+    threads: int,
+) -> float | None:
     """Divisor of the row weights in end-to-end mode, from the network that training starts from.
 
-    It equals `weight_scale` in the weights' manifest; None if each clip scales its own weights.
+    It equals `weight_scale` in the weights' manifest. It is part of what the training depends on, so
+    the store keeps it: a finished training is then found without a pass over all clips.
+
+    Args:
+        workspace: The project.
+        run: The run.
+        data: Its caches.
+        gcn: The graph network.
+        digest_of_gcn: SHA-256 of its file.
+        threads: CPU threads.
+
+    Returns:
+        The divisor; None if each clip scales its own weights.
 
     Raises:
         StroiError: ``CLIP_EMPTY``.
@@ -116,7 +145,16 @@ def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) 
     if params.scale == "clip" or clips is None:
         return None
     training = split_clips(data.index, run, clips.ids).train
-    return compute_run_weights(params, gcn, clips, training, training, threads)[1]
+    made_from = [
+        TRAINER_VERSION, torch.__version__, threads, digest_of_gcn, clips_digest(clips, training),
+        params.model_dump(mode="json"),
+    ]  # fmt: skip
+    note = workspace.store / SCALES / f"{digest(made_from)}.json"
+    with suppress(OSError, ValueError):
+        return float(json.loads(note.read_bytes()))
+    scale = compute_run_weights(params, gcn, clips, training, training, threads)[1]
+    write_atomic(note, json.dumps(scale).encode())
+    return scale
 
 
 def usable(
@@ -155,7 +193,9 @@ def train_seed(
         check_same_split(seed_folder(workspace.run(run.name, "weights"), seed), split, "weights")
     if mode == "end-to-end":
         check_same_split(scores_folder(workspace.run(run.name, "gcn"), seed), split, "gcn")
-    scale = joint_weight_scale(run, data, side["gcn"], threads) if mode == "end-to-end" else None
+    scale = None
+    if mode == "end-to-end":
+        scale = joint_weight_scale(workspace, run, data, side["gcn"], origin["gcn"], threads)
     config = resnet_config(params, run.profile.weights, mode, scale)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
