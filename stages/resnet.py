@@ -119,20 +119,20 @@ def joint_weight_scale(
     run: RunParams,
     data: Data,
     gcn: GraphNet,
-    digest_of_gcn: str,
+    gcn_sha256: str,
     threads: int,
 ) -> float | None:
     """Divisor of the row weights in end-to-end mode, from the network that training starts from.
 
-    It equals `weight_scale` in the weights' manifest. It is part of what the training depends on, so
-    the store keeps it: a finished training is then found without a pass over all clips.
+    It equals `weight_scale` in the weights' manifest. The training depends on it, so the store keeps
+    it: a finished training is then found without a pass over all clips.
 
     Args:
         workspace: The project.
         run: The run.
         data: Its caches.
         gcn: The graph network.
-        digest_of_gcn: SHA-256 of its file.
+        gcn_sha256: SHA-256 of its file.
         threads: CPU threads.
 
     Returns:
@@ -146,7 +146,7 @@ def joint_weight_scale(
         return None
     training = split_clips(data.index, run, clips.ids).train
     made_from = [
-        TRAINER_VERSION, torch.__version__, threads, digest_of_gcn, clips_digest(clips, training),
+        TRAINER_VERSION, torch.__version__, threads, gcn_sha256, clips_digest(clips, training),
         params.model_dump(mode="json"),
     ]  # fmt: skip
     note = workspace.store / SCALES / f"{digest(made_from)}.json"
