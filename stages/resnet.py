@@ -124,8 +124,8 @@ def joint_weight_scale(
 ) -> float | None:
     """Divisor of the row weights in end-to-end mode, from the network that training starts from.
 
-    It equals `weight_scale` in the weights' manifest. The training depends on it, so the store keeps
-    it: a finished training is then found without a pass over all clips.
+    It equals `weight_scale` in the weights' manifest. The store keeps it: a finished training
+    depends on it, and is then found without a pass over all clips.
 
     Args:
         workspace: The project.
