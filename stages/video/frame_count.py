@@ -112,5 +112,9 @@ def _coded_frames(video: Path, start: int, stop: int) -> _Coded | None:
                 return None
             if not packet.is_discard:
                 times.append(packet.pts)
+        stamped = container != "avi"
+        if not stamped and codec.has_b_frames:
+            # Its times are in the order of decoding.
+            times = [None] * len(times)
         seconds = np.sort(np.array(times, np.float64)) * float(stream.time_base or 0)
-        return _Coded(seconds, container != "avi")
+        return _Coded(seconds, stamped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ def _member(world: World, root: Path) -> str:
         verify(folder, kind, **more),
     )[1]
     try:
-        require_verified_once(Workspace(root), root / "skeletons", ("skeletons",), 1, world)
+        # Both are processes of one machine.
+        one = replace(world, local_rank=world.rank)
+        require_verified_once(Workspace(root), root / "skeletons", ("skeletons",), 1, one)
     except StroiError as error:
         return f"{len(seen)} {error}"
     return f"{len(seen)}"
