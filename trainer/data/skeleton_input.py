@@ -235,6 +235,7 @@ def prepare_all(
     ordered = tuple(sorted(ids))
     layout = layout_of(clips[ordered[0]]) if ordered else BODY_25
     x = np.empty((len(ordered), 2, frames, len(layout.joints), 3), np.float32)
+    present = np.empty((len(ordered), 2), np.bool_)
     for row, sample in enumerate(ordered):
         clip = clips[sample]
         try:
@@ -242,7 +243,9 @@ def prepare_all(
         except StroiError as error:
             message = f"clip {sample}: {error.message}"
             raise StroiError(error.code, message, remedy=error.remedy) from None
-    return SkeletonSet(ordered, x, np.asarray((x != 0).any((2, 3, 4))), layout)
+        # Here, because flags of all coordinates of all clips would be a quarter of them.
+        present[row] = (x[row] != 0).any((1, 2, 3))
+    return SkeletonSet(ordered, x, present, layout)
 
 
 def _of_layout(clip: Clip | JointClip, layout: Layout) -> Clip | JointClip:
