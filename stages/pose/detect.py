@@ -87,7 +87,7 @@ def _read_json(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
         raise ClipRejected(
             "POSE_CHANGED",
             f"{clip.skeleton!a} changed since it was indexed",
-            remedy="rebuild the index when nothing writes there",
+            remedy="run `dvc repro`, or `stroi index` again, when nothing writes there",
         )
     if refusal:
         raise refusal

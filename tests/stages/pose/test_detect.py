@@ -32,7 +32,7 @@ from stroi.stages.pose.readers.openpose_files import pose_digest
 from stroi.stages.skeletons import build_skeletons
 
 FRAMES = 8
-RENEW = "rebuild the index when nothing writes there"
+RENEW = "run `dvc repro`, or `stroi index` again, when nothing writes there"
 KNEE = BODY_25.index("left_knee")
 
 
