@@ -29,9 +29,9 @@ from stroi.pipeline.index.table import read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import IndexParams, SkeletonParams
 from stroi.stages.index import build_index
-from stroi.stages.pose.detections import measure as measure_video
 from stroi.stages.pose.registry import load
 from stroi.stages.skeletons import build_skeletons
+from stroi.stages.video.frame_count import decode_frames
 from stroi.stages.video.reader import read_frames
 
 SIDES = (256, 384)
@@ -115,7 +115,7 @@ def stage(folder: Path, side: int, jobs: int) -> None:
 def measure(videos: list[Path], side: int, turns: int) -> dict[str, Any]:
     """Medians over some turns, in ms a frame."""
     before = os.getloadavg()[0]
-    frames = sum(measure_video(video).frames for video in videos)
+    frames = sum(decode_frames(video).frames for video in videos)
     taken: dict[str, list[Spent]] = {"decode": [], "model": [], "stage, 1": [], TWO: []}
     with tempfile.TemporaryDirectory() as scratch:
         folder = data_set(Path(scratch), videos)

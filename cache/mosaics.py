@@ -125,6 +125,9 @@ class MosaicCache(ShardedCache):
         RefusedInput: If the folder is incomplete, damaged, or not one of mosaics.
     """
 
+    KINDS = (MOSAICS.kind, MOSAICS_COMPACT.kind)
+    """What the manifest of such a folder may describe."""
+
     def __init__(self, folder: Path | str, *, verify: bool = True) -> None:
         super().__init__(folder, MOSAICS, MOSAICS_COMPACT, verify=verify)
         self._shapes: dict[str, tuple[int, ...]] = {}

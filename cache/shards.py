@@ -76,6 +76,17 @@ class ShardedCache:
             shard = self._shards.setdefault(name, self._open(name))
         return shard, row
 
+    def content(self, ids: Sequence[str]) -> dict[str, str]:
+        """Digest of the content of each of `ids`, by id; no shard is opened.
+
+        Raises:
+            RefusedInput: ``ID_UNKNOWN``.
+        """
+        for sample_id in ids:
+            self._check_known(sample_id)
+        known = self.manifest.content_by_id
+        return {sample_id: known[sample_id] for sample_id in ids}
+
     def storage_order(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Positions (B,) of `ids` in the order in which the files hold them.
 

@@ -1,4 +1,4 @@
-"""Options that the stages share: where the project is, and who does the work."""
+"""Options that the stages share: where the project is, who does the work, where it is logged."""
 
 from __future__ import annotations
 
@@ -78,4 +78,14 @@ def with_threads(function: Callable[..., None]) -> Callable[..., None]:
         show_default="number of cores",
         envvar="STROI_THREADS",
         help="CPU threads of the network; the same number gives the same bits.",
+    )(function)
+
+
+def with_tensorboard(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--tensorboard``, passed on as a path or None."""
+    return click.option(
+        "--tensorboard",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="STROI_TENSORBOARD",
+        help="Folder for TensorBoard's logs; needs pip install 'stroi[log]'.",
     )(function)

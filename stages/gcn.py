@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.scores import Scores
-from stroi.cache.skeletons import SkeletonCache
-from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.index.splits import SplitIds
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.command import training
 from stroi.stages.training.configs import Resources, gcn_config
-from stroi.stages.training.inputs import open_clips
+from stroi.stages.training.inputs import InputClips, open_clips
 from stroi.stages.training.outputs import (
     checkpoint,
     clips_to_score,
@@ -26,8 +21,9 @@ from stroi.stages.training.outputs import (
     write_seed_scores,
 )
 from stroi.stages.training.run_split import split_clips
-from stroi.stages.training.training_log import LogFolders, with_tensorboard, write_curve
+from stroi.stages.training.training_log import LogFolders, write_curve
 from stroi.trainer.config import Stream
+from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
@@ -45,7 +41,7 @@ STAGE_PARAMS = ("seeds", "gcn", "splits")
 def train_seed(
     workspace: Workspace,
     run: RunParams,
-    clips: SkeletonCache | JointCache,
+    clips: InputClips,
     index: Index,
     seed: int,
     resources: Resources,
@@ -93,7 +89,7 @@ def train_seed(
 def train_stream(
     workspace: Workspace,
     run: RunParams,
-    clips: SkeletonCache | JointCache,
+    clips: InputClips,
     index: Index,
     split: SplitIds,
     stream: Stream,
@@ -141,26 +137,15 @@ def drop_other_streams(folder: Path, streams: Sequence[str]) -> None:
                 path.unlink()
 
 
-@click.command(help="Train the graph network of RUN into runs/RUN/gcn, once per seed.")
-@click.argument("run")
-@in_project
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda", "auto"]),
-    default="cpu",
-    show_default=True,
-    help="Device that it trains on; auto takes a GPU if there is one.",
-)
-@with_tensorboard
-@with_threads
-def command(
+def run_gcn(
     workspace: Workspace, run: str, device: str, tensorboard: Path | None, threads: int
 ) -> None:
     """Train the graph network of one run."""
     params = load_run(workspace.root, run)
     logs = LogFolders(workspace.store / "times", tensorboard)
     with training(workspace, params, "gcn") as world:
-        clips = open_clips(workspace, params)
+        caches = open_clips(workspace, params, threads=threads, world=world)
+        clips = PreparedClips(caches, caches.ids)
         index = read_index(workspace.index(params.run.dataset))
         resources = Resources(threads, world, world.device(device), logs)
         for seed in params.profile.seeds:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import click
 
-from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
+from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.locks import lock
 from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
 from stroi.pipeline.datasets.registry import list_clips
@@ -19,21 +18,20 @@ from stroi.pipeline.index.checks import empty_notes
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger, check_share, write_ledger
 from stroi.pipeline.index.table import ClipEntry, Index, Sample, write_index
 from stroi.pipeline.options import in_project, with_workers
-from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
+from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import RunParams, load_profile, load_project, load_run
 from stroi.pipeline.params.profile import IndexParams
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.pose.readers.pose_digests import digest_poses
 from stroi.stages.training.run_split import split_clips
-from stroi.stages.video.fingerprint import measure_clip
+from stroi.stages.video.file_states import KnownFile
+from stroi.stages.video.measure_files import Measured, measure_files
 
 STAGE_PARAMS = ("index",)
-VERSION = 2
+VERSION = 3
 """Raise it when the same input would give other bytes."""
 
 _CHUNK = 64
-
-Measured = tuple[str, int] | ClipOutcome | None
-"""Digest and size of a file, or why it is no video; None if there is no such file."""
 
 _WHOLE = ("VIDEO_FRAMES", "VIDEO_SIZE")
 """Problems of a video as a whole: a clip that is a part of it may be sound."""
@@ -80,15 +78,16 @@ def build_index(
     check_runs([Sample(**asdict(clip)) for clip in clips], runs)
     videos, skeletons = {clip.video for clip in clips}, {clip.skeleton for clip in clips}
     check_places(raw, [place for place in videos | skeletons if place])
-    # A folder of JSON files is digested by stage skeletons, which knows which of them count.
+    # The folder of a clip's skeleton holds OpenPose's JSON files.
     folders = {place for place in skeletons if (raw / place).is_dir()}
     places = sorted(place for place in videos | (skeletons - folders) if place)
-    measured, unusable = _measure_all(raw, places, videos, workers, store)
+    files = measure_files(raw, places, videos, workers, store)
+    poses = digest_poses(raw, clips, folders, workers, store)
     finder = PlaceFinder(raw)
-    rows = [_row(clip, measured, folders, finder) for clip in clips]
+    rows = [_row(clip, files, poses, folders, finder) for clip in clips]
     samples = [row for row in rows if isinstance(row, Sample)]
     write_index(out, samples)
-    problems = _problems(samples, unusable)
+    problems = _problems(samples, files)
     remarks = {
         sample.id: "; ".join(
             filter(None, (listing.remarks.get(sample.id), problems.get(sample.id)))
@@ -133,13 +132,16 @@ def check_runs(samples: Sequence[Sample], runs: Sequence[RunParams]) -> list[str
     return notes
 
 
-def _problems(samples: Sequence[Sample], unusable: Mapping[str, ClipOutcome]) -> dict[str, str]:
+def _problems(samples: Sequence[Sample], files: Mapping[str, Measured]) -> dict[str, str]:
     """What stages that read its video will refuse a clip for, by sample id."""
-    return {
-        sample.id: f"its video cannot be used: {problem.code}: {problem.detail}"
-        for sample in samples
-        if (problem := unusable.get(sample.video)) and not (sample.stop and problem.code in _WHOLE)
-    }
+    problems = {}
+    for sample in samples:
+        video = files.get(sample.video)
+        if not isinstance(video, KnownFile) or (sample.stop and video.code in _WHOLE):
+            continue
+        if video.code:
+            problems[sample.id] = f"its video cannot be used: {video.code}: {video.detail}"
+    return problems
 
 
 def _problem_notes(problems: Mapping[str, str]) -> Iterator[str]:
@@ -148,68 +150,17 @@ def _problem_notes(problems: Mapping[str, str]) -> Iterator[str]:
         yield f"clips without a usable video: {len(problems)}, first: {first}: {problems[first]}"
 
 
-def _measure_all(
-    raw: Path, places: Sequence[str], videos: set[str], workers: Workers, store: Path
-) -> tuple[dict[str, Measured], dict[str, ClipOutcome]]:
-    """Digest every file once, and look into the videos: a long one may have a hundred clips.
-
-    Returns:
-        By path what was measured, and what is wrong with videos.
-    """
-    chunks = [places[at : at + _CHUNK] for at in range(0, len(places), _CHUNK)]
-    results = parallel_map_unordered(
-        partial(_measure_chunk, raw, videos),
-        chunks,
-        workers=workers,
-        total=len(places),
-        label="index",
-        scratch=store,
-    )
-    measured: dict[str, Measured] = {}
-    unusable: dict[str, ClipOutcome] = {}
-    for found, problems in results:
-        measured |= found
-        unusable |= problems
-    return measured, unusable
-
-
-def _measure_chunk(
-    raw: Path, videos: set[str], places: Sequence[str], tick: Tick
-) -> tuple[dict[str, Measured], dict[str, ClipOutcome]]:
-    # Only here: listing clips must not need a decoder.
-    from stroi.stages.video.reader import check_clip
-
-    measured: dict[str, Measured] = {}
-    unusable = {}
-    for place in places:
-        measured[place] = _measure(raw / place)
-        if place in videos and isinstance(measured[place], tuple):
-            try:
-                check_clip(raw / place)
-            except ClipRejected as rejected:
-                # Wherever the data set lies, its index has the same bytes.
-                text = rejected.text.replace(ascii(f"{raw}/")[1:-1], "")
-                unusable[place] = ClipOutcome("", rejected.code, text)
-        tick()
-    return measured, unusable
-
-
-def _measure(path: Path) -> Measured:
-    if not (path.is_file() or path.is_dir()):
-        return None
-    try:
-        return measure_clip(path)
-    except ClipRejected as rejected:
-        return ClipOutcome("", rejected.code, rejected.text)
-
-
 def _row(
-    clip: ClipEntry, measured: Mapping[str, Measured], folders: set[str], finder: PlaceFinder
+    clip: ClipEntry,
+    files: Mapping[str, Measured],
+    poses: Mapping[str, str],
+    folders: set[str],
+    finder: PlaceFinder,
 ) -> Sample | ClipOutcome:
-    files: list[tuple[str, int]] = []
+    found = []
     skeleton = "" if clip.skeleton in folders else clip.skeleton
     for place, missing in ((clip.video, "VIDEO_MISSING"), (skeleton, "SKEL_MISSING")):
-        one = measured[place] if place else ("", 0)
+        one = files[place] if place else KnownFile("", "", 0)
         if one is None:
             problem = f"{place} is neither a file nor a folder"
             meant = finder.suggest(place)
@@ -221,9 +172,15 @@ def _row(
             return ClipOutcome(clip.id, missing, f"{problem}; {remedy}")
         if isinstance(one, ClipOutcome):
             return ClipOutcome(clip.id, one.code, one.detail)
-        files.append(one)
-    (sha256, size), (skeleton_sha256, _) = files
-    return Sample(**asdict(clip), bytes=size, sha256=sha256, skeleton_sha256=skeleton_sha256)
+        found.append(one)
+    video, sensor = found
+    return Sample(
+        **asdict(clip),
+        bytes=video.bytes,
+        sha256=video.sha256,
+        skeleton_sha256=sensor.sha256,
+        pose_sha256=poses.get(clip.id, ""),
+    )
 
 
 def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:

@@ -26,12 +26,13 @@ from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.pipeline.shards.build import TaskSpec
+from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.mosaic.cut import PERSONS, ROI_JOINTS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
-from stroi.stages.video.fingerprint import check_unchanged
+from stroi.stages.video.frame_count import frame_times
 from stroi.stages.video.frame_sampling import mosaic_frames, nearest_in_time
-from stroi.stages.video.reader import read_selected, read_times
+from stroi.stages.video.reader import read_selected
 
 STAGE_PARAMS = ("mosaics",)
 VERSION = 3
@@ -53,7 +54,8 @@ def build_mosaics(
         RefusedInput: If the skeletons are damaged.
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
-    cache = SkeletonCache(skeletons)
+    verify_once(skeletons, "skeletons", store, jobs=workers.jobs)
+    cache = SkeletonCache(skeletons, verify=False)
     spec = TaskSpec(
         kind="mosaics",
         version=VERSION,
@@ -68,7 +70,7 @@ def build_mosaics(
     content = cache.manifest.content_by_id
     clips = [
         replace(clip, digests={**clip.digests, "skeleton": content[clip.id]})
-        for clip in clip_inputs(raw, index.samples, "video")
+        for clip in clip_inputs(raw, index.samples, store, "video")
         if clip.id in content
     ]
     size = mosaic_bytes(params)
@@ -99,12 +101,12 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
             remedy="add the video, or train the graph network alone",
         )
     video = clip.raw / clip.video
-    check_unchanged(video, clip.digests["video"])
+    clip.check_unchanged("video")
     skeleton = _open_skeletons(skeletons)[clip.id]
     count = len(skeleton.keypoints)
     frame_index = mosaic_frames(count, params)
     if params.sample_by == "time":
-        times = read_times(video, *clip.segment)
+        times = frame_times(video, *clip.segment)
         frame_index = nearest_in_time(frame_index, times[:count])
     pictures = read_selected(video, frame_index.tolist(), *clip.segment)
     cut = cut_mosaic(pictures, skeleton, frame_index, params)
@@ -146,7 +148,7 @@ def check_not_black(cut: Cut, params: MosaicParams) -> None:
 
 @lru_cache(maxsize=1)
 def _open_skeletons(folder: Path) -> SkeletonCache:
-    # The stage verified the folder once, before the workers started.
+    # The stage verified the folder before the workers started.
     return SkeletonCache(folder, verify=False)
 
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
+import torch
 
-from stroi.cache.files.digests import sha256_file
+from stroi.cache.files.atomic import write_atomic
+from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.skeletons import SkeletonCache
-from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.command import training
 from stroi.stages.training.configs import Resources, resnet_config
-from stroi.stages.training.inputs import compute_run_weights, open_clips
+from stroi.stages.training.inputs import (
+    InputClips,
+    compute_run_weights,
+    open_clips,
+    require_verified_once,
+)
 from stroi.stages.training.outputs import (
     checkpoint,
     clips_to_score,
@@ -29,11 +34,15 @@ from stroi.stages.training.outputs import (
     write_seed_scores,
 )
 from stroi.stages.training.run_split import check_same_split, split_clips
-from stroi.stages.training.training_log import LogFolders, with_tensorboard, write_curve
+from stroi.stages.training.training_log import LogFolders, write_curve
 from stroi.trainer.config import Mode
+from stroi.trainer.data.input_digests import clips_digest
+from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.progress import EpochRecord
+from stroi.trainer.run.run_key import VERSION as TRAINER_VERSION
 from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
@@ -42,6 +51,9 @@ VERSION = 2
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
+
+SCALES = "scales"
+"""Folder of the store: a file per graph network, with the divisor of the row weights."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +68,37 @@ class Data:
 
     index: Index
     mosaics: MosaicCache
-    clips: SkeletonCache | JointCache | None
+    clips: InputClips | None
 
 
-def open_data(workspace: Workspace, run: RunParams, mode: Mode) -> Data:
+def open_data(
+    workspace: Workspace,
+    run: RunParams,
+    mode: Mode,
+    *,
+    threads: int = 1,
+    world: World = SINGLE_PROCESS,
+) -> Data:
     """Open the caches that the mode needs.
+
+    Args:
+        workspace: The project.
+        run: The run.
+        mode: The mode.
+        threads: CPU threads.
+        world: The processes that open them together.
 
     Raises:
         RefusedInput: If the index, the mosaics or the skeletons are damaged.
     """
-    clips = open_clips(workspace, run) if mode == "end-to-end" else None
-    dataset = run.run.dataset
-    return Data(
-        read_index(workspace.index(dataset)), MosaicCache(workspace.mosaics(dataset)), clips
-    )
+    clips = None
+    if mode == "end-to-end":
+        cache = open_clips(workspace, run, threads=threads, world=world)
+        clips = PreparedClips(cache, cache.ids)
+    folder = workspace.mosaics(run.run.dataset)
+    require_verified_once(workspace, folder, MosaicCache.KINDS, threads, world)
+    index = read_index(workspace.index(run.run.dataset))
+    return Data(index, MosaicCache(folder, verify=False), clips)
 
 
 def side_inputs(
@@ -85,10 +114,29 @@ def side_inputs(
     return {}, {}
 
 
-def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) -> float | None:
+def joint_weight_scale(
+    workspace: Workspace,
+    run: RunParams,
+    data: Data,
+    gcn: GraphNet,
+    gcn_sha256: str,
+    threads: int,
+) -> float | None:
     """Divisor of the row weights in end-to-end mode, from the network that training starts from.
 
-    It equals `weight_scale` in the weights' manifest; None if each clip scales its own weights.
+    It equals `weight_scale` in the weights' manifest. The store keeps it: a finished training
+    depends on it, and is then found without a pass over all clips.
+
+    Args:
+        workspace: The project.
+        run: The run.
+        data: Its caches.
+        gcn: The graph network.
+        gcn_sha256: SHA-256 of its file.
+        threads: CPU threads.
+
+    Returns:
+        The divisor; None if each clip scales its own weights.
 
     Raises:
         StroiError: ``CLIP_EMPTY``.
@@ -97,14 +145,23 @@ def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) 
     if params.scale == "clip" or clips is None:
         return None
     training = split_clips(data.index, run, clips.ids).train
-    return compute_run_weights(params, gcn, clips, training, training, threads)[1]
+    made_from = [
+        TRAINER_VERSION, torch.__version__, threads, gcn_sha256, clips_digest(clips, training),
+        params.model_dump(mode="json"),
+    ]  # fmt: skip
+    note = workspace.store / SCALES / f"{digest(made_from)}.json"
+    with suppress(OSError, ValueError):
+        return float(json.loads(note.read_bytes()))
+    scale = compute_run_weights(params, gcn, clips, training, training, threads)[1]
+    write_atomic(note, json.dumps(scale).encode())
+    return scale
 
 
 def usable(
     mosaics: Sequence[str],
     *,
     weights: Weights | None = None,
-    clips: SkeletonCache | JointCache | None = None,
+    clips: InputClips | None = None,
     gcn: GraphNet | None = None,
 ) -> tuple[str, ...]:
     """The clips that have a mosaic and the mode's other inputs: a sensor may miss some."""
@@ -136,7 +193,9 @@ def train_seed(
         check_same_split(seed_folder(workspace.run(run.name, "weights"), seed), split, "weights")
     if mode == "end-to-end":
         check_same_split(scores_folder(workspace.run(run.name, "gcn"), seed), split, "gcn")
-    scale = joint_weight_scale(run, data, side["gcn"], threads) if mode == "end-to-end" else None
+    scale = None
+    if mode == "end-to-end":
+        scale = joint_weight_scale(workspace, run, data, side["gcn"], origin["gcn"], threads)
     config = resnet_config(params, run.profile.weights, mode, scale)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
@@ -182,23 +241,14 @@ def train_seed(
     )
 
 
-@click.command(
-    help="Train the ResNet of RUN into runs/RUN/resnet-MODE, once per seed. MODE: plain mosaics "
-    "(row 2), weights with the graph network fixed (row 4) or trained end to end (row 3)."
-)
-@click.argument("run")
-@click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]))
-@in_project
-@with_tensorboard
-@with_threads
-def command(
+def run_resnet(
     workspace: Workspace, run: str, mode: Mode, tensorboard: Path | None, threads: int
 ) -> None:
     """Train the ResNet of one run in one mode."""
     params = load_run(workspace.root, run)
     logs = LogFolders(workspace.store / "times", tensorboard)
     with training(workspace, params, f"resnet-{mode}") as world:
-        data = open_data(workspace, params, mode)
+        data = open_data(workspace, params, mode, threads=threads, world=world)
         resources = Resources(threads, world, logs=logs)
         for seed in params.profile.seeds:
             train_seed(workspace, params, data, mode, seed, resources)

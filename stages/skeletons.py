@@ -14,17 +14,15 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from stroi.cache.errors import ClipRejected
 from stroi.cache.files.atomic import check_writable, sweep_temporaries
-from stroi.cache.files.digests import digest
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.storage.assemble import Encoded
 from stroi.pipeline.datasets.reading.tree import JSON_FOLDER
 from stroi.pipeline.index.ledger import Ledger
-from stroi.pipeline.index.table import Index, read_index
+from stroi.pipeline.index.table import Index, Sample, read_index
 from stroi.pipeline.options import in_project, with_workers
-from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
+from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import recorded, shaping
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
@@ -34,7 +32,7 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detect import DETECTIONS, describe_source, detect_poses
 from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
 from stroi.stages.pose.openpose_commands import openpose_commands
-from stroi.stages.pose.readers.openpose_files import folder_digest, json_folder
+from stroi.stages.pose.readers.openpose_files import NO_FOLDER
 from stroi.stages.pose.sampled import frames_to_process, sampled_persons
 from stroi.stages.pose.source import (
     JSON,
@@ -49,12 +47,11 @@ from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.frame_sampling import mosaic_frames
 
 STAGE_PARAMS = ("skeletons", "mosaics")
-VERSION = 4
+VERSION = 5
 """Raise it when the same input would give other bytes: detections to skeletons, by tracking and
 choice. (`stroi.stages.pose.source.DETECTION_VERSION` is that of the detections.)"""
 FRAME_BYTES = 2 * 25 * 3 * 4
 """Bytes of a frame of a shard: two people of 25 joints."""
-_CHUNK = 64
 
 
 def build_skeletons(
@@ -103,7 +100,7 @@ def build_skeletons(
     return build_cache(
         out,
         spec,
-        _inputs(raw, index, plan, workers, store),
+        _inputs(raw, index.samples, plan.source, store),
         params,
         clip_bytes=lambda clip: FRAME_BYTES * clip.frames,
         workers=workers,
@@ -111,42 +108,20 @@ def build_skeletons(
     )
 
 
-def _inputs(
-    raw: Path, index: Index, plan: PoseSourcePlan, workers: Workers, store: Path
-) -> list[ClipInput]:
-    if plan.source == KINECT:
-        return clip_inputs(raw, index.samples, "video", "skeleton")
-    clips = clip_inputs(raw, index.samples, "video")
-    return _with_json(clips, workers, store) if plan.source == JSON else clips
-
-
-def _with_json(clips: Sequence[ClipInput], workers: Workers, store: Path) -> list[ClipInput]:
-    """Clips with the folder of JSON files that the table names, or that is named after the clip."""
-    clips = [replace(clip, skeleton=clip.skeleton or f"{JSON_FOLDER}/{clip.id}") for clip in clips]
-    chunks = [clips[at : at + _CHUNK] for at in range(0, len(clips), _CHUNK)]
-    digested = parallel_map_unordered(
-        _digest_folders,
-        chunks,
-        workers=workers,
-        total=len(clips),
-        label="JSON files",
-        scratch=store,
-    )
-    sha256 = {clip_id: one for chunk in digested for clip_id, one in chunk.items()}
-    return [replace(clip, digests={**clip.digests, "skeleton": sha256[clip.id]}) for clip in clips]
-
-
-def _digest_folders(clips: Sequence[ClipInput], tick: Tick) -> dict[str, str]:
-    digests = {}
-    for clip in clips:
-        try:
-            folder = json_folder(clip.raw, clip.skeleton)
-            digests[clip.id] = folder_digest(folder, *clip.segment)
-        except ClipRejected as rejected:
-            # Rejected again, and put into the ledger, when the clip is made.
-            digests[clip.id] = digest([rejected.code])
-        tick()
-    return digests
+def _inputs(raw: Path, samples: Sequence[Sample], source: str, store: Path) -> list[ClipInput]:
+    if source == KINECT:
+        return clip_inputs(raw, samples, store, "video", "skeleton")
+    clips = clip_inputs(raw, samples, store, "video")
+    if source != JSON:
+        return clips
+    return [
+        replace(
+            clip,
+            skeleton=sample.skeleton or f"{JSON_FOLDER}/{sample.id}",
+            digests={**clip.digests, "skeleton": sample.pose_sha256 or NO_FOLDER},
+        )
+        for sample, clip in zip(samples, clips, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.sensors.readers import READERS
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
-from stroi.stages.video.fingerprint import check_unchanged
 
 STAGE_PARAMS = ("skeletons3d",)
 VERSION = 3
@@ -51,7 +50,7 @@ def build_skeletons3d(
     return build_cache(
         out,
         spec,
-        clip_inputs(raw, index.samples, "skeleton"),
+        clip_inputs(raw, index.samples, store, "skeleton"),
         params,
         clip_bytes=lambda clip: FRAME_BYTES * clip.frames,
         workers=workers,
@@ -67,20 +66,18 @@ def read_skeleton(clip: ClipInput, *, layout: str) -> JointClip:
         layout: How its file is written, a key of `stroi.stages.sensors.readers.READERS`.
 
     Raises:
-        ClipRejected: ``SKEL_MISSING`` if the clip has no skeleton file; as `check_unchanged`,
-            before and after reading; whatever the reader rejects.
+        ClipRejected: ``SKEL_MISSING`` if the clip has no skeleton file; as
+            `ClipInput.check_unchanged`, before and after reading; whatever the reader rejects.
     """
-    sha256 = clip.digests["skeleton"]
-    if not sha256:
+    if not clip.digests["skeleton"]:
         raise ClipRejected(
             "SKEL_MISSING",
             f"{clip.skeleton!a} is no skeleton file" if clip.skeleton else "no skeleton file",
             remedy="put the sensor's file there, or leave the sample out",
         )
-    path = clip.raw / clip.skeleton
-    check_unchanged(path, sha256, "skeleton")
-    joints = READERS[layout](path, clip.start, clip.stop)
-    check_unchanged(path, sha256, "skeleton")
+    clip.check_unchanged("skeleton")
+    joints = READERS[layout](clip.raw / clip.skeleton, clip.start, clip.stop)
+    clip.check_unchanged("skeleton")
     return joints
 
 

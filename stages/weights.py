@@ -13,7 +13,6 @@ from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import write_weights
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project, with_threads
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.inputs import compute_run_weights, open_clips
@@ -60,17 +59,13 @@ def training_clips(workspace: Workspace, run: RunParams, usable: Sequence[str]) 
     return split_clips(read_index(workspace.index(run.run.dataset)), run, usable).train
 
 
-@click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")
-@click.argument("run")
-@in_project
-@with_threads
-def command(workspace: Workspace, run: str, threads: int) -> None:
+def run_weights(workspace: Workspace, run: str, threads: int) -> None:
     """Dump the joint weights of one run."""
     params = load_run(workspace.root, run)
     seeds = params.profile.seeds
     with lock(workspace.lock("weights", run)):
         drop_other_seeds(workspace.run(run, "weights"), seeds)
-        clips = open_clips(workspace, params)
+        clips = open_clips(workspace, params, threads=threads)
         for seed in seeds:
             dump_seed(workspace, params, clips, seed, threads)
     click.echo(f"weights {run}: {len(clips.ids)} clips, {len(seeds)} files")

@@ -53,6 +53,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "ensemble", "report", "gcn_report",
         ),
         ("tools",),
+        ("commands",),
     ),
 }  # fmt: skip
 """Rooms and modules of each package; what stands earlier may not import what stands later, nor its

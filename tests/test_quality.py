@@ -45,6 +45,26 @@ def test_help_loads_no_heavy_module() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_help_of_no_command_loads_torch() -> None:
+    """All commands and subcommands in one process: what one loads stays, and is named."""
+    script = (
+        "import sys\n"
+        "import click\n"
+        "from stroi.pipeline.cli import run, stroi\n"
+        "def walk(group, path):\n"
+        "    for name in group.list_commands(None):\n"
+        "        command = group.get_command(None, name)\n"
+        "        assert run([*path, name, '--help']) == 0\n"
+        "        assert 'torch' not in sys.modules, ' '.join([*path, name])\n"
+        "        if isinstance(command, click.Group):\n"
+        "            walk(command, [*path, name])\n"
+        "walk(stroi, [])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Usage: stroi ") > 25
+
+
 @pytest.mark.nightly
 @pytest.mark.slow
 def test_wheel_holds_stroi_alone_and_everything_of_it(root: Path, tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Precision, SkeletonAugment, WeightFormula, WeightSettings
+from stroi.trainer.data.prepared_clips import prepared_chunks
 from stroi.trainer.data.skeleton_augment import augment_skeletons, clip_draws
-from stroi.trainer.data.skeleton_input import ClipSource, SkeletonSet, prepare_all
+from stroi.trainer.data.skeleton_input import ClipSource, SkeletonSet
 from stroi.trainer.models.graph_net import GraphNet, scatter_to_persons
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, training_mean
 from stroi.trainer.runtime import autocast, deterministic, evaluating
@@ -158,9 +159,7 @@ def _run_network(
     """Outputs for the clips `ordered`, or for `tta_copies` augmented copies of each in a row."""
     chunks = []
     clips_per_chunk = max(1, CLIPS_PER_CHUNK // max(1, tta_copies))
-    for start in range(0, len(ordered), clips_per_chunk):
-        chunk = ordered[start : start + clips_per_chunk]
-        data = prepare_all(clips, chunk, **model.config.preparation)
+    for data in prepared_chunks(clips, ordered, clips_per_chunk, **model.config.preparation):
         with deterministic(0, threads), evaluating(model), torch.no_grad():
             x, present = _augmented_copies(data, tta_copies, model.config.augment)
             # The size and origin of a clip come from both persons: first the stream, then the

@@ -13,7 +13,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
-from stroi.trainer.data.side_inputs import load_side_inputs
+from stroi.trainer.data.side_inputs import SideInputs, load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import deterministic, evaluating
@@ -29,6 +29,7 @@ def score_resnet(
     *,
     weights: Weights | None = None,
     clips: ClipSource | None = None,
+    side: SideInputs | None = None,
     threads: int = 1,
 ) -> Scores:
     """Logits of the RGB branch, in float32 and evaluation mode.
@@ -42,6 +43,7 @@ def score_resnet(
         ids: N sample ids, in any order.
         weights: Row weights, if the model was trained in fixed mode.
         clips: Skeletons, if it was trained in end-to-end mode.
+        side: What `load_side_inputs` gives for the sorted `ids`, if it is there already.
         threads: CPU threads.
 
     Returns:
@@ -54,7 +56,7 @@ def score_resnet(
     """
     ordered = tuple(sorted(ids))
     device = next(model.parameters()).device
-    side = load_side_inputs(
+    side = side or load_side_inputs(
         model.mode, mosaics, ordered, weights=weights, clips=clips,
         gcn=None if model.gcn is None else model.gcn.config, missing=model.config.missing,
     )  # fmt: skip

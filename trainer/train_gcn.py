@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stroi.cache.layouts import BODY_25
 from stroi.trainer.config import GcnConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array, shuffled_batches
-from stroi.trainer.data.input_digests import array_digest, skeleton_digest
+from stroi.trainer.data.input_digests import array_digest, clips_digest
+from stroi.trainer.data.prepared_clips import kept
 from stroi.trainer.data.skeleton_augment import augment_skeletons, epoch_draws
-from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
+from stroi.trainer.data.skeleton_input import ClipSource, layout_of
 from stroi.trainer.loop import fit
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.run.checkpointer import Checkpointer
@@ -55,7 +57,7 @@ def train_gcn(
 
     Args:
         clips: Skeletons by sample id; others than those of `labels` and `validation` are not
-            touched.
+            touched. `PreparedClips` are prepared once for several trainings.
         labels: Class number of every training sample.
         classes: Class names.
         config: Shape of the network.
@@ -73,34 +75,37 @@ def train_gcn(
         RefusedInput: ``LABEL_RANGE``.
     """
     device, world = pick_device(run.device), run.world
-    data = prepare_all(clips, tuple(labels), **config.preparation)
-    targets = torch.from_numpy(label_array(labels, data.ids, classes))
+    clips, ids = kept(clips), tuple(sorted(labels))
+    targets = torch.from_numpy(label_array(labels, ids, classes))
+    layout = layout_of(clips[ids[0]]) if ids else BODY_25
     with deterministic(run.seed, run.threads):
-        model = GraphNet(classes, config, data.layout).to(device)
-    x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
+        model = GraphNet(classes, config, layout).to(device)
     inputs = {
-        "skeletons": skeleton_digest(data),
-        "layout": data.layout.name,
+        "clips": clips_digest(clips, ids),
+        "layout": layout.name,
         "labels": array_digest(targets.numpy()),
     }
     if validation:
-        unseen = prepare_all(clips, tuple(validation), **config.preparation)
-        inputs["validation"] = skeleton_digest(unseen)
-        inputs["validation labels"] = array_digest(label_array(validation, unseen.ids, classes))
+        unseen = tuple(sorted(validation))
+        inputs["validation"] = clips_digest(clips, unseen)
+        inputs["validation labels"] = array_digest(label_array(validation, unseen, classes))
     key = run_key(
-        "gcn", used_gcn(config, data.layout), used_schedule(schedule), run, device=device,
+        "gcn", used_gcn(config, layout), used_schedule(schedule), run, device=device,
         classes=classes, inputs=inputs,
     )  # fmt: skip
     world.check_run(key)
     state = TrainState.create(model, schedule, world)
 
     def epoch_batches(epoch: int, skip: int) -> Generator[ClipBatch, None, None]:
+        # Only here: a training that is finished needs no clip.
+        data = clips.prepare(ids, **config.preparation)
+        x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
         count, _, frames, joints, _ = x.shape
         draws = epoch_draws(count, frames=frames, joints=joints, seed=run.seed, epoch=epoch)
         batches = shuffled_batches(count, schedule.batch_size, seed=run.seed, epoch=epoch)
         for index in batches[skip:]:
             own = torch.from_numpy(index[world.shard_slice(len(index))])
-            changed = augment_skeletons(x[own], draws[own], config.augment, data.layout)
+            changed = augment_skeletons(x[own], draws[own], config.augment, layout)
             yield ClipBatch(changed, present[own], targets[own], len(index))
 
     def compute_loss(batch: ClipBatch) -> tuple[Tensor, Tensor]:

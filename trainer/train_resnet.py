@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from stroi.trainer.config import LoaderConfig, Mode, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.mosaic_augment import augment_batch, augment_params_of_epoch
 from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, cell_grid
-from stroi.trainer.data.side_inputs import SideInputs, load_side_inputs
+from stroi.trainer.data.side_inputs import SideInputs, check_mode_inputs, load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.loop import fit
 from stroi.trainer.models.graph_net import GraphNet
@@ -96,13 +96,18 @@ def train_resnet(
         RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
     """
     device, world = pick_device(run.device), run.world
-    side_of = partial(
-        load_side_inputs, mode, mosaics, weights=weights, clips=clips,
-        gcn=None if gcn is None else gcn.config, missing=config.missing,
-    )  # fmt: skip
-    ids = tuple(sorted(labels))
+    gcn_config = None if gcn is None else gcn.config
+    check_mode_inputs(mode, weights=weights, clips=clips, gcn=gcn_config)
+    ids, unseen = tuple(sorted(labels)), tuple(sorted(validation or ()))
     targets = label_array(labels, ids, classes)
-    side = side_of(ids)
+
+    @cache
+    def side_of(names: tuple[str, ...]) -> SideInputs:
+        # Only when a batch needs it: a training that is finished needs none.
+        return load_side_inputs(
+            mode, mosaics, names, weights=weights, clips=clips, gcn=gcn_config,
+            missing=config.missing,
+        )  # fmt: skip
 
     with deterministic(run.seed, run.threads):
         own_gcn = copy.deepcopy(gcn) if mode == "end-to-end" else None
@@ -112,12 +117,11 @@ def train_resnet(
     if pretrained is not None:
         load_pretrained_resnet(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(device)
-    inputs = mosaic_inputs(model, mosaics, ids, side, targets)
+    inputs = mosaic_inputs(model, mosaics, ids, targets, weights, clips)
     inputs |= loader_inputs(mosaics, ids, loader_config, pretrained)
     if validation:
-        validation_ids = tuple(sorted(validation))
-        truth = label_array(validation, validation_ids, classes)
-        further = mosaic_inputs(model, mosaics, validation_ids, side_of(validation_ids), truth)
+        truth = label_array(validation, unseen, classes)
+        further = mosaic_inputs(model, mosaics, unseen, truth, weights, clips)
         inputs |= {f"validation {name}": value for name, value in further.items()}
     local_batch_norm = world.synchronise_batch_norm(model, run.batch_norm)
     if world.size > 1 and not local_batch_norm:
@@ -138,7 +142,7 @@ def train_resnet(
 
     def compute_loss(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
         loss, correct = rgb_loss(
-            model, batch, side, torch.from_numpy(targets), network=state.network
+            model, batch, side_of(ids), torch.from_numpy(targets), network=state.network
         )
         return world.reduce_loss(model, loss, correct, batch.size, average_running=local_batch_norm)
 
@@ -146,9 +150,8 @@ def train_resnet(
         scores = score_resnet(
             model,
             mosaics,
-            tuple(validation or ()),
-            weights=weights,
-            clips=clips,
+            unseen,
+            side=side_of(unseen),
             threads=run.threads,
         )
         return loss_and_accuracy(scores, validation or {}, config.loss)

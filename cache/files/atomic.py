@@ -23,6 +23,7 @@ def write_atomic(
     data: bytes | memoryview | Sequence[bytes | memoryview],
     *,
     replace: bool = True,
+    flush: bool = True,
 ) -> bool:
     """Write `data` to `path` so that the name holds the old bytes or all of the new ones.
 
@@ -33,6 +34,8 @@ def write_atomic(
         path: The final name.
         data: Everything the file shall hold, in one piece or in several that follow one another.
         replace: Whether it may replace what has that name.
+        flush: Whether the bytes have to be on the disk afterwards. Without it a power cut may leave
+            a file that is cut or empty: for files whose reader notices and that can be made again.
 
     Returns:
         Whether it was written; False only if it may not replace what is there, or what appeared
@@ -47,8 +50,8 @@ def write_atomic(
         fault_point("before_write")
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_temporary(path) as (temporary, fd):
-            _write_synced(fd, views)
-            return _rename(temporary, path, replace=replace)
+            _write(fd, views, flush=flush)
+            return _rename(temporary, path, replace=replace, flush=flush)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -163,7 +166,7 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _write_synced(fd: int, views: Sequence[memoryview]) -> None:
+def _write(fd: int, views: Sequence[memoryview], *, flush: bool) -> None:
     before_half = sum(map(len, views)) // 2
     for view in views:
         if 0 <= before_half <= len(view):
@@ -175,17 +178,19 @@ def _write_synced(fd: int, views: Sequence[memoryview]) -> None:
             write_all(fd, view)
             before_half -= len(view)
     fault_point("before_fsync")
-    os.fsync(fd)
+    if flush:
+        os.fsync(fd)
 
 
-def _rename(temporary: Path, path: Path, *, replace: bool = True) -> bool:
+def _rename(temporary: Path, path: Path, *, replace: bool = True, flush: bool = True) -> bool:
     fault_point("before_rename")
     if replace:
         temporary.replace(path)
     elif not rename_new(temporary, path):
         return False
     fault_point("after_rename")
-    sync_folder(path.parent)
+    if flush:
+        sync_folder(path.parent)
     return True
 
 

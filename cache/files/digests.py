@@ -5,7 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
+
+SETTLED = 2.0
+"""Seconds since a file's last change after which a further one cannot bear the same time; file
+systems count in steps of up to that."""
 
 
 def sha256_bytes(data: bytes | memoryview) -> str:
@@ -52,3 +57,23 @@ def file_state(status: os.stat_result) -> tuple[int, ...]:
         status.st_mtime_ns,
         status.st_ctime_ns,
     )
+
+
+def settled_state(path: Path) -> str:
+    """State of a file, or of a folder and the files in it: in the same state it has the same bytes.
+
+    Returns:
+        32 hexadecimal digits; empty if there is no such file, or if something changed less than
+        `SETTLED` seconds ago: a further change might leave the same state.
+    """
+    try:
+        found = {"": path.stat()}
+        if path.is_dir():
+            with os.scandir(path) as entries:
+                found |= {entry.name: entry.stat() for entry in entries}
+    except OSError:
+        return ""
+    if time.time() - max(status.st_ctime for status in found.values()) <= SETTLED:
+        return ""
+    # No device: its number may be another after a restart, or on another machine.
+    return digest({name: file_state(status)[1:] for name, status in found.items()})[:32]

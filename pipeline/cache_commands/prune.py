@@ -28,6 +28,9 @@ from stroi.pipeline.workspace import Workspace
 OPTIONAL = ("detections", "training", CRASHED)
 """Folders of the store whose files no out ever links to: each goes by its own option."""
 
+NOTES = ("digests", "verified", "scales")
+"""Folders of the store with a few small files, which save work and stay."""
+
 _WORK = re.compile(r"[0-9a-f]{32,64}\.(h5|json|npz|safetensors|txt)")
 
 
@@ -60,7 +63,7 @@ def _is_unused(path: Path, newest: float, also: Collection[str]) -> bool:
     kind = path.parent.name
     if is_stale(path) if kind == MARKS else is_left_over(path):
         return True
-    if not _WORK.fullmatch(path.name) or (kind in OPTIONAL and kind not in also):
+    if kind in NOTES or not _WORK.fullmatch(path.name) or (kind in OPTIONAL and kind not in also):
         return False
     # A shard and the note about it go together.
     status = [one.lstat() for one in (path, path.with_suffix(".h5")) if one.exists()]

@@ -66,12 +66,14 @@ class Sample(ClipEntry):
     Attributes:
         bytes: Size of the video; 0 if there is none.
         sha256: Digest of the video, hexadecimal; empty if there is none.
-        skeleton_sha256: Digest of the ready skeleton; empty if there is none.
+        skeleton_sha256: Digest of the ready skeleton, a sensor's file; empty if there is none.
+        pose_sha256: Digest of OpenPose's files of the clip; empty if there is no folder of them.
     """
 
     bytes: int = 0
     sha256: str = ""
     skeleton_sha256: str = ""
+    pose_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ _row = attrgetter(*_COLUMNS)
 _NUMBERS = ("start", "stop", "bytes")
 _DIGITS = 18
 _COMMON = ("label", "subject", "camera", "group", "split")
-_SINCE_1_2 = {"group": "", "start": "0", "stop": "0", "skeleton_sha256": ""}
+_SINCE_1_2 = {"group": "", "start": "0", "stop": "0", "skeleton_sha256": "", "pose_sha256": ""}
 """Columns that an index which came with an older cache does not have, and what they mean then."""
 _REQUIRED = tuple(name for name in _COLUMNS if name not in _SINCE_1_2)
 _TEXTS = tuple(name for name in _COLUMNS if name not in _NUMBERS)
@@ -235,6 +237,7 @@ def _check_sample(path: Path, line: int, sample: Sample) -> None:
         raise _value(path, line, "neither a video nor a skeleton")
     _check_digest(path, line, "sha256", sample.sha256, needed=sample.video != "")
     _check_digest(path, line, "skeleton_sha256", sample.skeleton_sha256, needed=False)
+    _check_digest(path, line, "pose_sha256", sample.pose_sha256, needed=False)
 
 
 def _check_class(path: Path, line: int, name: str) -> None:

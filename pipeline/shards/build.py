@@ -10,6 +10,7 @@ that come back find their shards again, and a stale shard cannot be picked up (d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,13 @@ from stroi.pipeline.parallel.executor import WorkerKilled, Workers, parallel_map
 from stroi.pipeline.parallel.progress import announce
 from stroi.pipeline.shards.crashes import CRASHED, find_crashed
 from stroi.pipeline.shards.sharding import assign_shards
-from stroi.pipeline.shards.store import BuildContext, Shard, find_or_make_shard, shard_path
+from stroi.pipeline.shards.store import (
+    BuildContext,
+    Shard,
+    find_or_make_shard,
+    find_shard,
+    shard_path,
+)
 from stroi.pipeline.shards.task import ClipTask, TaskSpec
 
 __all__ = ["STORE_LOCK", "ClipTask", "TaskSpec", "build_shards"]
@@ -97,6 +104,7 @@ def _make_all(
     fruitless = 0
     while True:
         by_key = {context.key(spec, group): group for group in groups}
+        shards |= _find_finished(spec, [key for key in by_key if key not in shards], store, workers)
         missing = [by_key[key] for key in by_key if key not in shards]
         try:
             for shard in _make_missing(spec, missing, context, workers):
@@ -111,16 +119,34 @@ def _make_all(
             announce(spec.kind, "a worker process was killed; going on")
 
 
+def _find_finished(
+    spec: TaskSpec[Input, Result], keys: Sequence[str], store: Path, workers: Workers
+) -> dict[str, Shard]:
+    """Shards that are in the store, by key: no worker has to start for them."""
+    if workers.backend != "loky":
+        return {}  # a cluster reads them faster
+    with ThreadPoolExecutor(workers.jobs) as pool:
+        found = list(pool.map(partial(find_shard, store, spec.kind), keys))
+    shards = {shard.key: shard for shard in found if shard is not None}
+    if shards:
+        clips = sum(len(shard.outcomes) for shard in shards.values())
+        announce(spec.kind, f"{clips} clips are in the store")
+    return shards
+
+
 def _make_missing(
     spec: TaskSpec[Input, Result],
     groups: Sequence[Group[Input]],
     context: BuildContext,
     workers: Workers,
 ) -> Iterator[Shard]:
+    if not groups:
+        return iter(())
     return parallel_map_unordered(
         partial(find_or_make_shard, spec, context),
-        # The largest first, or one at the end would keep all but one worker waiting.
-        sorted(groups, key=len, reverse=True),
+        # Parts of a video one after another. Else the largest first, or one at the end would keep
+        # all but one worker waiting.
+        sorted(groups, key=lambda group: (min(task.place for task in group), -len(group))),
         workers=workers,
         total=sum(map(len, groups)),
         label=spec.kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.parallel.executor import Tick
 from stroi.pipeline.shards.crashes import marked
 from stroi.pipeline.shards.task import ClipTask, TaskSpec
+
+CHANGED = "_CHANGED"
+"""End of the codes of clips whose file changed since the index was made."""
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")
@@ -88,7 +92,11 @@ def find_or_make_shard(
 
 
 def find_shard(store: Path, kind: str, key: str) -> Shard | None:
-    """The finished shard of that key, if it is there and its bytes are what was written."""
+    """The finished shard of that key, if it is there and its bytes are what was written.
+
+    One that lacks a clip whose file had changed since the index was made counts as unfinished: the
+    file may be what it was again.
+    """
     try:
         note = json.loads(sidecar_path(store, kind, key).read_bytes())
         if note["seal"] != digest(note["shard"]):
@@ -96,6 +104,7 @@ def find_shard(store: Path, kind: str, key: str) -> Shard | None:
         shard = _read_note(note["shard"])
         path = shard_path(store, kind, key)
         intact = not shard.sha256 or sha256_file(path) == shard.sha256
+        intact &= not any(outcome.code.endswith(CHANGED) for outcome in shard.outcomes)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return shard if intact and shard.key == key else None
@@ -121,11 +130,11 @@ def _make_shard(
 ) -> Shard:
     made: dict[str, Result] = {}
     outcomes = []
-    for task in group:
+    for task in sorted(group, key=attrgetter("place", "id")):
         outcomes.append(context.crashed.get(task.id) or _make_clip(spec, context, task, made))
         tick()
-    ids = tuple(made)
-    encoded = spec.encode(ids, list(made.values())) if made else Encoded((), ())
+    ids = tuple(task.id for task in group if task.id in made)
+    encoded = spec.encode(ids, [made[name] for name in ids]) if made else Encoded((), ())
     sha256 = encoded.sha256 if made else ""
     if made:
         write_atomic(shard_path(context.store, spec.kind, key), encoded.pieces)

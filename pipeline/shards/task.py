@@ -23,12 +23,15 @@ class ClipTask(Generic[Input]):
         inputs: SHA-256 of everything the result depends on besides params, by what it is of.
         input: What `TaskSpec.make` gets: where the inputs lie; picklable.
         bytes: Size that it will take in a shard; 0 if unknown.
+        place: Video and first frame of a clip that is a part of a video: a worker makes such clips
+            in that order, so that the video is decoded once.
     """
 
     id: str
     inputs: Mapping[str, str]
     input: Input
     bytes: int = 0
+    place: tuple[str, int] = ("", 0)
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,16 @@ from stroi.stages.pose.detections import (
     Detections,
     detect,
     load_detections,
-    measure,
     save_detections,
 )
 from stroi.stages.pose.readers.kinect import read_kinect, summarise
-from stroi.stages.pose.readers.openpose_files import folder_digest, json_folder
+from stroi.stages.pose.readers.openpose_files import json_folder, pose_digest
 from stroi.stages.pose.readers.openpose_folder import read_detections
 from stroi.stages.pose.registry import load
 from stroi.stages.pose.sampled import detect_sampled
 from stroi.stages.pose.source import JSON, KINECT, PoseSourcePlan
 from stroi.stages.video.clip_input import ClipInput
-from stroi.stages.video.fingerprint import check_unchanged
+from stroi.stages.video.frame_count import count_frames
 from stroi.stages.video.frame_sampling import mosaic_frames
 
 DETECTIONS = "detections"
@@ -49,7 +48,7 @@ def detect_poses(clip: ClipInput, plan: PoseSourcePlan, store: Path) -> Detectio
     path = detections_path(store, clip, plan)
     detections = load_detections(path)
     if detections is None:
-        check_unchanged(clip.raw / clip.video, clip.digests["video"])
+        clip.check_unchanged("video")
         detections = _detect(clip, plan)
         save_detections(path, detections)
     return detections
@@ -70,22 +69,28 @@ def _detect(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
 
 def _read_json(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     params, video = plan.params.openpose_json, clip.raw / clip.video
-    folder = json_folder(clip.raw, clip.skeleton)
     movenet = load(plan.params.replace(source="movenet")) if params.compare_frames else None
-    detections = read_detections(
-        folder,
-        video,
-        params.model,
-        *clip.segment,
-        estimator=movenet,
-        compared=params.compare_frames,
-    )
-    if folder_digest(folder, *clip.segment) != clip.digests["skeleton"]:
+    refusal: ClipRejected | None = None
+    try:
+        detections = read_detections(
+            json_folder(clip.raw, clip.skeleton),
+            video,
+            params.model,
+            *clip.segment,
+            estimator=movenet,
+            compared=params.compare_frames,
+        )
+    except ClipRejected as rejected:
+        refusal = rejected
+    # What becomes of the clip, a refusal too, has to belong to the files of the index.
+    if pose_digest(clip.raw, clip.skeleton, *clip.segment) != clip.digests["skeleton"]:
         raise ClipRejected(
             "POSE_CHANGED",
-            f"{folder.name!a} changed while it was read",
-            remedy="run the same command again when nothing writes there",
+            f"{clip.skeleton!a} changed since it was indexed",
+            remedy="run `dvc repro`, or `stroi index` again, when nothing writes there",
         )
+    if refusal:
+        raise refusal
     return detections
 
 
@@ -96,7 +101,8 @@ def _read_kinect(clip: ClipInput) -> Detections:
             f"{clip.skeleton!a} is no skeleton file" if clip.skeleton else "no skeleton file",
             remedy="put the sensor's file there, or let skeletons.source be an estimator",
         )
-    info = measure(clip.raw / clip.video, *clip.segment)
+    # The stage that needs its pixels decodes it.
+    info = count_frames(clip.raw / clip.video, *clip.segment)
     return read_kinect(clip.raw / clip.skeleton, clip.digests["skeleton"], info, *clip.segment)
 
 

@@ -65,20 +65,6 @@ class Detections:
         return np.stack(self.by_frame(), axis=1)
 
 
-def measure(video: Path, start: int = 0, stop: int = 0) -> VideoInfo:
-    """Frames and size of a clip, by stepping through it.
-
-    Raises:
-        ClipRejected: If it cannot be decoded.
-    """
-    with read_frames(video, start, stop) as frames:
-        if frames.skip():
-            frames.picture()
-        while frames.skip():
-            pass
-        return frames.info
-
-
 def detect(video: Path, estimator: Estimator, start: int = 0, stop: int = 0) -> Detections:
     """Run `estimator` over every frame of a clip.
 
@@ -107,7 +93,8 @@ def save_detections(path: Path, detections: Detections) -> None:
         size=size,
         remark=detections.remark,
     )
-    write_atomic(path, buffer.getvalue())
+    # A flush per clip costs more than reading it; one that a power cut damages is made again.
+    write_atomic(path, buffer.getvalue(), flush=False)
 
 
 def load_detections(path: Path) -> Detections | None:

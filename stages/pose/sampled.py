@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.stages.pose.detections import Detections, measure
+from stroi.stages.pose.detections import Detections
 from stroi.stages.pose.estimator import Estimator, no_people
 from stroi.stages.pose.tracking.person_selection import main_persons
 from stroi.stages.pose.tracking.tracking import FPS, track
+from stroi.stages.video.frame_count import count_frames, decode_frames
+from stroi.stages.video.frames import VideoInfo
 from stroi.stages.video.reader import read_frames
 
 MAX_STEP = 1 / 6
@@ -55,7 +57,7 @@ def detect_sampled(
 ) -> Detections:
     """Run `estimator` over `frames_to_process` of a clip.
 
-    The video is stepped through twice, because how many frames it has is known at its end.
+    How many frames there are is known only at the end of the video: they are counted before.
 
     Args:
         video: The video.
@@ -70,15 +72,32 @@ def detect_sampled(
     Raises:
         ClipRejected: If the video cannot be decoded.
     """
-    info = measure(video, start, stop)
+    info = count_frames(video, start, stop)
+    people, decoded = _process(video, estimator, needed, info, start, stop)
+    if decoded != info.frames:
+        info = decode_frames(video, start, stop)
+        people, _ = _process(video, estimator, needed, info, start, stop)
+    return Detections.of_frames(people, info)
+
+
+def _process(
+    video: Path,
+    estimator: Estimator,
+    needed: Callable[[int], Sequence[int]],
+    info: VideoInfo,
+    start: int,
+    stop: int,
+) -> tuple[list[NDArray[np.float32]], int]:
+    """The people of `info.frames` frames, and how many frames decode."""
     processed = set(frames_to_process(needed(info.frames), info.frames, info.fps).tolist())
     people = [no_people()] * info.frames
     with read_frames(video, start, stop) as frames:
-        for time in range(max(processed) + 1):
-            frames.skip()
-            if time in processed:
-                people[time] = estimator(frames.picture())
-    return Detections.of_frames(people, info)
+        decoded = 0
+        while frames.skip():
+            if decoded in processed:
+                people[decoded] = estimator(frames.picture())
+            decoded += 1
+    return people, decoded
 
 
 def sampled_persons(

@@ -18,6 +18,7 @@ from stroi.pipeline.index.csv import read_csv
 from stroi.pipeline.index.ledger import Ledger, read_ledger
 from stroi.pipeline.index.table import read_index
 from stroi.pipeline.params.load import RunParams
+from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.methods import STREAMS
 from stroi.stages.evaluation.predictions import PredictedLabels
@@ -99,12 +100,13 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     ledgers = read_ledgers(folders)
     check_ledgers(ledgers, folders, ("index", "skeletons", "mosaics"))
     check_ledgers(ledgers, folders, ("index", *branch))
+    verify_once(folders["mosaics"], MosaicCache.KINDS, workspace.store)
     return Inputs(
         ledgers=ledgers,
         no_ledger=tuple(stage for stage in folders if stage not in ledgers),
         table=table,
         labels=labels,
-        mosaics=MosaicCache(folders["mosaics"]),
+        mosaics=MosaicCache(folders["mosaics"], verify=False),
         weights=weights,
         layout=layout,
         curves=read_curves(workspace, run, STREAMS),

@@ -17,7 +17,6 @@ from typing import Literal
 import numpy as np
 
 from stroi.cache.errors import StroiError
-from stroi.trainer.runtime import BF16_FLAGS, bf16_features, cpu_flags
 
 State = Literal["ok", "missing", "note"]
 
@@ -29,7 +28,7 @@ LIBRARIES = (
 OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 """Packages that overwrite files of opencv-python-headless."""
 
-CPU_FEATURES = ("avx2", "avx512f", "asimd", *BF16_FLAGS)
+CPU_FEATURES = ("avx2", "avx512f", "asimd")
 """Flags of /proc/cpuinfo that decide how fast networks run."""
 
 
@@ -66,9 +65,11 @@ def run_check(topic: str, name: str, check: EnvironmentCheck) -> list[Finding]:
 
 def processors() -> Iterable[Finding]:
     """CPU, its features, memory."""
+    from stroi.trainer.runtime import BF16_FLAGS, bf16_features, cpu_flags
+
     text = _read("/proc/cpuinfo")
     model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    features = [name for name in CPU_FEATURES if name in cpu_flags(text)]
+    features = [name for name in (*CPU_FEATURES, *BF16_FLAGS) if name in cpu_flags(text)]
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores may be used"
     name = model[1].strip() if model else platform.machine()
     yield Finding("machine", "cpu", "note", f"{name}; {cores}")

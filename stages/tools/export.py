@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
 import torch
 
 from stroi.cache.errors import ParamsError, RefusedInput
@@ -16,8 +15,7 @@ from stroi.cache.files.digests import sha256_bytes, sha256_file
 from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.manifest import Manifest, read_manifest, stroi_version
 from stroi.cache.weights import WEIGHTS_NAME
-from stroi.pipeline.options import in_project
-from stroi.pipeline.params.load import RunParams, load_run
+from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
@@ -177,45 +175,3 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
             "weights": asdict(rule),
         }
     return about
-
-
-@click.command(
-    help="Write the network of RUN that was trained in MODE (default: fixed) as an ONNX file that"
-    " needs no stroi, and a .json file that names its inputs, outputs and classes. It takes uint8"
-    " mosaics; in fixed mode row weights too, in end-to-end mode and with --with-gcn skeletons."
-    " docs/export.md has an example."
-)
-@click.argument("run")
-@click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]), default="fixed")
-@in_project
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Folder for the two files.",
-)
-@click.option("--seed", type=int, help="Seed of the network; the first of the run by default.")
-@click.option(
-    "--with-gcn",
-    is_flag=True,
-    help="Fixed mode: include the graph network that gives the weights.",
-)
-def command(
-    workspace: Workspace,
-    run: str,
-    mode: Mode,
-    out: Path,
-    seed: int | None,
-    with_gcn: bool,
-) -> None:
-    """Export one network of a run."""
-    params = load_run(workspace.root, run)
-    path = export_run(
-        workspace,
-        params,
-        mode,
-        out,
-        seed=params.profile.seeds[0] if seed is None else seed,
-        with_gcn=with_gcn,
-    )
-    click.echo(f"export {run}: {path}, {path.stat().st_size} bytes, equal to the network on noise")

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.profile import WeightParams
+from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
+from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.runtime import pick_device, pick_precision
 from stroi.trainer.score_gcn import compute_weights
+
+
+class InputClips(ClipSource, Protocol):
+    """Clips by sample id that can be listed: a cache, or what was prepared of one."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all of them, sorted."""
 
 
 def clips_folder(workspace: Workspace, run: RunParams) -> Path:
@@ -23,20 +36,43 @@ def clips_folder(workspace: Workspace, run: RunParams) -> Path:
     return workspace.skeletons(run.run.dataset)
 
 
-def open_clips(workspace: Workspace, run: RunParams) -> SkeletonCache | JointCache:
+def open_clips(
+    workspace: Workspace, run: RunParams, *, threads: int = 1, world: World = SINGLE_PROCESS
+) -> SkeletonCache | JointCache:
     """The input of the run's graph network, verified.
+
+    Args:
+        workspace: The project.
+        run: The run.
+        threads: CPU threads.
+        world: The processes that open it together.
 
     Raises:
         RefusedInput: If it is missing or damaged.
     """
-    folder = clips_folder(workspace, run)
-    return JointCache(folder) if run.run.input == "skeletons3d" else SkeletonCache(folder)
+    folder, kind = clips_folder(workspace, run), run.run.input
+    require_verified_once(workspace, folder, (kind,), threads, world)
+    opened = JointCache if kind == "skeletons3d" else SkeletonCache
+    return opened(folder, verify=False)
+
+
+def require_verified_once(
+    workspace: Workspace, folder: Path, kinds: Sequence[str], threads: int, world: World
+) -> None:
+    """Make sure that a cache has no problem: one process of each machine verifies it.
+
+    Raises:
+        RefusedInput: If it is missing or damaged.
+        StroiError: ``TEAM_INPUT`` in the other processes.
+    """
+    check = partial(verify_once, folder, tuple(kinds), workspace.store, jobs=threads)
+    world.once_per_machine(check, str(folder))
 
 
 def compute_run_weights(
     params: WeightParams,
     gcn: GraphNet,
-    clips: SkeletonCache | JointCache,
+    clips: InputClips,
     ids: Sequence[str],
     training: Sequence[str],
     threads: int,

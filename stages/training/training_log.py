@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from stroi.cache.errors import ParamsError
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.percent import percent
@@ -53,16 +51,6 @@ class LogFolders:
 
 
 NO_LOGS = LogFolders()
-
-
-def with_tensorboard(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--tensorboard``, passed on as a path or None."""
-    return click.option(
-        "--tensorboard",
-        type=click.Path(file_okay=False, path_type=Path),
-        envvar="STROI_TENSORBOARD",
-        help="Folder for TensorBoard's logs; needs pip install 'stroi[log]'.",
-    )(function)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -12,6 +12,8 @@ from stroi.pipeline.index.table import Sample, segment_inputs
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams, Skeletons3dParams
 from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
+from stroi.stages.video.file_states import KnownFile, read_known
+from stroi.stages.video.fingerprint import check_unchanged
 
 Result = TypeVar("Result")
 
@@ -29,6 +31,7 @@ class ClipInput:
             and, if any clip of the data set is a part of its video, ``segment``.
         start: First frame of the clip in the video and in the skeleton, from 0.
         stop: Frame after its last; 0 if it lasts to the end.
+        states: State in which ``video`` and ``skeleton`` had these digests; empty if unknown.
     """
 
     id: str
@@ -38,6 +41,7 @@ class ClipInput:
     digests: Mapping[str, str]
     start: int = 0
     stop: int = 0
+    states: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def segment(self) -> tuple[int, int]:
@@ -45,32 +49,62 @@ class ClipInput:
         return self.start, self.stop
 
     @property
+    def place(self) -> tuple[str, int]:
+        """The video that it is a part of, and its first frame there."""
+        return (self.video, self.start) if self.start or self.stop else ("", 0)
+
+    @property
     def frames(self) -> int:
         """Frames of the clip; 0 if it lasts to the end, which only decoding shows."""
         return max(0, self.stop - self.start)
 
+    def check_unchanged(self, kind: Literal["video", "skeleton"]) -> None:
+        """Make sure that its video or its sensor's file has the bytes that the index lists.
+
+        Raises:
+            ClipRejected: As `stroi.stages.video.fingerprint.check_unchanged`.
+        """
+        place = self.video if kind == "video" else self.skeleton
+        state = self.states.get(kind, "")
+        check_unchanged(self.raw / place, self.digests[kind], kind, state)
+
 
 def clip_inputs(
-    raw: Path, samples: Sequence[Sample], *used: Literal["video", "skeleton"]
+    raw: Path, samples: Sequence[Sample], store: Path, *used: Literal["video", "skeleton"]
 ) -> list[ClipInput]:
     """The clips of an index.
 
     Args:
         raw: Root of the data set.
         samples: The clips.
+        store: Folder of finished work.
         *used: The files that the result will depend on.
     """
-    segments = segment_inputs(samples)
+    segments, known = segment_inputs(samples), read_known(store, raw)
     clips = []
     for sample in samples:
-        known = {"video": sample.sha256, "skeleton": sample.skeleton_sha256}
-        digests = {name: known[name] for name in used} | segments[sample.id]
+        files = {
+            "video": (sample.video, sample.sha256),
+            "skeleton": (sample.skeleton, sample.skeleton_sha256),
+        }
         clips.append(
             ClipInput(
-                sample.id, raw, sample.video, sample.skeleton, digests, sample.start, sample.stop
+                sample.id,
+                raw,
+                sample.video,
+                sample.skeleton,
+                {name: files[name][1] for name in used} | segments[sample.id],
+                sample.start,
+                sample.stop,
+                {name: _state(known, *files[name]) for name in used},
             )
         )
     return clips
+
+
+def _state(known: Mapping[str, KnownFile], place: str, sha256: str) -> str:
+    """State in which a file had that digest; empty if it is not known."""
+    return known[place].state if place in known and known[place].sha256 == sha256 else ""
 
 
 def build_cache(
@@ -97,7 +131,7 @@ def build_cache(
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
-    tasks = [ClipTask(clip.id, clip.digests, clip, clip_bytes(clip)) for clip in clips]
+    tasks = [ClipTask(clip.id, clip.digests, clip, clip_bytes(clip), clip.place) for clip in clips]
     ledger = build_shards(
         out, spec, tasks, clips_per_shard=params.clips_per_shard, store=store, workers=workers
     )

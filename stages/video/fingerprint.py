@@ -7,11 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.digests import file_state, sha256_file
-
-SETTLED = 2.0
-"""Seconds since a file's last change after which a further one cannot bear the same time; file
-systems count in steps of up to that."""
+from stroi.cache.files.digests import SETTLED, file_state, settled_state, sha256_file
 
 _MAX_KNOWN = 64
 _known: dict[tuple[int, ...], str] = {}
@@ -33,22 +29,28 @@ def measure_clip(video: Path) -> tuple[str, int]:
     return sha256_file(video), video.stat().st_size
 
 
-def check_unchanged(path: Path, sha256: str, kind: Literal["video", "skeleton"] = "video") -> None:
+def check_unchanged(
+    path: Path, sha256: str, kind: Literal["video", "skeleton"] = "video", state: str = ""
+) -> None:
     """Make sure that a result will belong to the bytes that the index lists.
 
-    Clips of one long video follow each other, and hashing it takes longer than cutting a clip: a
-    process hashes a file again only if its state (`file_state`) is another. What has to be made
-    again between runs is decided by digests alone.
+    The file is hashed only if it is in another state than when the index was made. Clips of one
+    long video follow each other, and hashing it takes longer than cutting a clip: a process hashes
+    such a file once, too.
 
     Args:
         path: The video, a file or a folder of frames, or the sensor's file.
         sha256: Its digest in the index.
         kind: What it is, for the error.
+        state: Its state when it had this digest, see `stroi.cache.files.digests.settled_state`;
+            empty if that is not known.
 
     Raises:
         ClipRejected: ``VIDEO_OPEN`` or ``SKEL_OPEN`` if it is gone, ``VIDEO_CHANGED`` or
             ``SKEL_CHANGED`` if it has other bytes now.
     """
+    if state and settled_state(path) == state:
+        return
     code = {"video": "VIDEO", "skeleton": "SKEL"}[kind]
     try:
         current = _digest(path)

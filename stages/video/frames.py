@@ -181,6 +181,11 @@ class FrameSource(Iterator[NDArray[np.uint8]]):
         return np.arange(self._read - self._start, dtype=np.float64)
 
     @property
+    def stated_rate(self) -> float:
+        """Frames per second by the header; 0 if unknown."""
+        return self._fps
+
+    @property
     def variable_rate(self) -> str:
         """How far the frame rate of the frames read up to now varies; empty if it does not."""
         return self._rate()[1]

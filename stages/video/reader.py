@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.video.decoder import keep_open, no_memory, open_at, packets, printable
+from stroi.stages.video.frame_rate import frame_rate
 from stroi.stages.video.frames import FrameSource, VideoInfo
 from stroi.stages.video.image_folder import FolderFrames, check_images
 from stroi.stages.video.orientation import of_matrix
@@ -26,9 +27,6 @@ from stroi.stages.video.orientation import of_matrix
 __all__ = [
     "SelectedFrames", "VideoFrames", "VideoInfo", "check_clip", "read_frames", "read_selected",
 ]  # fmt: skip
-
-UNEVEN = 1.5
-"""A frame rate varies if a frame is shown so many times longer than the middle one."""
 
 
 class VideoFrames(FrameSource):
@@ -118,16 +116,7 @@ class VideoFrames(FrameSource):
         return f"scaled to its first frame, {self._size[0]} x {self._size[1]} px" * self._scaled
 
     def _rate(self) -> tuple[float, str]:
-        times = self._seconds()
-        gaps = np.diff(times)
-        middle = float(np.median(gaps)) if len(gaps) else 0.0
-        # Some readers hand out times in the order of decoding: those say nothing.
-        if not middle > 0 or gaps.min() <= 0 or not gaps.max() > UNEVEN * middle:
-            return self._fps, ""
-        shortest, longest = 1000 * gaps.min(), 1000 * gaps.max()
-        return len(gaps) / float(times[-1] - times[0]), (
-            f"variable frame rate ({shortest:.0f} to {longest:.0f} ms from frame to frame)"
-        )
+        return frame_rate(self._seconds(), self._fps)
 
     def times(self) -> NDArray[np.float64]:
         """As `FrameSource.times`, by the time stamps of the frames."""

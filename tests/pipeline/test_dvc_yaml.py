@@ -45,6 +45,14 @@ def test_deps_are_data_and_tracked_files_are_versions_and_a_profile(name: str) -
     assert re.fullmatch(r"profiles/\$\{item(\.dataset)?\}\.yaml", profile)
 
 
+def test_the_raw_data_is_a_dep_of_the_index_alone() -> None:
+    """What later stages read there has its digest in the index: see tests/stages/test_index.py."""
+    raw = [name for name in STAGES if any("/raw" in dep for dep in STAGES[name].get("deps", ()))]
+    assert raw == ["index"]
+    readers = ("skeletons", "skeletons3d", "mosaics")
+    assert all("data/${item}/index" in STAGES[name]["deps"] for name in readers)
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_its_own_version_is_tracked_and_the_trainers_where_it_counts(name: str) -> None:
     command = _command(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import handmade_videos
@@ -10,12 +11,18 @@ import numpy as np
 import pytest
 from handmade_videos import jpeg, mux
 from numbered import count_to, write_video
+from openpose_folders import body, write
 
+from stroi.cache.errors import ClipRejected
+from stroi.cache.files import digests
+from stroi.cache.layouts import BODY_25
 from stroi.pipeline.index.ledger import Ledger, read_ledger
 from stroi.pipeline.index.table import read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import IndexParams
 from stroi.stages.index import build_index
+from stroi.stages.video import fingerprint, image_folder
+from stroi.stages.video.clip_input import clip_inputs
 
 HEADER = "sample_id,video,label,subject,camera,start,stop,skeleton\n"
 CUT = "its video cannot be used: VIDEO_FRAMES: 'videos/cut.mkv': the file is cut: "
@@ -82,3 +89,114 @@ def test_a_part_of_a_cut_video_may_be_sound(raw: Path) -> None:
 def test_good_videos_leave_no_note(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ledger(raw, ["a,videos/good.mp4,a,s,c,,,"])
     assert "usable" not in capsys.readouterr().out
+
+
+KINDS = {
+    "a video": "videos/good.mp4",
+    "a frame": "images/3.jpg",
+    "a sensor's file": "sensor.skeleton",
+    "a named file of OpenPose": "json/clip_000000000001_keypoints.json",
+    "a file of OpenPose in the default folder": "openpose-json/d/clip_000000000001_keypoints.json",
+}
+
+
+@pytest.fixture
+def everything(raw: Path) -> Path:
+    """A data set with a file of every kind that later stages read."""
+    (raw / "images").mkdir()
+    for number in range(5):
+        (raw / "images" / f"{number}.jpg").write_bytes(jpeg(count_to(5)[number]))
+    for folder in ("json", "openpose-json/d"):
+        write(raw / folder, {number: [body(BODY_25)] for number in range(5)})
+    (raw / "sensor.skeleton").write_text("a skeleton")
+    return raw
+
+
+def samples(raw: Path) -> bytes:
+    """The index of that data set."""
+    rows = (
+        "a,videos/good.mp4,a,s,c,,,sensor.skeleton", "b,images,a,s,c,,,",
+        "c,videos/good.mp4,a,s,c,,,json", "d,videos/lying.avi,a,s,c,,,",
+    )  # fmt: skip
+    ledger(raw, list(rows))
+    return (raw.parent / f"index{len(rows)}" / "samples.csv").read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_changed_file_of_any_kind_changes_the_index(everything: Path, kind: str) -> None:
+    """Later stages run again by the index alone: dvc.yaml does not give them the raw data."""
+    before = samples(everything)
+    assert samples(everything) == before
+    file = everything / KINDS[kind]
+    file.write_bytes(file.read_bytes() + b" ")
+    assert samples(everything) != before
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Videos that are hashed, as it happens; files count as settled at once."""
+    names: list[str] = []
+    monkeypatch.setattr(digests, "SETTLED", -1.0)
+    monkeypatch.setattr(fingerprint, "_known", {})
+    for module, name in ((fingerprint, "sha256_file"), (image_folder, "folder_digest")):
+        hashing = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda path, hashing=hashing: (names.append(path.name), hashing(path))[1]
+        )
+    return names
+
+
+def test_a_file_is_hashed_once_by_index_and_all_later_stages(
+    everything: Path, hashed: list[str]
+) -> None:
+    before = samples(everything)
+    assert sorted(hashed) == ["good.mp4", "images", "lying.avi", "sensor.skeleton"]
+    hashed.clear()
+    assert samples(everything) == before
+    store, index = everything.parent / "store", read_index(everything.parent / "index4")
+    for clip in clip_inputs(everything, index.samples, store, "video", "skeleton"):
+        clip.check_unchanged("video")
+        if clip.digests["skeleton"]:
+            clip.check_unchanged("skeleton")
+    assert hashed == []
+
+
+@pytest.mark.parametrize("kind", ["a video", "a frame", "a sensor's file"])
+def test_a_file_that_changed_after_the_index_is_noticed(
+    everything: Path, hashed: list[str], kind: str
+) -> None:
+    samples(everything)
+    file = everything / KINDS[kind]
+    before = file.stat()
+    time.sleep(0.05)  # the clock of file systems ticks every 4 to 10 ms
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    with file.open("r+b") as changed:
+        changed.write(data)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    store, index = everything.parent / "store", read_index(everything.parent / "index4")
+    clips = clip_inputs(everything, index.samples, store, "video", "skeleton")
+    clip = clips[1] if kind == "a frame" else clips[0]
+    with pytest.raises(ClipRejected, match="changed since it was indexed"):
+        clip.check_unchanged("skeleton" if "sensor" in kind else "video")
+
+
+def test_a_damaged_note_of_what_is_known_costs_nothing_but_time(
+    everything: Path, hashed: list[str]
+) -> None:
+    before = samples(everything)
+    (note,) = (everything.parent / "store" / "digests").iterdir()
+    for text in ("", "[]", '{"videos/good.mp4": 3}', '{"videos/good.mp4": ["", 1, 2, 3, 4, 5]}'):
+        note.write_text(text)
+        hashed.clear()
+        assert samples(everything) == before
+        assert "good.mp4" in hashed
+
+
+def test_a_known_file_keeps_what_is_wrong_with_it(raw: Path, hashed: list[str]) -> None:
+    rows = ["a,videos/cut.mkv,a,s,c,,,"]
+    first = ledger(raw, rows).outcomes
+    assert first[0].detail.startswith(CUT)
+    hashed.clear()
+    assert ledger(raw, rows).outcomes == first
+    assert hashed == []

@@ -88,9 +88,31 @@ def test_no_constant_is_looked_for_where_clips_are_scaled_by_themselves(
     workspace, run = prepared
     gcn = load_gcn(checkpoint(workspace.run(RUN, "gcn"), 0))
     data = resnet.open_data(workspace, run, "end-to-end")
-    assert resnet.joint_weight_scale(run, data, gcn, 1) is not None
+    assert resnet.joint_weight_scale(workspace, run, data, gcn, "0", 1) is not None
     own = run.profile.model_copy(update={"weights": WeightParams()})
-    assert resnet.joint_weight_scale(RunParams(RUN, run.run, own), data, gcn, 1) is None
+    own_run = RunParams(RUN, run.run, own)
+    assert resnet.joint_weight_scale(workspace, own_run, data, gcn, "0", 1) is None
+
+
+def test_a_finished_joint_training_makes_no_pass_over_the_clips(
+    prepared: tuple[Workspace, RunParams], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, run = prepared
+    train_resnet(workspace, run, "end-to-end")
+    path = checkpoint(workspace.run(RUN, "resnet-end-to-end"), 0)
+    first = path.read_bytes()
+    path.unlink()
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("the divisor is computed again")
+
+    monkeypatch.setattr(resnet, "compute_run_weights", refused)
+    train_resnet(workspace, run, "end-to-end")
+    assert path.read_bytes() == first
+    pooled = run.profile.weights.model_copy(update={"person_pooling": "mean"})
+    other = RunParams(RUN, run.run, run.profile.model_copy(update={"weights": pooled}))
+    with pytest.raises(AssertionError, match="computed again"):
+        train_resnet(workspace, other, "end-to-end")
 
 
 def test_other_modes_do_not_depend_on_how_joint_mode_weighs() -> None:

@@ -29,6 +29,7 @@ from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.mosaics import build_mosaics
 from stroi.stages.pose import detect
+from stroi.stages.pose.readers.openpose_files import pose_digest
 from stroi.stages.skeletons import build_skeletons
 
 T = 18
@@ -69,7 +70,13 @@ def sample(raw: Path, name: str, *, file: str = "", skeleton: str = "", **more: 
     told = raw / skeleton if skeleton else None
     return Sample(
         name, place, "x", skeleton=skeleton, bytes=path.stat().st_size, sha256=sha256_file(path),
-        skeleton_sha256=sha256_file(told) if told and told.is_file() else "", **more,
+        skeleton_sha256=sha256_file(told) if told and told.is_file() else "",
+        pose_sha256=(
+            pose_digest(raw, skeleton, more.get("start", 0), more.get("stop", 0))
+            if told and told.is_dir()
+            else ""
+        ),
+        **more,
     )  # fmt: skip
 
 
@@ -260,11 +267,14 @@ def test_parts_of_a_video_take_the_whole_videos_json(raw: Path) -> None:
     video(raw / "long.avi", [numbered(number) for number in range(40)])
     people = {number: [sitting(100 + number)] for number in range(40) if number != 12}
     write(raw / "json", people)
-    clips = [
-        sample(raw, "a", file="long.avi", skeleton="json", start=8, stop=20),
-        sample(raw, "b", file="long.avi", skeleton="json", start=20),
-    ]
-    ledger = build(raw, clips, {"source": "openpose-json"})
+
+    def clips() -> list[Sample]:
+        return [
+            sample(raw, "a", file="long.avi", skeleton="json", start=8, stop=20),
+            sample(raw, "b", file="long.avi", skeleton="json", start=20),
+        ]
+
+    ledger = build(raw, clips(), {"source": "openpose-json"})
     assert not ledger.quarantined
     said = [one.detail for one in ledger.outcomes]
     assert said[0].startswith("openpose-json; 1 of at most 2 people in 12 frames, seen in 100%")
@@ -277,7 +287,7 @@ def test_parts_of_a_video_take_the_whole_videos_json(raw: Path) -> None:
     # Another frame's file is another clip's affair.
     before = {path.name for path in (raw.parent / "store" / "detections").iterdir()}
     write(raw / "json", {30: [sitting(200)]})
-    build(raw, clips, {"source": "openpose-json"})
+    build(raw, clips(), {"source": "openpose-json"})
     now = {path.name for path in (raw.parent / "store" / "detections").iterdir()}
     assert len(now - before) == 1
 

@@ -93,6 +93,16 @@ def test_every_clip_that_cannot_be_read_has_its_reason(raw: Path) -> None:
     assert JointCache(raw.parent / "skeletons3d").ids == ("c2", "c3", "c4", "c5")
 
 
+def test_a_file_that_is_again_what_the_index_lists_is_read(raw: Path) -> None:
+    index = listed(raw)
+    file = raw / "c1.skeleton"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"\n")
+    assert [one.code for one in build(raw, index).quarantined] == ["SKEL_CHANGED"]
+    file.write_bytes(whole)
+    assert not build(raw, index).quarantined
+
+
 def test_a_file_that_changes_while_it_is_read(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(path: Path, start: int, stop: int) -> object:
         clip = READERS["ntu"](path, start, stop)

@@ -1,9 +1,10 @@
-"""Digests of a network's inputs: arrays, prepared skeletons, mosaics."""
+"""Digests of a network's inputs: arrays, clips, mosaics."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,11 @@ from numpy.typing import NDArray
 
 from stroi.cache.files.digests import digest
 from stroi.cache.mosaics import MosaicCache
-from stroi.trainer.data.skeleton_input import SkeletonSet
+from stroi.cache.shards import ShardedCache
+from stroi.cache.skeletons import Clip
+from stroi.cache.skeletons3d import JointClip
+from stroi.trainer.data.prepared_clips import PreparedClips
+from stroi.trainer.data.skeleton_input import ClipSource
 
 _BLOCK = 2**16
 """Values of an array that are copied at a time, if they do not lie in one piece."""
@@ -28,9 +33,21 @@ def array_digest(array: NDArray[Any]) -> str:
     return sha.hexdigest()
 
 
-def skeleton_digest(data: SkeletonSet) -> str:
-    """SHA-256 of prepared skeletons and their ids."""
-    return digest([list(data.ids), array_digest(data.x), array_digest(data.present)])
+def clips_digest(clips: ClipSource, ids: Sequence[str]) -> str:
+    """SHA-256 of the clips `ids`, before they are prepared: of a cache, from its manifest.
+
+    Raises:
+        RefusedInput: ``ID_UNKNOWN``.
+    """
+    source = clips.source if isinstance(clips, PreparedClips) else clips
+    if isinstance(source, ShardedCache):
+        return digest(source.content(ids))
+    return digest({sample: _clip_digest(source[sample]) for sample in ids})
+
+
+def _clip_digest(clip: Clip | JointClip) -> str:
+    values = (getattr(clip, field.name) for field in fields(clip))
+    return digest([array_digest(v) if isinstance(v, np.ndarray) else repr(v) for v in values])
 
 
 def mosaic_digest(mosaics: MosaicCache, ids: Sequence[str]) -> str:
@@ -39,7 +56,4 @@ def mosaic_digest(mosaics: MosaicCache, ids: Sequence[str]) -> str:
     Raises:
         RefusedInput: ``ID_UNKNOWN``.
     """
-    known = mosaics.manifest.content_by_id
-    for sample in ids:
-        mosaics.find(sample)
-    return digest({sample: known[sample] for sample in ids})
+    return digest(mosaics.content(ids))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -100,9 +101,6 @@ class MosaicLoader:
         config: How mosaics are read; it changes no batch but by its order.
         augment_params: Augmentation of an epoch, counted from 0; None for none.
         shard_slice: This process's slice of so many clips; all of them by default.
-
-    Raises:
-        RefusedInput: Whatever the cache refuses, if the device keeps the mosaics.
     """
 
     mosaics: MosaicCache
@@ -113,10 +111,11 @@ class MosaicLoader:
     config: LoaderConfig = field(default_factory=LoaderConfig)
     augment_params: Callable[[int], AugmentParams] | None = None
     shard_slice: Callable[[int], slice] = slice
-    _resident: Tensor | None = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self._resident = load_resident(self.mosaics, self.ids, self.device, self.config.resident)
+    @cached_property
+    def _resident(self) -> Tensor | None:
+        # Only when the first batch is wanted: a training that is finished needs none.
+        return load_resident(self.mosaics, self.ids, self.device, self.config.resident)
 
     def epoch(self, number: int, skip: int = 0) -> Generator[MosaicBatch, None, None]:
         """Batches of an epoch, counted from 0, without the first `skip` of them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Missing, Mode
-from stroi.trainer.data.input_digests import array_digest, skeleton_digest
-from stroi.trainer.data.skeleton_input import ClipSource, prepare_all
+from stroi.trainer.data.input_digests import array_digest, clips_digest
+from stroi.trainer.data.prepared_clips import kept
+from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.models.joint_attention import weights_in_mosaic
 from stroi.trainer.models.weighted_mosaic_net import Skeletons
 from stroi.trainer.runtime import to_device
@@ -29,13 +30,11 @@ class SideInputs:
         row_weights: (N, 2, K) float32 weights of both halves of the cells; fixed mode only.
         skeletons: Prepared skeletons of N clips; end-to-end mode only.
         cell_valid: (N, 2, columns, K) bool, which half cells show a joint; only where it matters.
-        digests: Digests of what is here, by name.
     """
 
     row_weights: Tensor | None = None
     skeletons: Skeletons | None = None
     cell_valid: Tensor | None = None
-    digests: dict[str, str] = field(default_factory=dict)
 
     def select(
         self, index: NDArray[np.int64], columns: NDArray[np.int64] | None = None
@@ -78,6 +77,12 @@ def weights_per_half(
     Raises:
         RefusedInput: ``WEIGHTS_IDS`` if a sample has no weights.
     """
+    rows = torch.from_numpy(_row_weights(weights, ids))
+    return weights_in_mosaic(rows, torch.from_numpy(person_count)).numpy()
+
+
+def _row_weights(weights: Weights, ids: Sequence[str]) -> NDArray[np.float32]:
+    """Row weights (N, 2, K) of both persons."""
     row_of = {sample: row for row, sample in enumerate(weights.ids)}
     missing = [sample for sample in ids if sample not in row_of]
     if missing:
@@ -86,8 +91,8 @@ def weights_per_half(
             f"{len(missing)} of {len(ids)} mosaics have no weights, the first is {missing[0]!a}",
             remedy="make the weights from the skeletons the mosaics were cut by",
         )
-    rows = torch.from_numpy(weights.row_weights[[row_of[sample] for sample in ids]])
-    return weights_in_mosaic(rows, torch.from_numpy(person_count)).numpy()
+    chosen: NDArray[np.float32] = weights.row_weights[[row_of[sample] for sample in ids]]
+    return chosen
 
 
 def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
@@ -106,6 +111,36 @@ def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_
     alone = mosaics.person_count(ids) == 1
     valid[alone, 1] = valid[alone, 0]
     return valid
+
+
+def check_mode_inputs(
+    mode: Mode, *, weights: Weights | None, clips: ClipSource | None, gcn: GcnConfig | None
+) -> None:
+    """Make sure that what the mode needs beside the mosaics is given.
+
+    Raises:
+        ParamsError: ``MODE_INPUTS``.
+    """
+    if mode == "fixed" and weights is None:
+        raise ParamsError("MODE_INPUTS", "fixed mode needs weights", remedy="make them first")
+    if mode == "end-to-end" and (clips is None or gcn is None):
+        problem = "end-to-end mode needs a trained GCN and skeletons"
+        raise ParamsError("MODE_INPUTS", problem, remedy="give both")
+
+
+def side_digests(
+    mode: Mode, ids: Sequence[str], weights: Weights | None, clips: ClipSource | None
+) -> dict[str, str]:
+    """Digests by name of what the mode needs beside the mosaics of `ids`, before it is prepared.
+
+    Raises:
+        RefusedInput: ``WEIGHTS_IDS``, ``ID_UNKNOWN``.
+    """
+    if mode == "fixed" and weights is not None:
+        return {"weights": array_digest(_row_weights(weights, ids))}
+    if mode == "end-to-end" and clips is not None:
+        return {"clips": clips_digest(clips, ids)}
+    return {}
 
 
 def load_side_inputs(
@@ -135,28 +170,15 @@ def load_side_inputs(
         RefusedInput: ``WEIGHTS_IDS``.
         StroiError: ``CLIP_EMPTY``.
     """
+    check_mode_inputs(mode, weights=weights, clips=clips, gcn=gcn)
     side = SideInputs()
     if missing == "zero":
-        valid = valid_per_half(mosaics, ids)
-        side = SideInputs(
-            cell_valid=torch.from_numpy(valid), digests={"cell_valid": array_digest(valid)}
-        )
-    if mode == "fixed":
-        if weights is None:
-            raise ParamsError("MODE_INPUTS", "fixed mode needs weights", remedy="make them first")
+        side = SideInputs(cell_valid=torch.from_numpy(valid_per_half(mosaics, ids)))
+    if mode == "fixed" and weights is not None:
         rows = weights_per_half(weights, ids, mosaics.person_count(ids))
-        digests = side.digests | {"weights": array_digest(rows)}
-        return replace(side, row_weights=torch.from_numpy(rows), digests=digests)
-    if mode == "end-to-end":
-        if clips is None or gcn is None:
-            raise ParamsError(
-                "MODE_INPUTS",
-                "end-to-end mode needs a trained GCN and skeletons",
-                remedy="give both",
-            )
-        data = prepare_all(clips, ids, **gcn.preparation)
+        return replace(side, row_weights=torch.from_numpy(rows))
+    if mode == "end-to-end" and clips is not None and gcn is not None:
+        data = kept(clips).prepare(ids, **gcn.preparation)
         tensors = (data.x, data.present, mosaics.person_count(ids))
-        skeletons = Skeletons(*map(torch.from_numpy, tensors))
-        digests = side.digests | {"skeletons": skeleton_digest(data)}
-        return replace(side, skeletons=skeletons, digests=digests)
+        return replace(side, skeletons=Skeletons(*map(torch.from_numpy, tensors)))
     return side

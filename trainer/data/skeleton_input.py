@@ -47,6 +47,11 @@ class SkeletonSet:
     present: NDArray[np.bool_]
     layout: Layout = BODY_25
 
+    def part(self, start: int, stop: int) -> SkeletonSet:
+        """The clips from position `start` to before `stop`; their arrays are not copied."""
+        part = slice(start, stop)
+        return SkeletonSet(self.ids[part], self.x[part], self.present[part], self.layout)
+
 
 def layout_of(clip: Clip | JointClip) -> Layout:
     """The joints of a clip: BODY_25 if they were estimated, else those of its sensor."""
@@ -230,6 +235,7 @@ def prepare_all(
     ordered = tuple(sorted(ids))
     layout = layout_of(clips[ordered[0]]) if ordered else BODY_25
     x = np.empty((len(ordered), 2, frames, len(layout.joints), 3), np.float32)
+    present = np.empty((len(ordered), 2), np.bool_)
     for row, sample in enumerate(ordered):
         clip = clips[sample]
         try:
@@ -237,7 +243,9 @@ def prepare_all(
         except StroiError as error:
             message = f"clip {sample}: {error.message}"
             raise StroiError(error.code, message, remedy=error.remedy) from None
-    return SkeletonSet(ordered, x, np.asarray((x != 0).any((2, 3, 4))), layout)
+        # Here, because flags of all coordinates of all clips would be a quarter of them.
+        present[row] = (x[row] != 0).any((1, 2, 3))
+    return SkeletonSet(ordered, x, present, layout)
 
 
 def _of_layout(clip: Clip | JointClip, layout: Layout) -> Clip | JointClip:

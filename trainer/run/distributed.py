@@ -97,6 +97,31 @@ class World:
         loss, accuracy = self.broadcast(torch.tensor(values, dtype=torch.float64)).tolist()
         return loss, accuracy
 
+    def once_per_machine(self, check: Callable[[], None], what: str) -> None:
+        """Run `check` in the first process of every machine; the others wait for it.
+
+        Args:
+            check: Raises what is wrong.
+            what: What a process refuses then.
+
+        Raises:
+            StroiError: What `check` raised, in its process; ``TEAM_INPUT`` in the others.
+        """
+        problem: StroiError | None = None
+        if self.local_rank == 0:
+            try:
+                check()
+            except StroiError as error:
+                problem = error
+        failed = self.all_gather(torch.tensor([int(problem is not None)])).flatten()
+        if problem is not None:
+            raise problem
+        if failed.any():
+            rank = int(failed.nonzero()[0])
+            raise StroiError(
+                "TEAM_INPUT", f"process {rank} refuses {what}", remedy="see its own message"
+            )
+
     def require_equal(self, code: str, what: str, value: object, remedy: str) -> None:
         """Make sure that all processes begin alike, before they wait for one another.
 

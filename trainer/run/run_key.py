@@ -18,9 +18,11 @@ from torch import nn
 from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.layouts import Layout
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, LoaderConfig, Mode, ResNetConfig, Schedule, Settings
 from stroi.trainer.data.input_digests import array_digest, mosaic_digest
-from stroi.trainer.data.side_inputs import SideInputs
+from stroi.trainer.data.side_inputs import side_digests
+from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.models.input_streams import LAYOUTS_2D
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.run_options import RunOptions
@@ -83,19 +85,21 @@ def mosaic_inputs(
     model: WeightedMosaicNet,
     mosaics: MosaicCache,
     ids: Sequence[str],
-    side: SideInputs,
     targets: NDArray[np.int64],
+    weights: Weights | None,
+    clips: ClipSource | None,
 ) -> dict[str, str]:
     """Digests of the clips that a training of the RGB branch sees.
 
     Args:
         model: The network before its first step.
-        mosaics: The mosaics.
+        mosaics: The mosaics; their digests cover which cells show a joint.
         ids: N training clips.
-        side: What goes with the mosaics.
         targets: (N,) class numbers.
+        weights: Row weights, fixed mode.
+        clips: Skeletons by sample id, end-to-end mode.
     """
-    inputs = side.digests | {
+    inputs = side_digests(model.mode, ids, weights, clips) | {
         "labels": array_digest(targets),
         "mosaics": mosaic_digest(mosaics, ids),
         "columns": f"{model.cells.columns} of {mosaics.columns}",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.files.digests import digest, sha256_bytes
+from stroi.cache.files.digests import SETTLED, digest, file_state, sha256_bytes
 from stroi.cache.files.opening import read_regular
 from stroi.pipeline.index.table import tolerance
 from stroi.stages.pose.readers.openpose_json import MAX_BYTES
@@ -22,6 +25,9 @@ _NAMES = (
 """``<clip>_<12 digits>_keypoints.json`` as OpenPose names the frames of a video,
 ``<image>_keypoints.json`` as it names those of a folder of images, or a plain running number. Where
 there are names of the first kinds, others are no frames."""
+
+NO_FOLDER = digest(["POSE_FOLDER"])
+"""`pose_digest` of a clip without a folder."""
 
 _FOLDER_REMEDY = "let the table's column skeleton name the folder that --write_json filled"
 _NUMBER_REMEDY = (
@@ -66,14 +72,53 @@ def json_folder(raw: Path, name: str) -> Path:
     return raw / inside
 
 
-def list_frames(folder: Path) -> dict[int, Path]:
+@dataclass(frozen=True)
+class FolderFiles:
+    """The files of a video, by the number in their names.
+
+    Attributes:
+        folder: Where they are.
+        numbers: The numbers, ascending.
+        names: Their files.
+    """
+
+    folder: Path
+    numbers: Sequence[int]
+    names: Sequence[str]
+
+    def between(self, start: int, stop: int = 0) -> Iterator[tuple[int, Path]]:
+        """Number and file from `start` to before `stop`; to the end if that is 0."""
+        low = bisect_left(self.numbers, start)
+        high = bisect_left(self.numbers, stop) if stop else len(self.numbers)
+        for at in range(low, high):
+            yield self.numbers[at], self.folder / self.names[at]
+
+
+def list_frames(folder: Path) -> FolderFiles:
     """The files of a video by the number in their names.
+
+    All clips of a video have one folder: it is listed again only if it changed.
 
     Raises:
         ClipRejected: ``POSE_FOLDER`` if there is no such folder or it holds no such file,
             ``POSE_FRAMES`` if two files have one number, ``POSE_NAMES`` if the names differ in
             more than the number.
     """
+    try:
+        status = folder.stat()
+    except OSError:
+        return _list_frames(folder)  # says what is wrong
+    if time.time() - status.st_ctime <= SETTLED:
+        return _list_frames(folder)
+    return _list_once(folder, file_state(status))
+
+
+@lru_cache(maxsize=1)
+def _list_once(folder: Path, state: tuple[int, ...]) -> FolderFiles:
+    return _list_frames(folder)
+
+
+def _list_frames(folder: Path) -> FolderFiles:
     try:
         # macOS adds a file ._NAME for each on disks of other systems.
         names = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
@@ -86,19 +131,20 @@ def list_frames(folder: Path) -> dict[int, Path]:
     if not matches:
         problem = "holds no file <clip>_<frame>_keypoints.json" + _found(names)
         raise refused("POSE_FOLDER", folder, problem, _FOLDER_REMEDY)
-    frames: dict[int, Path] = {}
+    frames: dict[int, str] = {}
     for match in matches:
         number = int(match["number"])
         if number in frames:
-            problem = f"{frames[number].name!a} and {match[0]!a} are both of frame {number}"
+            problem = f"{frames[number]!a} and {match[0]!a} are both of frame {number}"
             raise refused("POSE_FRAMES", folder, problem, "keep the files of one clip per folder")
-        frames[number] = folder / match[0]
+        frames[number] = match[0]
     kinds = {(match["before"], match["after"]): match[0] for match in matches}
     if len(kinds) > 1:
         one, other = sorted(kinds.values())[:2]
         problem = f"{one!a} and {other!a} differ in more than the number of the frame"
         raise refused("POSE_NAMES", folder, problem, "keep the files of one clip per folder")
-    return frames
+    numbers = sorted(frames)
+    return FolderFiles(folder, numbers, [frames[number] for number in numbers])
 
 
 def _found(names: Sequence[str]) -> str:
@@ -122,15 +168,12 @@ def list_clip(folder: Path, start: int = 0, stop: int = 0) -> ClipFiles:
     Raises:
         ClipRejected: As `list_frames`.
     """
-    numbered = list_frames(folder)
-    first, last = min(numbered), max(numbered)
+    listed = list_frames(folder)
+    first, last = listed.numbers[0], listed.numbers[-1]
     # The numbers of a part of a video have to be the video's.
     offset = 0 if start or stop else first
-    by_frame = {
-        number - offset - start: file
-        for number, file in sorted(numbered.items())
-        if number >= offset + start and (not stop or number < stop)
-    }
+    files = listed.between(offset + start, stop)
+    by_frame = {number - offset - start: file for number, file in files}
     return ClipFiles(by_frame, offset, first, last)
 
 
@@ -185,14 +228,28 @@ def folder_digest(folder: Path, start: int = 0, stop: int = 0) -> str:
     Raises:
         ClipRejected: As `list_frames`; ``POSE_OPEN`` if a file cannot be read.
     """
-    numbered = list_frames(folder)
+    listed = list_frames(folder)
     files = [
         [number, sha256_bytes(read_file(folder, file))]
-        for number, file in sorted(numbered.items())
-        if start <= number and (not stop or number < stop)
+        for number, file in listed.between(start, stop)
     ]
     # The first and last number of the folder decide where counting starts.
-    return digest([min(numbered), max(numbered), files])
+    return digest([listed.numbers[0], listed.numbers[-1], files])
+
+
+def pose_digest(raw: Path, name: str, start: int = 0, stop: int = 0) -> str:
+    """Digest of a clip's files, or of the code that they are refused with.
+
+    Args:
+        raw: The data set.
+        name: Folder of the clip's video in it.
+        start: First frame of the clip in its video.
+        stop: Frame after its last; 0 if it lasts to the end.
+    """
+    try:
+        return folder_digest(json_folder(raw, name), start, stop)
+    except ClipRejected as rejected:
+        return digest([rejected.code])
 
 
 def read_file(folder: Path, file: Path) -> bytes:

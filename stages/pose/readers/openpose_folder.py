@@ -21,6 +21,7 @@ from stroi.stages.pose.readers.openpose_files import (
     refused,
 )
 from stroi.stages.pose.readers.openpose_json import MAX_PEOPLE, JsonModel, parse_openpose_json
+from stroi.stages.video.frame_count import count_frames
 from stroi.stages.video.frames import VideoInfo
 
 ORDERS = {"BODY_25": BODY_25, "BODY_25B": BODY_25B}
@@ -58,7 +59,7 @@ def read_detections(
 ) -> Detections:
     """Everybody in every frame of a clip, by OpenPose's files instead of an estimator.
 
-    The video is decoded, so that the files can be compared with the frames that are cropped.
+    The video's frames are counted, and decoded if the estimator compares some.
 
     Args:
         folder: The folder of the clip's whole video.
@@ -79,7 +80,11 @@ def read_detections(
     """
     files = list_clip(folder, start, stop)
     wanted = frames_to_keep(max(files.by_frame, default=0) + 1, compared if estimator else 0)
-    info, pictures = measure_and_keep(video, wanted, start, stop)
+    pictures: dict[int, NDArray[np.uint8]] = {}
+    if wanted:
+        info, pictures = measure_and_keep(video, wanted, start, stop)
+    else:
+        info = count_frames(video, start, stop)
     missing, surplus = check_frames(folder, files, info.frames, start, stop)
     people, outside = _inside(folder, _read(folder, files, info.frames, model), info)
     detections = Detections.of_frames(people, info)

@@ -228,6 +228,15 @@ def test_what_no_out_ever_links_to_goes_only_by_its_option(
     assert not path.exists()
 
 
+@pytest.mark.parametrize("kind", ["digests", "verified", "scales"])
+def test_notes_that_save_work_stay(project: Path, kind: str) -> None:
+    path = project / ".stroi" / kind / f"{'0' * 32}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    prune(project / ".stroi", 0, ("detections", "training", CRASHED))
+    assert path.exists()
+
+
 def test_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     for act in (find_unused, prune):
         with pytest.raises(RefusedInput, match=r"^STORE: .* is no store"):

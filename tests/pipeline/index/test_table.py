@@ -15,8 +15,8 @@ from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import Sample, read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import IndexParams
-from stroi.stages import index as index_stage
 from stroi.stages.index import build_index
+from stroi.stages.video import measure_files
 
 HEADER = "sample_id,video,label,subject,camera\n"
 
@@ -80,9 +80,9 @@ def test_a_video_of_many_clips_is_hashed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hashed: list[Path] = []
-    plain = index_stage.measure_clip
+    plain = measure_files.measure_clip
     monkeypatch.setattr(
-        index_stage, "measure_clip", lambda path: (hashed.append(path), plain(path))[1]
+        measure_files, "measure_clip", lambda path: (hashed.append(path), plain(path))[1]
     )
     rows = [f"a{at},videos/a.avi,wave,s1,c1,{10 * at},{10 * at + 10}" for at in range(100)]
     header = HEADER.strip() + ",start,stop\n"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import recipes
@@ -16,6 +18,7 @@ from stroi.cache.manifest import read_manifest
 from stroi.cache.verify import verify
 from stroi.pipeline.index.ledger import Ledger, check_share, read_ledger
 from stroi.pipeline.parallel.executor import WorkerKilled, Workers
+from stroi.pipeline.shards import build
 from stroi.pipeline.shards.build import build_shards
 
 
@@ -99,6 +102,47 @@ def test_second_run_does_no_work(texts: Path) -> None:
     _build(texts)
     assert _work(texts) == []
     assert _tree(texts.parent / "out") == first
+
+
+def test_finished_shards_start_no_worker(
+    texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _build(texts)
+    _work(texts)
+    started: list[int] = []
+    start = build.parallel_map_unordered
+
+    def count(function: Any, tasks: Any, **options: Any) -> Any:
+        started.append(len(tasks))
+        return start(function, tasks, **options)
+
+    monkeypatch.setattr(build, "parallel_map_unordered", count)
+    _build(texts, jobs=2)
+    assert started == []
+    assert "texts: 7 clips are in the store\n" in capsys.readouterr().err
+    (texts / "clip4.txt").write_text("another text")
+    _build(texts, jobs=2)
+    assert started == [1]
+    assert "texts: 2 clips are in the store\n" in capsys.readouterr().err
+
+
+def test_parts_of_a_video_are_made_in_their_order_and_kept_in_that_of_their_ids(
+    texts: Path,
+) -> None:
+    _build(texts)
+    expected = _tree(texts.parent / "out")
+    (texts.parent / "work.log").unlink()
+    tasks = [
+        replace(task, place=("video", 10 - number))
+        for number, task in enumerate(recipes.jobs(texts))
+    ]
+    build_shards(
+        texts.parent / "other", recipes.spec(), tasks, clips_per_shard=3,
+        store=texts.parent / "store2", workers=Workers(1),
+    )  # fmt: skip
+    assert _tree(texts.parent / "other") == expected
+    made = (texts.parent / "work.log").read_text().split()
+    assert made == [f"clip{number}" for number in range(6, -1, -1)]
 
 
 def test_one_changed_clip_redoes_its_shard_only(texts: Path) -> None:
@@ -211,6 +255,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import recipes
 from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.shards import build
 from stroi.pipeline.shards.build import build_shards
 base = Path(sys.argv[2])
 build_shards(base / "out", recipes.spec(), recipes.jobs(base / "texts"), clips_per_shard=3,

@@ -30,6 +30,7 @@ from stroi.stages.demo.render import render_clip
 from stroi.stages.pose.agreement import JOINTS, MIRRORED, frames_to_keep, match
 from stroi.stages.pose.detections import Detections
 from stroi.stages.pose.estimators.movenet import MoveNet
+from stroi.stages.pose.readers.openpose_files import pose_digest
 from stroi.stages.pose.readers.openpose_folder import read_detections, read_folder
 from stroi.stages.skeletons import build_skeletons
 from stroi.stages.video.fingerprint import measure_clip
@@ -292,7 +293,10 @@ def test_the_stage_quarantines_by_name_and_never_makes_them(
         files = {first + at: list(frame) for at, frame in enumerate(people)}
         write(raw / "openpose-json" / name, files, "img-{:04d}_keypoints.json")
         (raw / f"{name}.avi").hardlink_to(source.video)
-        samples.append(Sample(name, f"{name}.avi", "drink", bytes=size, sha256=sha256))
+        pose = pose_digest(raw, f"openpose-json/{name}")
+        samples.append(
+            Sample(name, f"{name}.avi", "drink", bytes=size, sha256=sha256, pose_sha256=pose)
+        )
     index = Index(tuple(sorted(samples)), ("drink",))
     params = SkeletonParams.model_validate({"source": "openpose-json", "max_quarantined": 1})
     out, store = tmp_path / "out", tmp_path / "store"

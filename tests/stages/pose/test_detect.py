@@ -28,9 +28,11 @@ from stroi.pipeline.params.cache_params import recorded
 from stroi.pipeline.params.profile import SkeletonParams
 from stroi.stages.pose import registry
 from stroi.stages.pose.layouts import BODY_25B
+from stroi.stages.pose.readers.openpose_files import pose_digest
 from stroi.stages.skeletons import build_skeletons
 
 FRAMES = 8
+RENEW = "run `dvc repro`, or `stroi index` again, when nothing writes there"
 KNEE = BODY_25.index("left_knee")
 
 
@@ -65,9 +67,13 @@ def index_of(raw: Path, **skeletons: str) -> Index:
         video = raw / f"{name}.avi"
         size, sha256 = video.stat().st_size, sha256_file(video)
         skeleton = skeletons.get(name, "")
+        pose = pose_digest(raw, skeleton or f"openpose-json/{name}")
         rows.append(
-            Sample(name, video.name, "x", "s", "c", skeleton=skeleton, bytes=size, sha256=sha256)
-        )
+            Sample(
+                name, video.name, "x", "s", "c", skeleton=skeleton, bytes=size, sha256=sha256,
+                pose_sha256=pose,
+            )
+        )  # fmt: skip
     return Index(tuple(rows), ("x",))
 
 
@@ -106,14 +112,28 @@ def test_json_beside_the_videos_is_read(raw: Path) -> None:
 def test_changed_json_is_read_again_and_only_that(raw: Path) -> None:
     for name in ("one", "two"):
         write(raw / "pose" / name, {number: [body(BODY_25)] for number in range(FRAMES)})
-    index = index_of(raw, one="pose/one", two="pose/two")
-    build(raw, {"source": "openpose-json"}, index)
+    named = {"one": "pose/one", "two": "pose/two"}
+    index = index_of(raw, **named)
+    assert not build(raw, {"source": "openpose-json"}, index).quarantined
     first = kept(raw)
     write(raw / "pose" / "one", {number: [body(BODY_25, 150)] for number in range(FRAMES)})
-    build(raw, {"source": "openpose-json"}, index)
+    assert not build(raw, {"source": "openpose-json"}, index_of(raw, **named)).quarantined
     assert len(kept(raw) - first) == 1
     found = SkeletonCache(raw.parent / "out")["one"].keypoints[0, 0, KNEE]
     np.testing.assert_allclose(found[:2], (161, 162), atol=0.01)
+
+
+def test_json_that_changed_since_it_was_indexed_is_refused_whatever_it_holds(raw: Path) -> None:
+    for name in ("one", "two"):
+        write(raw / "pose" / name, {number: [body(BODY_25)] for number in range(FRAMES)})
+    index = index_of(raw, one="pose/one", two="pose/two")
+    write(raw / "pose" / "one", {0: [body(BODY_25, 150)]})
+    (raw / "pose" / "two" / "other_0_keypoints.json").write_text("{}")
+    ledger = build(raw, {"source": "openpose-json"}, index)
+    assert [(row.code, row.detail) for row in ledger.quarantined] == [
+        ("POSE_CHANGED", f"'pose/{name}' changed since it was indexed; {RENEW}")
+        for name in ("one", "two")
+    ]
 
 
 def test_bad_folders_are_quarantined_with_their_code(raw: Path) -> None:

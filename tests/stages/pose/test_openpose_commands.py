@@ -94,7 +94,8 @@ def test_the_script_writes_what_the_source_reads(
     assert (calls[0]["--keypoint_scale"], calls[0]["--model_pose"]) == ("0", "BODY_25")
     assert (calls[4]["--frame_first"], calls[4]["--frame_last"]) == ("3", "7")
     assert executed(script, tmp_path) == []
-    assert run(["skeletons", "odd", "--root", str(project)]) == 0
+    for stage in ("index", "skeletons"):
+        assert run([stage, "odd", "--root", str(project)]) == 0
     out = project / "data" / "odd" / "skeletons"
     assert read_ledger(out).summary() == "5 clips = 5 done + 0 quarantined"
     lengths = {name: len(SkeletonCache(out)[name].keypoints) for name in SkeletonCache(out).ids}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from small_caches import read_mosaics, write_cache
 from small_inputs import CLASSES, IDS, LABELS, QUICK, mosaic_cache
 from trainings import resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Missing, ResNetConfig
+from stroi.trainer.data.input_digests import mosaic_digest
 from stroi.trainer.data.side_inputs import load_side_inputs, valid_per_half
 from stroi.trainer.models.cell_grid import CellGrid, valid_map
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
@@ -95,15 +98,18 @@ def mosaics(tmp_path_factory: pytest.TempPathFactory) -> MosaicCache:
     return mosaic_cache(tmp_path_factory.mktemp("mosaics"))
 
 
-def test_flags_are_part_of_what_a_run_depends_on(mosaics: MosaicCache) -> None:
+def test_flags_are_part_of_what_a_run_depends_on(mosaics: MosaicCache, tmp_path: Path) -> None:
     found = {
         missing: load_side_inputs("plain", mosaics, IDS, missing=missing)
         for missing in cast(tuple[Missing, ...], ("row", "zero"))
     }
     assert found["row"].cell_valid is None
-    assert found["row"].digests == {}
     assert found["zero"].cell_valid is not None
-    assert set(found["zero"].digests) == {"cell_valid"}
+    other = read_mosaics(mosaics.folder / "mosaics-00000.h5")
+    other.valid[0, 0, 0, 0] ^= True
+    changed = MosaicCache(write_cache(tmp_path, [other]))
+    assert mosaic_digest(changed, IDS[:1]) != mosaic_digest(mosaics, IDS[:1])
+    assert mosaic_digest(changed, IDS[1:]) == mosaic_digest(mosaics, IDS[1:])
 
 
 def test_trained_and_scored_by_the_flags(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from openpose_folders import CLIP, body, write
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import BODY_25
+from stroi.stages.pose.readers import openpose_files
 from stroi.stages.pose.readers.openpose_files import (
     check_frames,
     folder_digest,
@@ -49,13 +51,13 @@ def test_names_give_the_frame_number(tmp_path: Path, name: str) -> None:
     (folder / "notes.txt").write_text("no frame")
     (folder / "readme.json").write_text("no frame")
     (folder / f"._{name.format(0)}").write_text("macOS adds these")
-    assert sorted(list_frames(folder)) == [0, 3, 1001]
+    assert list_frames(folder).numbers == [0, 3, 1001]
 
 
 def test_other_json_beside_openposes_is_no_frame(tmp_path: Path) -> None:
     folder = write(tmp_path / "clip", {0: [], 1: []})
     (folder / "camera2.json").write_text("{}")
-    assert sorted(list_frames(folder)) == [0, 1]
+    assert list_frames(folder).numbers == [0, 1]
 
 
 def test_two_files_of_a_frame_are_refused(tmp_path: Path) -> None:
@@ -165,3 +167,32 @@ def test_other_numbers_are_another_digest(tmp_path: Path) -> None:
     before = folder_digest(plain, 2, 4)
     write(plain, {6: []})
     assert folder_digest(plain, 2, 4) != before
+
+
+def test_clips_of_one_folder_list_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openpose_files, "SETTLED", -1.0)
+    listed: list[Path] = []
+    look = openpose_files._list_frames
+
+    def count(folder: Path) -> openpose_files.FolderFiles:
+        listed.append(folder)
+        return look(folder)
+
+    monkeypatch.setattr(openpose_files, "_list_frames", count)
+    folder = write(tmp_path / "long", {number: [body(BODY_25)] for number in range(40)})
+    for start in range(0, 40, 4):
+        files = list_clip(folder, start, start + 4)
+        assert sorted(files.by_frame) == [0, 1, 2, 3]
+        assert files.by_frame[0].name == CLIP.format(start)
+        folder_digest(folder, start, start + 4)
+    assert listed == [folder]
+    time.sleep(0.05)  # the clock of file systems ticks every 4 to 10 ms
+    write(folder, {40: []})
+    assert list_frames(folder).numbers[-1] == 40
+
+
+def test_a_folder_that_has_just_changed_is_listed_again(tmp_path: Path) -> None:
+    folder = write(tmp_path / "new", {0: []})
+    for number in range(1, 20):
+        write(folder, {number: []})
+        assert list_frames(folder).numbers == list(range(number + 1))

@@ -15,7 +15,6 @@ from openpose_folders import CLIP, body, write
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import BODY_25, Layout
-from stroi.stages.pose.detections import measure
 from stroi.stages.pose.layouts import BODY_25B, COCO_18
 from stroi.stages.pose.readers.openpose_files import check_frames, folder_digest, list_clip
 from stroi.stages.pose.readers.openpose_folder import (
@@ -25,6 +24,7 @@ from stroi.stages.pose.readers.openpose_folder import (
     read_folder,
 )
 from stroi.stages.pose.readers.openpose_json import JsonModel
+from stroi.stages.video.frame_count import decode_frames
 
 
 def clip(folder: Path, count: int = 6, layout: Layout = BODY_25) -> Path:
@@ -132,7 +132,7 @@ def test_real_folder_fits_its_video(real_data: Path) -> None:
     if not video.is_file() or not folder.is_dir():
         pytest.skip(f"no real clip at {video}")
     found = read_detections(folder, video, model="BODY_25B")
-    assert (found.counts.sum(), len(found.counts)) == (299, measure(video).frames)
+    assert (found.counts.sum(), len(found.counts)) == (299, decode_frames(video).frames)
     assert (found.width, found.height) == (1088, 1920)
 
 
@@ -207,7 +207,7 @@ def video_of(path: Path, frames: int, width: int = 320, height: int = 240) -> Pa
 
 def test_video_gives_size_and_frames(tmp_path: Path) -> None:
     video = video_of(tmp_path / "video.avi", 7)
-    info = measure(video)
+    info = decode_frames(video)
     assert (info.frames, info.width, info.height, info.fps) == (7, 320, 240, 25)
     found = read_detections(clip(tmp_path / "clip", 6), video)
     assert list(found.counts) == [1, 1, 1, 1, 1, 1, 0]
@@ -215,7 +215,7 @@ def test_video_gives_size_and_frames(tmp_path: Path) -> None:
     assert found.remark == "frames without a skeleton: 1"
     video.write_bytes(b"")
     with pytest.raises(ClipRejected, match="VIDEO_EMPTY"):
-        measure(video)
+        decode_frames(video)
 
 
 def test_joints_outside_the_picture_are_of_another_size(tmp_path: Path) -> None:
