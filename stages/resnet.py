@@ -97,7 +97,8 @@ def joint_weight_scale(run: RunParams, data: Data, gcn: GraphNet, threads: int) 
     if params.scale == "clip" or clips is None:
         return None
     training = split_clips(data.index, run, clips.ids).train
-    return compute_run_weights(params, gcn, clips, training, training, threads)[1]
+    rows = data.mosaics.rows
+    return compute_run_weights(params, rows, gcn, clips, training, training, threads)[1]
 
 
 def usable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from stroi.cache.rois import Rows
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights
@@ -35,6 +36,7 @@ def open_clips(workspace: Workspace, run: RunParams) -> SkeletonCache | JointCac
 
 def compute_run_weights(
     params: WeightParams,
+    rows: Rows,
     gcn: GraphNet,
     clips: SkeletonCache | JointCache,
     ids: Sequence[str],
@@ -45,6 +47,7 @@ def compute_run_weights(
 
     Args:
         params: Params of the weights.
+        rows: What the mosaic's rows show.
         gcn: The graph network.
         clips: Its input.
         ids: Clips that get weights.
@@ -62,6 +65,7 @@ def compute_run_weights(
         clips,
         ids,
         settings=params,
+        rows=rows,
         training=training,
         precision=pick_precision(params.precision, pick_device("cpu")),
         threads=threads,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import require_same_rows
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
@@ -132,7 +133,7 @@ def load_side_inputs(
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given.
-        RefusedInput: ``WEIGHTS_IDS``.
+        RefusedInput: ``WEIGHTS_IDS``; ``ROWS_OTHER`` if the weights are those of other rows.
         StroiError: ``CLIP_EMPTY``.
     """
     side = SideInputs()
@@ -144,6 +145,10 @@ def load_side_inputs(
     if mode == "fixed":
         if weights is None:
             raise ParamsError("MODE_INPUTS", "fixed mode needs weights", remedy="make them first")
+        require_same_rows(
+            mosaics.rows, f"{mosaics.folder}", weights.rows, "the file of weights",
+            "run the stages mosaics and weights again, or `dvc repro`",
+        )  # fmt: skip
         rows = weights_per_half(weights, ids, mosaics.person_count(ids))
         digests = side.digests | {"weights": array_digest(rows)}
         return replace(side, row_weights=torch.from_numpy(rows), digests=digests)

@@ -88,7 +88,7 @@ def test_shade_of_a_constant_is_none() -> None:
 
 def test_circles_have_areas_in_proportion_to_weights() -> None:
     weights = [0.1 * (joint + 1) for joint in range(25)]
-    svg = charts.skeleton(weights, "weights")
+    svg = charts.skeleton(weights, "weights", coloured={0, 4, 7, 11, 14})
     radii = [float(text) for text in re.findall(r' r="([0-9.]+)"', svg)]
     assert [radius**2 / charts.JOINT_RADIUS**2 for radius in radii] == pytest.approx(
         weights, abs=0.02

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.rois import PAPER, PRESETS
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
@@ -40,12 +41,15 @@ def test_there_and_back(path: Path) -> None:
     gcn = load_gcn(path)
     assert (gcn.classes, gcn.config, gcn.training) == (("wave", "drink"), SMALL, False)
     refined = GraphNet(("wave", "drink"), SMALL.replace(model="ctrgcn", stream="bone"))
-    for inner in (gcn, refined):
-        classes, cells = ("a", "b", "c"), CellGrid(5, 2, 16, 16)
-        net = WeightedMosaicNet(classes, cells, ResNetConfig(), mode="end-to-end", gcn=inner)
+    for inner, rows in ((gcn, PAPER), (refined, PRESETS["with_elbows_knees"])):
+        classes, cells = ("a", "b", "c"), CellGrid(len(rows), 2, 16, 16)
+        net = WeightedMosaicNet(
+            classes, cells, ResNetConfig(), mode="end-to-end", gcn=inner, rows=rows
+        )
         save_resnet(path.with_name("end-to-end"), net)
         loaded = load_resnet(path.with_name("end-to-end"))
         assert loaded.gcn.config == inner.config
+        assert loaded.rows == rows
         same = loaded.state_dict()
         assert all(torch.equal(same[name], value) for name, value in net.state_dict().items())
 
@@ -123,6 +127,8 @@ def test_a_checkpoint_holds_every_setting(tmp_path: Path) -> None:
         ({"weight_scale": -1.0}, "PTH_META.*its config.weight_scale"),
         ({"weight_scale": "1"}, "PTH_META"),
         ({"dropout": 1.5}, "PTH_META.*its config.dropout"),
+        ({"rows": ["head"]}, "PTH_META.*no network fits its header .*1 rows for mosaics of 5"),
+        ({"rows": ["tail"]}, "PTH_META.*its rows: .*unknown joint 'tail'"),
         ({"unheard": 1}, "PTH_META.*unheard"),
     ],
 )
