@@ -227,6 +227,17 @@ class Profile(ParamsModel):
         return self
 
     @model_validator(mode="after")
+    def _rows_can_be_found(self) -> Profile:
+        for row in self.mosaics.rows:
+            of_feet = all(joint.endswith(("_toe", "_heel")) for joint in row.joints)
+            if of_feet and self.skeletons.source == "movenet":
+                raise ValueError(
+                    f"mosaics.rows: MoveNet finds no toes and heels, {row.name} would be black:"
+                    " take right_foot and left_foot, or another skeletons.source"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _rows_can_be_mirrored(self) -> Profile:
         if self.resnet.flip > 0:
             try:

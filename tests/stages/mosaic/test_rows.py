@@ -209,6 +209,13 @@ def test_cells_get_their_share_of_any_size(rows: int) -> None:
     assert cut.mosaic.shape == (rows * side, len(INDEX) * side, 3)
 
 
+def test_rows_that_movenet_never_finds_need_another_source() -> None:
+    text = '{"mosaics": {"rows": ["head", "left_heel"]}, "skeletons": {"source": "%s"}}'
+    assert len(Profile.model_validate_json(text % "openpose").mosaics.rows) == 2
+    with pytest.raises(ValueError, match="MoveNet finds no toes and heels, left_heel would be"):
+        Profile.model_validate_json(text % "movenet")
+
+
 def test_a_profile_that_flips_needs_both_sides() -> None:
     for flip in (0.0, 0.5):
         text = f'{{"mosaics": {{"rows": ["head", "right_hand"]}}, "resnet": {{"flip": {flip}}}}}'
