@@ -62,6 +62,7 @@ def whole_pixels(seed: int, persons: int) -> Clip:
     shown.keypoints[..., :2] = 2 * (shown.keypoints[..., :2] / 2).round()
     shown.keypoints[5, 0, BODY_25.joints.index("right_wrist")] = 0
     shown.keypoints[8, :, BODY_25.joints.index("left_ankle")] = 0
+    shown.keypoints[2, 0, BODY_25.joints.index("right_knee")] = 0
     return shown
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.rois import PAPER, PRESETS
+from stroi.cache.rois import PAPER, PRESETS, rows_to_json
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
@@ -127,8 +127,6 @@ def test_a_checkpoint_holds_every_setting(tmp_path: Path) -> None:
         ({"weight_scale": -1.0}, "PTH_META.*its config.weight_scale"),
         ({"weight_scale": "1"}, "PTH_META"),
         ({"dropout": 1.5}, "PTH_META.*its config.dropout"),
-        ({"rows": ["head"]}, "PTH_META.*no network fits its header .*1 rows for mosaics of 5"),
-        ({"rows": ["tail"]}, "PTH_META.*its rows: .*unknown joint 'tail'"),
         ({"unheard": 1}, "PTH_META.*unheard"),
     ],
 )
@@ -160,3 +158,24 @@ def test_an_rgb_branch_of_no_known_mode_is_refused(tmp_path: Path) -> None:
     write_tensors(tmp_path / "net", tensors, meta | {"mode": "warped"})
     with pytest.raises(RefusedInput, match=r"PTH_META.*its mode: Input should be"):
         load_resnet(tmp_path / "net")
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (["head"], "PTH_META.*no network fits its header .*1 rows for mosaics of 5"),
+        (["tail"], "PTH_META.*its rows: .*unknown joint 'tail'"),
+        ("upper_body", ""),
+    ],
+)
+def test_rows_of_a_stranger_are_checked(tmp_path: Path, rows: Any, problem: str) -> None:
+    path = tmp_path / "net"
+    _plain(path, ResNetConfig())
+    tensors, meta = read_tensors(path)
+    assert meta["rows"] == rows_to_json(PAPER)
+    write_tensors(path, tensors, meta | {"rows": rows})
+    if problem:
+        with pytest.raises(RefusedInput, match=problem):
+            load_resnet(path)
+    else:
+        assert load_resnet(path).rows == PRESETS[rows]
