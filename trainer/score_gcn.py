@@ -128,12 +128,12 @@ def compute_weights(
         weight_scale = training_mean(
             joint[fitted], present[fitted], person_pooling=pooling, layout=model.layout, rows=rows
         )
-    of_rows = row_weights(
+    scaled = row_weights(
         joint, present, person_pooling=pooling, layout=model.layout, rows=rows,
         weight_scale=weight_scale,
     )  # fmt: skip
-    arrays = [values.numpy().astype(np.float32) for values in (joint, of_rows)]
-    return Weights(tuple(ordered), *arrays, rows), weight_scale
+    of_joints, of_rows = (values.numpy().astype(np.float32) for values in (joint, scaled))
+    return Weights(tuple(ordered), of_joints, of_rows, rows), weight_scale
 
 
 def _positions(ordered: Sequence[str], training: Sequence[str]) -> list[int]:

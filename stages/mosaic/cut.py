@@ -174,7 +174,8 @@ def _path(joints: NDArray[np.float32], min_confidence: float) -> _Path:
         low = np.where(there, joints[..., :2], _FAR).min(axis=1)  # (T, J, 2) -> (T, 2)
         high = np.where(there, joints[..., :2], -_FAR).max(axis=1)
         middle = low + (high - low) / 2
-    return _Path(middle, high - low, confidence.max(axis=1), present.any(axis=1))
+    present_at = np.asarray(present.any(axis=1), np.bool_)
+    return _Path(middle, high - low, confidence.max(axis=1), present_at)
 
 
 def _fit(

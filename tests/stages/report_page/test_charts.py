@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, Layout
+from stroi.cache.rois import PAPER, row_joints
 from stroi.stages.report_page import charts
 
 numbers = st.floats(0, 100)
@@ -118,7 +119,8 @@ def test_figure_stands_upright_and_faces_us() -> None:
 
 @pytest.mark.parametrize("layout", [KINECT_V1, KINECT_V2])
 def test_every_layout_can_be_drawn(layout: Layout) -> None:
-    svg = charts.skeleton([1.0] * len(layout.joints), "a sensor's joints", layout)
+    rows = {joint for (joint,) in row_joints(PAPER, layout)}
+    svg = charts.skeleton([1.0] * len(layout.joints), "a sensor's joints", layout, rows)
     assert svg.count("<circle") == len(layout.joints)
     assert svg.count("<line") == len(layout.bones)
     shown = re.findall(r'class="roi"[^>]*><title>([a-z ]+) ', svg)
