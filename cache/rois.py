@@ -152,10 +152,10 @@ def require_same_rows(wanted: Rows, of: str, found: Rows, where: str, remedy: st
 
 
 def row_joints(rows: Rows = PAPER, layout: Layout = BODY_25) -> tuple[tuple[int, ...], ...]:
-    """Indices in `layout` of the joints of each row.
+    """Indices in `layout` of the joints of each row, without those that it does not have.
 
     Raises:
-        ParamsError: ``ROWS_LAYOUT`` if `layout` has nothing for a joint of a row.
+        ParamsError: ``ROWS_LAYOUT`` if `layout` has no joint of a row.
     """
     return tuple(_joints_in(layout, row) for row in rows)
 
@@ -238,17 +238,19 @@ def _twin(joint: str) -> str:
 
 
 def _joints_in(layout: Layout, row: Row) -> tuple[int, ...]:
-    own: dict[str, None] = {}
-    for joint in row.joints:
-        stands = layout.counterparts.get(joint, (joint,))
-        if not set(stands) <= set(layout.joints):
-            raise ParamsError(
-                "ROWS_LAYOUT",
-                f"row {row.name} shows {joint}, and the skeletons ({layout.name}) have no such"
-                " joint to weigh it by",
-                remedy="leave the row out of mosaics.rows, or name another joint",
-            )
-        own |= dict.fromkeys(stands)
+    own = dict.fromkeys(
+        name
+        for joint in row.joints
+        for name in layout.counterparts.get(joint, (joint,))
+        if name in layout.joints
+    )
+    if not own:
+        raise ParamsError(
+            "ROWS_LAYOUT",
+            f"row {row.name} shows {_listed(row.joints)}, and the skeletons ({layout.name}) have"
+            " no such joint to weigh it by",
+            remedy="leave the row out of mosaics.rows, or name another joint",
+        )
     return tuple(map(layout.index, own))
 
 

@@ -192,12 +192,15 @@ def test_a_joint_counts_once_in_a_group() -> None:
 
 
 def test_a_layout_that_lacks_a_joint_is_named() -> None:
-    short = Layout("thirteen", ("nose", "right_wrist"), (("nose", "right_wrist"),), "nose")
+    short = Layout("short", ("nose", "right_wrist"), (("nose", "right_wrist"),), "nose")
+    # A group has the weight of those of its joints that are there.
+    rows = read_rows(["head", {"arm": ["right_hand", "right_elbow"]}, "full_body"])
+    assert row_joints(rows, short) == ((0,), (1,), (0, 1))
     with pytest.raises(ParamsError) as caught:
-        row_joints(read_rows(["head", {"arm": ["right_hand", "right_elbow"]}]), short)
+        row_joints(read_rows(["head", {"leg": ["right_knee", "right_hip"]}]), short)
     assert str(caught.value) == (
-        "ROWS_LAYOUT: row arm shows right_elbow, and the skeletons (thirteen) have no such joint to"
-        " weigh it by; leave the row out of mosaics.rows, or name another joint"
+        "ROWS_LAYOUT: row leg shows right_hip, right_knee, and the skeletons (short) have no such"
+        " joint to weigh it by; leave the row out of mosaics.rows, or name another joint"
     )
 
 
