@@ -84,7 +84,7 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", [pytest.param("one", marks=pytest.mark.nightly), "eight"])
 def test_every_stage(cut: Path, name: str) -> None:
     rows: Rows = read_rows(_parsed(ROWS[name]))
     side = {"one": 40, "eight": 20}[name]
@@ -114,7 +114,11 @@ def test_every_stage(cut: Path, name: str) -> None:
 
     for mode in MODES:
         seed = cut / f"runs/run/resnet-{mode}/seed-0"
-        assert load_resnet(seed / "checkpoint.safetensors").rows == rows
+        net = load_resnet(seed / "checkpoint.safetensors")
+        assert net.rows == rows
+        if mode == "end-to-end":
+            # Of these rows: the project's other cache has the same graph network.
+            assert net.config.weight_scale == pytest.approx(scale, rel=1e-5)
         assert np.isfinite(read_scores(seed / "scores", "test").logits).all()
     for page, heads in (("report.html", NAMES[name]), ("gcn-report.html", NAMES[name])):
         html = (cut / "runs/run" / page).read_text()
