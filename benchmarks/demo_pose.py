@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.layouts import ROI_ROWS, roi_joints
+from stroi.cache.rois import PAPER, row_joints
 from stroi.cache.skeletons import Clip, SkeletonCache, decode_skeletons
 from stroi.pipeline.workspace import Workspace
 
@@ -32,7 +32,7 @@ def figure_height(person: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def hits(truth: Clip, found: Clip) -> Iterator[NDArray[np.bool_]]:
     """For each known person (T, K): whether the joint of each mosaic row was found within LIMIT."""
-    joints = list(roi_joints())
+    joints = [joint for (joint,) in row_joints()]
     for number in range(truth.person_count):
         known = truth.keypoints[:, number]
         estimated = found.keypoints[:, number]
@@ -60,7 +60,7 @@ def main() -> None:
         "clips": len(by_clip),
         "right_person_count": sum(counts),
         "person_frames": len(found),
-        "pck_at_0.1": dict(zip(ROI_ROWS, percent, strict=True)),
+        "pck_at_0.1": dict(zip([row.name for row in PAPER], percent, strict=True)),
         "all_rows": _percent(list(by_clip.values())),
         "by_view": {
             view: _percent([hit for name, hit in by_clip.items() if name.endswith(f"_{view}")])

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import Rows
 from stroi.cache.weights import read_weights
 from stroi.pipeline.workspace import Workspace
 
@@ -25,19 +25,21 @@ BARS = 190  # px to the right of a mosaic, for the weights
 INK = (60, 50, 40)
 
 
-def draw(name: str, mosaic: NDArray[np.uint8], weights: NDArray[np.float32]) -> NDArray[np.uint8]:
+def draw(
+    name: str, mosaic: NDArray[np.uint8], rows: Rows, weights: NDArray[np.float32]
+) -> NDArray[np.uint8]:
     """One mosaic (H, W, 3) RGB, enlarged, with a bar per row for its weight (K,)."""
     picture = cv2.resize(mosaic[..., ::-1], None, fx=SCALE, fy=SCALE)
     canvas = np.full((picture.shape[0] + 26, picture.shape[1] + BARS, 3), 255, np.uint8)
     canvas[26:, : picture.shape[1]] = picture
     cv2.putText(canvas, name, (2, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
-    cell = picture.shape[0] // len(ROI_ROWS)
+    cell = picture.shape[0] // len(rows)
     left = picture.shape[1] + 8
-    for row, (part, weight) in enumerate(zip(ROI_ROWS, weights, strict=True)):
-        middle = 26 + row * cell + cell // 2
+    for at, (row, weight) in enumerate(zip(rows, weights, strict=True)):
+        middle = 26 + at * cell + cell // 2
         length = int(60 * float(weight))
         cv2.rectangle(canvas, (left, middle), (left + length, middle + 10), (170, 110, 40), -1)
-        text = f"{part.replace('_', ' ')} {weight:.2f}"
+        text = f"{row.title} {weight:.2f}"
         cv2.putText(
             canvas, text, (left, middle - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA
         )
@@ -50,8 +52,8 @@ def main() -> None:
     workspace = Workspace(ROOT)
     mosaics = MosaicCache(workspace.mosaics("demo"))
     weights = read_weights(workspace.run(RUN, "weights") / "seed-0")
-    rows = dict(zip(weights.ids, weights.row_weights, strict=True))
-    pictures = [draw(name, mosaics[name], rows[name][0]) for name in CLIPS]
+    given = dict(zip(weights.ids, weights.row_weights, strict=True))
+    pictures = [draw(name, mosaics[name], mosaics.rows, given[name][0]) for name in CLIPS]
     cv2.imwrite(str(ROOT / "docs" / "mosaic.png"), np.hstack(pictures))
 
 

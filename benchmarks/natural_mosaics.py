@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.layouts import roi_joints
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.rois import row_joints
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import Cut, cut_mosaic
@@ -59,7 +59,7 @@ def random_cuts(
         for _ in range(share):
             times = np.sort(random.choice(len(frames), COLUMNS, len(frames) < COLUMNS))
             keypoints = np.zeros((len(frames), 2, 25, 3), np.float32)
-            for joint in roi_joints():
+            for (joint,) in row_joints():
                 start = random.uniform((0, 0), (width, height))
                 walk = start + random.normal(0, JITTER, (len(frames), 2))
                 keypoints[:, 0, joint, :2] = walk.clip(0, (width - 1, height - 1))

@@ -19,7 +19,8 @@ import numpy as np
 from make_repro import ROOT
 from numpy.typing import NDArray
 
-from stroi.cache.layouts import BODY_25, roi_joints
+from stroi.cache.layouts import BODY_25
+from stroi.cache.rois import row_joints
 from stroi.stages.pose.estimators.movenet import MODEL_SHA256, MoveNet
 from stroi.stages.pose.readers.openpose_folder import read_folder
 from stroi.stages.pose.readers.openpose_json import JsonModel
@@ -33,7 +34,7 @@ LIMITS = (0.1, 0.2)
 SURE = 0.3
 """Joints of which OpenPose is less certain are not asked for."""
 
-_HEAD, *_HANDS_AND_FEET = roi_joints()
+_HEAD, *_HANDS_AND_FEET = (joint for (joint,) in row_joints())
 GROUPS: dict[str, tuple[int, ...]] = {
     "head": (_HEAD,),
     "wrists": tuple(_HANDS_AND_FEET[:2]),

@@ -1,4 +1,4 @@
-"""Named skeleton layouts: which joint stands at which index, and which joints a mosaic shows.
+"""Named skeleton layouts: which joint stands at which index.
 
 A layout is never inferred from a joint count: BODY_25 and Kinect v2 both have 25 joints
 in different order. Left and right are the person's own.
@@ -6,7 +6,8 @@ in different order. Left and right are the person's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,15 @@ class Layout:
         joints: Joint names in index order, V of them.
         bones: Pairs of joint names; every pair is a spatial edge of the graph.
         centre: Joint that stands for the body's centre (paper, section III.C).
-        rows: Joint of each mosaic row, K of them: head, right and left hand, right and left
-            foot; empty for a layout that is only ever converted.
+        counterparts: Joints that stand for a joint of BODY_25 that this layout does not have
+            under that name: they weigh its row of the mosaic (eq. 5).
     """
 
     name: str
     joints: tuple[str, ...]
     bones: tuple[tuple[str, str], ...]
     centre: str
-    rows: tuple[str, ...] = ()
+    counterparts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def index(self, joint: str) -> int:
         """Index of `joint`.
@@ -82,8 +83,13 @@ BODY_25 = Layout(
         ("right_ankle", "right_heel"),
     ),
     centre="mid_hip",
-    rows=("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle"),
 )  # fmt: skip
+
+_FEET = {
+    f"{side}_{part}": (f"{side}_ankle",)
+    for side in ("left", "right")
+    for part in ("big_toe", "small_toe", "heel")
+}
 
 COCO_17 = Layout(
     name="coco17",
@@ -105,7 +111,9 @@ COCO_17 = Layout(
         ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
     ),
     centre="nose",
-    rows=("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle"),
+    counterparts=_FEET | {
+        "neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip"),
+    },
 )  # fmt: skip
 
 _KINECT_JOINTS = (
@@ -124,7 +132,13 @@ _KINECT_LIMBS = (
     ("spine_base", "right_hip"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
     ("right_ankle", "right_foot"),
 )  # fmt: skip
-_KINECT_ROWS = ("head", "right_hand", "left_hand", "right_ankle", "left_ankle")
+_KINECT_COUNTERPARTS = {
+    **dict.fromkeys(("nose", "left_eye", "right_eye", "left_ear", "right_ear"), ("head",)),
+    # A hand is what the paper weighs; OpenPose's wrist is what it crops.
+    "left_wrist": ("left_hand",), "right_wrist": ("right_hand",),
+    **{joint: (f"{joint.partition('_')[0]}_foot",) for joint in _FEET if "toe" in joint},
+    "left_heel": ("left_ankle",), "right_heel": ("right_ankle",),
+}  # fmt: skip
 
 KINECT_V2 = Layout(
     name="kinect_v2",
@@ -141,7 +155,7 @@ KINECT_V2 = Layout(
         ("right_hand", "right_thumb"), ("right_thumb", "right_hand_tip"),
     ),
     centre="spine_shoulder",
-    rows=_KINECT_ROWS,
+    counterparts=_KINECT_COUNTERPARTS | {"mid_hip": ("spine_base",)},
 )  # fmt: skip
 """NTU RGB+D. The last two bones of a hand are those of ST-GCN's graph."""
 
@@ -154,7 +168,9 @@ KINECT_V1 = Layout(
         *(("hip_centre" if a == "spine_base" else a, b) for a, b in _KINECT_LIMBS),
     ),
     centre="shoulder_centre",
-    rows=_KINECT_ROWS,
+    counterparts=_KINECT_COUNTERPARTS | {
+        "neck": ("shoulder_centre",), "mid_hip": ("hip_centre",),
+    },
 )  # fmt: skip
 """Northwestern-UCLA."""
 
@@ -162,16 +178,3 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout for layout in (BODY_25, COCO_17, KINECT_V1, KINECT_V2)
 }
 """By name, as files of joints and checkpoints give it."""
-
-ROI_ROWS: dict[str, str] = dict(
-    zip(("head", "right_hand", "left_hand", "right_foot", "left_foot"), BODY_25.rows, strict=True)
-)
-"""The mosaic's K = 5 rows, top to bottom, and the BODY_25 joint each is centred on (eq. 1)."""
-
-FLIPPED_ROWS: tuple[int, ...] = (0, 2, 1, 4, 3)
-"""Row that each mosaic row becomes when a clip is mirrored left to right."""
-
-
-def roi_joints(layout: Layout = BODY_25) -> tuple[int, ...]:
-    """Index in `layout` of the joint of each mosaic row, length K."""
-    return tuple(layout.index(joint) for joint in layout.rows)

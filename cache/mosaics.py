@@ -3,7 +3,7 @@
 A folder of them comes in two forms: *training*, plain pixels that are copied out of the mapped
 file, and *compact*, one JPEG or lossless WebP picture per clip (`stroi.cache.share.convert`).
 
-Legend of shapes: N clips, B batch, K rows (ROI joints), C columns (sampled frames), L of them
+Legend of shapes: N clips, B batch, K rows (body parts), C columns (sampled frames), L of them
 scored (`scored_columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
 a mosaic has 2 persons at most.
 """
@@ -22,6 +22,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.ids import ids_to_array
 from stroi.cache.pictures.codecs import decode_picture
 from stroi.cache.pictures.compact_shard import blob_at, blob_ends, check_compact, picture_size
+from stroi.cache.rois import Rows, recorded_rows
 from stroi.cache.shards import ShardedCache
 from stroi.cache.storage.assemble import Encoded, assemble
 from stroi.cache.storage.formats import MOSAICS, MOSAICS_COMPACT
@@ -38,12 +39,12 @@ class Mosaics:
 
     Attributes:
         ids: Sample ids, N.
-        mosaic: (N, K*h, C*w, 3) uint8 RGB; row = ROI joint, column = sampled frame (eq. 2).
+        mosaic: (N, K*h, C*w, 3) uint8 RGB; row = body part, column = sampled frame (eq. 1).
         person_count: (N,) int8, 1 or 2.
         frame_index: (N, C) int32, ordinal of each column's frame out of the decoder, from 0.
         box: (N, 2, C, K, 4) float32 x0, y0, x1, y1 in pixels of the frame. Where `valid` is
             False it may hold anything, NaN too, and is stored as 0.
-        confidence: (N, 2, C, K) float32 from 0, the joint's confidence.
+        confidence: (N, 2, C, K) float32 from 0, the joint's confidence; of several the highest.
         valid: (N, 2, C, K) bool; False is a black cell.
     """
 
@@ -121,6 +122,9 @@ class MosaicCache(ShardedCache):
         folder: Folder with ``manifest.json`` and its shards.
         verify: Whether to check every digest now; skip it only for a folder that was checked.
 
+    Attributes:
+        rows: What the K rows show, from top to bottom.
+
     Raises:
         RefusedInput: If the folder is incomplete, damaged, or not one of mosaics.
     """
@@ -130,6 +134,7 @@ class MosaicCache(ShardedCache):
 
     def __init__(self, folder: Path | str, *, verify: bool = True) -> None:
         super().__init__(folder, MOSAICS, MOSAICS_COMPACT, verify=verify)
+        self.rows: Rows = recorded_rows(self.manifest.params, str(self.folder))
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     @property
@@ -294,6 +299,13 @@ class MosaicCache(ShardedCache):
         if self.form == "compact":
             check_compact(arrays, str(self.folder / name))
             arrays[BLOB_ENDS] = blob_ends(arrays)
+        if arrays["valid"].shape[3] != len(self.rows):
+            raise RefusedInput(
+                "SCHEMA",
+                f"{self.folder / name} has {arrays['valid'].shape[3]} rows, its manifest says"
+                f" {', '.join(row.name for row in self.rows)}",
+                remedy="rebuild the mosaics",
+            )
         for field, shape in {
             "mosaic": (*_size(arrays), 3),
             "valid": arrays["valid"].shape[1:],

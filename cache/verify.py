@@ -14,14 +14,15 @@ from stroi.cache.errors import RefusedInput, raise_first, refuse
 from stroi.cache.files.temporaries import is_temporary
 from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
+from stroi.cache.rois import recorded_rows
 from stroi.cache.storage.sandbox import LimitedRun
 
 OnFile = Callable[[FileEntry, str], None]
 Outcome = dict[str, int] | RefusedInput
 """Lengths of the axes of a good file, or what is wrong with it."""
 
-_COLUMNS = "C"
-"""The axis whose length a manifest's params may declare."""
+_COLUMNS, _ROWS = "C", "K"
+"""The axes whose lengths a manifest's params may declare."""
 
 _MEMORY = 192 << 20
 _BYTES_PER_ID = 1 << 10
@@ -105,6 +106,12 @@ def find_problems(
     """
     columns = declared_columns(manifest.params)
     axes = {} if columns is None else {_COLUMNS: (columns, "the manifest")}
+    try:
+        if "rows" in manifest.params:
+            rows = recorded_rows(manifest.params, str(folder / MANIFEST_NAME))
+            axes[_ROWS] = (len(rows), "the manifest")
+    except RefusedInput as error:
+        yield error
     check = _check_in_children if received else _check_in_threads
     for entry, outcome in zip(manifest.files, check(folder, manifest, jobs), strict=True):
         if isinstance(outcome, RefusedInput):

@@ -1,6 +1,6 @@
 """Weights files: how much each joint, and each mosaic row, counts in each clip.
 
-Legend of shapes: N clips, 2 persons, V joints, K mosaic rows.
+Legend of shapes: N clips, 2 persons, V joints, K rows of the mosaic.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
+from stroi.cache.rois import PAPER, Rows, recorded_rows, rows_to_json
 from stroi.cache.storage.formats import WEIGHTS
 from stroi.cache.storage.hdf5 import decode, encode_learnt
 from stroi.cache.storage.schema import sample_digests
@@ -32,11 +34,13 @@ class Weights:
         joint_weights: (N, 2, V) float32 from 0; 0 for an absent person.
         row_weights: (N, 2, K) float32 from 0, by default with mean 1 over K; an absent person has
             those of the other one.
+        rows: What the K rows show.
     """
 
     ids: tuple[str, ...]
     joint_weights: NDArray[np.float32]
     row_weights: NDArray[np.float32]
+    rows: Rows = PAPER
 
 
 def write_weights(
@@ -48,7 +52,7 @@ def write_weights(
         folder: Folder of this file alone; created if need be.
         weights: The weights.
         params: The params group they depend on.
-        producer: What made them; the checkpoint's digest among it.
+        producer: What made them; the checkpoint's digest among it. The rows are recorded there.
 
     Raises:
         RefusedInput: If ids, shapes, types or values are not as `Weights` says.
@@ -62,7 +66,8 @@ def write_weights(
     data = encode_learnt(WEIGHTS, arrays)
     write_atomic(folder / WEIGHTS_NAME, data)
     entry = file_entry(WEIGHTS_NAME, data, weights.ids, sample_digests(WEIGHTS, arrays))
-    write_manifest(folder, Manifest(WEIGHTS.kind, params, producer, (entry,)))
+    made_by = producer | {"rows": rows_to_json(weights.rows)}
+    write_manifest(folder, Manifest(WEIGHTS.kind, params, made_by, (entry,)))
 
 
 def read_weights(folder: Path) -> Weights:
@@ -71,6 +76,13 @@ def read_weights(folder: Path) -> Weights:
     Raises:
         RefusedInput: If the folder is incomplete, damaged, or not one of weights.
     """
-    require_verified(folder, WEIGHTS.kind)
+    rows = recorded_rows(require_verified(folder, WEIGHTS.kind).producer, str(folder))
     arrays = decode(WEIGHTS, folder / WEIGHTS_NAME)
-    return Weights(ids_from_array(arrays["sample_id"]), arrays["joint"], arrays["row"])
+    if arrays["row"].shape[2] != len(rows):
+        raise RefusedInput(
+            "SCHEMA",
+            f"{folder}: weights of {arrays['row'].shape[2]} rows, its manifest says"
+            f" {', '.join(row.name for row in rows)}",
+            remedy="run stage weights again, or `dvc repro`",
+        )
+    return Weights(ids_from_array(arrays["sample_id"]), arrays["joint"], arrays["row"], rows)

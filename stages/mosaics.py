@@ -28,7 +28,7 @@ from stroi.pipeline.params.profile import MosaicParams
 from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.mosaic.cut import PERSONS, ROI_JOINTS, Cut, cell_side, cut_mosaic
+from stroi.stages.mosaic.cut import PERSONS, Cut, cell_side, cut_mosaic
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.frame_count import frame_times
 from stroi.stages.video.frame_sampling import mosaic_frames, nearest_in_time
@@ -138,7 +138,9 @@ def check_not_black(cut: Cut, params: MosaicParams) -> None:
         )
         remedy = "set mosaics.min_confidence lower: 0.05 to 0.1 for OpenPose, else 0.2 to 0.3"
     elif highest == 0:
-        problem = "no head, hand or foot was found in its frames"
+        *others, last = (row.title for row in params.rows)
+        names = f"{', '.join(others)} or {last}" if others else last
+        problem = f"no {names} was found in its frames"
         remedy = "set mosaics.missing to nearest, or leave the clip out"
     else:
         problem = "all its joints lie outside the frame"
@@ -172,10 +174,10 @@ def encode(ids: Sequence[str], cuts: Sequence[Cut]) -> Encoded:
 
 def mosaic_bytes(params: MosaicParams) -> int:
     """Bytes that a clip takes in a shard."""
-    columns = max(params.columns, params.candidates)
-    pixels = 3 * len(ROI_JOINTS) * columns * cell_side(params) ** 2
+    columns, rows = max(params.columns, params.candidates), len(params.rows)
+    pixels = 3 * rows * columns * cell_side(params) ** 2
     # Per cell and person: box, confidence and flag; per column: the frame; the id and the count.
-    return pixels + columns * (PERSONS * len(ROI_JOINTS) * (16 + 4 + 1) + 4) + ID_BYTES + 1
+    return pixels + columns * (PERSONS * rows * (16 + 4 + 1) + 4) + ID_BYTES + 1
 
 
 def describe(cut: Cut) -> str:

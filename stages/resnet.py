@@ -14,6 +14,7 @@ import torch
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import rows_to_json
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.params.load import RunParams, load_run
@@ -145,14 +146,15 @@ def joint_weight_scale(
     if params.scale == "clip" or clips is None:
         return None
     training = split_clips(data.index, run, clips.ids).train
+    rows = data.mosaics.rows
     made_from = [
         TRAINER_VERSION, torch.__version__, threads, gcn_sha256, clips_digest(clips, training),
-        params.model_dump(mode="json"),
+        params.model_dump(mode="json"), rows_to_json(rows),
     ]  # fmt: skip
     note = workspace.store / SCALES / f"{digest(made_from)}.json"
     with suppress(OSError, ValueError):
         return float(json.loads(note.read_bytes()))
-    scale = compute_run_weights(params, gcn, clips, training, training, threads)[1]
+    scale = compute_run_weights(params, rows, gcn, clips, training, training, threads)[1]
     write_atomic(note, json.dumps(scale).encode())
     return scale
 

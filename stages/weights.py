@@ -23,7 +23,7 @@ from stroi.trainer.network_files.network_file import load_gcn
 VERSION = 1
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
-STAGE_PARAMS = ("seeds", "weights", "splits")
+STAGE_PARAMS = ("seeds", "mosaics", "weights", "splits")
 
 
 def dump_seed(
@@ -39,7 +39,9 @@ def dump_seed(
     scored_by = read_manifest(scores_folder(gcn, seed)).producer
     model = load_gcn(path)
     training = training_clips(workspace, run, clips.ids) if params.scale == "training" else ()
-    weights, scale = compute_run_weights(params, model, clips, clips.ids, training, threads)
+    weights, scale = compute_run_weights(
+        params, run.profile.mosaics.rows, model, clips, clips.ids, training, threads
+    )
     write_weights(
         seed_folder(workspace.run(run.name, "weights"), seed),
         weights,

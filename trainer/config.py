@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from stroi.cache.rois import Rows, read_rows, rows_to_json
 
 Precision = Literal["fp32", "bf16"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
@@ -37,6 +47,11 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 PartialShare = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+
+RowsSetting = Annotated[
+    Rows, PlainValidator(read_rows), PlainSerializer(rows_to_json), WithJsonSchema({})
+]
+"""Rows of a mosaic, written as `stroi.cache.rois.read_rows` takes them."""
 
 MAX_BLOCKS = 100
 """Most blocks of a graph network; ST-GCN has ten."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.rois import PAPER, Rows
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Precision, SkeletonAugment, WeightFormula, WeightSettings
@@ -90,6 +91,7 @@ def compute_weights(
     ids: Sequence[str],
     *,
     settings: WeightSettings = DEFAULT_WEIGHTS,
+    rows: Rows = PAPER,
     training: Sequence[str] = (),
     precision: Precision = "fp32",
     threads: int = 1,
@@ -101,6 +103,7 @@ def compute_weights(
         clips: Skeletons by sample id.
         ids: N sample ids, in any order.
         settings: Formula of eq. 4 and pooling of two persons.
+        rows: What the mosaic's K rows show.
         training: The training clips, among `ids`: their mean row weight divides all rows.
             Without any, each clip's rows are scaled to mean 1.
         precision: Of the network's convolutions; eq. 4 itself is always float32.
@@ -124,13 +127,14 @@ def compute_weights(
     weight_scale = None
     if fitted:
         weight_scale = training_mean(
-            joint[fitted], present[fitted], person_pooling=pooling, layout=model.layout
+            joint[fitted], present[fitted], person_pooling=pooling, layout=model.layout, rows=rows
         )
-    rows = row_weights(
-        joint, present, person_pooling=pooling, layout=model.layout, weight_scale=weight_scale
-    )
-    arrays = [values.numpy().astype(np.float32) for values in (joint, rows)]
-    return Weights(tuple(ordered), *arrays), weight_scale
+    scaled = row_weights(
+        joint, present, person_pooling=pooling, layout=model.layout, rows=rows,
+        weight_scale=weight_scale,
+    )  # fmt: skip
+    of_joints, of_rows = (values.numpy().astype(np.float32) for values in (joint, scaled))
+    return Weights(tuple(ordered), of_joints, of_rows, rows), weight_scale
 
 
 def _positions(ordered: Sequence[str], training: Sequence[str]) -> list[int]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import require_same_rows
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
@@ -51,9 +52,14 @@ def score_resnet(
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the model's mode needs is not given.
-        RefusedInput: ``ID_UNKNOWN``, ``WEIGHTS_IDS``.
+        RefusedInput: ``ID_UNKNOWN``, ``WEIGHTS_IDS``; ``ROWS_OTHER`` if the network was trained
+            on mosaics of other rows.
         StroiError: ``CLIP_EMPTY``.
     """
+    require_same_rows(
+        model.rows, "the network", mosaics.rows, f"{mosaics.folder}",
+        "cut the mosaics with the rows of the network (mosaics.rows), or train anew",
+    )  # fmt: skip
     ordered = tuple(sorted(ids))
     device = next(model.parameters()).device
     side = side or load_side_inputs(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import mirrored_rows
 from stroi.cache.weights import Weights
 from stroi.trainer.config import LoaderConfig, Mode, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array
@@ -90,11 +91,15 @@ def train_resnet(
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given, ``DEVICE``,
-            ``COMPILE``, ``KEEP_BEST``, ``PATIENCE``.
+            ``COMPILE``, ``KEEP_BEST``, ``PATIENCE``; ``ROWS_MIRROR`` if clips are to be mirrored
+            and a row has no other side.
         StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``WEIGHTS_NOT_FINITE``,
             ``CLIP_EMPTY``, ``TEAM_RUN``.
-        RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, or a refused file.
+        RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, ``ROWS_OTHER``, or a
+            refused file.
     """
+    if config.flip > 0:
+        mirrored_rows(mosaics.rows)
     device, world = pick_device(run.device), run.world
     gcn_config = None if gcn is None else gcn.config
     check_mode_inputs(mode, weights=weights, clips=clips, gcn=gcn_config)
@@ -112,8 +117,9 @@ def train_resnet(
     with deterministic(run.seed, run.threads):
         own_gcn = copy.deepcopy(gcn) if mode == "end-to-end" else None
         model = WeightedMosaicNet(
-            classes, cell_grid(mosaics, config.cell), config, mode=mode, gcn=own_gcn
-        )
+            classes, cell_grid(mosaics, config.cell), config, mode=mode, gcn=own_gcn,
+            rows=mosaics.rows,
+        )  # fmt: skip
     if pretrained is not None:
         load_pretrained_resnet(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(device)

@@ -200,8 +200,8 @@ def _facts(card: Mapping[str, Any], info: Info) -> Iterator[tuple[str, str]]:
     if info.persons:
         yield "persons", ", ".join(f"{n} in {k}" for n, k in info.persons.items())
     if info.height:
-        yield "mosaic", f"{info.height} x {info.width} px, {info.rows} rows, {info.columns} columns"
-        yield "black cells", f"{percent(100 * info.black_cells, 2)}% (their joint is missing)"
+        yield "mosaic", info.mosaic
+        yield "black cells", f"{percent(100 * info.black_cells, 2)}% (their joints are missing)"
     if info.frames:
         yield "frames", str(info.frames)
     codes = ", ".join(f"{_plain(code)} {count}" for code, count in info.quarantined.items())

@@ -47,7 +47,8 @@ class Info:
         height: Height of a mosaic in pixels; 0 for other kinds.
         width: Its width.
         columns: Its columns C (frames).
-        rows: Its rows K (ROI joints).
+        rows: Its rows K.
+        row_names: Their names, from top to bottom.
         black_cells: Share of the cells of the persons in them that are black, 0 to 1.
         packed: Codec, quality and PSNR of a compact cache whose manifest has them; None otherwise.
     """
@@ -72,12 +73,21 @@ class Info:
     width: int = 0
     columns: int = 0
     rows: int = 0
+    row_names: tuple[str, ...] = ()
     black_cells: float = 0.0
     packed: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        return {**asdict(self), "inputs": list(self.inputs)}
+        lists = {"inputs": list(self.inputs), "row_names": list(self.row_names)}
+        return {**asdict(self), **lists}
+
+    @property
+    def mosaic(self) -> str:
+        """A mosaic's size and division, in words."""
+        names = ", ".join(name.replace("_", " ") for name in self.row_names)
+        size = f"{self.height} x {self.width} px"
+        return f"{size}, {self.rows} rows ({names}), {self.columns} columns"
 
 
 def form_of(kind: str) -> str:
@@ -180,6 +190,7 @@ def _mosaics(cache: MosaicCache) -> dict[str, Any]:
         "height": height,
         "width": width,
         "columns": valid.shape[2],
-        "rows": valid.shape[3],
+        "rows": len(cache.rows),
+        "row_names": tuple(row.name for row in cache.rows),
         "black_cells": black / cells,
     }

@@ -27,7 +27,7 @@ def lines(info: Info) -> Iterator[tuple[str, str]]:
     if info.frames:
         yield "frames", str(info.frames)
     if info.height:
-        yield "mosaic", f"{info.height} x {info.width} px, {info.rows} rows, {info.columns} columns"
+        yield "mosaic", info.mosaic
         yield "black cells", f"{percent(100 * info.black_cells, 2)}%"
     codes = ", ".join(f"{code!a} {count}" for code, count in info.quarantined.items())
     yield "quarantined", f"{sum(info.quarantined.values())}{f': {codes}' * bool(codes)}"

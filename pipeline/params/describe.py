@@ -18,12 +18,14 @@ def describe_profile() -> str:
 def _lines(group: BaseModel, depth: int) -> Iterator[str]:
     pad = "  " * depth
     for name, field in type(group).model_fields.items():
-        value = getattr(group, name)
-        if isinstance(value, BaseModel):
-            yield ("" if depth else "\n") + f"{pad}# {_summary(value)}"
+        group_below = getattr(group, name)
+        if isinstance(group_below, BaseModel):
+            yield ("" if depth else "\n") + f"{pad}# {_summary(group_below)}"
             yield f"{pad}{name}:"
-            yield from _lines(value, depth + 1)
+            yield from _lines(group_below, depth + 1)
             continue
+        # As it is declared: a preset stays a name.
+        value = field.get_default(call_default_factory=True)
         if field.description:
             yield from (f"{pad}# {line}" for line in field.description.splitlines())
         yield f"{pad}{name}: {json.dumps(value, default=list)}{_choices(group, name)}"

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
+from stroi.cache.errors import ParamsError
+from stroi.cache.rois import mirrored_rows
 from stroi.pipeline.params.base import ParamsModel, Positive, Share
+from stroi.pipeline.params.mosaic import MosaicParams
 from stroi.pipeline.params.name_pattern import compile_pattern
 from stroi.pipeline.params.split_rules import Column, Fold, Split, Validation
 from stroi.pipeline.params.training import (
@@ -44,18 +47,6 @@ __all__ = [
 ]
 
 Resolution = Annotated[str, Field(pattern=r"^(-1|[1-9]\d{0,3})x(-1|[1-9]\d{0,3})$")]
-
-
-def _size_is(value: object) -> str:
-    return "native" if value == "native" else "px"
-
-
-MosaicSize = Annotated[
-    # The tag comes first, so that a wrong value is one mistake and not one per kind.
-    Annotated[Annotated[int, Field(ge=40, le=2048, multiple_of=5)], Tag("px")]
-    | Annotated[Literal["native"], Tag("native")],
-    Discriminator(_size_is),
-]
 
 
 class SampleParams(ParamsModel):
@@ -219,43 +210,6 @@ class Skeletons3dParams(ParamsModel):
     """Largest share of clips that may be quarantined before the stage fails."""
 
 
-class MosaicParams(ParamsModel):
-    """Cutting the K x L mosaics, eq. 1 (stage ``mosaics``)."""
-
-    columns: Annotated[int, Field(ge=1, le=64)] = 5
-    """L, frames per mosaic."""
-    candidates: Annotated[int, Field(ge=0, le=64)] = 0
-    """Frames that are cut, at least `columns`, if training draws `columns` of them at random for
-    every clip and epoch, as the paper does on N-UCLA; 0 cuts only the `columns` that are scored."""
-    sampling: Literal["interior", "centre", "paper"] = "interior"
-    """Which of T frames: s, 2s, ..., Ls with s = T // (L + 1); the middles of L parts; i T / L."""
-    sample_by: Literal["frame", "time"] = "frame"
-    """Whether `sampling` counts frames, or the time at which they are shown: of a video with a
-    variable frame rate, ``time`` takes the frames that are nearest to those of a constant one."""
-    cell: Annotated[int, Field(ge=8, le=1024, multiple_of=2)] = 96
-    """Side of a crop in px of the video frame; even, because two people share a cell."""
-    size: MosaicSize = 225
-    """Height of the stored mosaic in px, a multiple of its 5 rows; cells are square.
-    ``native`` keeps the crops as they were cut: 5 times `cell` px."""
-    min_confidence: Share = 0.2
-    """Joints with a lower confidence count as missing."""
-    border: Literal["black", "edge", "reflect"] = "black"
-    """Pixels of a crop outside the frame."""
-    missing: Literal["black", "nearest"] = "black"
-    """Cell of a missing joint: black, or cut at its place in the nearest frame that has it."""
-    clips_per_shard: Positive = 512
-    """Mean number of clips per file, at most twice as many, and fewer where a file would pass
-    128 MiB; a kill costs one file per worker."""
-    max_quarantined: Share = 0.05
-    """Largest share of clips that may be quarantined before the stage fails."""
-
-    @model_validator(mode="after")
-    def _candidates_hold_the_columns(self) -> MosaicParams:
-        if 0 < self.candidates < self.columns:
-            raise ValueError(f"{self.candidates} candidates cannot give {self.columns} columns")
-        return self
-
-
 class Profile(ParamsModel):
     """All params of one data set."""
 
@@ -282,6 +236,26 @@ class Profile(ParamsModel):
     def _sampled_by_frame(self) -> Profile:
         if self.skeletons.frames == "sampled" and self.mosaics.sample_by == "time":
             raise ValueError("mosaics.sample_by: time needs skeletons.frames: all")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_can_be_found(self) -> Profile:
+        for row in self.mosaics.rows:
+            of_feet = all(joint.endswith(("_toe", "_heel")) for joint in row.joints)
+            if of_feet and self.skeletons.source == "movenet":
+                raise ValueError(
+                    f"mosaics.rows: MoveNet finds no toes and heels, {row.name} would be black:"
+                    " take right_foot and left_foot, or another skeletons.source"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _rows_can_be_mirrored(self) -> Profile:
+        if self.resnet.flip > 0:
+            try:
+                mirrored_rows(self.mosaics.rows)
+            except ParamsError as error:
+                raise ValueError(error.text) from error
         return self
 
 

@@ -10,28 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.layouts import roi_joints
+from stroi.cache.rois import CELL_SIDES, row_joints
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.crop import Border, crop, overlaps
 
-ROI_JOINTS = roi_joints()
-"""BODY_25 joint of each of the K rows, from top to bottom."""
 PERSONS = 2
+FIT_MARGIN = 1.25
+"""Side of a crop that holds all its joints, relative to the box around them: hair and soles have no
+joint."""
+
+_FAR = np.float32(np.inf)
 
 
 @dataclass(frozen=True)
 class Cut:
     """One clip's mosaic and where each of its cells comes from.
 
-    K = 5 rows (head, right hand, left hand, right foot, left foot), L columns, cells h x w px.
+    K rows, L columns, cells h x w px.
 
     Attributes:
         mosaic: (K * h, L * w, 3) uint8 RGB.
         frame_index: (L,) int32 frame of each column.
         box: (2, L, K, 4) float32 x0, y0, x1, y1 of each person's crop in px of the frame, x1
             and y1 exclusive; zeros where there is none.
-        confidence: (2, L, K) float32 of the joint in that frame, 0 where it is absent.
+        confidence: (2, L, K) float32 of the row's joint in that frame, the highest one of several;
+            0 where they are absent.
         valid: (2, L, K) bool, False where the cell (or the person's half of it) is black.
         person_count: Persons side by side in each cell, 1 or 2.
         remark: That of the frames, see `stroi.stages.video.frames.VideoInfo`.
@@ -57,20 +61,38 @@ class _Slot:
     cut_height: int
 
 
+@dataclass(frozen=True)
+class _Path:
+    """Where the joints of a row are in the T frames of a clip.
+
+    Attributes:
+        middle: (T, 2) middle of the box around those that are present.
+        extent: (T, 2) width and height of that box; below 0 where none is present.
+        confidence: (T,) of the joint, or the highest.
+        present: (T,) bool, whether any is.
+    """
+
+    middle: NDArray[np.float32]
+    extent: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    present: NDArray[np.bool_]
+
+
 def cut_mosaic(
     frames: Mapping[int, NDArray[np.uint8]],
     clip: Clip,
     frame_index: NDArray[np.int32],
     params: MosaicParams,
 ) -> Cut:
-    """Cut a clip's mosaic (eq. 1): row j, column i shows joint j in the frame tau_i.
+    """Cut a clip's mosaic (eq. 1): row j, column i shows the joints of row j in the frame tau_i.
 
-    With one person a cell is the square of ``cell`` px around the joint. With two it has a left
-    half for person 0 and a right half for person 1, each ``cell / 2`` wide and ``cell`` high around
-    that person's joint. Every crop is resized by itself, so no cell bleeds into the next:
-    by area mean when shrinking, bilinear when growing. With ``missing: nearest`` a missing joint's
-    cell shows the same frame around the joint's place in the nearest frame that has it, the earlier
-    one of two. A joint with confidence 0 is always missing.
+    With one person a cell is the square of ``cell`` px around the joint, or around the middle of
+    the box of several. With two it has a left half for person 0 and a right half for person 1, each
+    ``cell / 2`` wide and ``cell`` high around that person's joints. A row's own ``cell`` goes
+    first. Every crop is resized by itself, so no cell bleeds into the next: by area mean when
+    shrinking, bilinear when growing. A joint with a confidence of 0, or below the limit, is
+    missing; a cell is, if all joints of its row are. With ``missing: nearest`` such a cell shows
+    the same frame around their place in the nearest frame that has one, the earlier one of two.
 
     Args:
         frames: Frame index to frame (H, W, 3) uint8 BGR; holds every index of `frame_index`.
@@ -82,8 +104,9 @@ def cut_mosaic(
         ClipRejected: ``VIDEO_SIZE`` if a frame is not of the size that the skeletons were
             estimated in, ``VIDEO_FRAMES`` if they do not reach that far.
     """
-    side = cell_side(params)
-    rows, columns = len(ROI_JOINTS), len(frame_index)
+    side, columns = cell_side(params), len(frame_index)
+    joints = [list(own) for own in row_joints(params.rows)]
+    rows = len(joints)
     cut = Cut(
         mosaic=np.zeros((side * rows, side * columns, 3), np.uint8),
         frame_index=np.asarray(frame_index, np.int32),
@@ -92,22 +115,30 @@ def cut_mosaic(
         valid=np.zeros((PERSONS, columns, rows), np.bool_),
         person_count=clip.person_count,
     )
-    for column, time in enumerate(cut.frame_index.tolist()):
-        frame = frames[time]
-        _check_frame(frame, time, clip)
-        for person, slot in enumerate(_slots(clip.person_count, params.cell, side)):
-            for row, joint in enumerate(ROI_JOINTS):
-                path = clip.keypoints[:, person, joint]  # (T, 2, 25, 3) -> (T, 3)
-                cut.confidence[person, column, row] = _confidence(path)[time]
+    times = cut.frame_index.tolist()
+    for time in times:
+        _check_frame(frames[time], time, clip)
+    for person, half in enumerate(_halves(clip.person_count, side)):
+        for row, own in enumerate(joints):
+            # (T, 2, 25, 3) -> (T, J, 3)
+            path = _path(clip.keypoints[:, person][:, own], params.min_confidence)
+            size = params.rows[row].cell or params.cell
+            if size == "fit":
+                largest = 2 * max(clip.width, clip.height)
+                size = _fit(path.extent, cut.frame_index, clip.person_count, largest)
+            slot = _Slot(*half, side, size // clip.person_count, size)
+            for column, time in enumerate(times):
+                cut.confidence[person, column, row] = path.confidence[time]
                 place = _place(path, time, params)
                 if place is not None:
-                    _paste(cut, frame, place, slot, (person, column, row), params.border)
+                    at = (person, column, row)
+                    _paste(cut, frames[time], place, slot, at, params.border)
     return cut
 
 
 def cell_side(params: MosaicParams) -> int:
     """Side in px of a cell of the mosaic."""
-    return params.cell if params.size == "native" else params.size // len(ROI_JOINTS)
+    return params.cell if params.size == "native" else params.size // len(params.rows)
 
 
 def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
@@ -126,33 +157,49 @@ def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
         )
 
 
-def _slots(person_count: int, cell: int, side: int) -> tuple[_Slot, ...]:
+def _halves(person_count: int, side: int) -> tuple[tuple[int, int], ...]:
+    """Left edge and width of each person's part of a cell, px."""
     if person_count == 1:
-        return (_Slot(0, side, side, cell, cell),)
-    half = side // 2
-    return (
-        _Slot(0, half, side, cell // 2, cell),
-        _Slot(half, side - half, side, cell // 2, cell),
-    )
+        return ((0, side),)
+    return ((0, side // 2), (side // 2, side - side // 2))
 
 
-def _confidence(path: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(T,) confidence of a joint along its path (T, 3), 0 where any number is not finite."""
-    return np.where(np.isfinite(path).all(axis=1), path[:, 2], np.float32(0))
+def _path(joints: NDArray[np.float32], min_confidence: float) -> _Path:
+    """The path of the joints (T, J, 3) of a row."""
+    known = np.isfinite(joints).all(axis=2)
+    confidence = np.where(known, joints[..., 2], np.float32(0))  # (T, J)
+    present = (confidence > 0) & (confidence >= min_confidence)
+    there = present[..., None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        low = np.where(there, joints[..., :2], _FAR).min(axis=1)  # (T, J, 2) -> (T, 2)
+        high = np.where(there, joints[..., :2], -_FAR).max(axis=1)
+        middle = low + (high - low) / 2
+    present_at = np.asarray(present.any(axis=1), np.bool_)
+    return _Path(middle, high - low, confidence.max(axis=1), present_at)
 
 
-def _place(
-    path: NDArray[np.float32], time: int, params: MosaicParams
-) -> tuple[float, float] | None:
-    """Where to cut for a joint with path (T, 3) px in frame `time`; None for nowhere."""
-    confidence = _confidence(path)
-    present = (confidence > 0) & (confidence >= params.min_confidence)
-    if not present[time]:
-        if params.missing == "black" or not present.any():
+def _fit(
+    extent: NDArray[np.float32], shown: NDArray[np.int32], person_count: int, largest: int
+) -> int:
+    """Side of a crop that holds all joints of a row, the same in all columns, px.
+
+    It is that of the largest box (T, 2) in the `shown` frames, or in all if those have none.
+    """
+    # A half cell is half as wide as it is high.
+    sides = np.maximum(extent[:, 0] * person_count, extent[:, 1])
+    known = sides[shown][sides[shown] >= 0]
+    side = FIT_MARGIN * max(0.0, float(max(known if len(known) else sides)))
+    return min(max(2 * round(min(side, largest) / 2), CELL_SIDES.start), largest)
+
+
+def _place(path: _Path, time: int, params: MosaicParams) -> tuple[float, float] | None:
+    """Where to cut for a row's joints in frame `time`; None for nowhere."""
+    if not path.present[time]:
+        if params.missing == "black" or not path.present.any():
             return None
-        times = np.flatnonzero(present)
+        times = np.flatnonzero(path.present)
         time = int(times[np.argmin(np.abs(times - time))])
-    return float(path[time, 0]), float(path[time, 1])
+    return float(path.middle[time, 0]), float(path.middle[time, 1])
 
 
 def _paste(

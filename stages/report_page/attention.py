@@ -11,15 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.stages.evaluation.predictions import PredictedLabels
 
 CARDS = 12
 """Number of mosaics on the page."""
-
-ROW_NAMES = tuple(name.replace("_", " ") for name in ROI_ROWS)
 
 LARGEST = 480
 """Larger side of a picture, px; larger mosaics are shrunk."""

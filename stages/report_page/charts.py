@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -114,13 +114,19 @@ def shade(value: float, low: float, high: float) -> Markup:
     )
 
 
-def skeleton(weights: Sequence[float], label: str, layout: Layout = BODY_25) -> Markup:
+def skeleton(
+    weights: Sequence[float],
+    label: str,
+    layout: Layout = BODY_25,
+    coloured: Collection[int] = (),
+) -> Markup:
     """A person, standing; each joint's circle has an area in proportion to its weight.
 
     Args:
         weights: Weight of each of the layout's V joints, from 0, relative to a mean of 1.
         label: What the figure shows, for readers who do not see it.
         layout: The joints and bones.
+        coloured: Indices of joints that stand out.
 
     Raises:
         ValueError: If there are not V weights.
@@ -131,13 +137,13 @@ def skeleton(weights: Sequence[float], label: str, layout: Layout = BODY_25) -> 
     )
     joints = Markup("").join(
         Markup('<circle{} cx="{}" cy="{}" r="{}"><title>{} {}</title></circle>').format(
-            Markup(' class="roi"') if joint in layout.rows else "",
+            Markup(' class="roi"') if at in coloured else "",
             *STANDING[joint],
             f"{JOINT_RADIUS * math.sqrt(weight):.2f}",
             joint.replace("_", " "),
             f"{weight:.2f}",
         )
-        for joint, weight in zip(layout.joints, weights, strict=True)
+        for at, (joint, weight) in enumerate(zip(layout.joints, weights, strict=True))
     )
     return Markup(
         '<svg class="skeleton" viewBox="0 0 100 200" role="img" aria-label="{}">'

@@ -9,10 +9,11 @@ from math import isfinite
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.layouts import BODY_25, LAYOUTS, ROI_ROWS, Layout
+from stroi.cache.layouts import BODY_25, LAYOUTS, Layout
 from stroi.cache.ledger import LEDGER_NAME
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import require_same_rows
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.csv import read_csv
 from stroi.pipeline.index.ledger import Ledger, read_ledger
@@ -101,12 +102,17 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     check_ledgers(ledgers, folders, ("index", "skeletons", "mosaics"))
     check_ledgers(ledgers, folders, ("index", *branch))
     verify_once(folders["mosaics"], MosaicCache.KINDS, workspace.store)
+    mosaics = MosaicCache(folders["mosaics"], verify=False)
+    require_same_rows(
+        mosaics.rows, f"{mosaics.folder}", weights.rows, "the file of weights",
+        "run the stages mosaics and weights again, or `dvc repro`",
+    )  # fmt: skip
     return Inputs(
         ledgers=ledgers,
         no_ledger=tuple(stage for stage in folders if stage not in ledgers),
         table=table,
         labels=labels,
-        mosaics=MosaicCache(folders["mosaics"], verify=False),
+        mosaics=mosaics,
         weights=weights,
         layout=layout,
         curves=read_curves(workspace, run, STREAMS),
@@ -234,12 +240,11 @@ def _check_weights(folder: Path, weights: Weights, clips: Iterable[str], layout:
             f"{folder} lacks {len(lacking)} test clips, first {lacking[0]}",
             remedy="run `stroi weights` again, or `dvc repro`",
         )
-    shape = (weights.joint_weights.shape[2], weights.row_weights.shape[2])
-    if shape != (len(layout.joints), len(ROI_ROWS)):
+    joints = weights.joint_weights.shape[2]
+    if joints != len(layout.joints):
         raise RefusedInput(
             "SCHEMA",
-            f"{folder}: {shape[0]} joints and {shape[1]} rows, the page draws "
-            f"{len(layout.joints)} and {len(ROI_ROWS)}",
+            f"{folder}: {joints} joints, the page draws {len(layout.joints)}",
             remedy="run `stroi weights` again, or `dvc repro`",
         )
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stroi.cache.layouts import Layout
 from stroi.cache.percent import percent
+from stroi.cache.rois import Rows, row_joints
 from stroi.pipeline.params.profile import Profile
 from stroi.stages.report_page import accuracy, attention, charts, provenance
 from stroi.stages.report_page.inputs import Curve
@@ -25,6 +26,7 @@ class Page:
         profile: The params.
         means: Mean weights: all test clips first, then class by class.
         layout: The joints that have weights.
+        rows: The rows that have weights.
         losses: What became of the clips.
         no_ledger: Stages whose ledger is not there.
         curves: Training curves by network or stage, one per seed.
@@ -38,11 +40,17 @@ class Page:
     profile: Profile
     means: tuple[attention.MeanWeights, ...]
     layout: Layout
+    rows: Rows
     losses: provenance.Losses
     no_ledger: tuple[str, ...]
     curves: Mapping[str, tuple[Curve, ...]]
     params: tuple[provenance.ParamsSection, ...]
     producers: tuple[provenance.ParamsSection, ...]
+
+    @property
+    def row_joints(self) -> frozenset[int]:
+        """Joints that a row shows."""
+        return frozenset(at for own in row_joints(self.rows, self.layout) for at in own)
 
     @property
     def has_validation(self) -> bool:
@@ -84,6 +92,5 @@ def _environment() -> Environment:
         colour=accuracy.COLOUR,
         pair_rows=accuracy.PAIR_ROWS,
         class_rows=accuracy.CLASS_ROWS,
-        row_names=attention.ROW_NAMES,
     )
     return env

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.manifest import Manifest
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import Rows
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger
 from stroi.pipeline.params.profile import Profile, Split
 
@@ -82,6 +82,7 @@ def losses(ledgers: Mapping[str, Ledger], mosaics: MosaicCache | None) -> Losses
         for stage, each in ledgers.items()
     )
     lost = [Lost(stage, out) for stage, each in ledgers.items() for out in each.quarantined]
+    rows: Rows = () if mosaics is None else mosaics.rows
     missing, cells = _black_cells(mosaics)
     return Losses(
         stages=stages,
@@ -90,8 +91,8 @@ def losses(ledgers: Mapping[str, Ledger], mosaics: MosaicCache | None) -> Losses
         missing=sum(missing),
         cells=sum(cells),
         missing_by_row={
-            name.replace("_", " "): 100 * black / of if of else 0.0
-            for name, black, of in zip(ROI_ROWS, missing, cells, strict=True)
+            row.title: 100 * black / of if of else 0.0
+            for row, black, of in zip(rows, missing, cells, strict=True)
         },
     )
 
@@ -99,7 +100,8 @@ def losses(ledgers: Mapping[str, Ledger], mosaics: MosaicCache | None) -> Losses
 def _black_cells(mosaics: MosaicCache | None) -> tuple[list[int], list[int]]:
     """Black cells and all cells of each mosaic row, absent persons left out."""
     if mosaics is None or not mosaics.ids:
-        return [0] * len(ROI_ROWS), [0] * len(ROI_ROWS)
+        none = [0] * (0 if mosaics is None else len(mosaics.rows))
+        return none, none
     valid = mosaics.valid(mosaics.ids)
     present = np.arange(valid.shape[1]) < mosaics.person_count(mosaics.ids)[:, None]
     present_cells = np.broadcast_to(present[:, :, None, None], valid.shape)

@@ -66,6 +66,7 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
         top_weight=attention.top_weight(cards),
         means=attention.mean_weights(labels.ids, labels.actual, table.classes, weights),
         layout=inputs.layout,
+        rows=weights.rows,
         losses=provenance.losses(inputs.ledgers, inputs.mosaics),
         no_ledger=inputs.no_ledger,
         curves=inputs.curves,

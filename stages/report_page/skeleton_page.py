@@ -93,6 +93,7 @@ def skeleton_page(
         counts=tuple(map(tuple, counts.tolist())),
         means=attention.mean_weights(truth.ids, truth.labels, classes, weights),
         layout=layout,
+        rows=weights.rows,
         losses=provenance.losses(ledgers, None),
         no_ledger=tuple(stage for stage in folders if stage not in ledgers),
         curves=read_curves(workspace, run, ("gcn",)),

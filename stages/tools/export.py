@@ -12,7 +12,6 @@ import torch
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import sha256_bytes, sha256_file
-from stroi.cache.layouts import ROI_ROWS
 from stroi.cache.manifest import Manifest, read_manifest, stroi_version
 from stroi.cache.weights import WEIGHTS_NAME
 from stroi.pipeline.params.load import RunParams
@@ -157,7 +156,8 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
         "classes": list(model.classes),
         "inputs": [asdict(port) for port in module.inputs],
         "outputs": [asdict(port) for port in module.outputs],
-        "rows": list(ROI_ROWS),
+        "rows": [row.name for row in model.rows],
+        "row_joints": {row.name: list(row.joints) for row in model.rows},
         "columns": cells.columns,
         "cell": {"height": cells.height, "width": cells.width},
         "skeletons": None,

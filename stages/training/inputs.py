@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from stroi.cache.rois import Rows
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights
@@ -71,6 +72,7 @@ def require_verified_once(
 
 def compute_run_weights(
     params: WeightParams,
+    rows: Rows,
     gcn: GraphNet,
     clips: InputClips,
     ids: Sequence[str],
@@ -81,6 +83,7 @@ def compute_run_weights(
 
     Args:
         params: Params of the weights.
+        rows: What the mosaic's rows show.
         gcn: The graph network.
         clips: Its input.
         ids: Clips that get weights.
@@ -98,6 +101,7 @@ def compute_run_weights(
         clips,
         ids,
         settings=params,
+        rows=rows,
         training=training,
         precision=pick_precision(params.precision, pick_device("cpu")),
         threads=threads,

@@ -1,4 +1,4 @@
-"""Joints, bones and mosaic rows."""
+"""Joints and bones."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import pytest
 from stroi.cache.layouts import (
     BODY_25,
     COCO_17,
-    FLIPPED_ROWS,
     KINECT_V1,
     KINECT_V2,
     LAYOUTS,
-    ROI_ROWS,
     Layout,
-    roi_joints,
 )
 
 
@@ -32,30 +29,14 @@ def test_bones_reach_every_joint(layout: Layout, count: int) -> None:
     assert reached == set(range(count))
 
 
-def test_rows_are_those_of_openpose() -> None:
-    assert roi_joints() == (0, 4, 7, 11, 14)
-    names = list(ROI_ROWS)
-    mirrored = [names[row] for row in FLIPPED_ROWS]
-    swap = {"right": "left", "left": "right"}
-    for name, twin in zip(names, mirrored, strict=True):
-        side, _, part = name.partition("_")
-        assert twin == (f"{swap[side]}_{part}" if side in swap else name)
-
-
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_mirroring_twice_changes_nothing(layout: Layout) -> None:
     twin = layout.mirrored
     assert [twin[one] for one in twin] == list(range(len(layout.joints)))
     assert twin[layout.index("left_wrist")] == layout.index("right_wrist")
-    assert twin[layout.index(layout.rows[0])] == layout.index(layout.rows[0])
-    assert tuple(roi_joints(layout)[row] for row in FLIPPED_ROWS) == tuple(
-        twin[joint] for joint in roi_joints(layout)
-    )
 
 
 def test_kinect_joints_stand_where_the_sensor_puts_them() -> None:
-    # The vertices whose features weigh the mosaic's rows, the same for both sensors.
-    assert roi_joints(KINECT_V1) == roi_joints(KINECT_V2) == (3, 11, 7, 18, 14)
     # ST-GCN's edges, counted from 1.
     known = (
         (1, 2), (2, 21), (3, 21), (4, 3), (5, 21), (6, 5), (7, 6), (8, 7), (9, 21), (10, 9),

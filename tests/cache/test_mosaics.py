@@ -23,12 +23,13 @@ from small_caches import (
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.manifest import Manifest, write_manifest
+from stroi.cache.manifest import Manifest, read_manifest, write_manifest
 from stroi.cache.mosaics import (
     MosaicCache,
     Mosaics,
     assemble_mosaics,
 )
+from stroi.cache.rois import PAPER, PRESETS, rows_to_json
 from stroi.cache.share.convert import pack
 
 
@@ -212,6 +213,25 @@ def test_shards_of_other_sizes_are_not_mixed(tmp_path: Path) -> None:
     cache = MosaicCache(folder, verify=False)
     with pytest.raises(RefusedInput, match=r"SCHEMA: .*mosaic of a clip is \(25, 15, 3\), other"):
         cache.batch(["a", "b"])
+
+
+def test_rows_are_those_of_the_manifest(folder: Path) -> None:
+    assert MosaicCache(folder).rows == PAPER
+    manifest = read_manifest(folder)
+    other = PRESETS["upper_body"]
+    write_manifest(folder, replace(manifest, params={"rows": rows_to_json(other)}))
+    assert MosaicCache(folder).rows == other
+    write_manifest(folder, replace(manifest, params={"rows": rows_to_json(other[:2])}))
+    cache = MosaicCache(folder, verify=False)
+    with pytest.raises(RefusedInput) as caught:
+        cache.batch(cache.ids[:1])
+    assert str(caught.value) == (
+        f"SCHEMA: {folder / 'mosaics-00000.h5'} has 5 rows, its manifest says head, right_hand;"
+        " rebuild the mosaics"
+    )
+    write_manifest(folder, replace(manifest, params={"rows": 5}))
+    with pytest.raises(RefusedInput, match=r"^ROWS: .*: its rows: rows are a list of joints"):
+        MosaicCache(folder, verify=False)
 
 
 def test_empty_cache_has_no_shape(tmp_path: Path) -> None:

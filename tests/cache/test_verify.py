@@ -25,6 +25,7 @@ from small_caches import (
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
+from stroi.cache.rois import PAPER, rows_to_json
 from stroi.cache.scores import write_scores
 from stroi.cache.share.convert import pack
 from stroi.cache.storage.formats import FORMATS
@@ -295,6 +296,21 @@ def test_params_say_how_many_columns(folder: Path) -> None:
         f"SCHEMA: {path} was made with C = 3, the manifest with 5;"
         " rebuild the folder with one set of params"
     )
+
+
+def test_params_say_which_rows(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    write_manifest(folder, replace(manifest, params={"rows": rows_to_json(PAPER)}))
+    assert verify(folder) == []
+    write_manifest(folder, replace(manifest, params={"rows": rows_to_json(PAPER[:3])}))
+    path = folder / "mosaics-00000.h5"
+    assert verify(folder)[0] == (
+        f"SCHEMA: {path} was made with K = 5, the manifest with 3;"
+        " rebuild the folder with one set of params"
+    )
+    write_manifest(folder, replace(manifest, params={"rows": ["tail"]}))
+    [problem] = verify(folder)
+    assert problem.startswith(f"ROWS: {folder / 'manifest.json'}: its rows: unknown joint 'tail'")
 
 
 LEDGER = "id,status,code,detail\n"

@@ -10,7 +10,8 @@ import pytest
 from small_caches import make_weights
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.manifest import read_manifest
+from stroi.cache.manifest import read_manifest, write_manifest
+from stroi.cache.rois import PAPER, PRESETS, rows_to_json
 from stroi.cache.weights import read_weights, write_weights
 
 
@@ -23,13 +24,38 @@ def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.joint_weights, made.joint_weights, strict=True)
     np.testing.assert_array_equal(found.row_weights, made.row_weights, strict=True)
     manifest = read_manifest(tmp_path / "one", "weights")
-    assert (manifest.params, manifest.producer) == ({"scale": "clip"}, {"gcn": "0" * 64})
+    assert manifest.params == {"scale": "clip"}
+    assert manifest.producer == {"gcn": "0" * 64, "rows": rows_to_json(PAPER)}
     one, two = (
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
         for name in ("one", "two")
     )
     assert one == two
     assert set(one) == {"weights.h5", "manifest.json"}
+
+
+def test_the_rows_are_recorded_and_must_be_as_many(tmp_path: Path) -> None:
+    made = make_weights(("a", "b"))
+    other = replace(made, rows=PRESETS["upper_body"])
+    write_weights(tmp_path, other, params={}, producer={})
+    assert read_weights(tmp_path).rows == PRESETS["upper_body"]
+    assert "rows" not in write_without_rows(tmp_path)
+    assert read_weights(tmp_path).rows == PAPER
+    write_weights(tmp_path, replace(made, rows=PRESETS["full_body"]), params={}, producer={})
+    with pytest.raises(RefusedInput) as caught:
+        read_weights(tmp_path)
+    assert str(caught.value) == (
+        f"SCHEMA: {tmp_path}: weights of 5 rows, its manifest says full_body; run stage weights"
+        " again, or `dvc repro`"
+    )
+
+
+def write_without_rows(folder: Path) -> dict[str, object]:
+    """Leave the rows out of the manifest, as files of earlier versions do; what is left."""
+    made = read_manifest(folder)
+    producer = {name: value for name, value in made.producer.items() if name != "rows"}
+    write_manifest(folder, replace(made, producer=producer))
+    return producer
 
 
 def test_number_of_joints_is_free(tmp_path: Path) -> None:

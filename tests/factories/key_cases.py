@@ -85,7 +85,8 @@ CASES: dict[str, list[Case]] = {
             Case(value, {"mosaics"}, {"skeletons.frames": "sampled"}),
         ]
         for name, value in {
-            "cell": 48, "size": 100, "min_confidence": 0.3, "border": "edge", "missing": "nearest",
+            "rows": "upper_body", "cell": 48, "size": 100, "min_confidence": 0.3,
+            "border": "edge", "missing": "nearest",
         }.items()
     },
     "mosaics.sample_by": [Case("time", {"mosaics"})],

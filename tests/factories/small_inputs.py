@@ -9,6 +9,7 @@ import numpy as np
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
+from stroi.cache.rois import PAPER, Rows, rows_to_json
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import GcnConfig, Schedule
 
@@ -51,25 +52,28 @@ def clips() -> dict[str, Clip]:
     }
 
 
-def mosaic_cache(folder: Path, *, columns: int = 5, seed: int = 5) -> MosaicCache:
-    """Mosaics of the same clips: noise, with a class's own row brighter."""
+def mosaic_cache(
+    folder: Path, *, columns: int = 5, seed: int = 5, rows: Rows = PAPER
+) -> MosaicCache:
+    """Mosaics of the same clips: noise, with a class's own row brighter if there are some."""
     random = np.random.default_rng(seed)
-    count = len(IDS)
-    pictures = random.integers(0, 120, (count, 5 * CELL, columns * CELL, 3)).astype(np.uint8)
+    count, size = len(IDS), len(rows)
+    pictures = random.integers(0, 120, (count, size * CELL, columns * CELL, 3)).astype(np.uint8)
     for row, name in enumerate(IDS):
-        start = CELL * (1 + 2 * LABELS[name])
+        start = CELL * ((1 + 2 * LABELS[name]) % size)
         pictures[row, start : start + CELL] += 110
     shards = Mosaics(
         ids=IDS,
         mosaic=pictures,
         person_count=np.array([clip.person_count for clip in clips().values()], np.int8),
         frame_index=np.tile(np.arange(columns, dtype=np.int32), (count, 1)),
-        box=np.zeros((count, 2, columns, 5, 4), np.float32),
-        confidence=np.ones((count, 2, columns, 5), np.float32),
-        valid=np.ones((count, 2, columns, 5), np.bool_),
+        box=np.zeros((count, 2, columns, size, 4), np.float32),
+        confidence=np.ones((count, 2, columns, size), np.float32),
+        valid=np.ones((count, 2, columns, size), np.bool_),
     )
     encoded = assemble_mosaics([shards])
     write_atomic(folder / "mosaics-00000.h5", encoded.data)
     entry = file_entry("mosaics-00000.h5", encoded.data, IDS, encoded.sample_sha256)
-    write_manifest(folder, Manifest("mosaics", {}, {}, (entry,)))
+    params = {} if rows == PAPER else {"rows": rows_to_json(rows)}
+    write_manifest(folder, Manifest("mosaics", params, {}, (entry,)))
     return MosaicCache(folder)

@@ -370,7 +370,7 @@ def test_min_confidence_that_no_joint_reaches(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "grey", "problem"),
     [
-        ((WIDTH / 2, HEIGHT / 2, 0), 90, "no head, hand or foot was found in its frames; set mos"),
+        ((WIDTH / 2, HEIGHT / 2, 0), 90, "no head, right hand, left hand, right foot or left foot"),
         ((6 * WIDTH, HEIGHT, 1), 90, "all its joints lie outside the frame; estimate the clip's"),
         ((WIDTH / 2, HEIGHT / 2, 1), 0, "its crops lie in black parts of the video; encode the"),
     ],

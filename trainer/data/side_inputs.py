@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import require_same_rows
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, clips_digest
@@ -167,7 +168,7 @@ def load_side_inputs(
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given.
-        RefusedInput: ``WEIGHTS_IDS``.
+        RefusedInput: ``WEIGHTS_IDS``; ``ROWS_OTHER`` if the weights are those of other rows.
         StroiError: ``CLIP_EMPTY``.
     """
     check_mode_inputs(mode, weights=weights, clips=clips, gcn=gcn)
@@ -175,6 +176,10 @@ def load_side_inputs(
     if missing == "zero":
         side = SideInputs(cell_valid=torch.from_numpy(valid_per_half(mosaics, ids)))
     if mode == "fixed" and weights is not None:
+        require_same_rows(
+            mosaics.rows, f"{mosaics.folder}", weights.rows, "the file of weights",
+            "run the stages mosaics and weights again, or `dvc repro`",
+        )  # fmt: skip
         rows = weights_per_half(weights, ids, mosaics.person_count(ids))
         return replace(side, row_weights=torch.from_numpy(rows))
     if mode == "end-to-end" and clips is not None and gcn is not None:

@@ -6,14 +6,16 @@ W = L * w, N clips, M persons, T frames, V joints.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from stroi.cache.layouts import FLIPPED_ROWS, Layout
+from stroi.cache.layouts import Layout
 from stroi.trainer.models.cell_grid import CellGrid
 
 
-def flip_mosaic(images: Tensor, cells: CellGrid) -> Tensor:
+def flip_mosaic(images: Tensor, cells: CellGrid, mirrored: Sequence[int]) -> Tensor:
     """Mosaics of the mirrored clips: each cell mirrored, the rows of left and right swapped.
 
     Weights that have been multiplied in before move along with their pixels.
@@ -21,25 +23,27 @@ def flip_mosaic(images: Tensor, cells: CellGrid) -> Tensor:
     Args:
         images: (B, 3, H, W).
         cells: The mosaic's grid.
+        mirrored: Row that each of the K rows becomes, as `stroi.cache.rois.mirrored_rows` gives it.
 
     Returns:
         (B, 3, H, W).
     """
     shape = (*images.shape[:2], cells.rows, cells.height, cells.columns, cells.width)
-    swapped = images.reshape(shape)[:, :, list(FLIPPED_ROWS)]  # (B, 3, K, h, L, w)
+    swapped = images.reshape(shape)[:, :, list(mirrored)]  # (B, 3, K, h, L, w)
     return swapped.flip(5).reshape(images.shape)
 
 
-def flip_row_weights(weights: Tensor) -> Tensor:
+def flip_row_weights(weights: Tensor, mirrored: Sequence[int]) -> Tensor:
     """Row weights of a clip from those of the mirrored clip, and the other way round.
 
     Args:
         weights: (B, 2, K) weights of the left and the right half of each cell.
+        mirrored: As for `flip_mosaic`.
 
     Returns:
         (B, 2, K).
     """
-    return weights.flip(1)[..., list(FLIPPED_ROWS)]
+    return weights.flip(1)[..., list(mirrored)]
 
 
 def flip_skeletons(x: Tensor, present: Tensor, layout: Layout) -> Tensor:

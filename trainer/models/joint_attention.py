@@ -1,15 +1,18 @@
 """Joint weights from the graph network's feature, and row weights of the mosaic (eq. 4, 5).
 
-Legend of shapes: N clips, M = 2 persons, D channels of the feature, T frames, V joints, K mosaic
-rows.
+Legend of shapes: N clips, M = 2 persons, D channels of the feature, T frames, V joints, K rows of
+the mosaic.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from stroi.cache.layouts import BODY_25, Layout, roi_joints
+from stroi.cache.layouts import BODY_25, Layout
+from stroi.cache.rois import PAPER, Rows, row_joints
 from stroi.trainer.config import PersonPooling, WeightFormula
 
 TOP_FRAMES = 15
@@ -41,13 +44,15 @@ def row_weights(
     *,
     person_pooling: PersonPooling = "strongest",
     layout: Layout = BODY_25,
+    rows: Rows = PAPER,
     weight_scale: float | None = None,
 ) -> Tensor:
     """Weights of the K mosaic rows for both halves of a cell (eq. 5).
 
-    Each clip is scaled to mean 1 over the rows, or divided by `weight_scale`, so nothing depends
-    on the other clips of a batch. An absent person has the weights of the other one; a clip with
-    no activation at all has weight 1 in every row.
+    A row that shows several joints has the mean of their weights. Then each clip is scaled to mean
+    1 over the rows, or divided by `weight_scale`, so nothing depends on the other clips of a batch.
+    An absent person has the weights of the other one; a clip with no activation at all has weight
+    1 in every row.
 
     Args:
         joint: (N, M, V) joint weights.
@@ -56,13 +61,14 @@ def row_weights(
             both halves; ``mean``: the mean of the present bodies does; ``per_half``: each body
             weighs its own half.
         layout: Names of the V joints.
+        rows: What the K rows show.
         weight_scale: Divides the weights instead of each clip's own mean, > 0; `training_mean`
             computes one.
 
     Returns:
-        (N, 2, K) weights >= 0, rows in the order of `stroi.cache.layouts.ROI_ROWS`.
+        (N, 2, K) weights >= 0.
     """
-    weights = _pool_persons(joint, present, person_pooling, layout)
+    weights = _pool_persons(joint, present, person_pooling, row_joints(rows, layout))
     mean = weights.mean(2, keepdim=True)  # (N, 2, 1)
     tiny = torch.finfo(weights.dtype).tiny
     scale = mean.clamp_min(tiny) if weight_scale is None else weight_scale
@@ -91,6 +97,7 @@ def training_mean(
     *,
     person_pooling: PersonPooling = "strongest",
     layout: Layout = BODY_25,
+    rows: Rows = PAPER,
 ) -> float:
     """Mean row weight of the training clips, before any scaling.
 
@@ -99,19 +106,22 @@ def training_mean(
         present: (N, M) bool.
         person_pooling: As in `row_weights`.
         layout: Names of the V joints.
+        rows: What the K rows show.
 
     Returns:
         The mean over clips, halves and rows; 1 if there is no activation at all.
     """
-    mean = float(_pool_persons(joint.double(), present, person_pooling, layout).mean())
+    index = row_joints(rows, layout)
+    mean = float(_pool_persons(joint.double(), present, person_pooling, index).mean())
     return mean if mean > torch.finfo(joint.dtype).tiny else 1.0
 
 
 def _pool_persons(
-    joint: Tensor, present: Tensor, person_pooling: PersonPooling, layout: Layout
+    joint: Tensor, present: Tensor, person_pooling: PersonPooling, index: Sequence[Sequence[int]]
 ) -> Tensor:
     """(N, M, V) joint weights to (N, 2, K) row weights of both halves, not scaled."""
-    rows = joint[..., list(roi_joints(layout))]  # (N, M, V) -> (N, M, K)
+    # (N, M, V) -> (N, M, K)
+    rows = torch.stack([joint[..., list(own)].mean(-1) for own in index], dim=-1)
     first, second = rows[:, 0], rows[:, 1]
     if person_pooling == "per_half":
         left = torch.where(present[:, :1], first, second)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from stroi.cache.rois import PAPER, Rows, mirrored_rows
 from stroi.trainer.config import Mode, ResNetConfig
 from stroi.trainer.models.cell_grid import (
     CellGrid,
@@ -52,6 +53,7 @@ class WeightedMosaicNet(nn.Module):
         mode: ``plain`` (no weights), ``fixed`` (weights from a file) or ``end-to-end`` (weights
             from the graph network inside).
         gcn: The graph network of the end-to-end mode; no other mode has one.
+        rows: What the K rows show.
     """
 
     mean: Tensor
@@ -65,14 +67,18 @@ class WeightedMosaicNet(nn.Module):
         *,
         mode: Mode,
         gcn: GraphNet | None = None,
+        rows: Rows = PAPER,
     ) -> None:
         super().__init__()
+        if len(rows) != cells.rows:
+            raise ValueError(f"{len(rows)} rows for mosaics of {cells.rows}")
         if (gcn is not None) != (mode == "end-to-end"):
             raise ValueError(
                 f"a graph network belongs to the end-to-end mode alone, this is {mode}"
             )
         self.mode = mode
         self.classes, self.cells, self.config = tuple(classes), cells, config
+        self.rows = rows
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
         self.resnet = ResNet(len(self.classes), config.model, config.dropout)
@@ -146,7 +152,8 @@ class WeightedMosaicNet(nn.Module):
         if pixel_weights is not None and self.config.weight_position == "after":
             x = x * pixel_weights
         if flip_mask is not None:
-            x = torch.where(flip_mask[:, None, None, None], flip_mosaic(x, self.cells), x)
+            mirrored = flip_mosaic(x, self.cells, mirrored_rows(self.rows))
+            x = torch.where(flip_mask[:, None, None, None], mirrored, x)
         return x.contiguous(memory_format=torch.channels_last)
 
     def skeleton_branch(
@@ -178,9 +185,11 @@ class WeightedMosaicNet(nn.Module):
             present,
             person_pooling=self.config.person_pooling,
             layout=self.gcn.layout,
+            rows=self.rows,
             weight_scale=self.config.weight_scale,
         )
         if flip_mask is not None:
             # The mosaic is weighted first and mirrored then, its weights with it.
-            weights = torch.where(flip_mask[:, None, None], flip_row_weights(weights), weights)
+            flipped = flip_row_weights(weights, mirrored_rows(self.rows))
+            weights = torch.where(flip_mask[:, None, None], flipped, weights)
         return logits, weights

@@ -192,6 +192,7 @@ class SkeletonExport(ExportModule):
             present,
             person_pooling=rule.person_pooling,
             layout=self.gcn.layout,
+            rows=self.model.rows,
             weight_scale=rule.weight_scale,
         )
         weights = weights_in_mosaic(weights, persons)

@@ -14,7 +14,8 @@ from torch import nn
 
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.layouts import LAYOUTS
-from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Settings
+from stroi.cache.rois import PAPER
+from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, RowsSetting, Settings
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.resnet import ResNet
@@ -59,13 +60,16 @@ class _ResNetHeader(Settings):
     mode: Mode
     config: ResNetConfig
     cells: _Cells
+    rows: RowsSetting = PAPER
     classes: Classes
     gcn: _GcnHeader | None
 
     def build(self) -> WeightedMosaicNet:
         cells = CellGrid(**dict(self.cells))
         gcn = None if self.gcn is None else self.gcn.build()
-        return WeightedMosaicNet(self.classes, cells, self.config, mode=self.mode, gcn=gcn)
+        return WeightedMosaicNet(
+            self.classes, cells, self.config, mode=self.mode, gcn=gcn, rows=self.rows
+        )
 
 
 _Header = TypeVar("_Header", _GcnHeader, _ResNetHeader)
@@ -103,6 +107,7 @@ def save_resnet(path: Path, model: WeightedMosaicNet) -> None:
         mode=model.mode,
         config=model.config,
         cells=_Cells(**asdict(model.cells)),
+        rows=model.rows,
         classes=model.classes,
         gcn=None if model.gcn is None else _gcn_header(model.gcn),
     )

@@ -18,6 +18,7 @@ from torch import nn
 from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.layouts import Layout
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import rows_to_json
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, LoaderConfig, Mode, ResNetConfig, Schedule, Settings
 from stroi.trainer.data.input_digests import array_digest, mosaic_digest
@@ -103,6 +104,7 @@ def mosaic_inputs(
         "labels": array_digest(targets),
         "mosaics": mosaic_digest(mosaics, ids),
         "columns": f"{model.cells.columns} of {mosaics.columns}",
+        "rows": digest(rows_to_json(model.rows)),
     }
     if model.gcn is not None:
         network = used_end_to_end(model.gcn.config, model.gcn.layout)

@@ -70,6 +70,8 @@ skeletons:
 
 _MOSAICS = """\
 mosaics:
+  # Body parts: paper (head, hands, feet), upper_body, with_elbows_knees, full_body, or a list.
+  rows: paper
   # Side of a crop in px of the video: {cell_reason}.
   # The report shows mosaics to judge it by: a cell should hold a hand and what it holds.
   cell: {cell}

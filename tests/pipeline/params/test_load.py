@@ -69,7 +69,6 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("profile", "expected"),
     [
-        ("mosaics: {size: 224}\n", "mosaics.size: Input should be a multiple of 5, got 224"),
         ("gcn: {channels: [8]}\n", "1 channels, 10 strides: one each per block"),
         ("gcn: {temporal_kernel: 4}\n", "a temporal_kernel of 4 frames has no middle"),
         ("splits: {s: {by: subject}}\n", "name the values of train, of test, or of both"),

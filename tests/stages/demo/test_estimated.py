@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stroi.cache.layouts import roi_joints
+from stroi.cache.rois import row_joints
 from stroi.stages.demo.clips import OBJECT_PAIRS, PAIRS, DemoClip, plan_demo
 from stroi.stages.demo.render import draw_frames, known_joints
 from stroi.stages.pose.estimators.movenet import MoveNet
 
 CLIPS = {clip.sample_id: clip for clip in plan_demo(seed=0)}
-ROWS = list(roi_joints())
+ROWS = [joint for (joint,) in row_joints()]
 
 
 @cache

@@ -229,8 +229,6 @@ def test_refusals() -> None:
 
     with pytest.raises(ValueError, match=r"cell\n.* multiple of 2"):
         MosaicParams(cell=45)
-    with pytest.raises(ValueError, match=r"size.*\n.* multiple of 5"):
-        MosaicParams(size=224)
     frames[12] = frames[11]
     with pytest.raises(ClipRejected, match="frame 12 is needed, the skeletons end after 12"):
         cut(index=np.array([12], np.int32))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stroi.cache.layouts import ROI_ROWS, roi_joints
+from stroi.cache.rois import PAPER, row_joints
 from stroi.cache.skeletons import Clip
 from stroi.stages.demo.clips import plan_demo
 from stroi.stages.demo.render import render_clip
@@ -24,7 +24,7 @@ def hits(found: NDArray[np.float32], truth: Clip) -> NDArray[np.bool_]:
     seen = true[..., 2] > 0
     top = np.where(seen, true[..., 1], np.inf).min(axis=2)
     height = np.where(seen, true[..., 1], -np.inf).max(axis=2) - top
-    rows = list(roi_joints())
+    rows = [joint for (joint,) in row_joints()]
     person = found[:, : truth.person_count][:, :, rows]
     apart = np.linalg.norm(person[..., :2] - true[:, :, rows, :2], axis=-1)
     return (apart < 0.1 * height[..., None]) & (person[..., 2] > 0)
@@ -39,5 +39,5 @@ def test_rendered_people_are_found_at_their_joints(tmp_path: Path, label: str) -
     keypoints, count = main_persons(track([estimator(frame) for frame in frames]))
     assert len(keypoints) == frames.info.frames == len(truth.keypoints)
     assert count == truth.person_count == (2 if label.startswith("give") else 1)
-    for row, share in zip(ROI_ROWS, hits(keypoints, truth).mean(axis=(0, 1)), strict=True):
+    for row, share in zip(PAPER, hits(keypoints, truth).mean(axis=(0, 1)), strict=True):
         assert share >= 0.95, row

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, Layout
+from stroi.cache.rois import PAPER, row_joints
 from stroi.stages.report_page import charts
 
 numbers = st.floats(0, 100)
@@ -88,7 +89,7 @@ def test_shade_of_a_constant_is_none() -> None:
 
 def test_circles_have_areas_in_proportion_to_weights() -> None:
     weights = [0.1 * (joint + 1) for joint in range(25)]
-    svg = charts.skeleton(weights, "weights")
+    svg = charts.skeleton(weights, "weights", coloured={0, 4, 7, 11, 14})
     radii = [float(text) for text in re.findall(r' r="([0-9.]+)"', svg)]
     assert [radius**2 / charts.JOINT_RADIUS**2 for radius in radii] == pytest.approx(
         weights, abs=0.02
@@ -118,7 +119,8 @@ def test_figure_stands_upright_and_faces_us() -> None:
 
 @pytest.mark.parametrize("layout", [KINECT_V1, KINECT_V2])
 def test_every_layout_can_be_drawn(layout: Layout) -> None:
-    svg = charts.skeleton([1.0] * len(layout.joints), "a sensor's joints", layout)
+    rows = {joint for (joint,) in row_joints(PAPER, layout)}
+    svg = charts.skeleton([1.0] * len(layout.joints), "a sensor's joints", layout, rows)
     assert svg.count("<circle") == len(layout.joints)
     assert svg.count("<line") == len(layout.bones)
     shown = re.findall(r'class="roi"[^>]*><title>([a-z ]+) ', svg)

@@ -68,5 +68,5 @@ def test_weights_of_another_skeleton_are_refused(workspace: Workspace, run: RunP
     folder = workspace.run("small-xsub", "weights") / "seed-0"
     coco = Weights(whole.ids, whole.joint_weights[:, :, :17], whole.row_weights)
     write_weights(folder, coco, params={}, producer={})
-    with pytest.raises(RefusedInput, match="17 joints and 5 rows"):
+    with pytest.raises(RefusedInput, match="17 joints, the page draws 25"):
         read_inputs(workspace, run)

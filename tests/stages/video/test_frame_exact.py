@@ -12,7 +12,7 @@ from numbered import TILE, count_to, kinds_of_frames, number_of, still, write_vi
 from numpy.typing import NDArray
 from small_caches import write_skeletons
 
-from stroi.cache.layouts import roi_joints
+from stroi.cache.rois import row_joints
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaics import make_mosaic
@@ -79,7 +79,7 @@ class Reader:
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         person = np.zeros((1, 25, 3), np.float32)
         person[0, :, :2] = 4.5 * CELL, 2.5 * CELL
-        for row, joint in enumerate(roi_joints()):
+        for row, (joint,) in enumerate(row_joints()):
             person[0, joint, :2] = (1.5 + row) * CELL, (0.5 + row % 4) * CELL
         person[0, 18, :2] = number_of(bgr), 10
         person[..., 2] = 0.9

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from stroi.cache.rois import PAPER, mirrored_rows
 from stroi.trainer.models.cell_grid import (
     CellGrid,
     resize_cells,
@@ -14,6 +15,7 @@ from stroi.trainer.models.cell_grid import (
 )
 from stroi.trainer.models.flip import flip_mosaic
 
+MIRRORED = mirrored_rows(PAPER)
 EVEN, ODD = CellGrid(5, 3, 4, 6), CellGrid(5, 2, 3, 5)
 
 
@@ -54,13 +56,15 @@ def test_gradient_of_a_row_weight_is_its_pixels() -> None:
 @pytest.mark.parametrize("cells", [EVEN, ODD])
 def test_mirror_of_the_mirror_is_the_picture(cells: CellGrid) -> None:
     pictures, _ = _random(cells)
-    assert torch.equal(flip_mosaic(flip_mosaic(pictures, cells), cells), pictures)
-    assert not torch.equal(flip_mosaic(pictures, cells), pictures)
+    assert torch.equal(
+        flip_mosaic(flip_mosaic(pictures, cells, MIRRORED), cells, MIRRORED), pictures
+    )
+    assert not torch.equal(flip_mosaic(pictures, cells, MIRRORED), pictures)
 
 
 def test_mirror_by_hand() -> None:
     pictures, _ = _random(EVEN)
-    got = flip_mosaic(pictures, EVEN)
+    got = flip_mosaic(pictures, EVEN, MIRRORED)
     partner = {0: 0, 1: 2, 2: 1, 3: 4, 4: 3}
     for row, column in np.ndindex(5, 3):
         there = pictures[:, :, 4 * partner[row] : 4 * partner[row] + 4, 6 * column : 6 * column + 6]
@@ -71,8 +75,8 @@ def test_mirror_by_hand() -> None:
 def test_mirror_moves_weights_along_with_their_pixels() -> None:
     pictures, weights = _random(EVEN)
     swapped = weights.flip(1)[:, :, [0, 2, 1, 4, 3]]
-    after = flip_mosaic(pictures * weight_map(weights, EVEN), EVEN)
-    assert torch.equal(after, flip_mosaic(pictures, EVEN) * weight_map(swapped, EVEN))
+    after = flip_mosaic(pictures * weight_map(weights, EVEN), EVEN, MIRRORED)
+    assert torch.equal(after, flip_mosaic(pictures, EVEN, MIRRORED) * weight_map(swapped, EVEN))
 
 
 def test_shift_stays_inside_its_cell() -> None:

@@ -137,7 +137,7 @@ def test_network_against_a_plain_reading() -> None:
 def test_permuting_the_joints_permutes_their_weights() -> None:
     order = torch.from_numpy(np.random.default_rng(0).permutation(25))
     names = tuple(BODY_25.joints[j] for j in order)
-    shuffled = Layout("shuffled", names, BODY_25.bones, BODY_25.centre, BODY_25.rows)
+    shuffled = Layout("shuffled", names, BODY_25.bones, BODY_25.centre)
     net, other = net_of(), net_of(layout=shuffled)
     state = net.state_dict()
     for name, value in state.items():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from small_inputs import CLASSES, SMALL_GCN, clip
 
 from stroi.cache.layouts import BODY_25, KINECT_V1
+from stroi.cache.rois import PAPER, Rows, mirrored_rows, read_rows
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
 from stroi.pipeline.params.profile import MosaicParams
@@ -25,6 +26,14 @@ from stroi.trainer.models.weighted_mosaic_net import Skeletons, WeightedMosaicNe
 CELL = 16  # a quarter of it is whole, so that halves have no rounded edges either
 INDEX = np.array([2, 5, 8], np.int32)
 CELLS = CellGrid(5, len(INDEX), CELL, CELL)
+ROWS = {
+    "paper": PAPER,
+    "groups": read_rows(
+        ["left_knee", {"left_arm": ["left_elbow", "left_wrist"]}, "head", "right_knee",
+         {"trunk": ["neck", "mid_hip"]}, {"right_arm": ["right_elbow", "right_wrist"]},
+         "right_hip", "left_hip"]
+    ),
+}  # fmt: skip
 TWINS = {"left": "right", "right": "left"}
 GCN = GcnConfig(frames=SMALL_GCN.frames, channels=(6, 6), strides=(1, 1), temporal_kernel=3)
 
@@ -48,18 +57,18 @@ def seen_in_a_mirror(shown: Clip) -> Clip:
 
 
 def whole_pixels(seed: int, persons: int) -> Clip:
-    """A clip whose joints stand on whole pixels, so that no crop's edge is rounded; some absent."""
+    """A clip with joints on even pixels, so that no crop's edge is rounded; some absent."""
     shown = clip(seed, persons=persons)
-    shown.keypoints[..., :2] = shown.keypoints[..., :2].round()
+    shown.keypoints[..., :2] = 2 * (shown.keypoints[..., :2] / 2).round()
     shown.keypoints[5, 0, BODY_25.joints.index("right_wrist")] = 0
     shown.keypoints[8, :, BODY_25.joints.index("left_ankle")] = 0
+    shown.keypoints[2, 0, BODY_25.joints.index("right_knee")] = 0
     return shown
 
 
-def cut(shown: Clip, frames: dict[int, NDArray[np.uint8]]) -> Cut:
-    return cut_mosaic(
-        frames, shown, INDEX, MosaicParams(cell=CELL, size="native", min_confidence=0.1)
-    )
+def cut(shown: Clip, frames: dict[int, NDArray[np.uint8]], rows: Rows = PAPER) -> Cut:
+    params = MosaicParams(rows=rows, cell=CELL, size="native", min_confidence=0.1)
+    return cut_mosaic(frames, shown, INDEX, params)
 
 
 def pictures_of(shown: Clip) -> dict[int, NDArray[np.uint8]]:
@@ -92,20 +101,22 @@ def run(
 
 @pytest.mark.parametrize("persons", [1, 2])
 @pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
+@pytest.mark.parametrize("rows", ROWS)
 def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
-    persons: int, bodies: str
+    persons: int, bodies: str, rows: str
 ) -> None:
     """Crops, their order in time, rows, halves, weights, flags and skeletons all at once."""
     torch.manual_seed(3)
     config = ResNetConfig(missing="zero", person_pooling=bodies)
+    cells = CellGrid(len(ROWS[rows]), len(INDEX), CELL, CELL)
     net = WeightedMosaicNet(
-        CLASSES, CELLS, config, mode="end-to-end", gcn=GraphNet(CLASSES, GCN)
+        CLASSES, cells, config, mode="end-to-end", gcn=GraphNet(CLASSES, GCN), rows=ROWS[rows]
     ).eval()
     shown = whole_pixels(persons, persons)
     frames = pictures_of(shown)
     other = seen_in_a_mirror(shown)
     mirrored = {time: np.ascontiguousarray(frame[:, ::-1]) for time, frame in frames.items()}
-    one, two = cut(shown, frames), cut(other, mirrored)
+    one, two = cut(shown, frames, ROWS[rows]), cut(other, mirrored, ROWS[rows])
     assert not one.valid[: one.person_count].all(), "no absent joint, so flags are not tested"
     expected = run(net, other, two, flip=False)
     got = run(net, shown, one, flip=True)
@@ -134,7 +145,9 @@ def test_weights_of_a_file_go_with_their_rows(persons: int) -> None:
         cell_valid=torch.from_numpy(halves(two))[None],
     )  # fmt: skip
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
-    torch.testing.assert_close(flip_row_weights(weights), torch.from_numpy(swapped), rtol=0, atol=0)
+    torch.testing.assert_close(
+        flip_row_weights(weights, mirrored_rows(PAPER)), torch.from_numpy(swapped), rtol=0, atol=0
+    )
 
 
 def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:

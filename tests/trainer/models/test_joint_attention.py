@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stroi.cache.layouts import BODY_25, COCO_17, KINECT_V1, KINECT_V2, Layout
+from stroi.cache.rois import PRESETS, read_rows
 from stroi.trainer.config import PersonPooling
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, training_mean
 
@@ -88,13 +89,14 @@ def test_rows_are_found_by_joint_name() -> None:
     assert BODY_25.index("right_wrist") == 4
 
 
+PAPER_JOINTS = ("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle")
 KINECT_ROWS = ("head", "right_hand", "left_hand", "right_ankle", "left_ankle")
 
 
 @pytest.mark.parametrize(
     ("layout", "names", "numbers"),
     [
-        (BODY_25, BODY_25.rows, (0, 4, 7, 11, 14)),
+        (BODY_25, PAPER_JOINTS, (0, 4, 7, 11, 14)),
         (KINECT_V1, KINECT_ROWS, (3, 11, 7, 18, 14)),
         (KINECT_V2, KINECT_ROWS, (3, 11, 7, 18, 14)),
     ],
@@ -110,6 +112,62 @@ def test_each_row_is_its_own_joint(
         joint[0, 0, number] = 3.0
         got = row_weights(joint, torch.tensor([[True, False]]), layout=layout)
         np.testing.assert_allclose(got[0, 0].numpy(), 5.0 * np.eye(5)[row])
+
+
+GROUPS = ["left_knee", {"right_arm": ["right_elbow", "right_wrist"]}, "full_body", "neck"]
+# Numbers of each row's joints, written out.
+GROUP_JOINTS = {
+    BODY_25.name: ((13,), (3, 4), tuple(range(25)), (1,)),
+    COCO_17.name: ((13,), (8, 10), tuple(range(17)), (5, 6)),
+    KINECT_V1.name: ((13,), (9, 11), (3, 2, 8, 9, 11, 4, 5, 7, 0, 16, 17, 18, 12, 13, 14, 15, 19),
+                     (2,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bodies", ALL_BODIES)
+@pytest.mark.parametrize("layout", [BODY_25, COCO_17, KINECT_V1], ids=lambda one: one.name)
+def test_a_group_weighs_the_mean_of_its_joints_before_scaling(
+    layout: Layout, bodies: PersonPooling
+) -> None:
+    joint = torch.from_numpy(np.random.default_rng(3).random((4, 2, len(layout.joints))))
+    present = torch.tensor([[True, False], [True, True], [True, True], [False, True]])
+    joint[~present] = 0
+    rows = read_rows(GROUPS)
+    got = row_weights(joint, present, person_pooling=bodies, layout=layout, rows=rows).numpy()
+    constant = training_mean(joint, present, person_pooling=bodies, layout=layout, rows=rows)
+    means = []
+    for n in range(4):
+        there = [person for person in (0, 1) if present[n, person]]
+        values = joint[n].numpy()
+        if bodies == "per_half":
+            source = [values[person if person in there else there[0]] for person in (0, 1)]
+        elif bodies == "mean":
+            source = [values[there].mean(0)] * 2
+        else:
+            source = [max((values[person] for person in there), key=lambda one: one.mean())] * 2
+        raw = np.array([[body[list(own)].mean() for own in GROUP_JOINTS[layout.name]]
+                        for body in source])  # fmt: skip
+        means.append(raw.mean())
+        np.testing.assert_allclose(got[n], raw / raw.mean(1, keepdims=True), rtol=1e-12)
+    assert constant == pytest.approx(np.mean(means), rel=1e-12)
+
+
+def test_one_row_weighs_one_unless_the_training_clips_scale_it() -> None:
+    joint, present = torch.rand(3, 2, 25), torch.ones(3, 2, dtype=torch.bool)
+    rows = PRESETS["full_body"]
+    assert torch.equal(row_weights(joint, present, rows=rows), torch.ones(3, 2, 1))
+    scaled = row_weights(joint, present, rows=rows, weight_scale=0.5)
+    assert len(set(scaled[:, 0, 0].tolist())) == 3
+
+
+def test_gradient_of_a_group_is_shared_by_its_joints() -> None:
+    joint = torch.ones(1, 2, 25, requires_grad=True)
+    rows = read_rows(["head", {"arm": ["right_elbow", "right_wrist"]}])
+    got = row_weights(joint, torch.tensor([[True, False]]), rows=rows, weight_scale=1.0)
+    got[0, 0, 1].backward()
+    assert joint.grad is not None
+    assert joint.grad[0, 0].nonzero().flatten().tolist() == [3, 4]
+    assert joint.grad[0, 0, 3:5].tolist() == [0.5, 0.5]
 
 
 @pytest.mark.parametrize("bodies", ALL_BODIES)

@@ -166,7 +166,6 @@ def test_permuting_the_joints_permutes_their_weights() -> None:
         tuple(BODY_25.joints[j] for j in order),
         BODY_25.bones,
         BODY_25.centre,
-        BODY_25.rows,
     )
     net, other = _net(), _net(layout=shuffled)
     state = net.state_dict()

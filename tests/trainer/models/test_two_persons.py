@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from small_inputs import CELL, CLASSES, SMALL_GCN, clip
 
 from stroi.cache.files.atomic import write_atomic
-from stroi.cache.layouts import BODY_25
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
+from stroi.cache.rois import row_joints
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import PersonPooling, ResNetConfig, WeightSettings
 from stroi.trainer.data.mosaic_loader import cell_grid
@@ -34,7 +34,7 @@ from stroi.trainer.score_resnet import score_resnet
 SEEN = {"first": (True, False), "second": (False, True), "both": (True, True)}
 CASES = list(product((1, 2), SEEN))
 IDS = tuple(f"{seen}-{shown}" for shown, seen in CASES)
-ROWS = [BODY_25.index(name) for name in BODY_25.rows]
+ROWS = [joint for (joint,) in row_joints()]
 
 
 def _clip(seen: str) -> Clip:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from stroi.cache.errors import RefusedInput
+from stroi.cache.rois import PAPER, PRESETS, rows_to_json
 from stroi.trainer.config import GcnConfig, ResNetConfig
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
@@ -40,12 +41,15 @@ def test_there_and_back(path: Path) -> None:
     gcn = load_gcn(path)
     assert (gcn.classes, gcn.config, gcn.training) == (("wave", "drink"), SMALL, False)
     refined = GraphNet(("wave", "drink"), SMALL.replace(model="ctrgcn", stream="bone"))
-    for inner in (gcn, refined):
-        classes, cells = ("a", "b", "c"), CellGrid(5, 2, 16, 16)
-        net = WeightedMosaicNet(classes, cells, ResNetConfig(), mode="end-to-end", gcn=inner)
+    for inner, rows in ((gcn, PAPER), (refined, PRESETS["with_elbows_knees"])):
+        classes, cells = ("a", "b", "c"), CellGrid(len(rows), 2, 16, 16)
+        net = WeightedMosaicNet(
+            classes, cells, ResNetConfig(), mode="end-to-end", gcn=inner, rows=rows
+        )
         save_resnet(path.with_name("end-to-end"), net)
         loaded = load_resnet(path.with_name("end-to-end"))
         assert loaded.gcn.config == inner.config
+        assert loaded.rows == rows
         same = loaded.state_dict()
         assert all(torch.equal(same[name], value) for name, value in net.state_dict().items())
 
@@ -154,3 +158,24 @@ def test_an_rgb_branch_of_no_known_mode_is_refused(tmp_path: Path) -> None:
     write_tensors(tmp_path / "net", tensors, meta | {"mode": "warped"})
     with pytest.raises(RefusedInput, match=r"PTH_META.*its mode: Input should be"):
         load_resnet(tmp_path / "net")
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (["head"], "PTH_META.*no network fits its header .*1 rows for mosaics of 5"),
+        (["tail"], "PTH_META.*its rows: .*unknown joint 'tail'"),
+        ("upper_body", ""),
+    ],
+)
+def test_rows_of_a_stranger_are_checked(tmp_path: Path, rows: Any, problem: str) -> None:
+    path = tmp_path / "net"
+    _plain(path, ResNetConfig())
+    tensors, meta = read_tensors(path)
+    assert meta["rows"] == rows_to_json(PAPER)
+    write_tensors(path, tensors, meta | {"rows": rows})
+    if problem:
+        with pytest.raises(RefusedInput, match=problem):
+            load_resnet(path)
+    else:
+        assert load_resnet(path).rows == PRESETS[rows]
