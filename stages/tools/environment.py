@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from stroi.cache.errors import StroiError
+from stroi.trainer.network_files.imagenet import IMAGENET_PACKAGE
 from stroi.trainer.runtime import BF16_FLAGS, bf16_features, cpu_flags
 
 State = Literal["ok", "missing", "note"]
@@ -23,7 +24,10 @@ State = Literal["ok", "missing", "note"]
 LIBRARIES = (
     "stroi", "numpy", "h5py", "opencv-python-headless", "av", "onnxruntime", "scipy", "torch",
     "joblib", "dask", "dvc", "safetensors", "pydantic", "click",
+    IMAGENET_PACKAGE,
 )  # fmt: skip
+EXTRAS = {"dask": "'stroi[dask]'", IMAGENET_PACKAGE: "'stroi[imagenet]'"}
+"""What to install for libraries that only some settings need."""
 
 OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 """Packages that overwrite files of opencv-python-headless."""
@@ -107,8 +111,7 @@ def libraries() -> Iterable[Finding]:
         if installed:
             yield Finding("versions", name, "ok", installed)
         else:
-            package = "'stroi[dask]'" if name == "dask" else "stroi"
-            remedy = f"pip install {package}"
+            remedy = f"pip install {EXTRAS.get(name, 'stroi')}"
             yield Finding("versions", name, "missing", "not installed", remedy)
     rivals = [name for name in OTHER_OPENCV if _version(name)]
     if rivals:
