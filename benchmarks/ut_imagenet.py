@@ -38,7 +38,7 @@ resnet:
   backbone_lr: 0.1
   flip: 0.5
   shift: 4
-  schedule: {epochs: 30, batch_size: 8, lr: 0.05, decay: cosine, warmup: 2}
+  schedule: {epochs: 30, batch_size: 8, lr: 0.01, decay: cosine, warmup: 2}
 """
 """The settings of docs/trainer.md."""
 STAGES = (("index",), ("skeletons",), ("mosaics",))
