@@ -146,17 +146,30 @@ def test_the_backbone_steps_at_its_own_rate(
         assert float(whole.detach().abs().max()) > 0, name
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(config, id=name, marks=[pytest.mark.nightly] if "efficient" in name else [])
+        for config, name in zip(CONFIGS, NAMES, strict=True)
+    ],
+)
 def test_learns_eight_mosaics_by_heart(
     mosaics: MosaicCache, weights: Weights, config: ResNetConfig
 ) -> None:
-    schedule = Schedule(epochs=30, batch_size=8, lr=0.01, milestones=(24,))
+    schedule = Schedule(epochs=30, batch_size=8, lr=0.05, milestones=(20,))
     net = _train(mosaics, config, weights=weights, schedule=schedule)
     truth = np.array([LABELS[name] for name in IDS])
     assert accuracy(score_resnet(net, mosaics, IDS, weights=weights).logits, truth) == 1
 
 
-@pytest.mark.parametrize("mode", ["plain", "fixed", "end-to-end"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param("plain", marks=pytest.mark.nightly),
+        pytest.param("fixed", marks=pytest.mark.nightly),
+        "end-to-end",
+    ],
+)
 @pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
 def test_resumed_equals_uninterrupted(
     mosaics: MosaicCache, starts: dict[RgbModel, Path], gcn: GraphNet, weights: Weights,

@@ -105,7 +105,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C, ceil(H / s), ceil(W / s))."""
-        y = self.relu(self._bn0(self._expand_conv(x))) if self.widens else x
+        y: Tensor = self.relu(self._bn0(self._expand_conv(x))) if self.widens else x
         y = self.dropout(self.relu(self._bn1(self._depthwise_conv(y))))
         y = self._bn2(self._project_conv(y))
         return y + x if self.has_shortcut else y

@@ -6,6 +6,7 @@ W = L * w, D channels of the features, C classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -58,7 +59,9 @@ class RgbNet(nn.Module):
             return classifier(self.features(x).mean((2, 3)))  # type: ignore[no-any-return]
         each = self.features(split_cells(x, cells)).mean((2, 3))  # (B*K*L, D)
         each = each.view(-1, cells.rows, cells.columns, self.width)  # (B, K, L, D)
-        return classifier(pool_columns(each, weights))  # type: ignore[no-any-return]
+        # As long as one vector, so that the classifier learns at the rate that suits one.
+        pooled = pool_columns(each, weights) / math.sqrt(2 * cells.rows)
+        return classifier(pooled)  # type: ignore[no-any-return]
 
 
 def pool_columns(features: Tensor, weights: Tensor | None) -> Tensor:

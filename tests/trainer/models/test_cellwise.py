@@ -96,7 +96,7 @@ def test_scores_are_those_of_each_cell_alone(model: RgbModel) -> None:
                 ]
                 seen.append(feature * sum(halves) / 2)
             pooled += [np.mean(seen, 0), np.sqrt(np.var(seen, 0) + 1e-6)]
-        wanted = classifier.weight.detach().numpy() @ np.concatenate(pooled)
+        wanted = classifier.weight.detach().numpy() @ np.concatenate(pooled) / 10**0.5
         wanted += classifier.bias.detach().numpy()
         np.testing.assert_allclose(got[clip].numpy(), wanted, rtol=1e-6, atol=1e-6)
 

@@ -60,6 +60,28 @@ def test_every_weight_of_the_package_has_its_place(kept: Path) -> None:
 
 
 @needs_package
+def test_colours_are_normalised_as_the_weights_were_trained(kept: Path) -> None:
+    """The stem's statistics tell mean and deviation of the pictures that the weights saw.
+
+    The means of its channels are linear in the mean picture; the channel that sees brightness alone
+    tells the deviation. ImageNet's own are about 0.46 and 0.27 of white.
+    """
+    state = _published(kept).state_dict()
+    colours = state["_conv_stem.weight"].sum((2, 3)).double()  # (32, 3)
+    mean = state["_bn0.running_mean"].double()
+    seen = torch.linalg.lstsq(colours, mean[:, None]).solution.flatten()
+    brightness = int(colours.sum(1).abs().argmax())
+    deviation = float(
+        state["_bn0.running_var"][brightness].sqrt() / colours[brightness].sum().abs()
+    )
+    picture_mean, picture_deviation = torch.tensor([0.485, 0.456, 0.406]), 0.27
+    net = EfficientNetLite0
+    wanted = (picture_mean - torch.tensor(net.mean)) / torch.tensor(net.std)
+    assert float((seen.mean() - wanted.mean()).abs()) < 0.03
+    assert abs(deviation - picture_deviation / net.std[0]) < 0.05
+
+
+@needs_package
 def test_a_picture_is_classified_as_plain_calls_classify_it(kept: Path) -> None:
     net, x = _published(kept), _normalised(_picture())
     with torch.no_grad():
