@@ -156,7 +156,7 @@ def test_the_backbone_steps_at_its_own_rate(
 def test_learns_eight_mosaics_by_heart(
     mosaics: MosaicCache, weights: Weights, config: ResNetConfig
 ) -> None:
-    schedule = Schedule(epochs=30, batch_size=8, lr=0.05, milestones=(20,))
+    schedule = Schedule(epochs=20, batch_size=8, lr=0.05, milestones=(14,))
     net = _train(mosaics, config, weights=weights, schedule=schedule)
     truth = np.array([LABELS[name] for name in IDS])
     assert accuracy(score_resnet(net, mosaics, IDS, weights=weights).logits, truth) == 1

@@ -194,7 +194,7 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("mode", "config"),
     [
-        ("plain", ResNetConfig(model="efficientnet_lite0")),
+        pytest.param("plain", ResNetConfig(model="efficientnet_lite0"), marks=pytest.mark.nightly),
         ("fixed", ResNetConfig(model="efficientnet_lite0", images="cells", missing="zero")),
         pytest.param("end-to-end", ResNetConfig(images="cells"), marks=pytest.mark.nightly),
     ],
