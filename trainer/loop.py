@@ -87,7 +87,7 @@ def fit(
         epoch = len(records)
         lr = learning_rate(schedule, epoch)
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["lr_factor"]
         world.seed_epoch(run.seed, epoch)
         if resumed is not None:
             checkpointer.restore_rng(point)

@@ -22,7 +22,7 @@ from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.loop import fit
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
-from stroi.trainer.network_files.network_file import load_pretrained_resnet
+from stroi.trainer.network_files.network_file import load_pretrained
 from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.losses import branch_loss, loss_and_accuracy
 from stroi.trainer.run.resume_point import TrainState
@@ -63,7 +63,7 @@ def train_resnet(
     run: RunOptions,
     validation: Mapping[str, int] | None = None,
 ) -> WeightedMosaicNet:
-    """Train a ResNet on the mosaics that `labels` names.
+    """Train an image network on the mosaics that `labels` names.
 
     In ``fixed`` mode the weights come from a file and no graph network takes part. In
     ``end-to-end`` mode a copy of `gcn` is trained too, on skeletons augmented as its own settings
@@ -78,7 +78,7 @@ def train_resnet(
         weights: Row weights, fixed mode.
         gcn: Trained graph network to start from, end-to-end mode; left as it is.
         clips: Skeletons by sample id, end-to-end mode.
-        pretrained: Local weights file of torchvision's network of that depth to start from.
+        pretrained: Local weights file of the same network to start from, under its published names.
         pretrained_sha256: What that file's digest must be; None takes any file.
         config: Loss, weights, augmentation, precision.
         schedule: Optimiser and rates.
@@ -121,7 +121,7 @@ def train_resnet(
             rows=mosaics.rows,
         )  # fmt: skip
     if pretrained is not None:
-        load_pretrained_resnet(model.resnet, pretrained, sha256=pretrained_sha256)
+        load_pretrained(model.resnet, pretrained, sha256=pretrained_sha256)
     model.to(device)
     inputs = mosaic_inputs(model, mosaics, ids, targets, weights, clips)
     inputs |= loader_inputs(mosaics, ids, loader_config, pretrained)
@@ -144,7 +144,7 @@ def train_resnet(
         world.shard_slice,
     )  # fmt: skip
     compile_network(model.resnet, loader_config.compile, device)
-    state = TrainState.create(model, schedule, world)
+    state = TrainState.create(model, schedule, world, model.lr_factors())
 
     def compute_loss(batch: MosaicBatch) -> tuple[Tensor, Tensor]:
         loss, correct = rgb_loss(

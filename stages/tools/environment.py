@@ -17,13 +17,17 @@ from typing import Literal
 import numpy as np
 
 from stroi.cache.errors import StroiError
+from stroi.trainer.config import IMAGENET_PACKAGE
 
 State = Literal["ok", "missing", "note"]
 
 LIBRARIES = (
     "stroi", "numpy", "h5py", "opencv-python-headless", "av", "onnxruntime", "scipy", "torch",
     "joblib", "dask", "dvc", "safetensors", "pydantic", "click",
+    IMAGENET_PACKAGE,
 )  # fmt: skip
+EXTRAS = {"dask": "'stroi[dask]'", IMAGENET_PACKAGE: "'stroi[imagenet]'"}
+"""What to install for libraries that only some settings need."""
 
 OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 """Packages that overwrite files of opencv-python-headless."""
@@ -109,8 +113,7 @@ def libraries() -> Iterable[Finding]:
         if installed:
             yield Finding("versions", name, "ok", installed)
         else:
-            package = "'stroi[dask]'" if name == "dask" else "stroi"
-            remedy = f"pip install {package}"
+            remedy = f"pip install {EXTRAS.get(name, 'stroi')}"
             yield Finding("versions", name, "missing", "not installed", remedy)
     rivals = [name for name in OTHER_OPENCV if _version(name)]
     if rivals:

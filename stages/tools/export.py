@@ -151,6 +151,7 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
         "torch_version": torch.__version__,
         "mode": model.mode,
         "model": config.model,
+        "images": config.images,
         "weight_position": config.weight_position,
         "missing": config.missing,
         "classes": list(model.classes),

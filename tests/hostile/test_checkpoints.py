@@ -127,11 +127,11 @@ from pathlib import Path
 from stroi.cache.errors import StroiError
 from stroi.trainer.network_files.network_file import load_gcn
 from stroi.trainer.models.resnet import ResNet
-from stroi.trainer.network_files.network_file import load_pretrained_resnet
+from stroi.trainer.network_files.network_file import load_pretrained
 net, kind, path = ResNet(4), sys.argv[1], Path(sys.argv[2])
 try:
     if kind == "start":
-        load_pretrained_resnet(net, path)
+        load_pretrained(net, path)
     elif kind == "gcn":
         load_gcn(path)
 except StroiError as error:

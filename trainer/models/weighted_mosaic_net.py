@@ -1,4 +1,4 @@
-"""The RGB branch: weighted mosaics into a ResNet (eq. 5); end-to-end mode has the graph network.
+"""The RGB branch: weighted mosaics into an image network (eq. 5), and end-to-end mode's graph net.
 
 Legend of shapes: B batch, H and W mosaic height and width in px, K rows, L columns, M persons,
 T frames, V joints, C classes.
@@ -6,8 +6,9 @@ T frames, V joints, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +21,12 @@ from stroi.trainer.models.cell_grid import (
     valid_map,
     weight_map,
 )
+from stroi.trainer.models.efficientnet_lite import EfficientNetLite0
 from stroi.trainer.models.flip import flip_mosaic, flip_row_weights, flip_skeletons
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
 from stroi.trainer.models.resnet import ResNet
-
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+from stroi.trainer.models.rgb_net import RgbNet
 
 
 class Skeletons(NamedTuple):
@@ -44,7 +44,7 @@ class Skeletons(NamedTuple):
 
 
 class WeightedMosaicNet(nn.Module):
-    """A ResNet on mosaics whose rows are multiplied by joint weights.
+    """An image network on mosaics whose rows are multiplied by joint weights.
 
     Args:
         classes: Class names, C of them.
@@ -79,11 +79,38 @@ class WeightedMosaicNet(nn.Module):
         self.mode = mode
         self.classes, self.cells, self.config = tuple(classes), cells, config
         self.rows = rows
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
-        self.resnet = ResNet(len(self.classes), config.model, config.dropout)
+        self.resnet = build_rgb_net(len(self.classes), config, cells)
         self.resnet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name in ("mean", "std"):
+            constant = torch.tensor(getattr(self.resnet, name)).view(1, 3, 1, 1)
+            self.register_buffer(name, constant, persistent=False)
+        for module in self.frozen_modules():
+            module.requires_grad_(False)
         self.gcn = gcn
+
+    def frozen_modules(self) -> Iterator[nn.Module]:
+        """The layers that keep the parameters and statistics that they start with."""
+        return chain.from_iterable(self.resnet.stages()[: self.config.frozen_stages])
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, but for frozen layers and statistics; or evaluation mode."""
+        super().train(mode)
+        for module in self.frozen_modules():
+            module.eval()
+        if self.config.frozen_batch_norm:
+            for module in self.resnet.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def lr_factors(self) -> Mapping[str, float]:
+        """Factors of the learning rate, by parameter; 1 for those that are not there."""
+        head = f"resnet.{self.resnet.classifier_name}."
+        return {
+            name: self.config.backbone_lr
+            for name, _ in self.named_parameters()
+            if name.startswith("resnet.") and not name.startswith(head)
+        }
 
     def forward(
         self,
@@ -117,6 +144,10 @@ class WeightedMosaicNet(nn.Module):
                 skeletons.x, skeletons.present, flip_mask=flip_mask
             )
             weights = weights_in_mosaic(weights, skeletons.person_count)
+        if self.config.images == "cells":
+            x = self.network_input(mosaics, None, flip_mask=flip_mask)
+            each = self.cell_weights(weights, cell_valid, flip_mask)
+            return self.resnet(x, self.cells, each), skeleton_logits
         x = self.network_input(mosaics, weights, cell_valid=cell_valid, flip_mask=flip_mask)
         return self.resnet(x), skeleton_logits
 
@@ -128,7 +159,7 @@ class WeightedMosaicNet(nn.Module):
         cell_valid: Tensor | None = None,
         flip_mask: Tensor | None = None,
     ) -> Tensor:
-        """Input of the ResNet: weighted (eq. 5) and normalised by ImageNet's mean and deviation.
+        """Input of the image network: weighted (eq. 5) and normalised by its mean and deviation.
 
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
@@ -155,6 +186,31 @@ class WeightedMosaicNet(nn.Module):
             mirrored = flip_mosaic(x, self.cells, mirrored_rows(self.rows))
             x = torch.where(flip_mask[:, None, None, None], mirrored, x)
         return x.contiguous(memory_format=torch.channels_last)
+
+    def cell_weights(
+        self, weights: Tensor | None, cell_valid: Tensor | None, flip_mask: Tensor | None
+    ) -> Tensor | None:
+        """Weights of the features of whole cells: the mean of both halves' weights.
+
+        Args:
+            weights: (B, 2, K) row weights of both half cells, or None.
+            cell_valid: (B, 2, L, K) bool or None; half cells that show no joint weigh 0.
+            flip_mask: (B,) bool, which clips the network sees mirrored; None for none.
+
+        Returns:
+            (B, K, L) of the cells as the network sees them; None if nothing weighs them.
+        """
+        if cell_valid is not None:
+            halves = cell_valid.to(self.mean.dtype)  # (B, 2, L, K)
+            halves = halves if weights is None else halves * weights[:, :, None]
+        elif weights is not None:
+            halves = weights[:, :, None].expand(-1, -1, self.cells.columns, -1)
+        else:
+            return None
+        if flip_mask is not None:
+            flipped = flip_row_weights(halves, mirrored_rows(self.rows))
+            halves = torch.where(flip_mask[:, None, None, None], flipped, halves)
+        return halves.mean(1).transpose(1, 2)  # (B, 2, L, K) -> (B, K, L)
 
     def skeleton_branch(
         self, x: Tensor, present: Tensor, *, flip_mask: Tensor | None = None
@@ -193,3 +249,12 @@ class WeightedMosaicNet(nn.Module):
             flipped = flip_row_weights(weights, mirrored_rows(self.rows))
             weights = torch.where(flip_mask[:, None, None], flipped, weights)
         return logits, weights
+
+
+def build_rgb_net(classes: int, config: ResNetConfig, cells: CellGrid) -> RgbNet:
+    """The image network of the settings, with a classifier for `classes` classes."""
+    # Cell by cell it takes a mean and a deviation of every row.
+    vectors = 2 * cells.rows if config.images == "cells" else 1
+    if config.model == "efficientnet_lite0":
+        return EfficientNetLite0(classes, config.dropout, vectors)
+    return ResNet(classes, config.model, config.dropout, vectors)

@@ -18,7 +18,7 @@ from stroi.cache.rois import PAPER
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, RowsSetting, Settings
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.resnet import ResNet
+from stroi.trainer.models.rgb_net import RgbNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.safetensors_io import (
     first_bytes,
@@ -124,15 +124,15 @@ def load_resnet(path: Path) -> WeightedMosaicNet:
     return _load(path, _read_header(path, _ResNetHeader).build)
 
 
-def load_pretrained_resnet(net: ResNet, path: Path, *, sha256: str | None = None) -> None:
-    """Start `net` from a local file of torchvision's same network; ``fc`` stays as it is.
+def load_pretrained(net: RgbNet, path: Path, *, sha256: str | None = None) -> None:
+    """Start `net` from a local file of the same network; the classifier stays as it is.
 
-    The file must have torchvision's names, as safetensors or as `torch.save` writes it (``.pth``).
-    The counters of the batch normalisation, which old files lack, may be missing: nothing reads
-    them.
+    The file must have the network's published names, as safetensors or as `torch.save` writes it
+    (``.pth``). The counters of the batch normalisation, which old files lack, may be missing:
+    nothing reads them.
 
     Args:
-        net: Network whose entries other than ``fc`` are overwritten.
+        net: Network whose entries other than the classifier's are overwritten.
         path: The weights file.
         sha256: What the file's digest must be; None takes any file.
 
@@ -147,10 +147,9 @@ def load_pretrained_resnet(net: ResNet, path: Path, *, sha256: str | None = None
             problem = f"its SHA-256 is {digest}, not {sha256}"
             remedy = "name the right file, or correct resnet.start_sha256"
             raise refuse("START_DIGEST", path, problem, remedy)
-    own = {name: value for name, value in net.state_dict().items() if not name.startswith("fc.")}
-    loaded, _ = read_tensors(
-        path, own, ignore=("fc.weight", "fc.bias"), optional=".num_batches_tracked", pth=True
-    )
+    head = [f"{net.classifier_name}.{part}" for part in ("weight", "bias")]
+    own = {name: value for name, value in net.state_dict().items() if name not in head}
+    loaded, _ = read_tensors(path, own, ignore=head, optional=".num_batches_tracked", pth=True)
     with torch.no_grad():
         for name, value in loaded.items():
             own[name].copy_(value)

@@ -223,8 +223,14 @@ class World:
         if self.size == 1:
             return loss, correct
         share = self.shard_share(size)
-        buffers = model.named_buffers() if average_running else ()
-        running = [value for name, value in buffers if ".running_" in name]
+        running = [
+            value
+            for module in model.modules()
+            # Frozen statistics are the same everywhere; an average would round them.
+            if average_running and module.training
+            for name, value in module.named_buffers(recurse=False)
+            if name.startswith("running_")
+        ]
         counted = correct if share else 0 * correct
         sums = torch.stack([loss.detach() * share, counted.to(loss.dtype)])
         flat = torch.cat([sums, *(value.flatten() * share for value in running)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -51,11 +52,22 @@ class TrainState:
 
     @classmethod
     def create(
-        cls, model: nn.Module, schedule: Schedule, world: World = SINGLE_PROCESS
+        cls,
+        model: nn.Module,
+        schedule: Schedule,
+        world: World = SINGLE_PROCESS,
+        lr_factors: Mapping[str, float] = MappingProxyType({}),
     ) -> TrainState:
-        """The state before the first step."""
+        """The state before the first step.
+
+        Args:
+            model: The network; parameters that need no gradient are left out.
+            schedule: Settings of the optimiser.
+            world: The processes that train together.
+            lr_factors: Factors of the learning rate by parameter, 1 where there is none.
+        """
         optimizer = SGD(
-            _parameter_groups(model, schedule),
+            _parameter_groups(model, schedule, lr_factors),
             lr=schedule.lr,
             momentum=schedule.momentum,
             nesterov=schedule.nesterov,
@@ -211,10 +223,23 @@ def _prefixed(kind: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{kind}.{name}": value for name, value in tensors.items()}
 
 
-def _parameter_groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
-    """All parameters, those of one axis without weight decay if the schedule says so."""
-    if schedule.decay_all:
-        return [{"params": list(model.parameters())}]
-    several = [value for value in model.parameters() if value.ndim > 1]
-    single = [value for value in model.parameters() if value.ndim <= 1]
-    return [{"params": several}, {"params": single, "weight_decay": 0.0}]
+def _parameter_groups(
+    model: nn.Module, schedule: Schedule, lr_factors: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Parameters that train, by the factor of their rate and whether weight decay holds for them.
+
+    Those of one axis have none if the schedule says so.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            key = lr_factors.get(name, 1.0), schedule.decay_all or value.ndim > 1
+            groups.setdefault(key, []).append(value)
+    return [
+        {
+            "params": params,
+            "lr_factor": factor,
+            "weight_decay": schedule.weight_decay if decays else 0.0,
+        }
+        for (factor, decays), params in groups.items()
+    ]

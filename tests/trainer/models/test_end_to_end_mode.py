@@ -104,6 +104,11 @@ def test_gradient_through_either_formula_and_scale_against_finite_differences(
     gcn: GraphNet, joints: str, constant: float | None, name: str, place: tuple[int, ...]
 ) -> None:
     net = _net(gcn, ResNetConfig(formula=joints, weight_scale=constant, loss="mse")).double()
+    _check_gradient(net, name, place)
+
+
+def _check_gradient(net: WeightedMosaicNet, name: str, place: tuple[int, ...]) -> None:
+    """Of the RGB loss, at one entry of a parameter of the graph network."""
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     x, present = torch.from_numpy(data.x).double(), torch.from_numpy(data.present)
     size = 5 * CELL
@@ -126,6 +131,26 @@ def test_gradient_through_either_formula_and_scale_against_finite_differences(
     slope = (losses[0] - losses[1]) / (2 * step)
     assert abs(slope) > 1e-9
     assert float(parameter.grad[place]) == pytest.approx(slope, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("model", "images"),
+    [("efficientnet_lite0", "mosaic"), ("efficientnet_lite0", "cells"), ("resnet18", "cells")],
+)
+@pytest.mark.parametrize(
+    ("name", "place"), [("blocks.0.mask", (2, 3, 4)), ("blocks.2.temporal.weight", (3, 1, 1, 0))]
+)
+def test_gradient_through_every_image_network_against_finite_differences(
+    gcn: GraphNet, model: str, images: str, name: str, place: tuple[int, ...]
+) -> None:
+    config = ResNetConfig.model_validate({"model": model, "images": images, "loss": "mse"})
+    net = _net(gcn, config)
+    noise = torch.randint(0, 256, (8, 5 * CELL, 5 * CELL, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        # Statistics of its own activations: a deep new network hardly passes anything on.
+        for _ in range(10):
+            net.train()(noise)
+    _check_gradient(net.eval().double(), name, place)
 
 
 def test_settings_of_the_weights_change_what_is_learnt(gcn: GraphNet, mosaics: MosaicCache) -> None:

@@ -9,12 +9,12 @@ import torch
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_file
-from stroi.trainer.config import Residual
+from stroi.trainer.config import RgbModel
 from stroi.trainer.models.resnet import ResNet
-from stroi.trainer.network_files.network_file import load_pretrained_resnet
+from stroi.trainer.network_files.network_file import load_pretrained
 from stroi.trainer.network_files.safetensors_io import write_tensors
 
-BLOCKS: dict[Residual, tuple[int, ...]] = {
+BLOCKS: dict[RgbModel, tuple[int, ...]] = {
     "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3),
 }  # fmt: skip
 PARAMETERS = {"resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032}
@@ -26,7 +26,7 @@ def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.{part}": (width,) for part in parts} | {f"{name}.num_batches_tracked": ()}
 
 
-def _published_names(model: Residual, classes: int) -> dict[str, tuple[int, ...]]:
+def _published_names(model: RgbModel, classes: int) -> dict[str, tuple[int, ...]]:
     """State-dict names and shapes of torchvision's networks, from the architecture's rules."""
     names: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 7, 7), **_norm("bn1", 64)}
     before, deep = 64, model == "resnet50"
@@ -47,7 +47,7 @@ def _published_names(model: Residual, classes: int) -> dict[str, tuple[int, ...]
 
 
 @pytest.mark.parametrize("model", BLOCKS)
-def test_names_and_shapes_are_torchvisions(model: Residual) -> None:
+def test_names_and_shapes_are_torchvisions(model: RgbModel) -> None:
     with torch.device("meta"):
         net = ResNet(1000, model)
     state = net.state_dict()
@@ -62,7 +62,7 @@ def test_resnet18_has_122_entries() -> None:
 
 
 @pytest.mark.parametrize("model", ["resnet34", "resnet50"])
-def test_a_bottleneck_strides_in_its_3x3_convolution(model: Residual) -> None:
+def test_a_bottleneck_strides_in_its_3x3_convolution(model: RgbModel) -> None:
     net = ResNet(4, model).eval()
     with torch.no_grad():
         assert net(torch.zeros(1, 3, 64, 96)).shape == (1, 4)
@@ -72,7 +72,7 @@ def test_a_bottleneck_strides_in_its_3x3_convolution(model: Residual) -> None:
 
 
 @pytest.mark.parametrize("model", BLOCKS)
-def test_dropout_acts_within_blocks_in_training_alone(model: Residual) -> None:
+def test_dropout_acts_within_blocks_in_training_alone(model: RgbModel) -> None:
     torch.manual_seed(0)
     net, plain = ResNet(4, model, 0.5), ResNet(4, model)
     plain.load_state_dict(net.state_dict())
@@ -102,7 +102,7 @@ def test_local_weights_replace_everything_but_the_head(tmp_path: Path) -> None:
     write_tensors(path, published.state_dict(), {})
     net = ResNet(4)
     head = net.fc.weight.clone()
-    load_pretrained_resnet(net, path)
+    load_pretrained(net, path)
     assert torch.equal(net.fc.weight, head)
     for name, value in published.state_dict().items():
         if not name.startswith("fc."):
@@ -115,19 +115,19 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     write_tensors(path, state, {})
     with pytest.raises(RefusedInput, match=r"PTH_NAMES.*'layer3.1.conv2.weight' is missing"):
-        load_pretrained_resnet(ResNet(4), path)
+        load_pretrained(ResNet(4), path)
 
 
 @pytest.mark.parametrize("model", ["resnet34", "resnet50"])
-def test_deeper_networks_start_from_their_own_files(tmp_path: Path, model: Residual) -> None:
+def test_deeper_networks_start_from_their_own_files(tmp_path: Path, model: RgbModel) -> None:
     torch.manual_seed(1)
     published, net = ResNet(1000, model), ResNet(4, model)
     path = tmp_path / f"{model}.safetensors"
     write_tensors(path, published.state_dict(), {})
-    load_pretrained_resnet(net, path, sha256=sha256_file(path))
+    load_pretrained(net, path, sha256=sha256_file(path))
     assert torch.equal(net.layer4[2].conv2.weight, published.layer4[2].conv2.weight)
     with pytest.raises(RefusedInput, match="PTH_NAMES"):
-        load_pretrained_resnet(ResNet(4), path)
+        load_pretrained(ResNet(4), path)
 
 
 def test_a_file_of_another_digest_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_file_of_another_digest_is_refused_before_it_is_read(tmp_path: Path) -
     net = ResNet(4)
     before = net.conv1.weight.clone()
     with pytest.raises(RefusedInput, match=r"START_DIGEST.*SHA-256 is .*, not 0{64}; name the"):
-        load_pretrained_resnet(net, path, sha256="0" * 64)
+        load_pretrained(net, path, sha256="0" * 64)
     with pytest.raises(RefusedInput, match=r"PTH_READ.*No such file"):
-        load_pretrained_resnet(net, tmp_path / "absent", sha256="0" * 64)
+        load_pretrained(net, tmp_path / "absent", sha256="0" * 64)
     assert torch.equal(net.conv1.weight, before)

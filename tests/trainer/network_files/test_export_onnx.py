@@ -82,7 +82,7 @@ def _net(
     batch = torch.from_numpy(cache.batch(IDS[:8]))
     with torch.no_grad():
         for _ in range(3):
-            net.resnet.train()(net.network_input(batch, None))
+            net.train()(batch)
     return net.eval()
 
 
@@ -189,6 +189,32 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
     found = np.concatenate([each[0] for each in _run(file, given, 7)])
     np.testing.assert_allclose(found, wanted, rtol=0, atol=ABSOLUTE)
     assert np.ptp(wanted, axis=0).min() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [
+        pytest.param("plain", ResNetConfig(model="efficientnet_lite0"), marks=pytest.mark.nightly),
+        ("fixed", ResNetConfig(model="efficientnet_lite0", images="cells", missing="zero")),
+        pytest.param("end-to-end", ResNetConfig(images="cells"), marks=pytest.mark.nightly),
+    ],
+    ids=["efficientnet", "efficientnet by cells", "resnet by cells"],
+)
+def test_scores_of_other_image_networks_are_the_trainers(
+    tmp_path: Path, mode: Mode, config: ResNetConfig
+) -> None:
+    cache = _cache(tmp_path, 8)
+    gcn = _gcn(SMALL_GCN) if mode == "end-to-end" else None
+    rows = np.random.default_rng(1).uniform(0, 2, (50, 2, 5)).astype(np.float32)
+    weights = Weights(IDS, np.ones((50, 2, 25), np.float32), rows) if mode == "fixed" else None
+    net = _net(cache, mode, config, gcn)
+    wanted = score_resnet(net, cache, IDS, weights=weights, clips=CLIPS if gcn else None).logits
+    graph = export_module(net)
+    inputs = _inputs(cache, weights, gcn)
+    given = {port.name: inputs[port.name] for port in graph.inputs}
+    found = np.concatenate([each[0] for each in _run(export.export_bytes(graph, {}), given, 7)])
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=ABSOLUTE)
+    assert np.ptp(wanted, axis=0).min() > 0.01
 
 
 @pytest.mark.parametrize("formula", ["mean", "l2_top15"])

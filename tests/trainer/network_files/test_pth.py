@@ -13,7 +13,7 @@ from weights_attacks import CASES, GOOD, Runs, saved
 
 from stroi.cache.errors import RefusedInput
 from stroi.trainer.models.resnet import ResNet
-from stroi.trainer.network_files.network_file import load_pretrained_resnet
+from stroi.trainer.network_files.network_file import load_pretrained
 from stroi.trainer.network_files.safetensors_io import read_tensors
 
 
@@ -60,7 +60,7 @@ def test_a_backbone_may_come_as_pth(tmp_path: Path) -> None:
     path = written(tmp_path, saved(old))
     net = ResNet(4)
     head = net.fc.weight.clone()
-    load_pretrained_resnet(net, path)
+    load_pretrained(net, path)
     assert torch.equal(net.fc.weight, head)
     assert torch.equal(net.layer4[1].conv2.weight, published.layer4[1].conv2.weight)
 
@@ -83,7 +83,7 @@ def test_another_network_is_refused(
 ) -> None:
     path = written(tmp_path, saved(ResNet(4).state_dict() | {name: value}))
     with pytest.raises(RefusedInput, match=problem):
-        load_pretrained_resnet(ResNet(4), path)
+        load_pretrained(ResNet(4), path)
 
 
 @pytest.mark.parametrize("case", CASES)
