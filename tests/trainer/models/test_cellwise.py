@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stroi.cache.layouts import FLIPPED_ROWS
+from stroi.cache.rois import PAPER, mirrored_rows
 from stroi.trainer.config import Images, ResNetConfig, RgbModel
 from stroi.trainer.models.cell_grid import CellGrid, split_cells
 from stroi.trainer.models.rgb_net import RgbNet, pool_columns
@@ -106,7 +106,7 @@ def test_a_flipped_clip_is_its_mirror_image(model: RgbModel) -> None:
     net, mosaics = _net(model), _mosaics()
     weights = torch.rand(2, 2, 5, generator=torch.Generator().manual_seed(5))
     valid = torch.rand(2, 2, 3, 5, generator=torch.Generator().manual_seed(6)) < 0.7
-    rows = list(FLIPPED_ROWS)
+    rows = list(mirrored_rows(PAPER))
     mirrored = mosaics.reshape(2, 5, 8, 3, 6, 3)[:, rows].flip(4).reshape(mosaics.shape)
     with torch.no_grad():
         got = net(mosaics, weights, cell_valid=valid, flip_mask=torch.tensor([True, False]))[0]
