@@ -6,7 +6,10 @@ in different order. Left and right are the person's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,20 @@ class Layout:
         centre: Joint that stands for the body's centre (paper, section III.C).
         rows: Joint of each mosaic row, K of them: head, right and left hand, right and left
             foot; empty for a layout that is only ever converted.
+        pairs: Left and right joints that change places when a person is mirrored; if there are
+            none, those called ``left_x`` and ``right_x``.
+        body25: BODY_25 joint and the joint that stands for it, where their names differ.
+        axes: 3 for x, y and z; 2 for x and y in a picture, and a confidence.
     """
 
     name: str
     joints: tuple[str, ...]
-    bones: tuple[tuple[str, str], ...]
+    bones: Pairs
     centre: str
     rows: tuple[str, ...] = ()
+    pairs: Pairs = ()
+    body25: Pairs = ()
+    axes: int = 3
 
     def index(self, joint: str) -> int:
         """Index of `joint`.
@@ -44,10 +54,18 @@ class Layout:
     @property
     def mirrored(self) -> tuple[int, ...]:
         """Index of the joint that each joint becomes when a person is mirrored, V of them."""
-        return tuple(self.index(_twin(joint)) for joint in self.joints)
+        other = {one: two for pair in self.pairs for one, two in (pair, pair[::-1])}
+        twins = (other.get(one, one) if other else twin_name(one) for one in self.joints)
+        return tuple(map(self.index, twins))
+
+    def stand_in(self, joint: str) -> str:
+        """The joint that stands for a BODY_25 joint; empty if none does."""
+        name = dict(self.body25).get(joint, joint)
+        return name if name in self.joints else ""
 
 
-def _twin(joint: str) -> str:
+def twin_name(joint: str) -> str:
+    """``right_x`` for ``left_x`` and the other way round; any other name as it is."""
     side, _, part = joint.partition("_")
     return f"{_OTHER_SIDE[side]}_{part}" if side in _OTHER_SIDE else joint
 
@@ -83,6 +101,7 @@ BODY_25 = Layout(
     ),
     centre="mid_hip",
     rows=("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle"),
+    axes=2,
 )  # fmt: skip
 
 COCO_17 = Layout(
@@ -106,7 +125,21 @@ COCO_17 = Layout(
     ),
     centre="nose",
     rows=("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle"),
+    axes=2,
 )  # fmt: skip
+
+BODY_25_3D = replace(BODY_25, name="body25_3d", axes=3)
+COCO_17_3D = replace(
+    COCO_17,
+    name="coco17_3d",
+    axes=3,
+    # Without the two that close a circle.
+    bones=tuple(
+        bone for bone in COCO_17.bones
+        if bone not in (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
+    ),
+)  # fmt: skip
+"""The same joints in space."""
 
 _KINECT_JOINTS = (
     "spine_base", "spine_mid", "neck", "head",
@@ -125,6 +158,7 @@ _KINECT_LIMBS = (
     ("right_ankle", "right_foot"),
 )  # fmt: skip
 _KINECT_ROWS = ("head", "right_hand", "left_hand", "right_ankle", "left_ankle")
+_KINECT_TOES = (("left_big_toe", "left_foot"), ("right_big_toe", "right_foot"))
 
 KINECT_V2 = Layout(
     name="kinect_v2",
@@ -142,6 +176,10 @@ KINECT_V2 = Layout(
     ),
     centre="spine_shoulder",
     rows=_KINECT_ROWS,
+    # Its neck is a hand's breadth above the line of the shoulders, on which BODY_25's lies.
+    body25=(
+        ("nose", "head"), ("neck", "spine_shoulder"), ("mid_hip", "spine_base"), *_KINECT_TOES,
+    ),
 )  # fmt: skip
 """NTU RGB+D. The last two bones of a hand are those of ST-GCN's graph."""
 
@@ -155,23 +193,54 @@ KINECT_V1 = Layout(
     ),
     centre="shoulder_centre",
     rows=_KINECT_ROWS,
+    body25=(
+        ("nose", "head"), ("neck", "shoulder_centre"), ("mid_hip", "hip_centre"), *_KINECT_TOES,
+    ),
 )  # fmt: skip
 """Northwestern-UCLA."""
 
+
+def _chains(*chains: Sequence[str]) -> Pairs:
+    """The bones along chains of joints."""
+    return tuple(bone for chain in chains for bone in zip(chain, chain[1:], strict=False))
+
+
+_SPINE = ("hips", "spine", "spine1", "spine2", "neck", "neck1", "head")
+_ARMS, _LEGS = (
+    {side: tuple(f"{side}_{part}" for part in parts) for side in ("right", "left")}
+    for parts in (
+        ("shoulder", "arm", "arm_roll", "fore_arm", "fore_arm_roll", "hand", "finger_base",
+         "hand_index"),
+        ("up_leg", "up_leg_roll", "leg", "leg_roll", "foot", "toe_base"),
+    )
+)  # fmt: skip
+MOCAP_35 = Layout(
+    name="mocap35",
+    joints=(*_SPINE, *_ARMS["right"], *_ARMS["left"], *_LEGS["right"], *_LEGS["left"]),
+    bones=_chains(
+        _SPINE,
+        *(("spine2", *_ARMS[side]) for side in _ARMS),
+        *(("hips", *_LEGS[side]) for side in _LEGS),
+    ),
+    centre="hips",
+    rows=("head", "right_hand", "left_hand", "right_foot", "left_foot"),
+    body25=(
+        ("nose", "head"), ("mid_hip", "hips"),
+        *(
+            (f"{side}_{joint}", f"{side}_{own}")
+            for side in ("right", "left")
+            for joint, own in (
+                ("shoulder", "arm"), ("elbow", "fore_arm"), ("wrist", "hand"), ("hip", "up_leg"),
+                ("knee", "leg"), ("ankle", "foot"), ("big_toe", "toe_base"),
+            )
+        ),
+    ),
+)  # fmt: skip
+"""Marker-based motion capture with the joints of a MotionBuilder skeleton, two of them per limb
+segment, as Berkeley MHAD's BVH files have them."""
+
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (BODY_25, COCO_17, KINECT_V1, KINECT_V2)
+    layout.name: layout
+    for layout in (BODY_25, COCO_17, KINECT_V1, KINECT_V2, BODY_25_3D, COCO_17_3D, MOCAP_35)
 }
 """By name, as files of joints and checkpoints give it."""
-
-ROI_ROWS: dict[str, str] = dict(
-    zip(("head", "right_hand", "left_hand", "right_foot", "left_foot"), BODY_25.rows, strict=True)
-)
-"""The mosaic's K = 5 rows, top to bottom, and the BODY_25 joint each is centred on (eq. 1)."""
-
-FLIPPED_ROWS: tuple[int, ...] = (0, 2, 1, 4, 3)
-"""Row that each mosaic row becomes when a clip is mirrored left to right."""
-
-
-def roi_joints(layout: Layout = BODY_25) -> tuple[int, ...]:
-    """Index in `layout` of the joint of each mosaic row, length K."""
-    return tuple(layout.index(joint) for joint in layout.rows)

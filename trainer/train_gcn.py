@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stroi.cache.files.digests import digest
+from stroi.cache.own_layouts import layout_json
 from stroi.trainer.config import GcnConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array, shuffled_batches
 from stroi.trainer.data.input_digests import array_digest, skeleton_digest
@@ -78,9 +80,10 @@ def train_gcn(
     with deterministic(run.seed, run.threads):
         model = GraphNet(classes, config, data.layout).to(device)
     x, present = torch.from_numpy(data.x), torch.from_numpy(data.present)
+    layout = layout_json(data.layout)
     inputs = {
         "skeletons": skeleton_digest(data),
-        "layout": data.layout.name,
+        "layout": layout if isinstance(layout, str) else digest(layout),
         "labels": array_digest(targets.numpy()),
     }
     if validation:

@@ -6,11 +6,14 @@ import pytest
 
 from stroi.cache.layouts import (
     BODY_25,
+    BODY_25_3D,
     COCO_17,
+    COCO_17_3D,
     FLIPPED_ROWS,
     KINECT_V1,
     KINECT_V2,
     LAYOUTS,
+    MOCAP_35,
     ROI_ROWS,
     Layout,
     roi_joints,
@@ -18,7 +21,16 @@ from stroi.cache.layouts import (
 
 
 @pytest.mark.parametrize(
-    ("layout", "count"), [(BODY_25, 25), (COCO_17, 17), (KINECT_V1, 20), (KINECT_V2, 25)]
+    ("layout", "count"),
+    [
+        (BODY_25, 25),
+        (COCO_17, 17),
+        (KINECT_V1, 20),
+        (KINECT_V2, 25),
+        (BODY_25_3D, 25),
+        (COCO_17_3D, 17),
+        (MOCAP_35, 35),
+    ],
 )
 def test_bones_reach_every_joint(layout: Layout, count: int) -> None:
     assert len(set(layout.joints)) == len(layout.joints) == count
@@ -46,7 +58,8 @@ def test_rows_are_those_of_openpose() -> None:
 def test_mirroring_twice_changes_nothing(layout: Layout) -> None:
     twin = layout.mirrored
     assert [twin[one] for one in twin] == list(range(len(layout.joints)))
-    assert twin[layout.index("left_wrist")] == layout.index("right_wrist")
+    left, right = layout.stand_in("left_wrist"), layout.stand_in("right_wrist")
+    assert twin[layout.index(left)] == layout.index(right)
     assert twin[layout.index(layout.rows[0])] == layout.index(layout.rows[0])
     assert tuple(roi_joints(layout)[row] for row in FLIPPED_ROWS) == tuple(
         twin[joint] for joint in roi_joints(layout)

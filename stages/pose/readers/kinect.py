@@ -34,17 +34,6 @@ SHAPE_TOLERANCE = 0.02
 CONFIDENCE: NDArray[np.float32] = np.array([0.0, 0.5, 1.0], np.float32)
 """Of a joint that is not tracked, inferred from others, or tracked."""
 
-OTHER_NAMES = {
-    "nose": "head",
-    "neck": "spine_shoulder",
-    "mid_hip": "spine_base",
-    "left_big_toe": "left_foot",
-    "right_big_toe": "right_foot",
-}
-"""The Kinect's joint that stands in for a BODY_25 joint of another name. Its own ``neck`` is a
-hand's breadth above the line of the shoulders, on which BODY_25's lies. It knows no eyes, ears,
-heels and small toes."""
-
 Summary = tuple[int, int, int]
 """Bodies in the file, frames of the clip that it lacks, and frames that it has too many."""
 
@@ -108,12 +97,13 @@ def to_body25(pixels: NDArray[np.float32], states: NDArray[np.uint8]) -> NDArray
         states: (T, V): 0 not tracked, 1 inferred, 2 tracked.
 
     Returns:
-        (T, 25, 3) px and confidence: 1 tracked, 0.5 inferred, zeros where not tracked or unknown.
+        (T, 25, 3) px and confidence: 1 tracked, 0.5 inferred, zeros where not tracked or unknown:
+        it knows no eyes, ears, heels and small toes.
     """
     converted = np.zeros((len(pixels), len(BODY_25.joints), 3), np.float32)
     for target, name in enumerate(BODY_25.joints):
-        source = OTHER_NAMES.get(name, name)
-        if source in KINECT_V2.joints:
+        source = KINECT_V2.stand_in(name)
+        if source:
             joint = KINECT_V2.index(source)
             converted[:, target, :2] = pixels[:, joint]
             converted[:, target, 2] = CONFIDENCE[states[:, joint]]

@@ -40,7 +40,7 @@ def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1
             np.random.default_rng(at).normal(0, 1, (4, 2, joints, 3)).astype(np.float32)
             * np.array([1, 0], np.float32)[:, None, None],
             np.repeat(np.array([[2, 0]], np.uint8), 4, axis=0)[:, :, None].repeat(joints, axis=2),
-            1, layout.name, 30.0,
+            1, layout, 30.0,
         )
         for at in range(len(IDS))
     ]  # fmt: skip

@@ -29,7 +29,7 @@ def clip(seed: int = 0, *, persons: int = 1, frames: int = 7) -> JointClip:
     state = random.integers(0, 5, (frames, 2, 20)).clip(0, 2).astype(np.uint8)
     state[0, 0] = 2
     state[:, persons:] = 0
-    return JointClip(position * (state > 0)[..., None], state, persons, "kinect_v1", 30.0)
+    return JointClip(position * (state > 0)[..., None], state, persons, KINECT_V1, 30.0)
 
 
 def about_vertical(angle: float) -> np.ndarray:
@@ -113,5 +113,5 @@ def test_a_body_without_extent_is_left_as_it_is(align: Align) -> None:
     state = np.zeros((3, 2, 20), np.uint8)
     state[:, 0] = 2
     position[:, 1] = 0
-    one = JointClip(position, state, 1, "kinect_v1", 30.0)
+    one = JointClip(position, state, 1, KINECT_V1, 30.0)
     np.testing.assert_array_equal(prepare(one, frames=3, align=align), prepare(one, frames=3))
