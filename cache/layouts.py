@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -202,7 +203,7 @@ KINECT_V1 = Layout(
 
 def _chains(*chains: Sequence[str]) -> Pairs:
     """The bones along chains of joints."""
-    return tuple(bone for chain in chains for bone in zip(chain, chain[1:], strict=False))
+    return tuple(bone for chain in chains for bone in pairwise(chain))
 
 
 _SPINE = ("hips", "spine", "spine1", "spine2", "neck", "neck1", "head")

@@ -36,8 +36,10 @@ from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE
 from stroi.stages.pose.readers.openpose_files import folder_digest, json_folder
 from stroi.stages.pose.sampled import frames_to_process, sampled_persons
 from stroi.stages.pose.source import (
+    IN_ORDER,
     JSON,
     KINECT,
+    OWN,
     PoseSourcePlan,
     plan_pose_source,
     suitable_workers,
@@ -87,7 +89,7 @@ def build_skeletons(
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
     # A sensor itself tells who is who; scipy tracks everybody else.
-    tracking = {} if plan.source == KINECT else {"scipy": scipy.__version__}
+    tracking = {} if plan.source in IN_ORDER else {"scipy": scipy.__version__}
     spec = TaskSpec(
         kind="skeletons",
         version=VERSION,
@@ -115,6 +117,8 @@ def _inputs(
 ) -> list[ClipInput]:
     if plan.source == KINECT:
         return clip_inputs(raw, index.samples, "video", "skeleton")
+    if plan.source == OWN:
+        return clip_inputs(raw, index.samples, "video", "skeleton", "camera")
     clips = clip_inputs(raw, index.samples, "video")
     return _with_json(clips, workers, store) if plan.source == JSON else clips
 
@@ -180,7 +184,7 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
         needed = mosaic_frames(frames, plan.needed).tolist()
         processed = frames_to_process(needed, frames, detections.fps)
         keypoints, person_count = sampled_persons(detections, processed, **choice)
-    elif plan.source == KINECT:
+    elif plan.source in IN_ORDER:
         keypoints, person_count = main_persons(detections.as_tracks(), **choice, in_order=True)
     else:
         tracks = track(detections.by_frame(), fps=detections.fps)

@@ -16,9 +16,10 @@ from stroi.stages.pose.detections import (
 from stroi.stages.pose.readers.kinect import read_kinect, summarise
 from stroi.stages.pose.readers.openpose_files import folder_digest, json_folder
 from stroi.stages.pose.readers.openpose_folder import read_detections
+from stroi.stages.pose.readers.own import read_own_people
 from stroi.stages.pose.registry import load
 from stroi.stages.pose.sampled import detect_sampled
-from stroi.stages.pose.source import JSON, KINECT, PoseSourcePlan
+from stroi.stages.pose.source import IN_ORDER, JSON, KINECT, PoseSourcePlan
 from stroi.stages.video.clip_input import ClipInput
 from stroi.stages.video.fingerprint import check_unchanged
 from stroi.stages.video.frame_sampling import mosaic_frames
@@ -58,8 +59,8 @@ def detect_poses(clip: ClipInput, plan: PoseSourcePlan, store: Path) -> Detectio
 def _detect(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     if plan.source == JSON:
         return _read_json(clip, plan)
-    if plan.source == KINECT:
-        return _read_kinect(clip)
+    if plan.source in IN_ORDER:
+        return _read_sensor(clip, plan)
     video, estimator = clip.raw / clip.video, load(plan.params)
     if (mosaics := plan.needed) is None:
         return detect(video, estimator, *clip.segment)
@@ -89,7 +90,7 @@ def _read_json(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     return detections
 
 
-def _read_kinect(clip: ClipInput) -> Detections:
+def _read_sensor(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     if not clip.digests["skeleton"]:
         raise ClipRejected(
             "SKEL_MISSING",
@@ -97,7 +98,13 @@ def _read_kinect(clip: ClipInput) -> Detections:
             remedy="put the sensor's file there, or let skeletons.source be an estimator",
         )
     info = measure(clip.raw / clip.video, *clip.segment)
-    return read_kinect(clip.raw / clip.skeleton, clip.digests["skeleton"], info, *clip.segment)
+    file, sha256 = clip.raw / clip.skeleton, clip.digests["skeleton"]
+    if plan.source == KINECT:
+        return read_kinect(file, sha256, info, *clip.segment)
+    check_unchanged(file, sha256, "skeleton")
+    people = read_own_people(file, plan.params.own, clip.camera, info, *clip.segment)
+    check_unchanged(file, sha256, "skeleton")
+    return people
 
 
 def describe_source(clip: ClipInput, plan: PoseSourcePlan, frames: int) -> str:

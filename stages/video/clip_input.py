@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from stroi.cache.files.digests import digest
 from stroi.pipeline.index.ledger import Ledger, check_share
 from stroi.pipeline.index.table import Sample, segment_inputs
 from stroi.pipeline.parallel.executor import Workers
@@ -25,10 +26,11 @@ class ClipInput:
         raw: Root of the data set.
         video: The video, relative to `raw`; empty if the clip has none.
         skeleton: The sensor's file or OpenPose's folder, relative to `raw`; empty if there is none.
-        digests: SHA-256 of all that the result depends on besides params: ``video``, ``skeleton``
-            and, if any clip of the data set is a part of its video, ``segment``.
+        digests: SHA-256 of all that the result depends on besides params: ``video``, ``skeleton``,
+            ``camera`` and, if any clip of the data set is a part of its video, ``segment``.
         start: First frame of the clip in the video and in the skeleton, from 0.
         stop: Frame after its last; 0 if it lasts to the end.
+        camera: Which view; empty if unknown.
     """
 
     id: str
@@ -38,6 +40,7 @@ class ClipInput:
     digests: Mapping[str, str]
     start: int = 0
     stop: int = 0
+    camera: str = ""
 
     @property
     def segment(self) -> tuple[int, int]:
@@ -51,23 +54,34 @@ class ClipInput:
 
 
 def clip_inputs(
-    raw: Path, samples: Sequence[Sample], *used: Literal["video", "skeleton"]
+    raw: Path, samples: Sequence[Sample], *used: Literal["video", "skeleton", "camera"]
 ) -> list[ClipInput]:
     """The clips of an index.
 
     Args:
         raw: Root of the data set.
         samples: The clips.
-        *used: The files that the result will depend on.
+        *used: What the result will depend on: files, and which camera it is.
     """
     segments = segment_inputs(samples)
     clips = []
     for sample in samples:
-        known = {"video": sample.sha256, "skeleton": sample.skeleton_sha256}
+        known = {
+            "video": sample.sha256,
+            "skeleton": sample.skeleton_sha256,
+            "camera": digest(sample.camera),
+        }
         digests = {name: known[name] for name in used} | segments[sample.id]
         clips.append(
             ClipInput(
-                sample.id, raw, sample.video, sample.skeleton, digests, sample.start, sample.stop
+                sample.id,
+                raw,
+                sample.video,
+                sample.skeleton,
+                digests,
+                sample.start,
+                sample.stop,
+                sample.camera,
             )
         )
     return clips
