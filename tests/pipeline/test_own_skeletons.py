@@ -68,9 +68,7 @@ def test_skeletons_alone_to_the_page_of_the_graph_network(tmp_path: Path) -> Non
     assert page.count("<title>RWr ") >= 3
 
 
-def test_with_a_camera_to_all_seven_rows(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_with_a_camera_to_all_seven_rows(tmp_path: Path) -> None:
     data = write_data_set(tmp_path / "own", 12, videos=True)
     project = new_project(tmp_path)
     assert run(["init", "mine", "--skeletons", str(data), "--root", str(project)]) == 0
