@@ -245,3 +245,16 @@ LAYOUTS: dict[str, Layout] = {
     for layout in (BODY_25, COCO_17, KINECT_V1, KINECT_V2, BODY_25_3D, COCO_17_3D, MOCAP_35)
 }
 """By name, as files of joints and checkpoints give it."""
+
+ROI_ROWS: dict[str, str] = dict(
+    zip(("head", "right_hand", "left_hand", "right_foot", "left_foot"), BODY_25.rows, strict=True)
+)
+"""The mosaic's K = 5 rows, top to bottom, and the BODY_25 joint each is centred on (eq. 1)."""
+
+FLIPPED_ROWS: tuple[int, ...] = (0, 2, 1, 4, 3)
+"""Row that each mosaic row becomes when a clip is mirrored left to right."""
+
+
+def roi_joints(layout: Layout = BODY_25) -> tuple[int, ...]:
+    """Index in `layout` of the joint of each mosaic row, length K."""
+    return tuple(layout.index(joint) for joint in layout.rows)

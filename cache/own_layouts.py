@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from stroi.cache.layouts import BODY_25, LAYOUTS, Layout, twin_name
+from stroi.cache.layouts import BODY_25, LAYOUTS, Layout, Pairs, twin_name
 
 MAX_JOINTS = 256
 """Most joints of a layout."""
@@ -39,8 +39,7 @@ def own_layout(
     Raises:
         ValueError: If it is no layout.
     """
-    known, twins = tuple(joints), tuple(tuple(pair) for pair in pairs)
-    lines = tuple(tuple(bone) for bone in bones)
+    known, lines, twins = tuple(joints), _two_each(bones), _two_each(pairs)
     stand_ins = dict(body25 or {})
     _check_names(name, known)
     for part, used in (
@@ -52,11 +51,10 @@ def own_layout(
         unknown = [joint for joint in used if joint not in known]
         if unknown:
             raise ValueError(f"{part}: no joint is called {unknown[0]!a:.50}")
-    if any(len(pair) != 2 for pair in (*lines, *twins)):
-        raise ValueError("each of bones and pairs names two joints")
     _check_tree(known, lines, centre)
-    sides = {tuple(sorted((one, twin_name(one)))) for one in known if twin_name(one) != one}
-    twins = twins or tuple(sorted(sides))
+    twins = twins or _two_each(
+        sorted({tuple(sorted((one, twin_name(one)))) for one in known if twin_name(one) != one})
+    )
     _check_pairs(known, twins)
     for joint in stand_ins:
         if joint not in BODY_25.joints:
@@ -69,6 +67,13 @@ def own_layout(
             " are there"
         )
     return replace(layout, rows=tuple(map(layout.stand_in, BODY_25.rows)))
+
+
+def _two_each(pairs: Iterable[Iterable[str]]) -> Pairs:
+    both = [tuple(pair) for pair in pairs]
+    if any(len(pair) != 2 for pair in both):
+        raise ValueError("each of bones and pairs names two joints")
+    return tuple((one, other) for one, other in both)
 
 
 def _check_names(name: object, joints: tuple[str, ...]) -> None:
@@ -89,7 +94,7 @@ def _check_names(name: object, joints: tuple[str, ...]) -> None:
             raise ValueError(f"joints: {joint!a} stands {count} times")
 
 
-def _check_tree(joints: tuple[str, ...], bones: tuple[Any, ...], centre: str) -> None:
+def _check_tree(joints: tuple[str, ...], bones: Pairs, centre: str) -> None:
     reached, grown = {centre}, True
     while grown:
         new = {joint for bone in bones if reached & {*bone} for joint in bone} - reached
@@ -104,7 +109,7 @@ def _check_tree(joints: tuple[str, ...], bones: tuple[Any, ...], centre: str) ->
         )
 
 
-def _check_pairs(joints: tuple[str, ...], pairs: tuple[Any, ...]) -> None:
+def _check_pairs(joints: tuple[str, ...], pairs: Pairs) -> None:
     names = Counter(joint for pair in pairs for joint in pair)
     for joint, count in names.items():
         if joint not in joints:
@@ -143,17 +148,3 @@ def read_layout(value: object) -> Layout:
         return own_layout(**value)  # type: ignore[arg-type]
     except (TypeError, AttributeError):
         raise ValueError("a layout has name, joints, bones, centre, pairs and body25") from None
-
-
-ROI_ROWS: dict[str, str] = dict(
-    zip(("head", "right_hand", "left_hand", "right_foot", "left_foot"), BODY_25.rows, strict=True)
-)
-"""The mosaic's K = 5 rows, top to bottom, and the BODY_25 joint each is centred on (eq. 1)."""
-
-FLIPPED_ROWS: tuple[int, ...] = (0, 2, 1, 4, 3)
-"""Row that each mosaic row becomes when a clip is mirrored left to right."""
-
-
-def roi_joints(layout: Layout = BODY_25) -> tuple[int, ...]:
-    """Index in `layout` of the joint of each mosaic row, length K."""
-    return tuple(layout.index(joint) for joint in layout.rows)

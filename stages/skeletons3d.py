@@ -62,11 +62,12 @@ def build_skeletons3d(
     """
     content = params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True))
     producer: dict[str, Any] = {"numpy": np.__version__}
-    joints, used = KINECT_JOINTS, ["skeleton"]
+    joints, clips = KINECT_JOINTS, clip_inputs(raw, index.samples, "skeleton")
     if params.format == OWN and own is not None:
         content["own"] = own.model_dump(mode="json")
         producer |= {"opencv": cv2.__version__, "layout": layout_json(own.joints)}
-        joints, used = len(own.joints.joints), ["skeleton", "camera"]
+        joints = len(own.joints.joints)
+        clips = clip_inputs(raw, index.samples, "skeleton", "camera")
     spec = TaskSpec(
         kind="skeletons3d",
         version=VERSION,
@@ -79,7 +80,7 @@ def build_skeletons3d(
     return build_cache(
         out,
         spec,
-        clip_inputs(raw, index.samples, *used),
+        clips,
         params,
         clip_bytes=lambda clip: JOINT_BYTES * joints * clip.frames,
         workers=workers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from markupsafe import Markup
 
@@ -163,8 +164,8 @@ def standing(layout: Layout) -> dict[str, tuple[float, float]]:
             for joint in others}  # fmt: skip
     for _ in range(_ROUNDS):
         for joint in others:
-            x, y = zip(*(place[one] for one in near[joint]), strict=True)
-            place[joint] = sum(x) / len(x), sum(y) / len(y)
+            around = [place[one] for one in near[joint]]
+            place[joint] = fmean(x for x, _ in around), fmean(y for _, y in around)
     inner = {
         joint: layout.joints[at] for joint, at in zip(layout.joints, parents(layout), strict=True)
     }

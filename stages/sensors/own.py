@@ -104,8 +104,8 @@ def read_own(path: Path, own: OwnSkeletonParams, camera: str = "") -> OwnSkeleto
     position = arrays["position"]
     if np.isinf(position).any():
         raise _rejected("SKEL_NONFINITE", path, "a coordinate is infinite")
-    present = np.isfinite(position).all(axis=3) & position.any(axis=3)  # (T, M, V)
-    people = np.flatnonzero(present.any(axis=(0, 2)))
+    present = np.isfinite(position).all(axis=3) & (position != 0).any(axis=3)  # (T, M, V)
+    people = np.unique(np.nonzero(present)[1])
     if not len(people):
         raise _rejected("SKEL_EMPTY", path, f"not one joint in {len(position)} frames")
     if len(people) > PERSONS:
@@ -118,19 +118,22 @@ def read_own(path: Path, own: OwnSkeletonParams, camera: str = "") -> OwnSkeleto
     position, present = position[:, people], present[:, people]
     metres = position * UNITS[own.unit]
     if np.abs(metres[present]).max() > MAX_METRES:
-        frame = int(np.argmax((np.abs(metres) > MAX_METRES).any(axis=(1, 2, 3))))
+        frame = int(np.argwhere(np.abs(metres) > MAX_METRES)[0, 0])
         remedy = f"set skeletons.own.unit, which is {own.unit}, to the unit of the files"
         raise _rejected("SKEL_NONFINITE", path, f"frame {frame}: beyond {MAX_METRES:g} m", remedy)
     pixels, size = _pixels(arrays, people, position, own.camera(camera))
     seen = metres if pixels is None else pixels
     order = sorted(range(len(people)), key=lambda one: _left(seen[:, one], present[:, one]))
     kept = present[:, order]
-    shown = None if pixels is None else pixels[:, order]
-    if shown is not None:
-        known = kept[..., None] & np.isfinite(shown).all(axis=3, keepdims=True)
-        shown = np.where(known, shown, 0).astype(np.float32)
-    metres = np.where(kept[..., None], metres[:, order], 0).astype(np.float32)
-    return OwnSkeleton(metres, kept, shown, size)
+    shown = None
+    if pixels is not None:
+        known = kept & np.isfinite(pixels[:, order]).all(axis=3)
+        shown = _zero_where_not(known, pixels[:, order])
+    return OwnSkeleton(_zero_where_not(kept, metres[:, order]), kept, shown, size)
+
+
+def _zero_where_not(known: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.where(known[..., None], values, 0).astype(np.float32)
 
 
 def project(points: NDArray[np.float64], camera: CameraParams) -> NDArray[np.float64]:
@@ -187,7 +190,7 @@ def _read_npz(path: Path, layout: Layout) -> _Arrays:
         problem = f"is no .npz file ({ascii(str(error))[1:61]})"
         raise _rejected("SKEL_FORMAT", path, problem) from None
     except ValueError as error:
-        raise _rejected("SKEL_FORMAT", path, str(error)) from None
+        raise _rejected("SKEL_FORMAT", path, ascii(str(error))[1:201]) from None
     if "position" not in arrays:
         raise _rejected("SKEL_FORMAT", path, "it has no array position")
     for name, axes in (("position", 3), ("pixels", 2)):
@@ -205,6 +208,8 @@ def _read_npz(path: Path, layout: Layout) -> _Arrays:
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is compressed in a way that numpy does not use")
     if info.file_size > MAX_BYTES:
         raise ValueError(f"{name} has {info.file_size} bytes, at most {MAX_BYTES} are read")
     return archive.read(info)
@@ -248,7 +253,7 @@ def _read_csv(path: Path, layout: Layout) -> _Arrays:
     _bytes(path)
     number = {joint: at for at, joint in enumerate(layout.joints)}
     found: dict[tuple[int, int, int], tuple[float, ...]] = {}
-    columns = ("x", "y", "z")
+    columns: tuple[str, ...] = ("x", "y", "z")
     try:
         for line, row in iterate_csv(path, required=("frame", "joint", *columns)):
             if not found and {"u", "v"} <= row.keys():

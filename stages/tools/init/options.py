@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -55,7 +56,7 @@ class InitOptions:
     skeletons: Path | None = None
     layout: str = ""
     camera: Path | None = None
-    unit: str = "m"
+    unit: Literal["m", "cm", "mm"] = "m"
 
 
 def default_labels(folders: Sequence[Path], table: Path | None) -> str:
@@ -80,12 +81,12 @@ def check_options(options: InitOptions) -> None:
                 f"{option} goes with --labels {labels}, not with {options.labels}",
                 remedy="leave one of them out",
             )
-    for option, value in (
-        ("--layout", options.layout),
-        ("--camera", options.camera),
+    for option, named in (
+        ("--layout", bool(options.layout)),
+        ("--camera", options.camera is not None),
         ("--unit", options.unit != "m"),
     ):
-        if value and options.skeletons is None:
+        if named and options.skeletons is None:
             raise ParamsError(
                 "INIT_OPTIONS",
                 f"{option} goes with --skeletons",

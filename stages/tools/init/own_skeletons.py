@@ -152,7 +152,8 @@ def yaml_text(own: OwnSkeletonParams, pad: str) -> str:
 def _lines(fields: dict[str, Any], pad: str) -> list[str]:
     lines = []
     for name, value in fields.items():
-        key = name if name.isidentifier() else json.dumps(name)
+        plain = name.isidentifier() and name.casefold() not in ("null", "true", "false")
+        key = name if plain else json.dumps(name)
         if isinstance(value, dict) and name != "body25":
             lines += [f"{pad}{key}:", *_lines(value, f"{pad}  ")]
         else:

@@ -102,25 +102,25 @@ def set_up(
         check_places(options.videos, places - {""})
     if from_json:
         check_json_folders(options.videos, clips)
-    clips = with_digests(options.videos, clips)
-    _say([*twin_notes(clips), *foreseen(options, clips, profile)])
+    samples = with_digests(options.videos, clips)
+    _say([*twin_notes(samples), *foreseen(options, samples, profile)])
     if profile is None:
-        text, run = _new_profile(options, clips)
+        text, run = _new_profile(options, samples)
     else:
         _say(dropped_options(options, given, profile))
-        text, run = "", _existing_run(options, profile, clips)
+        text, run = "", _existing_run(options, profile, samples)
     if own:
-        link_own(raw, own.root, clips)
+        link_own(raw, own.root, samples)
     elif options.table is None:
         link_folder(raw, options.videos, force=force)
     else:
-        link_table(raw, options.videos, options.table, clips)
+        link_table(raw, options.videos, options.table, samples)
     _write_profile(workspace, options, text)
     name = f"{options.name}-{run.split}"
     add_to_params(workspace.root, options.name, {name: run}, sensor=run.input == "skeletons3d")
     click.echo(f"params.yaml: data set {options.name}, run {name}")
     limit = (profile or Profile()).skeletons.max_quarantined
-    return SetUp(name, without_video(clips) / len(clips) <= limit)
+    return SetUp(name, without_video(samples) / len(samples) <= limit)
 
 
 def _say(notes: Iterable[str]) -> None:

@@ -7,12 +7,15 @@ import json
 import pickle
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from own_people import CAMERA, LAYOUT, person, pixels
 
 from stroi.cache.errors import ClipRejected
@@ -220,6 +223,21 @@ def test_what_is_refused(tmp_path: Path, case: str) -> None:
         read_own(path, params())
     assert str(caught.value).startswith(text)
     assert str(caught.value).isprintable()
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_a_damaged_file_is_refused_or_read_in_one_piece(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged.npz"
+    np.savez_compressed(path, position=GOOD)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))] or content)
+    with suppress(ClipRejected):
+        assert read_own(path, params()).position.shape == GOOD.shape
 
 
 def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:

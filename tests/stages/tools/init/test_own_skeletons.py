@@ -15,7 +15,7 @@ from stroi.pipeline.index.table import read_index
 from stroi.pipeline.params.load import check_project, load_profile
 from stroi.stages.tools.init import crop_size
 
-PARAMS = "rendered: []\ndatasets: []\nsensors: []\nruns: {}\nshow: ''\n"
+PARAMS = "rendered: []\ndatasets: []\nsensors: []\nruns: {}\nshow: mine-fold1\n"
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ REFUSED = {
     ),
     "no camera": (
         ("--skeletons", "<own>", "--camera", "<lens>"), 2,
-        "PARAMS: 1 mistake in the params, the first at <lens>:1: distortion: ",
+        "PARAMS: 1 mistake in the params, the first at <lens>:1: file: distortion has 1",
     ),
     "nothing there": (
         ("--skeletons", "<empty>", "--layout", "kinect_v2"), 3,
