@@ -88,39 +88,39 @@ def set_up(
         options = replace(options, videos=own.root, labels="table", pattern="")
     profile = _profile(workspace, options, force)
     listing = own.listing if own else _list_clips(options, profile)
-    clips = listing.clips
+    listed = listing.clips
     for note in listing.notes:
         click.echo(note)
     click.echo(
-        f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
+        f"{options.videos}: {len(listed)} clips of {len({clip.label for clip in listed})} classes"
     )
     from_json = (profile.skeletons.source if profile else options.source) == "openpose-json"
     if from_json:
-        clips = with_json_folders(clips)
+        listed = with_json_folders(listed)
     if options.table is None or own:
-        places = {place for clip in clips for place in (clip.video, clip.skeleton)}
+        places = {place for clip in listed for place in (clip.video, clip.skeleton)}
         check_places(options.videos, places - {""})
     if from_json:
-        check_json_folders(options.videos, clips)
-    samples = with_digests(options.videos, clips)
-    _say([*twin_notes(samples), *foreseen(options, samples, profile)])
+        check_json_folders(options.videos, listed)
+    clips = with_digests(options.videos, listed)
+    _say([*twin_notes(clips), *foreseen(options, clips, profile)])
     if profile is None:
-        text, run = _new_profile(options, samples)
+        text, run = _new_profile(options, clips)
     else:
         _say(dropped_options(options, given, profile))
-        text, run = "", _existing_run(options, profile, samples)
+        text, run = "", _existing_run(options, profile, clips)
     if own:
-        link_own(raw, own.root, samples)
+        link_own(raw, own.root, clips)
     elif options.table is None:
         link_folder(raw, options.videos, force=force)
     else:
-        link_table(raw, options.videos, options.table, samples)
+        link_table(raw, options.videos, options.table, clips)
     _write_profile(workspace, options, text)
     name = f"{options.name}-{run.split}"
     add_to_params(workspace.root, options.name, {name: run}, sensor=run.input == "skeletons3d")
     click.echo(f"params.yaml: data set {options.name}, run {name}")
     limit = (profile or Profile()).skeletons.max_quarantined
-    return SetUp(name, without_video(samples) / len(samples) <= limit)
+    return SetUp(name, without_video(clips) / len(clips) <= limit)
 
 
 def _say(notes: Iterable[str]) -> None:
