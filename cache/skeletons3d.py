@@ -65,11 +65,14 @@ class JointCache(ShardedCache):
         verify: Whether to check every digest now; skip it only for a folder that was checked.
 
     Raises:
-        RefusedInput: If the folder is incomplete, damaged, or not one of joints.
+        RefusedInput: If the folder is incomplete, damaged, or not one of joints, or the layout that
+            it records is none.
     """
 
     def __init__(self, folder: Path | str, *, verify: bool = True) -> None:
         super().__init__(folder, JOINTS, verify=verify)
+        recorded = self.manifest.producer.get("layout")
+        self._recorded = None if recorded is None else self._read_layout(recorded)
 
     def __getitem__(self, sample_id: str) -> JointClip:
         """The clip of one sample, a copy.
@@ -83,10 +86,7 @@ class JointCache(ShardedCache):
 
     def _layout(self, name: str, joints: int) -> Layout:
         """The layout of a shard: the one that the manifest records, or one that stroi ships."""
-        try:
-            layout = read_layout(self.manifest.producer.get("layout", name))
-        except ValueError as error:
-            raise refuse("LAYOUT", f"{self.folder}: {error}") from None
+        layout = self._recorded or self._read_layout(name)
         if (layout.name, len(layout.joints)) != (name, joints):
             raise refuse(
                 "LAYOUT",
@@ -94,6 +94,12 @@ class JointCache(ShardedCache):
                 f" has {len(layout.joints)}",
             )
         return layout
+
+    def _read_layout(self, value: object) -> Layout:
+        try:
+            return read_layout(value)
+        except ValueError as error:
+            raise refuse("LAYOUT", f"{self.folder}: {error}") from None
 
 
 def _clip(arrays: dict[str, Array], row: int, layout: Layout) -> JointClip:

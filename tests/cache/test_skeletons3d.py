@@ -168,7 +168,6 @@ def test_a_layout_of_one_s_own_comes_with_the_cache(tmp_path: Path) -> None:
     ],
 )
 def test_a_recorded_layout_must_be_one_and_fit(tmp_path: Path, recorded: object, text: str) -> None:
-    cache = own_cache(tmp_path, recorded)
     with pytest.raises(RefusedInput, match="LAYOUT") as caught:
-        cache["a"]
+        own_cache(tmp_path, recorded)["a"]
     assert text in str(caught.value)
