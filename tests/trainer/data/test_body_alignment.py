@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stroi.cache.errors import StroiError
-from stroi.cache.layouts import BODY_25, KINECT_V1
+from stroi.cache.layouts import KINECT_V1
 from stroi.cache.own_layouts import own_layout
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import Align
@@ -18,6 +18,7 @@ from stroi.trainer.data.skeleton_input import prepare
 
 ALIGNS: tuple[Align, ...] = ("heading", "body")
 J = KINECT_V1.index
+_ROWS = ("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle")
 
 
 def clip(seed: int = 0, *, persons: int = 1, frames: int = 7) -> JointClip:
@@ -126,7 +127,7 @@ def test_a_layout_without_shoulders_is_refused_with_what_to_do() -> None:
         joints,
         [("head", joint) for joint in joints[1:]],
         "head",
-        body25=dict(zip(BODY_25.rows, joints, strict=True)),
+        body25=dict(zip(_ROWS, joints, strict=True)),
     )
     position = np.random.default_rng(0).normal(0, 1, (4, 2, 5, 3)).astype(np.float32)
     one = JointClip(position, np.full((4, 2, 5), 2, np.uint8), 2, layout, 0.0)
