@@ -12,6 +12,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "cache": (
         ("errors", "percent"),
         ("files", "ids", "layouts"),
+        ("own_layouts",),
         ("storage",),
         ("pictures",),
         ("ledger", "manifest"),

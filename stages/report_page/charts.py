@@ -166,13 +166,14 @@ def standing(layout: Layout) -> dict[str, tuple[float, float]]:
         for joint in others:
             around = [place[one] for one in near[joint]]
             place[joint] = fmean(x for x, _ in around), fmean(y for _, y in around)
+    amid = dict(place)
     inner = {
         joint: layout.joints[at] for joint, at in zip(layout.joints, parents(layout), strict=True)
     }
     hops = hop_distance(layout, layout.index(layout.centre))
     for joint in sorted(others, key=lambda joint: hops[layout.index(joint)]):
         (x, y), (x0, y0) = place[inner[joint]], place[inner[inner[joint]]]
-        if math.dist(place[joint], (x, y)) < 1:
+        if math.dist(amid[joint], amid[inner[joint]]) < 1:
             place[joint] = x + _BEYOND * (x - x0), y + _BEYOND * (y - y0)
     return {joint: (round(x, 1), round(y, 1)) for joint, (x, y) in place.items()}
 

@@ -139,7 +139,7 @@ def test_every_class_has_its_drawn_weights_and_a_line_of_the_five_rows(
 def test_other_joints_than_the_layouts_are_refused(workspace: Workspace, run: RunParams) -> None:
     folder = workspace.root / RUN / "weights/seed-0"
     for layout, problem in ((KINECT_V1.name, "SCHEMA: .*25 joints and 5 rows, the page draws 20"),
-                         ("octopus", "LAYOUT: .*unknown joints 'octopus'")):  # fmt: skip
+                         ("octopus", "LAYOUT: .*no layout is called 'octopus'")):  # fmt: skip
         made = read_manifest(folder)
         write_manifest(folder, replace(made, producer=dict(made.producer) | {"layout": layout}))
         with pytest.raises(RefusedInput, match=problem):

@@ -28,7 +28,7 @@ def test_a_part_has_its_own_frames() -> None:
     some = select_segment(whole, PATH, 4, 7)
     np.testing.assert_array_equal(some.position, whole.position[4:7])
     np.testing.assert_array_equal(some.state, whole.state[4:7])
-    assert (some.person_count, some.layout) == (2, "kinect_v1")
+    assert (some.person_count, some.layout) == (2, KINECT_V1)
     assert len(select_segment(whole, PATH, 4, 13).state) == 6
 
 
