@@ -120,7 +120,7 @@ def test_figure_stands_upright_and_faces_us() -> None:
 
 def test_joints_of_other_names_are_amid_or_beyond_their_neighbours() -> None:
     place = charts.standing(MOCAP_35)
-    assert place["right_hand"] == charts.STANDING["right_wrist"]
+    assert place["right_fore_arm"] == charts.STANDING["right_elbow"]
     for chain in (
         ("hips", "spine", "spine1", "spine2", "neck", "neck1", "head"),
         ("left_toe_base", "left_foot", "left_leg_roll", "left_leg", "left_up_leg", "hips"),
