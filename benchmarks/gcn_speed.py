@@ -91,7 +91,7 @@ def samples(count: int) -> dict[str, JointClip]:
         position = (random.normal(0, 0.3, (1, 2, 25, 3)) + steps).astype(np.float32)
         state = np.full((frames, 2, 25), 2, np.int8)
         position[:, persons:], state[:, persons:] = 0, 0
-        clips[f"{number:05}"] = JointClip(position, state, persons, KINECT_V2.name, 30.0)
+        clips[f"{number:05}"] = JointClip(position, state, persons, KINECT_V2, 30.0)
     return clips
 
 

@@ -238,18 +238,14 @@ def _twin(joint: str) -> str:
 
 
 def _joints_in(layout: Layout, row: Row) -> tuple[int, ...]:
-    own = dict.fromkeys(
-        name
-        for joint in row.joints
-        for name in layout.counterparts.get(joint, (joint,))
-        if name in layout.joints
-    )
+    own = dict.fromkeys(name for joint in row.joints for name in layout.weighing(joint))
     if not own:
         raise ParamsError(
             "ROWS_LAYOUT",
             f"row {row.name} shows {_listed(row.joints)}, and the skeletons ({layout.name}) have"
             " no such joint to weigh it by",
-            remedy="leave the row out of mosaics.rows, or name another joint",
+            remedy="name the joint that stands for it in body25 of their layout, or leave the row"
+            " out of mosaics.rows",
         )
     return tuple(map(layout.index, own))
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import refuse
-from stroi.cache.layouts import LAYOUTS
+from stroi.cache.layouts import Layout
+from stroi.cache.own_layouts import read_layout
 from stroi.cache.shards import ShardedCache
 from stroi.cache.storage.assemble import Encoded, assemble_clips
 from stroi.cache.storage.formats import JOINTS
@@ -30,14 +31,14 @@ class JointClip:
             sees it, y up, z into the room; zeros where a joint is absent.
         state: (T, 2, V) uint8: 0 absent, 1 inferred, 2 tracked. All 0 is an absent person.
         person_count: 1 or 2. Of two the first is the one further left in the colour picture.
-        layout: Name of the joints' order, in `stroi.cache.layouts.LAYOUTS`.
+        layout: Its joints, in their order.
         fps: Frames per second; 0 if unknown.
     """
 
     position: NDArray[np.float32]
     state: NDArray[np.uint8]
     person_count: int
-    layout: str
+    layout: Layout
     fps: float
 
 
@@ -64,11 +65,14 @@ class JointCache(ShardedCache):
         verify: Whether to check every digest now; skip it only for a folder that was checked.
 
     Raises:
-        RefusedInput: If the folder is incomplete, damaged, or not one of joints.
+        RefusedInput: If the folder is incomplete, damaged, or not one of joints, or the layout that
+            it records is none.
     """
 
     def __init__(self, folder: Path | str, *, verify: bool = True) -> None:
         super().__init__(folder, JOINTS, verify=verify)
+        recorded = self.manifest.producer.get("layout")
+        self._recorded = None if recorded is None else self._read_layout(recorded)
 
     def __getitem__(self, sample_id: str) -> JointClip:
         """The clip of one sample, a copy.
@@ -76,16 +80,32 @@ class JointCache(ShardedCache):
         Raises:
             RefusedInput: ``ID_UNKNOWN``, ``LAYOUT``.
         """
-        return _clip(*self.find(sample_id))
+        arrays, row = self.find(sample_id)
+        name = arrays["layout"][row].decode("ascii", "replace")
+        return _clip(arrays, row, self._layout(name, arrays["position"].shape[2]))
+
+    def _layout(self, name: str, joints: int) -> Layout:
+        """The layout of a shard: the one that the manifest records, or one that stroi ships."""
+        layout = self._recorded or self._read_layout(name)
+        if (layout.name, len(layout.joints)) != (name, joints):
+            raise refuse(
+                "LAYOUT",
+                f"{self.folder}: {joints} joints of {name!a} are not those of {layout.name}, which"
+                f" has {len(layout.joints)}",
+            )
+        return layout
+
+    def _read_layout(self, value: object) -> Layout:
+        try:
+            return read_layout(value)
+        except ValueError as error:
+            raise refuse("LAYOUT", f"{self.folder}: {error}") from None
 
 
-def _clip(arrays: dict[str, Array], row: int) -> JointClip:
+def _clip(arrays: dict[str, Array], row: int, layout: Layout) -> JointClip:
     frames = ragged_rows(arrays["frame_count"], row)
-    layout = arrays["layout"][row].decode("ascii", "replace")
-    position = arrays["position"][frames].copy()
-    _check_layout(layout, position.shape[2])
     return JointClip(
-        position=position,
+        position=arrays["position"][frames].copy(),
         state=arrays["state"][frames].copy(),
         person_count=int(arrays["person_count"][row]),
         layout=layout,
@@ -93,33 +113,23 @@ def _clip(arrays: dict[str, Array], row: int) -> JointClip:
     )
 
 
-def _check_layout(name: str, joints: int) -> None:
-    layout = LAYOUTS.get(name)
-    if layout is None or len(layout.joints) != joints:
-        raise refuse(
-            "LAYOUT",
-            f"no layout of {joints} joints is called {name!a}",
-            f"the layouts are {', '.join(LAYOUTS)}",
-        )
-
-
 def _to_arrays(clips: Sequence[JointClip]) -> Iterator[dict[str, Array]]:
     if not clips:
         raise refuse("H5_EMPTY", "there are no joints of any clip")
     for number, clip in enumerate(clips):
-        _check_layout(clip.layout, clip.position.shape[2])
         fits = len(clip.position) > 0 and clip.state.shape == clip.position.shape[:3]
-        if not fits or clip.layout != clips[0].layout:
+        joints = len(clip.layout.joints)
+        if not fits or clip.position.shape[2] != joints or clip.layout != clips[0].layout:
             raise refuse(
                 "SCHEMA",
-                f"clip {number} has {clip.layout} joints {clip.position.shape} and states"
-                f" {clip.state.shape}, the first clip has {clips[0].layout}",
+                f"clip {number} has {clip.layout.name} joints {clip.position.shape} and states"
+                f" {clip.state.shape}, the first clip has {clips[0].layout.name}",
             )
         yield {
             "frame_count": np.array([len(clip.position)], np.int32),
             "person_count": np.array([clip.person_count], np.int8),
             "fps": np.array([clip.fps], np.float64),
-            "layout": np.array([clip.layout.encode()], "S16"),
+            "layout": np.array([clip.layout.name.encode()], "S16"),
             "position": clip.position,
             "state": clip.state,
         }

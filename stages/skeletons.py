@@ -35,8 +35,10 @@ from stroi.stages.pose.openpose_commands import openpose_commands
 from stroi.stages.pose.readers.openpose_files import NO_FOLDER
 from stroi.stages.pose.sampled import frames_to_process, sampled_persons
 from stroi.stages.pose.source import (
+    IN_ORDER,
     JSON,
     KINECT,
+    OWN,
     PoseSourcePlan,
     plan_pose_source,
     suitable_workers,
@@ -85,7 +87,7 @@ def build_skeletons(
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
     # A sensor itself tells who is who; scipy tracks everybody else.
-    tracking = {} if plan.source == KINECT else {"scipy": scipy.__version__}
+    tracking = {} if plan.source in IN_ORDER else {"scipy": scipy.__version__}
     spec = TaskSpec(
         kind="skeletons",
         version=VERSION,
@@ -111,6 +113,8 @@ def build_skeletons(
 def _inputs(raw: Path, samples: Sequence[Sample], source: str, store: Path) -> list[ClipInput]:
     if source == KINECT:
         return clip_inputs(raw, samples, store, "video", "skeleton")
+    if source == OWN:
+        return clip_inputs(raw, samples, store, "video", "skeleton", "camera")
     clips = clip_inputs(raw, samples, store, "video")
     if source != JSON:
         return clips
@@ -156,7 +160,7 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
         needed = mosaic_frames(frames, plan.needed).tolist()
         processed = frames_to_process(needed, frames, detections.fps)
         keypoints, person_count = sampled_persons(detections, processed, **choice)
-    elif plan.source == KINECT:
+    elif plan.source in IN_ORDER:
         keypoints, person_count = main_persons(detections.as_tracks(), **choice, in_order=True)
     else:
         tracks = track(detections.by_frame(), fps=detections.fps)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
+import cv2
 import numpy as np
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.locks import lock
+from stroi.cache.own_layouts import layout_json
 from stroi.cache.skeletons3d import JointClip, assemble_joints
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
@@ -17,53 +20,82 @@ from stroi.pipeline.options import in_project, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
-from stroi.pipeline.params.profile import Skeletons3dParams
+from stroi.pipeline.params.profile import OwnSkeletonParams, Skeletons3dParams
 from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.sensors.own import read_joints
 from stroi.stages.sensors.readers import READERS
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 
-STAGE_PARAMS = ("skeletons3d",)
+STAGE_PARAMS = ("skeletons3d", "skeletons")
 VERSION = 3
 """Raise it when the same input would give other bytes: reading and the choice of bodies."""
-FRAME_BYTES = 2 * 25 * (3 * 4 + 1)
-"""Bytes of a frame of a shard: two people of 25 joints at most."""
+JOINT_BYTES = 2 * (3 * 4 + 1)
+"""Bytes of a frame of a shard for each joint of two people."""
+KINECT_JOINTS = 25
+OWN = "own"
 
 
 def build_skeletons3d(
-    raw: Path, index: Index, out: Path, params: Skeletons3dParams, workers: Workers, store: Path
+    raw: Path,
+    index: Index,
+    out: Path,
+    params: Skeletons3dParams,
+    workers: Workers,
+    store: Path,
+    own: OwnSkeletonParams | None = None,
 ) -> Ledger:
     """Write the cache of a sensor's skeletons to `out`.
+
+    Args:
+        raw: Root of the data set.
+        index: Its clips.
+        out: Folder of the cache.
+        params: The stage's params.
+        workers: Where to run.
+        store: Folder of finished work.
+        own: What skeletons of one's own are like, where the format is ``own``.
 
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
+    content = params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True))
+    producer: dict[str, Any] = {"numpy": np.__version__}
+    joints, clips = KINECT_JOINTS, clip_inputs(raw, index.samples, store, "skeleton")
+    if params.format == OWN and own is not None:
+        content["own"] = own.model_dump(mode="json")
+        producer |= {"opencv": cv2.__version__, "layout": layout_json(own.joints)}
+        joints = len(own.joints.joints)
+        clips = clip_inputs(raw, index.samples, store, "skeleton", "camera")
     spec = TaskSpec(
         kind="skeletons3d",
         version=VERSION,
-        params=params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True)),
-        producer={"numpy": np.__version__},
-        make=partial(read_skeleton, layout=params.format),
+        params=content,
+        producer=producer,
+        make=partial(read_skeleton, layout=params.format, own=own),
         encode=assemble_joints,
         detail=describe,
     )
     return build_cache(
         out,
         spec,
-        clip_inputs(raw, index.samples, store, "skeleton"),
+        clips,
         params,
-        clip_bytes=lambda clip: FRAME_BYTES * clip.frames,
+        clip_bytes=lambda clip: JOINT_BYTES * joints * clip.frames,
         workers=workers,
         store=store,
     )
 
 
-def read_skeleton(clip: ClipInput, *, layout: str) -> JointClip:
+def read_skeleton(
+    clip: ClipInput, *, layout: str, own: OwnSkeletonParams | None = None
+) -> JointClip:
     """The joints of one clip, read from the bytes that the index lists.
 
     Args:
         clip: The clip.
-        layout: How its file is written, a key of `stroi.stages.sensors.readers.READERS`.
+        layout: How its file is written: a key of `stroi.stages.sensors.readers.READERS`, or `OWN`.
+        own: What skeletons of one's own are like.
 
     Raises:
         ClipRejected: ``SKEL_MISSING`` if the clip has no skeleton file; as
@@ -76,7 +108,11 @@ def read_skeleton(clip: ClipInput, *, layout: str) -> JointClip:
             remedy="put the sensor's file there, or leave the sample out",
         )
     clip.check_unchanged("skeleton")
-    joints = READERS[layout](clip.raw / clip.skeleton, clip.start, clip.stop)
+    path = clip.raw / clip.skeleton
+    if layout == OWN and own is not None:
+        joints = read_joints(path, own, clip.camera, clip.start, clip.stop)
+    else:
+        joints = READERS[layout](path, clip.start, clip.stop)
     clip.check_unchanged("skeleton")
     return joints
 
@@ -95,14 +131,15 @@ def describe(clip: JointClip) -> str:
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the cache of a sensor's skeletons of one data set."""
-    params = load_profile(workspace.root, dataset).skeletons3d
+    profile = load_profile(workspace.root, dataset)
     with lock(workspace.lock("skeletons3d", dataset)):
         ledger = build_skeletons3d(
             workspace.raw(dataset),
             read_index(workspace.index(dataset)),
             workspace.skeletons3d(dataset),
-            params,
+            profile.skeletons3d,
             workers,
             workspace.store,
+            profile.skeletons.own,
         )
     click.echo(f"skeletons3d {dataset}: {ledger.summary()}")

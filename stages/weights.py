@@ -9,6 +9,7 @@ import click
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.files.locks import lock
 from stroi.cache.manifest import read_manifest
+from stroi.cache.own_layouts import layout_json
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import write_weights
@@ -50,7 +51,7 @@ def dump_seed(
             "checkpoint": sha256_file(path),
             "seed": seed,
             "split": scored_by.get("split", ""),
-            "layout": model.layout.name,
+            "layout": layout_json(model.layout),
         }
         | ({} if scale is None else {"weight_scale": scale}),
     )

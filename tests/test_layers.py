@@ -12,7 +12,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "cache": (
         ("errors", "percent"),
         ("files", "ids", "layouts"),
-        ("rois",),
+        ("own_layouts", "rois"),
         ("storage",),
         ("pictures",),
         ("ledger", "manifest"),

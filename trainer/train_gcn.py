@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stroi.cache.files.digests import digest
 from stroi.cache.layouts import BODY_25
+from stroi.cache.own_layouts import layout_json
 from stroi.trainer.config import GcnConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array, shuffled_batches
 from stroi.trainer.data.input_digests import array_digest, clips_digest
@@ -80,9 +82,10 @@ def train_gcn(
     layout = layout_of(clips[ids[0]]) if ids else BODY_25
     with deterministic(run.seed, run.threads):
         model = GraphNet(classes, config, layout).to(device)
+    named = layout_json(layout)
     inputs = {
         "clips": clips_digest(clips, ids),
-        "layout": layout.name,
+        "layout": named if isinstance(named, str) else digest(named),
         "labels": array_digest(targets.numpy()),
     }
     if validation:

@@ -19,7 +19,7 @@ from stroi.pipeline.datasets.reading.messages import (
     nothing_found,
     why_no_video,
 )
-from stroi.pipeline.datasets.reading.tree import FolderTree, join
+from stroi.pipeline.datasets.reading.tree import SKELETON_ENDINGS, FolderTree, join
 from stroi.pipeline.index.csv import MAX_TEXT, check_inside
 from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.index.table import ClipEntry
@@ -73,8 +73,10 @@ def list_folders(root: Path, pattern: str = "") -> DatasetListing:
     found: list[ClipEntry | ClipOutcome] = [*_strays(tree, layout)]
     for place, split in layout.classes:
         found += _class_clips(tree, place, split)
-    entries = [_listed(root, one, compiled) if isinstance(one, ClipEntry) else one for one in found]
-    clips = _splits_within_classes([one for one in entries if isinstance(one, ClipEntry)])
+    entries = [
+        name_clip(root, one, compiled) if isinstance(one, ClipEntry) else one for one in found
+    ]
+    clips = split_within_classes([one for one in entries if isinstance(one, ClipEntry)])
     others = [one for one in entries if isinstance(one, ClipOutcome)]
     if not clips:
         raise nothing_found(tree, pattern, others, VIDEO_ENDINGS)
@@ -94,7 +96,7 @@ def sample_id(place: str) -> str:
     Args:
         place: Path relative to the data set, with the ending if it is a file.
     """
-    whole = "_".join(_without_ending(place).split("/"))
+    whole = "_".join(without_ending(place).split("/"))
     try:
         check_ids((whole,))
     except RefusedInput:
@@ -104,9 +106,10 @@ def sample_id(place: str) -> str:
     return whole
 
 
-def _without_ending(place: str) -> str:
+def without_ending(place: str) -> str:
+    """A path without the ending of a video or a skeleton."""
     stem, dot, ending = place.rpartition(".")
-    return stem if f"{dot}{ending}".lower() in VIDEO_ENDINGS else place
+    return stem if f"{dot}{ending}".lower() in VIDEO_ENDINGS + SKELETON_ENDINGS else place
 
 
 def _strays(tree: FolderTree, layout: Layout) -> Iterator[ClipOutcome]:
@@ -159,9 +162,10 @@ def _frames(tree: FolderTree, place: str, clip: ClipEntry) -> ClipEntry | ClipOu
     return _left(place, "FOLDER_EMPTY", describe_content(tree, place))
 
 
-def _listed(
+def name_clip(
     root: Path, clip: ClipEntry, pattern: re.Pattern[str] | None
 ) -> ClipEntry | ClipOutcome:
+    """A clip with its id and the fields of its name, or why it cannot be listed."""
     place = clip.video
     name = sample_id(place)
     try:
@@ -172,7 +176,7 @@ def _listed(
         detail = f"a path that cannot be listed: use at most {MAX_TEXT} printable characters"
         return ClipOutcome(name, "NAME_BAD", f"{detail}, without spaces at the ends of names")
     last = place.rpartition("/")[2]
-    match = pattern.fullmatch(_without_ending(last)) if pattern else None
+    match = pattern.fullmatch(without_ending(last)) if pattern else None
     fields = match.groupdict() if match else {}
     if (pattern and not match) or any(value != value.strip() for value in fields.values()):
         return ClipOutcome(name, "NAME_PATTERN", f"{last!a} does not fit index.pattern")
@@ -188,7 +192,7 @@ def _listed(
     )
 
 
-def _splits_within_classes(clips: list[ClipEntry]) -> list[ClipEntry]:
+def split_within_classes(clips: list[ClipEntry]) -> list[ClipEntry]:
     """``CLASS/train/VIDEO`` and ``CLASS/test/VIDEO``: what looks like groups is the split."""
     splits = {split_of(clip.group) for clip in clips}
     if any(clip.split for clip in clips) or "" in splits or not {"train", "test"} <= splits:

@@ -39,14 +39,23 @@ def list_table(root: Path) -> DatasetListing:
     return read_table(root / TABLE, root)
 
 
-def read_table(path: Path, root: Path) -> DatasetListing:
-    """Clips listed in a table anywhere, its paths relative to `root`; see `list_table`."""
+def read_table(path: Path, root: Path, skeletons: Path | None = None) -> DatasetListing:
+    """Clips listed in a table anywhere, as `list_table`.
+
+    Args:
+        path: The table.
+        root: The folder that its paths are relative to.
+        skeletons: The one that those of skeletons are relative to, if it is another; the table
+            then needs no videos.
+    """
     ids: dict[str, int] = {}
     listed: list[ClipEntry] = []
     finder = PlaceFinder(root)
-    for line, row in read_spreadsheet(path, required=REQUIRED, optional=OPTIONAL):
+    of_skeletons = PlaceFinder(skeletons) if skeletons else finder
+    needed = [name for name in REQUIRED if name != "video" or skeletons is None]
+    for line, row in read_spreadsheet(path, required=needed, optional=(*OPTIONAL, "video")):
         _check_id(path, line, row["sample_id"], ids)
-        listed.append(_listed(path, line, row, finder))
+        listed.append(_listed(path, line, row, finder, of_skeletons))
     if not listed:
         raise RefusedInput("CSV_EMPTY", f"{path} lists no clip", remedy="add one row per clip")
     return DatasetListing.of(listed)
@@ -61,7 +70,13 @@ def _check_id(path: Path, line: int, name: str, ids: dict[str, int]) -> None:
         raise RefusedInput(error.code, error.message, remedy=error.remedy + better) from None
 
 
-def _listed(path: Path, line: int, row: Mapping[str, str], finder: PlaceFinder) -> ClipEntry:
+def _listed(
+    path: Path,
+    line: int,
+    row: Mapping[str, str],
+    finder: PlaceFinder,
+    of_skeletons: PlaceFinder,
+) -> ClipEntry:
     # One name in two forms of Unicode would be two classes.
     normal = {name: unicodedata.normalize("NFC", row.get(name, "")) for name in _TEXTS}
     texts = {
@@ -71,13 +86,13 @@ def _listed(path: Path, line: int, row: Mapping[str, str], finder: PlaceFinder) 
     start, stop = (_frame(path, line, name, row.get(name, "")) for name in ("start", "stop"))
     if stop and stop <= start:
         raise _value(path, line, f"no frame from {start} to {stop}", "let stop be larger")
-    skeleton = row.get("skeleton", "")
+    skeleton, video = row.get("skeleton", ""), row.get("video", "")
     return ClipEntry(
         id=row["sample_id"],
-        video=_place(path, line, "video", row["video"], finder),
+        video=_place(path, line, "video", video, finder) if video or not skeleton else "",
         start=start,
         stop=stop,
-        skeleton=_place(path, line, "skeleton", skeleton, finder) if skeleton else "",
+        skeleton=_place(path, line, "skeleton", skeleton, of_skeletons) if skeleton else "",
         **texts,
     )
 

@@ -8,7 +8,12 @@ from stroi.pipeline.params.profile import SkeletonParams
 
 NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
 """Params of a stage that group and count its clips, and do not change their results."""
-OF_SOURCES = {"openpose": "openpose", "openpose-json": "openpose_json", "onnx": "onnx"}
+OF_SOURCES = {
+    "openpose": "openpose",
+    "openpose-json": "openpose_json",
+    "onnx": "onnx",
+    "own": "own",
+}
 """The params group of each source that has one."""
 OF_THIS_MACHINE = {
     "openpose": {"root", "models", "weights_md5", "num_gpu", "num_gpu_start"},

@@ -113,7 +113,12 @@ def _listed(problems: list[str]) -> tuple[str, ...]:
     return (*problems[:_LISTED], *more)
 
 
-def _require(model: type[Model], path: Path) -> Model:
+def require(model: type[Model], path: Path) -> Model:
+    """`path` as `model`.
+
+    Raises:
+        ParamsError: ``PARAMS``, listing every mistake in it.
+    """
     params, problems = parse(model, path)
     _complain(problems)
     if params is None:
@@ -143,7 +148,7 @@ def load_profile(root: Path, dataset: str) -> Profile:
         ParamsError: Listing every mistake in its profile.
     """
     path = root / "profiles" / f"{check_name(dataset)}.yaml"
-    return _require(Profile, path)
+    return require(Profile, path)
 
 
 def load_project(root: Path) -> ProjectParams:
@@ -152,7 +157,7 @@ def load_project(root: Path) -> ProjectParams:
     Raises:
         ParamsError: Listing every mistake in params.yaml.
     """
-    return _require(ProjectParams, root / "params.yaml")
+    return require(ProjectParams, root / "params.yaml")
 
 
 def load_run(root: Path, name: str) -> RunParams:

@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stroi.cache.errors import ParamsError
-from stroi.cache.rois import mirrored_rows
+from stroi.cache.rois import mirrored_rows, row_joints
 from stroi.pipeline.params.base import ParamsModel, Positive, Share
 from stroi.pipeline.params.mosaic import MosaicParams
 from stroi.pipeline.params.name_pattern import compile_pattern
+from stroi.pipeline.params.own_skeletons import OwnSkeletonParams
 from stroi.pipeline.params.split_rules import Column, Fold, Split, Validation
 from stroi.pipeline.params.training import (
     EnsembleParams,
@@ -33,6 +34,7 @@ __all__ = [
     "OnnxParams",
     "OpenPoseJsonParams",
     "OpenPoseParams",
+    "OwnSkeletonParams",
     "ParamsModel",
     "Profile",
     "ProjectParams",
@@ -166,9 +168,11 @@ class OnnxParams(ParamsModel):
 class SkeletonParams(ParamsModel):
     """Pose estimation and tracking (stage ``skeletons``)."""
 
-    source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx", "kinect"] = "movenet"
+    source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx", "kinect", "own"] = (
+        "movenet"
+    )
     """Pose source. ``auto`` takes OpenPose if it is installed, else MoveNet: another machine may
-    then give other skeletons."""
+    then give other skeletons. ``own`` takes the places of your own skeletons in the picture."""
     frames: Literal["all", "sampled"] = "all"
     """Frames in which people are estimated: ``sampled`` are those of the mosaics and some between,
     for data sets whose graph network sees 3D skeletons of a sensor."""
@@ -177,6 +181,7 @@ class SkeletonParams(ParamsModel):
     openpose: OpenPoseParams = OpenPoseParams()
     openpose_json: OpenPoseJsonParams = OpenPoseJsonParams()
     onnx: OnnxParams = OnnxParams()
+    own: OwnSkeletonParams = OwnSkeletonParams()
     subjects: Literal["auto", 1, 2] = "auto"
     """People kept per clip; ``auto`` decides by the two rules below, never by label."""
     min_presence: Share = 0.5
@@ -193,7 +198,7 @@ class SkeletonParams(ParamsModel):
 
     @model_validator(mode="after")
     def _sampled_is_for_estimators(self) -> SkeletonParams:
-        if self.frames == "sampled" and self.source in ("openpose-json", "kinect"):
+        if self.frames == "sampled" and self.source in ("openpose-json", "kinect", "own"):
             raise ValueError(f"frames: sampled is for estimators; {self.source} is none")
         return self
 
@@ -201,8 +206,9 @@ class SkeletonParams(ParamsModel):
 class Skeletons3dParams(ParamsModel):
     """3D skeletons of a sensor, for the graph network (stage ``skeletons3d``)."""
 
-    format: Literal["ntu", "nucla", "pku"] = "ntu"
-    """File format: .skeleton files of NTU RGB+D, JSON of N-UCLA, or text lines of PKU-MMD."""
+    format: Literal["ntu", "nucla", "pku", "own"] = "ntu"
+    """File format: .skeleton files of NTU RGB+D, JSON of N-UCLA, text lines of PKU-MMD, or your own
+    .npz and .csv files as skeletons.own describes them."""
     clips_per_shard: Positive = 256
     """Mean number of clips per file, at most twice as many, and fewer where a file would pass
     128 MiB."""
@@ -256,6 +262,18 @@ class Profile(ParamsModel):
                 mirrored_rows(self.mosaics.rows)
             except ParamsError as error:
                 raise ValueError(error.text) from error
+        return self
+
+    @model_validator(mode="after")
+    def _own_skeletons_have_a_layout(self) -> Profile:
+        if "own" not in (self.skeletons.source, self.skeletons3d.format):
+            return self
+        if self.skeletons.own.layout is None:
+            raise ValueError("skeletons.own.layout: name the joints of your own skeletons")
+        try:
+            row_joints(self.mosaics.rows, self.skeletons.own.joints)
+        except ParamsError as error:
+            raise ValueError(error.text) from error
         return self
 
 

@@ -17,7 +17,7 @@ def tracked_sections(project: ProjectParams) -> dict[str, set[str]]:
     for datasets, names in (
         (project.rendered, ("sample",)),
         (project.datasets, _OF_DATASETS),
-        (project.sensors, ("skeletons3d",)),
+        (project.sensors, ("skeletons", "skeletons3d")),
         ([run.dataset for run in project.runs.values()], _OF_RUNS),
     ):
         for dataset in datasets:

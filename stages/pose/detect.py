@@ -15,9 +15,10 @@ from stroi.stages.pose.detections import (
 from stroi.stages.pose.readers.kinect import read_kinect, summarise
 from stroi.stages.pose.readers.openpose_files import json_folder, pose_digest
 from stroi.stages.pose.readers.openpose_folder import read_detections
+from stroi.stages.pose.readers.own import read_own_people
 from stroi.stages.pose.registry import load
 from stroi.stages.pose.sampled import detect_sampled
-from stroi.stages.pose.source import JSON, KINECT, PoseSourcePlan
+from stroi.stages.pose.source import IN_ORDER, JSON, KINECT, PoseSourcePlan
 from stroi.stages.video.clip_input import ClipInput
 from stroi.stages.video.frame_count import count_frames
 from stroi.stages.video.frame_sampling import mosaic_frames
@@ -57,8 +58,8 @@ def detect_poses(clip: ClipInput, plan: PoseSourcePlan, store: Path) -> Detectio
 def _detect(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     if plan.source == JSON:
         return _read_json(clip, plan)
-    if plan.source == KINECT:
-        return _read_kinect(clip)
+    if plan.source in IN_ORDER:
+        return _read_sensor(clip, plan)
     video, estimator = clip.raw / clip.video, load(plan.params)
     if (mosaics := plan.needed) is None:
         return detect(video, estimator, *clip.segment)
@@ -94,7 +95,7 @@ def _read_json(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     return detections
 
 
-def _read_kinect(clip: ClipInput) -> Detections:
+def _read_sensor(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     if not clip.digests["skeleton"]:
         raise ClipRejected(
             "SKEL_MISSING",
@@ -103,7 +104,13 @@ def _read_kinect(clip: ClipInput) -> Detections:
         )
     # The stage that needs its pixels decodes it.
     info = count_frames(clip.raw / clip.video, *clip.segment)
-    return read_kinect(clip.raw / clip.skeleton, clip.digests["skeleton"], info, *clip.segment)
+    file = clip.raw / clip.skeleton
+    if plan.source == KINECT:
+        return read_kinect(file, clip.digests["skeleton"], info, *clip.segment)
+    clip.check_unchanged("skeleton")
+    people = read_own_people(file, plan.params.own, clip.camera, info, *clip.segment)
+    clip.check_unchanged("skeleton")
+    return people
 
 
 def describe_source(clip: ClipInput, plan: PoseSourcePlan, frames: int) -> str:

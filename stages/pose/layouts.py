@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.layouts import BODY_25, COCO_17, Layout
-
-MEANS: dict[str, tuple[str, str]] = {
-    "neck": ("left_shoulder", "right_shoulder"),
-    "mid_hip": ("left_hip", "right_hip"),
-}
-"""BODY_25 joints that stand half-way between two others where a layout lacks them."""
+from stroi.cache.layouts import BODY_25, COCO_17, MEANS, Layout
 
 _FEET = (
     "left_big_toe", "left_small_toe", "left_heel",
@@ -54,9 +48,9 @@ HALPE_26 = _only_to_convert(
 def to_body25(joints: NDArray[np.float32], source: Layout) -> NDArray[np.float32]:
     """Rewrite people of a layout as BODY_25.
 
-    A joint of the same name is copied. A missing neck or mid-hip becomes the mean of both
-    shoulders or hips with the smaller of their confidences, absent if either is absent. What
-    the source does not know (the six foot points of COCO) is absent.
+    A joint of the same name, or that stands for it, is copied. A missing neck or mid-hip becomes
+    the mean of both shoulders or hips with the smaller of their confidences, absent if either is
+    absent. What the source does not know (the six foot points of COCO) is absent.
 
     Args:
         joints: (P, V, 3) x, y in px and confidence, P people, V joints of `source`; confidence
@@ -73,10 +67,12 @@ def to_body25(joints: NDArray[np.float32], source: Layout) -> NDArray[np.float32
         raise ValueError(f"{joints.shape} is not (P, {len(source.joints)}, 3) of {source.name}")
     people = np.zeros((len(joints), len(BODY_25.joints), 3), np.float32)
     for target, name in enumerate(BODY_25.joints):
-        if name in source.joints:
-            people[:, target] = joints[:, source.index(name)]
-        elif name in MEANS:
-            one, other = (joints[:, source.index(part)] for part in MEANS[name])
+        if stand_in := source.stand_in(name):
+            people[:, target] = joints[:, source.index(stand_in)]
+            continue
+        parts = [source.stand_in(part) for part in MEANS.get(name, ())]
+        if parts and all(parts):
+            one, other = (joints[:, source.index(part)] for part in parts)
             people[:, target] = (one + other) / 2
             people[:, target, 2] = np.minimum(one[:, 2], other[:, 2])
     people[people[..., 2] <= 0] = 0

@@ -18,6 +18,9 @@ DETECTION_VERSION = 2
 """Raise it, and the version of stage ``skeletons``, when the same video gives other people."""
 JSON = "openpose-json"
 KINECT = "kinect"
+OWN = "own"
+IN_ORDER = (KINECT, OWN)
+"""Sources that know who is who, from left to right."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class PoseSourcePlan:
 
     @property
     def source(self) -> str:
-        """Name of an estimator, `JSON` or `KINECT`."""
+        """Name of an estimator, `JSON`, `KINECT` or `OWN`."""
         return self.params.source
 
 
@@ -65,6 +68,10 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
     if params.source == KINECT:
         click.echo("skeletons from the sensor's own files, as the params name them")
         return PoseSourcePlan(params, "named", {"estimator": KINECT, **shared})
+    if params.source == OWN:
+        click.echo("skeletons from your own files, as the params name them")
+        own = params.own.model_dump(mode="json")
+        return PoseSourcePlan(params, "named", {"estimator": OWN, "own": own, **shared})
     params = with_full_paths(params)
     choice = choose(params)
     params = params.replace(source=choice.source)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from statistics import fmean
 
 from markupsafe import Markup
 
 from stroi.cache.layouts import BODY_25, Layout
 from stroi.cache.percent import percent
+from stroi.trainer.models.skeleton_graph import hop_distance, parents
 
 STANDING: Mapping[str, tuple[float, float]] = {
     "nose": (50, 22), "neck": (50, 42), "mid_hip": (50, 98),
@@ -35,6 +37,8 @@ _WIDTH, _HEIGHT = 230, 125
 _LEFT, _RIGHT, _TOP, _BOTTOM = 36, 8, 10, 20
 _AXIS_ENDS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _STRONG = 0.72
+_ROUNDS = 200
+_BEYOND = 0.4
 
 
 def signed(value: float | None) -> str:
@@ -131,14 +135,15 @@ def skeleton(
     Raises:
         ValueError: If there are not V weights.
     """
+    place = standing(layout)
     bones = Markup("").join(
-        Markup('<line x1="{}" y1="{}" x2="{}" y2="{}"/>').format(*STANDING[a], *STANDING[b])
+        Markup('<line x1="{}" y1="{}" x2="{}" y2="{}"/>').format(*place[a], *place[b])
         for a, b in layout.bones
     )
     joints = Markup("").join(
         Markup('<circle{} cx="{}" cy="{}" r="{}"><title>{} {}</title></circle>').format(
             Markup(' class="roi"') if at in coloured else "",
-            *STANDING[joint],
+            *place[joint],
             f"{JOINT_RADIUS * math.sqrt(weight):.2f}",
             joint.replace("_", " "),
             f"{weight:.2f}",
@@ -149,6 +154,34 @@ def skeleton(
         '<svg class="skeleton" viewBox="0 0 100 200" role="img" aria-label="{}">'
         '<g class="bones">{}</g>{}</svg>'
     ).format(label, bones, joints)
+
+
+def standing(layout: Layout) -> dict[str, tuple[float, float]]:
+    """Where each joint of a layout is drawn in the field of `STANDING`.
+
+    A joint that `STANDING` does not name is where the one of BODY_25 is for which it stands; any
+    other is amid its neighbours, or at the end of a limb beyond the last one.
+    """
+    known = {own: STANDING[joint] for joint, own in layout.body25}
+    known |= {joint: STANDING[joint] for joint in layout.joints if joint in STANDING}
+    place = {joint: known.get(joint, (50.0, 100.0)) for joint in layout.joints}
+    others = [joint for joint in layout.joints if joint not in known]
+    near = {joint: [(set(bone) - {joint}).pop() for bone in layout.bones if joint in bone]
+            for joint in others}  # fmt: skip
+    for _ in range(_ROUNDS):
+        for joint in others:
+            around = [place[one] for one in near[joint]]
+            place[joint] = fmean(x for x, _ in around), fmean(y for _, y in around)
+    amid = dict(place)
+    inner = {
+        joint: layout.joints[at] for joint, at in zip(layout.joints, parents(layout), strict=True)
+    }
+    hops = hop_distance(layout, layout.index(layout.centre))
+    for joint in sorted(others, key=lambda joint: hops[layout.index(joint)]):
+        (x, y), (x0, y0) = place[inner[joint]], place[inner[inner[joint]]]
+        if math.dist(amid[joint], amid[inner[joint]]) < 1:
+            place[joint] = x + _BEYOND * (x - x0), y + _BEYOND * (y - y0)
+    return {joint: (round(x, 1), round(y, 1)) for joint, (x, y) in place.items()}
 
 
 def line_chart(

@@ -9,10 +9,11 @@ from math import isfinite
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.layouts import BODY_25, LAYOUTS, Layout
+from stroi.cache.layouts import BODY_25, Layout
 from stroi.cache.ledger import LEDGER_NAME
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.own_layouts import read_layout
 from stroi.cache.rois import require_same_rows
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.csv import read_csv
@@ -171,12 +172,11 @@ def read_joint_weights(
     folder = workspace.run(run.name, "weights") / f"seed-{run.profile.seeds[0]}"
     weights = read_weights(folder)
     # Weights that name no layout are of BODY_25.
-    name = read_manifest(folder).producer.get("layout", BODY_25.name)
-    layout = LAYOUTS.get(str(name))
-    if layout is None:
-        raise RefusedInput(
-            "LAYOUT", f"{folder}: unknown joints {str(name)[:40]!a}", remedy="update stroi"
-        )
+    recorded = read_manifest(folder).producer.get("layout", BODY_25.name)
+    try:
+        layout = read_layout(recorded)
+    except ValueError as error:
+        raise RefusedInput("LAYOUT", f"{folder}: {error}", remedy="update stroi") from None
     _check_weights(folder, weights, clips, layout)
     return weights, layout
 

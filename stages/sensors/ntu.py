@@ -29,4 +29,4 @@ def read_joints(path: Path) -> JointClip:
     state = np.zeros((skeleton.frames, PERSONS, joints), np.uint8)
     for number, person in enumerate(people):
         position[:, number], state[:, number] = person.joints, person.states
-    return JointClip(position, state, len(people), KINECT_V2.name, FPS)
+    return JointClip(position, state, len(people), KINECT_V2, FPS)

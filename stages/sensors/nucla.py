@@ -55,7 +55,7 @@ def _clip(joints: NDArray[np.float32]) -> JointClip:
     position = np.zeros((len(joints), 2, _JOINTS, 3), np.float32)
     position[:, 0] = joints
     state = np.where(position.any(axis=3), 2, 0).astype(np.uint8)
-    return JointClip(position, state, 1, KINECT_V1.name, 0.0)
+    return JointClip(position, state, 1, KINECT_V1, 0.0)
 
 
 def _frames(path: Path) -> list[list[list[float]]]:

@@ -84,7 +84,7 @@ def _clip(joints: NDArray[np.float32], name: str) -> JointClip:
     state = np.zeros(joints.shape[:3], np.uint8)
     for number, person in enumerate(people):
         position[:, number], state[:, number] = person.joints, person.states
-    return JointClip(position, state, len(people), KINECT_V2.name, FPS)
+    return JointClip(position, state, len(people), KINECT_V2, FPS)
 
 
 def _body(number: int, joints: NDArray[np.float32]) -> Body:

@@ -233,6 +233,7 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
             yield Finding("pose", name, state, detail, problem.remedy if problem else "")
     yield Finding("pose", "openpose-json", "ok", "needs folders of OpenPose's --write_json only")
     yield Finding("pose", "kinect", "ok", "needs the .skeleton files of NTU RGB+D only")
+    yield Finding("pose", "own", "ok", "needs 3D skeletons with a camera or pixels only")
     message = choose(params).message
     yield Finding("pose", "auto", "note", f"would take {message}; the default is movenet")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from stroi.cache.files.digests import digest
 from stroi.pipeline.index.ledger import Ledger, check_share
 from stroi.pipeline.index.table import Sample, segment_inputs
 from stroi.pipeline.parallel.executor import Workers
@@ -27,10 +28,11 @@ class ClipInput:
         raw: Root of the data set.
         video: The video, relative to `raw`; empty if the clip has none.
         skeleton: The sensor's file or OpenPose's folder, relative to `raw`; empty if there is none.
-        digests: SHA-256 of all that the result depends on besides params: ``video``, ``skeleton``
-            and, if any clip of the data set is a part of its video, ``segment``.
+        digests: SHA-256 of all that the result depends on besides params: ``video``, ``skeleton``,
+            ``camera`` and, if any clip of the data set is a part of its video, ``segment``.
         start: First frame of the clip in the video and in the skeleton, from 0.
         stop: Frame after its last; 0 if it lasts to the end.
+        camera: Which view; empty if unknown.
         states: State in which ``video`` and ``skeleton`` had these digests; empty if unknown.
     """
 
@@ -41,6 +43,7 @@ class ClipInput:
     digests: Mapping[str, str]
     start: int = 0
     stop: int = 0
+    camera: str = ""
     states: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,7 +73,7 @@ class ClipInput:
 
 
 def clip_inputs(
-    raw: Path, samples: Sequence[Sample], store: Path, *used: Literal["video", "skeleton"]
+    raw: Path, samples: Sequence[Sample], store: Path, *used: Literal["video", "skeleton", "camera"]
 ) -> list[ClipInput]:
     """The clips of an index.
 
@@ -78,7 +81,7 @@ def clip_inputs(
         raw: Root of the data set.
         samples: The clips.
         store: Folder of finished work.
-        *used: The files that the result will depend on.
+        *used: What the result will depend on: files, and which camera it is.
     """
     segments, known = segment_inputs(samples), read_known(store, raw)
     clips = []
@@ -87,16 +90,19 @@ def clip_inputs(
             "video": (sample.video, sample.sha256),
             "skeleton": (sample.skeleton, sample.skeleton_sha256),
         }
+        digests = {name: sha256 for name, (_, sha256) in files.items()}
+        digests["camera"] = digest(sample.camera)
         clips.append(
             ClipInput(
                 sample.id,
                 raw,
                 sample.video,
                 sample.skeleton,
-                {name: files[name][1] for name in used} | segments[sample.id],
+                {name: digests[name] for name in used} | segments[sample.id],
                 sample.start,
                 sample.stop,
-                {name: _state(known, *files[name]) for name in used},
+                sample.camera,
+                {name: _state(known, *files[name]) for name in used if name in files},
             )
         )
     return clips

@@ -6,16 +6,29 @@ import pytest
 
 from stroi.cache.layouts import (
     BODY_25,
+    BODY_25_3D,
     COCO_17,
+    COCO_17_3D,
     KINECT_V1,
     KINECT_V2,
     LAYOUTS,
+    MOCAP_35,
     Layout,
 )
+from stroi.cache.rois import PAPER, row_joints
 
 
 @pytest.mark.parametrize(
-    ("layout", "count"), [(BODY_25, 25), (COCO_17, 17), (KINECT_V1, 20), (KINECT_V2, 25)]
+    ("layout", "count"),
+    [
+        (BODY_25, 25),
+        (COCO_17, 17),
+        (KINECT_V1, 20),
+        (KINECT_V2, 25),
+        (BODY_25_3D, 25),
+        (COCO_17_3D, 17),
+        (MOCAP_35, 35),
+    ],
 )
 def test_bones_reach_every_joint(layout: Layout, count: int) -> None:
     assert len(set(layout.joints)) == len(layout.joints) == count
@@ -33,7 +46,10 @@ def test_bones_reach_every_joint(layout: Layout, count: int) -> None:
 def test_mirroring_twice_changes_nothing(layout: Layout) -> None:
     twin = layout.mirrored
     assert [twin[one] for one in twin] == list(range(len(layout.joints)))
-    assert twin[layout.index("left_wrist")] == layout.index("right_wrist")
+    left, right = layout.stand_in("left_wrist"), layout.stand_in("right_wrist")
+    assert twin[layout.index(left)] == layout.index(right)
+    [head], *_ = row_joints(PAPER, layout)
+    assert twin[head] == head
 
 
 def test_kinect_joints_stand_where_the_sensor_puts_them() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -179,8 +180,7 @@ def test_every_layout_weighs_every_row_and_its_mirror(layout: Layout) -> None:
         twin = BODY_25.joints[BODY_25.mirrored[BODY_25.index(joint)]]
         [other] = row_joints(read_rows([twin]), layout)
         assert {layout.mirrored[at] for at in own} == set(other)
-        same_name = [layout.joints[at] == joint for at in own]
-        assert all(same_name) or joint in layout.counterparts
+        assert [layout.joints[at] for at in own] == list(layout.weighing(joint))
 
 
 def test_a_joint_counts_once_in_a_group() -> None:
@@ -200,8 +200,23 @@ def test_a_layout_that_lacks_a_joint_is_named() -> None:
         row_joints(read_rows(["head", {"leg": ["right_knee", "right_hip"]}]), short)
     assert str(caught.value) == (
         "ROWS_LAYOUT: row leg shows right_hip, right_knee, and the skeletons (short) have no such"
-        " joint to weigh it by; leave the row out of mosaics.rows, or name another joint"
+        " joint to weigh it by; name the joint that stands for it in body25 of their layout, or"
+        " leave the row out of mosaics.rows"
     )
+
+
+def test_what_stands_for_a_joint_weighs_its_row() -> None:
+    known = ("left_shoulder", "right_shoulder", "RSh", "neck", "hand")
+    bones = tuple(("neck", joint) for joint in known if joint != "neck")
+    body25 = (("neck", "hand"), ("right_shoulder", "RSh"), ("right_wrist", "hand"))
+    layout = Layout("own", known, bones, "neck", body25=body25)
+    rows = read_rows(["right_shoulder", "left_shoulder", "neck", "right_hand"])
+    # Also where another joint has that name.
+    assert row_joints(rows, layout) == ((2,), (0,), (4,), (4,))
+    headless = Layout("own", known[:3], bones, "RSh")
+    assert row_joints(read_rows(["neck"]), headless) == ((0, 1),)
+    hand = replace(layout, counterparts={"right_wrist": ("RSh",)})
+    assert row_joints(rows, hand)[3] == (2,)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from small_caches import make_joints, write_joints
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.ids import ids_to_array
-from stroi.cache.layouts import LAYOUTS
+from stroi.cache.layouts import KINECT_V2, LAYOUTS
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
+from stroi.cache.own_layouts import layout_json, own_layout
 from stroi.cache.skeletons3d import (
     JointCache,
     JointClip,
@@ -24,6 +26,17 @@ from stroi.cache.skeletons3d import (
 from stroi.cache.storage.formats import JOINTS
 from stroi.cache.storage.hdf5 import encode
 from stroi.cache.verify import verify
+
+HAND: dict[str, Any] = {
+    "name": "hand",
+    "joints": ["wrist", "thumb", "index", "ring", "little"],
+    "bones": [["wrist", "thumb"], ["wrist", "index"], ["wrist", "ring"], ["ring", "little"]],
+    "centre": "wrist",
+    "body25": {
+        "nose": "wrist", "right_wrist": "thumb", "left_wrist": "index", "right_ankle": "ring",
+        "left_ankle": "little",
+    },
+}  # fmt: skip
 
 
 def equal(one: JointClip, other: JointClip) -> None:
@@ -68,13 +81,8 @@ def test_a_state_is_content() -> None:
             " clip has kinect_v1",
         ),
         (
-            replace(make_joints(2), layout="kinect_v3"),
-            "LAYOUT: no layout of 20 joints is called 'kinect_v3'; the layouts are body25, coco17,"
-            " kinect_v1, kinect_v2",
-        ),
-        (
-            replace(make_joints(2), layout="kinect_v2"),
-            "LAYOUT: no layout of 20 joints is called 'kinect_v2'",
+            replace(make_joints(2), layout=KINECT_V2),
+            "SCHEMA: clip 1 has kinect_v2 joints (2, 2, 20, 3) and states (2, 2, 20)",
         ),
         (
             replace(make_joints(2), state=np.full((2, 2, 20), 3, np.uint8)),
@@ -93,7 +101,7 @@ def test_a_state_is_content() -> None:
             "SCHEMA: clip 1 has kinect_v1 joints (2, 2, 20, 3) and states (2, 2, 19)",
         ),
     ],
-    ids=range(7),
+    ids=range(6),
 )
 def test_what_does_not_fit_is_not_written(clip: JointClip, text: str) -> None:
     with pytest.raises(RefusedInput) as caught:
@@ -122,5 +130,44 @@ def test_a_received_layout_must_be_known(tmp_path: Path) -> None:
     write_manifest(tmp_path, Manifest("skeletons3d", {}, {}, (entry,)))
     with pytest.raises(RefusedInput) as caught:
         JointCache(tmp_path)["a"]
-    assert str(caught.value).startswith("LAYOUT: no layout of 20 joints is called '\\x1b[2J'")
+    assert "LAYOUT: " in str(caught.value)
+    assert "no layout is called '\\x1b[2J'; the layouts are body25, " in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+def own_cache(folder: Path, recorded: object, name: bytes = b"hand") -> JointCache:
+    """A cache of one clip of three joints, with a layout in its manifest."""
+    arrays = {
+        "sample_id": ids_to_array(["a"]),
+        "frame_count": np.array([1], np.int32),
+        "person_count": np.array([1], np.int8),
+        "fps": np.array([0.0]),
+        "layout": np.array([name], "S16"),
+        "position": np.ones((1, 2, 5, 3), np.float32),
+        "state": np.full((1, 2, 5), 2, np.uint8),
+    }
+    write_atomic(folder / "joints.h5", encode(JOINTS, arrays))
+    entry = file_entry("joints.h5", encode(JOINTS, arrays), ["a"])
+    write_manifest(folder, Manifest("skeletons3d", {}, {"layout": recorded}, (entry,)))
+    return JointCache(folder)
+
+
+def test_a_layout_of_one_s_own_comes_with_the_cache(tmp_path: Path) -> None:
+    layout = own_layout(**HAND)
+    assert own_cache(tmp_path, layout_json(layout))["a"].layout == layout
+
+
+@pytest.mark.parametrize(
+    ("recorded", "text"),
+    [
+        ({**HAND, "bones": [["wrist", "thumb"]]}, "bones: they are no tree: none leads from"),
+        ({**HAND, "name": "paw"}, "5 joints of 'hand' are not those of paw, which has 5"),
+        ("kinect_v1", "5 joints of 'hand' are not those of kinect_v1, which has 20"),
+        ({"__class__": "os.system"}, "a layout has name, joints, bones, centre, pairs and body25"),
+        ([1], "a layout has name, joints, bones, centre, pairs and body25"),
+    ],
+)
+def test_a_recorded_layout_must_be_one_and_fit(tmp_path: Path, recorded: object, text: str) -> None:
+    with pytest.raises(RefusedInput, match="LAYOUT") as caught:
+        own_cache(tmp_path, recorded)["a"]
+    assert text in str(caught.value)

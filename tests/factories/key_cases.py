@@ -58,6 +58,13 @@ def schedule(branch: str, keys: set[str]) -> dict[str, list[Case]]:
     return {f"{at}.{name}": each for name, each in cases.items()}
 
 
+OWN: Params = {"skeletons3d.format": "own", "skeletons.own.layout": "kinect_v2"}
+OWN_VALUES: Params = {
+    "layout": "kinect_v1",
+    "unit": "mm",
+    "cameras": {"any": {"size": (320, 240), "focal": (300.0, 300.0), "centre": (160.0, 120.0)}},
+}
+
 CASES: dict[str, list[Case]] = {
     "seeds": [Case((0, 1), NOTHING)],
     **{
@@ -70,6 +77,10 @@ CASES: dict[str, list[Case]] = {
     "index.pattern": [Case("{subject}", NOTHING, {"index.adapter": "folders"})],
     "index.max_quarantined": [Case(0.5, NOTHING)],
     "skeletons3d.format": [Case("nucla", {"skeletons3d"})],
+    **{
+        f"skeletons.own.{name}": [Case(value, NOTHING), Case(value, {"skeletons3d"}, OWN)]
+        for name, value in OWN_VALUES.items()
+    },
     "skeletons3d.clips_per_shard": [Case(7, NOTHING)],
     "skeletons3d.max_quarantined": [Case(0.5, NOTHING)],
     **{
@@ -157,7 +168,7 @@ CASES: dict[str, list[Case]] = {
     "ensemble.pairs": [Case({"both": ("wave", "kick")}, NOTHING)],
 }  # fmt: skip
 
-SOURCES = ("movenet", "openpose", "openpose-json", "onnx", "kinect")
+SOURCES = ("movenet", "openpose", "openpose-json", "onnx", "kinect", "own")
 LOOKING = {"movenet", "openpose", "onnx"}
 ALL = set(SOURCES)
 
@@ -198,6 +209,7 @@ OF_SOURCES: dict[str, list[Sourced]] = {
     "openpose_json.compare_frames": [Sourced(0, {"openpose-json"}, NOTHING)],
     "onnx.model": [Sourced("<moved network>", NOTHING, NOTHING)],
     "onnx.layout": [Sourced("halpe26", {"onnx"}, NOTHING)],
+    **{f"own.{name}": [Sourced(value, {"own"}, NOTHING)] for name, value in OWN_VALUES.items()},
     "subjects": [Sourced(1, NOTHING, ALL)],
     "min_presence": [Sourced(0.4, NOTHING, ALL), Sourced(0.4, NOTHING, NOTHING, {"subjects": 2})],
     "min_relative_size": [

@@ -103,7 +103,7 @@ def make_joints(frames: int, *, seed: int = 0, layout: str = "kinect_v1") -> Joi
     position[:, 0] = random.standard_normal((frames, count, 3), dtype=np.float32)
     state = np.zeros((frames, 2, count), np.uint8)
     state[:, 0] = random.integers(1, 3, (frames, count), np.uint8)
-    return JointClip(position, state, person_count=1, layout=layout, fps=30.0)
+    return JointClip(position, state, person_count=1, layout=LAYOUTS[layout], fps=30.0)
 
 
 def write_cache(folder: Path, shards: list[Mosaics]) -> Path:

@@ -107,7 +107,8 @@ class Keys:
             patch.setattr(clip_input, "build_shards", noted)
             rest = Workers(), store
             skeletons.build_skeletons(raw, index, out, profile.skeletons, *rest, profile.mosaics)
-            joints.build_skeletons3d(raw, index, out, profile.skeletons3d, *rest)
+            own = profile.skeletons.own
+            joints.build_skeletons3d(raw, index, out, profile.skeletons3d, *rest, own)
             there = self.workspace.skeletons("d")
             mosaics.build_mosaics(raw, index, there, out, profile.mosaics, *rest)
         return found
@@ -224,7 +225,10 @@ def found_and_chosen(
     keys: Keys, source: str, params: Params, places: Mapping[str, str]
 ) -> tuple[str, str]:
     """Keys of the people found and of the skeletons made of them, by a source."""
-    told = {"openpose.root": "<build>", "onnx.model": "<network>", "source": source, **params}
+    told = {
+        "openpose.root": "<build>", "onnx.model": "<network>", "own.layout": "kinect_v2",
+        "source": source, **params,
+    }  # fmt: skip
     told = {f"skeletons.{name}": places.get(str(value), value) for name, value in told.items()}
     found = keys.caches(changed(keys.run.profile, told))
     return found["detections"], found["skeletons"]

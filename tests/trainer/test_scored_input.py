@@ -34,7 +34,7 @@ def _sensor_clip(seed: int, persons: int) -> JointClip:
     state = np.where(random.random(shape) < 0.05, 0, 2).astype(np.uint8)
     state[:, persons:] = 0
     position[state == 0] = 0
-    return JointClip(position.astype(np.float32), state, persons, KINECT_V1.name, 30.0)
+    return JointClip(position.astype(np.float32), state, persons, KINECT_V1, 30.0)
 
 
 ESTIMATED: dict[str, Clip | JointClip] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.cache.errors import StroiError
 from stroi.cache.layouts import Layout
 from stroi.trainer.config import Align
 
@@ -33,23 +34,38 @@ def body_rotation(
 
     Returns:
         (3, 3) for column vectors.
+
+    Raises:
+        StroiError: ``ALIGN`` if the layout has no shoulders or hips.
     """
+    if align == "none":
+        return np.eye(3)
     joints = {
-        side: [layout.index(f"{side}_{part}") for part in ("shoulder", "hip")]
+        side: [_index(layout, f"{side}_{part}", align) for part in ("shoulder", "hip")]
         for side in ("left", "right")
     }
     trunk = np.asarray(present[:, :, [*joints["left"], *joints["right"]]].all(2))  # (T, M)
-    if align == "none" or not trunk.any():
+    if not trunk.any():
         return np.eye(3)
     person = int(trunk.any(0).argmax())
     points = position[trunk[:, person].argmax(), person].astype(np.float64)  # (V, 3)
     across = points[joints["right"]].mean(0) - points[joints["left"]].mean(0)  # (3,)
     if align == "heading":
         return _about_vertical(across)
-    spine = [(layout.index(f"{side}_hip"), layout.index(f"{side}_shoulder")) for side in joints]
-    up = np.mean([points[top] - points[bottom] for bottom, top in spine], axis=0)  # (3,)
+    up = np.mean([points[top] - points[bottom] for top, bottom in joints.values()], axis=0)  # (3,)
     upright = _upright(up)
     return _about_vertical(upright @ across) @ upright
+
+
+def _index(layout: Layout, joint: str, align: Align) -> int:
+    name = layout.stand_in(joint)
+    if not name:
+        raise StroiError(
+            "ALIGN",
+            f"gcn.align is {align}, and {layout.name} has no {joint}",
+            remedy="set gcn.align to none, or name the joint in body25 of the layout",
+        )
+    return layout.index(name)
 
 
 def _about_vertical(across: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,6 @@ from stroi.cache.layouts import Layout
 from stroi.trainer.config import SkeletonAugment
 from stroi.trainer.data.epoch_order import RandomStream, epoch_rng
 from stroi.trainer.models.flip import flip_joints
-from stroi.trainer.models.input_streams import LAYOUTS_2D
 
 _CLIP_DRAWS = 13
 """Draws of a clip that belong to no frame and to no joint."""
@@ -86,7 +85,7 @@ def augment_skeletons(x: Tensor, draws: Tensor, augment: SkeletonAugment, layout
         flip_mask = clip[:, 2] < augment.flip  # (B,)
         x = torch.where(flip_mask[:, None, None, None, None], flip_joints(x, layout), x)
     if augment.rotate or augment.tilt or augment.scale or augment.shear:
-        in_plane = layout.name in LAYOUTS_2D
+        in_plane = layout.axes == 2
         matrix = _rotations(clip[:, 3:6], augment, in_plane=in_plane)
         matrix = matrix @ _scale_and_shear(clip[:, 6:], augment, in_plane=in_plane)
         x = torch.einsum("bmtvi,boi->bmtvo", x, matrix)

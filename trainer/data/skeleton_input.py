@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import StroiError
-from stroi.cache.layouts import BODY_25, LAYOUTS, Layout
+from stroi.cache.layouts import BODY_25, Layout
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import Align, Fill
@@ -55,7 +55,7 @@ class SkeletonSet:
 
 def layout_of(clip: Clip | JointClip) -> Layout:
     """The joints of a clip: BODY_25 if they were estimated, else those of its sensor."""
-    return LAYOUTS[clip.layout] if isinstance(clip, JointClip) else BODY_25
+    return clip.layout if isinstance(clip, JointClip) else BODY_25
 
 
 def resample(keypoints: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
@@ -155,7 +155,7 @@ def prepare_joints(
     Raises:
         StroiError: ``CLIP_EMPTY`` if no person has a joint.
     """
-    present, layout = clip.state > 0, LAYOUTS[clip.layout]  # (T, M, V)
+    present, layout = clip.state > 0, clip.layout  # (T, M, V)
     if not present.any():
         raise _empty()
     position = clip.position - _origin(clip.position, present, layout.index(layout.centre))

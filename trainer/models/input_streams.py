@@ -8,12 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stroi.cache.layouts import BODY_25, COCO_17, Layout
+from stroi.cache.layouts import Layout
 from stroi.trainer.config import Centre, GcnConfig, Size, Stream
 from stroi.trainer.models.skeleton_graph import parents
 
-LAYOUTS_2D = frozenset({BODY_25.name, COCO_17.name})
-"""Layouts whose joints are x, y and a confidence; those of the others are x, y and z."""
 ORIGIN_OFFSET = 1e-6
 """Coordinate of a present joint that would lie at the origin: (0, 0, 0) is an absent joint."""
 _MIN_HEIGHT, _MAX_HEIGHT = 1e-3, 1e3
@@ -82,7 +80,7 @@ def centre_per_frame(x: Tensor, layout: Layout) -> Tensor:
     distance = (frame[:, None] - frame).abs() + frames * ~present[..., None, :, centre]
     nearest = distance.argmin(-1)  # (N, M, T, T) -> (N, M, T)
     path = path.gather(2, nearest[..., None].expand_as(path)).clone()  # (N, M, T, 3)
-    if layout.name in LAYOUTS_2D:
+    if layout.axes == 2:
         path[..., 2] = 0
     others = torch.arange(x.shape[3], device=x.device) != centre  # (V,)
     return x - path[..., None, :] * (present & others)[..., None]
@@ -102,7 +100,7 @@ def normalise_height(x: Tensor, layout: Layout) -> Tensor:
     Returns:
         (N, M, T, V, 3); a confidence and an absent joint are as they were.
     """
-    axes = 2 if layout.name in LAYOUTS_2D else 3
+    axes = layout.axes
     present, position = (x != 0).any(-1, keepdim=True), x[..., :axes]  # (N, M, T, V, 1 or axes)
     high = position.masked_fill(~present, -torch.inf).amax((1, 2, 3), keepdim=True)
     low = position.masked_fill(~present, torch.inf).amin((1, 2, 3), keepdim=True)
@@ -117,7 +115,7 @@ def _difference(end: Tensor, start: Tensor, layout: Layout) -> Tensor:
     """`end` - `start` where both are present; (N, M, T, V, 3) each."""
     present = (end != 0).any(-1, keepdim=True) & (start != 0).any(-1, keepdim=True)
     difference = end - start
-    if layout.name in LAYOUTS_2D:
+    if layout.axes == 2:
         confidence = torch.minimum(end[..., 2:], start[..., 2:])
         difference = torch.cat([difference[..., :2], confidence], dim=-1)
     return difference * present

@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from pydantic import Field, ValidationError
 from torch import nn
 
 from stroi.cache.files.digests import sha256_file
-from stroi.cache.layouts import LAYOUTS
+from stroi.cache.own_layouts import layout_json, read_layout
 from stroi.cache.rois import PAPER
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, RowsSetting, Settings
 from stroi.trainer.models.cell_grid import CellGrid
@@ -39,11 +39,11 @@ class _GcnHeader(Settings):
 
     kind: Literal["gcn"] = "gcn"
     config: GcnConfig
-    layout: str
+    layout: str | dict[str, Any]
     classes: Classes
 
     def build(self) -> GraphNet:
-        return GraphNet(self.classes, self.config, LAYOUTS[self.layout])
+        return GraphNet(self.classes, self.config, read_layout(self.layout))
 
 
 class _Cells(Settings):
@@ -156,7 +156,7 @@ def load_pretrained(net: RgbNet, path: Path, *, sha256: str | None = None) -> No
 
 
 def _gcn_header(model: GraphNet) -> _GcnHeader:
-    return _GcnHeader(config=model.config, layout=model.layout.name, classes=model.classes)
+    return _GcnHeader(config=model.config, layout=layout_json(model.layout), classes=model.classes)
 
 
 def _save(path: Path, model: nn.Module, header: Settings) -> None:

@@ -18,13 +18,13 @@ from torch import nn
 from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.layouts import Layout
 from stroi.cache.mosaics import MosaicCache
+from stroi.cache.own_layouts import layout_json
 from stroi.cache.rois import rows_to_json
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, LoaderConfig, Mode, ResNetConfig, Schedule, Settings
 from stroi.trainer.data.input_digests import array_digest, mosaic_digest
 from stroi.trainer.data.side_inputs import side_digests
 from stroi.trainer.data.skeleton_input import ClipSource
-from stroi.trainer.models.input_streams import LAYOUTS_2D
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.run.run_options import RunOptions
 
@@ -109,7 +109,7 @@ def mosaic_inputs(
     if model.gcn is not None:
         network = used_end_to_end(model.gcn.config, model.gcn.layout)
         inputs["gcn"] = model_digest(model.gcn)
-        inputs["network"] = digest([model.gcn.layout.name, network.model_dump(mode="json")])
+        inputs["network"] = digest([layout_json(model.gcn.layout), network.model_dump(mode="json")])
     return inputs
 
 
@@ -147,7 +147,7 @@ def used_schedule(schedule: Schedule) -> Schedule:
 
 def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
     """Settings of a graph network trained on joints of `layout`."""
-    flat = layout.name in LAYOUTS_2D
+    flat = layout.axes == 2
     augment = _without(config.augment, {"rotate": flat})
     return _without(
         config.replace(augment=augment),

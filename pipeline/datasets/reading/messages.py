@@ -17,6 +17,7 @@ _KINDS = {
     (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z"): "is an archive: unpack it",
     (".csv", ".tsv"): "is a table: `stroi init NAME --table FILE` reads it",
     (".xlsx", ".xls", ".ods"): "is a workbook: save it as CSV for `stroi init NAME --table FILE`",
+    (".npz",): "is a file of skeletons: `stroi init NAME --skeletons DIR` reads it",
     (".skeleton",): "is a skeleton of NTU RGB+D: `stroi init NAME --labels ntu60` reads it",
 }
 

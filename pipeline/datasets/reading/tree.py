@@ -12,6 +12,9 @@ from stroi.pipeline.datasets.reading.places import linked_folder
 JSON_FOLDER = "openpose-json"
 """Folder of a data set that has the JSON files of each clip under its sample id."""
 
+SKELETON_ENDINGS = (".npz", ".csv")
+"""Of skeletons of one's own, in any case."""
+
 SKIPPED = {
     JSON_FOLDER, "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found",
 }  # fmt: skip

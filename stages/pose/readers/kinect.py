@@ -18,8 +18,8 @@ from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import sha256_bytes
 from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import BODY_25, KINECT_V2
-from stroi.pipeline.index.table import tolerance
 from stroi.stages.pose.detections import Detections
+from stroi.stages.pose.readers.sensor_places import place_people
 from stroi.stages.sensors.bodies import Person, main_bodies
 from stroi.stages.sensors.ntu_skeleton import MAX_BYTES, NtuSkeleton, parse_ntu_skeleton
 from stroi.stages.sensors.segment import segment_slice
@@ -28,22 +28,8 @@ from stroi.stages.video.frames import VideoInfo
 COLOUR = (1920, 1080)
 """Width and height in px of the colour picture in which the files place the joints."""
 
-SHAPE_TOLERANCE = 0.02
-"""A video whose width over height differs from the colour picture's by more was cut or padded."""
-
 CONFIDENCE: NDArray[np.float32] = np.array([0.0, 0.5, 1.0], np.float32)
 """Of a joint that is not tracked, inferred from others, or tracked."""
-
-OTHER_NAMES = {
-    "nose": "head",
-    "neck": "spine_shoulder",
-    "mid_hip": "spine_base",
-    "left_big_toe": "left_foot",
-    "right_big_toe": "right_foot",
-}
-"""The Kinect's joint that stands in for a BODY_25 joint of another name. Its own ``neck`` is a
-hand's breadth above the line of the shoulders, on which BODY_25's lies. It knows no eyes, ears,
-heels and small toes."""
 
 Summary = tuple[int, int, int]
 """Bodies in the file, frames of the clip that it lacks, and frames that it has too many."""
@@ -71,24 +57,10 @@ def read_kinect(
             the whole colour picture), ``SKEL_FRAMES`` (the file is of another video); as
             `parse_ntu_skeleton`, `main_bodies` and `segment_slice`.
     """
-    people, (_, missing, surplus) = _read(file, sha256, info.frames, start, stop)
-    if max(missing, surplus) > tolerance(info.frames):
-        raise ClipRejected(
-            "SKEL_FRAMES",
-            f"{file.name!a}: {info.frames - missing + surplus} frames for {info.frames} of video",
-            remedy="let the table's columns video and skeleton name files of one recording",
-        )
-    _check_shape(file, info)
-    scale = np.array([info.width, info.height]) / COLOUR
-    joints = np.zeros((info.frames, len(people), len(BODY_25.joints), 3), np.float32)
-    for number, person in enumerate(people):
-        segment = to_body25(person.pixels, person.states)[start : start + info.frames - missing]
-        joints[: len(segment), number] = segment
-    joints[..., :2] *= scale.astype(np.float32)
-    inside = ((joints[..., :2] >= 0) & (joints[..., :2] <= (info.width, info.height))).all(axis=-1)
-    joints[~inside] = 0
-    # (T, P, 25, 3) -> T times (P, 25, 3)
-    return Detections.of_frames(list(joints), info)
+    skeleton, people = _people(file, sha256)
+    segment = segment_slice(file, skeleton.frames, start, stop)
+    tracks = [to_body25(person.pixels, person.states) for person in people]
+    return place_people(file, tracks, segment, COLOUR, info)
 
 
 def summarise(file: Path, sha256: str, frames: int, start: int = 0, stop: int = 0) -> Summary:
@@ -97,7 +69,10 @@ def summarise(file: Path, sha256: str, frames: int, start: int = 0, stop: int = 
     Raises:
         ClipRejected: As `read_kinect`.
     """
-    return _read(file, sha256, frames, start, stop)[1]
+    skeleton, _ = _people(file, sha256)
+    segment = segment_slice(file, skeleton.frames, start, stop)
+    length = segment.stop - segment.start
+    return len(skeleton.bodies), max(0, frames - length), max(0, length - frames)
 
 
 def to_body25(pixels: NDArray[np.float32], states: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -108,27 +83,18 @@ def to_body25(pixels: NDArray[np.float32], states: NDArray[np.uint8]) -> NDArray
         states: (T, V): 0 not tracked, 1 inferred, 2 tracked.
 
     Returns:
-        (T, 25, 3) px and confidence: 1 tracked, 0.5 inferred, zeros where not tracked or unknown.
+        (T, 25, 3) px and confidence: 1 tracked, 0.5 inferred, zeros where not tracked or unknown:
+        it knows no eyes, ears, heels and small toes.
     """
     converted = np.zeros((len(pixels), len(BODY_25.joints), 3), np.float32)
     for target, name in enumerate(BODY_25.joints):
-        source = OTHER_NAMES.get(name, name)
-        if source in KINECT_V2.joints:
+        source = KINECT_V2.stand_in(name)
+        if source:
             joint = KINECT_V2.index(source)
             converted[:, target, :2] = pixels[:, joint]
             converted[:, target, 2] = CONFIDENCE[states[:, joint]]
     converted[converted[..., 2] == 0] = 0
     return converted
-
-
-def _read(
-    file: Path, sha256: str, frames: int, start: int, stop: int
-) -> tuple[tuple[Person, ...], Summary]:
-    """The people of a whole file, and the summary of one clip in it."""
-    skeleton, people = _people(file, sha256)
-    segment = segment_slice(file, skeleton.frames, start, stop)
-    length = segment.stop - segment.start
-    return people, (len(skeleton.bodies), max(0, frames - length), max(0, length - frames))
 
 
 @lru_cache(maxsize=1)
@@ -150,14 +116,3 @@ def _people(file: Path, sha256: str) -> tuple[NtuSkeleton, tuple[Person, ...]]:
         )
     skeleton = parse_ntu_skeleton(data, file.name)
     return skeleton, main_bodies(skeleton, file.name)
-
-
-def _check_shape(file: Path, info: VideoInfo) -> None:
-    stretched = info.width * COLOUR[1] / (info.height * COLOUR[0])
-    if abs(stretched - 1) > SHAPE_TOLERANCE:
-        raise ClipRejected(
-            "SKEL_SIZE",
-            f"{file.name!a} is of a colour picture of {COLOUR[0]} x {COLOUR[1]} px, which a video"
-            f" of {info.width} x {info.height} px does not show whole",
-            remedy="take the video as recorded, or made smaller without cutting or padding it",
-        )

@@ -23,7 +23,7 @@ from stroi.stages.tools.init.options import (
 from stroi.stages.tools.init.setup import check_project, set_up
 from stroi.stages.tools.init.splits import COLUMNS
 
-_HELP = """Make the videos below a folder data set NAME of this project: link them to
+_HELP = """Make the videos or skeletons below a folder data set NAME of this project: link them to
 data/NAME/raw, write the commented profile profiles/NAME.yaml, and add NAME and a run to
 params.yaml. Then `dvc repro` does the rest.
 
@@ -35,6 +35,7 @@ Examples:
   stroi init mine --videos ~/videos
   stroi init mine --videos ~/videos --pattern '{subject}_{camera}_{*}'
   stroi init mine --videos ~/videos --table ~/clips.csv --split subject
+  stroi init mine --skeletons ~/mocap --layout joints.yaml
   stroi init ntu60 --videos /data/ntu --labels ntu60
 """
 
@@ -79,6 +80,26 @@ Examples:
 )
 @click.option("--people", type=click.Choice(PEOPLE), help="People kept per clip. Default: auto.")
 @click.option("--source", type=click.Choice(SOURCES), help="Source of skeletons. Default: movenet.")
+@click.option(
+    "--skeletons",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of your own 3D skeletons, .npz or .csv, with or without videos"
+    " (docs/own-skeletons.md).",
+)
+@click.option(
+    "--layout",
+    metavar="NAME|FILE",
+    help="Their joints: kinect_v1, kinect_v2, body25_3d, coco17_3d, mocap35 or a YAML file."
+    " Default: DIR/layout.yaml.",
+)
+@click.option(
+    "--camera",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The camera of the videos, or several by name, as YAML. Default: DIR/camera.yaml.",
+)
+@click.option("--unit", type=click.Choice(("m", "cm", "mm")), help="Their unit. Default: m.")
 @click.option("--force", is_flag=True, help="Write the profile anew; link to other videos.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @in_project
@@ -87,6 +108,7 @@ def command(
     /,
     name: str,
     videos: Path | None,
+    skeletons: Path | None,
     table: Path | None,
     force: bool,
     yes: bool,
@@ -97,8 +119,9 @@ def command(
     check_project(workspace)
     interactive = not yes and sys.stdin.isatty() and sys.stdout.isatty()
     given = {key: value for key, value in rest.items() if value is not None}
-    folder = videos or _videos(workspace, name, interactive)
-    options = InitOptions(name, folder, labels=default_labels(folder, table), table=table)
+    folder = videos or skeletons or _videos(workspace, name, interactive)
+    labels = default_labels([one for one in (folder, skeletons) if one], table)
+    options = InitOptions(name, folder, labels=labels, table=table, skeletons=skeletons)
     options = replace(options, **given)
     options = prompt_missing(options, set(given)) if interactive else options
     done = set_up(workspace, options, given=given, force=force)

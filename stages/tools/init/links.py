@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.files.atomic import check_writable
+from stroi.cache.files.atomic import check_writable, write_atomic
 from stroi.pipeline.datasets.table import TABLE
+from stroi.pipeline.index.csv import csv_bytes
 from stroi.pipeline.index.table import ClipEntry
 
 
@@ -60,10 +62,40 @@ def link_table(raw: Path, videos: Path, table: Path, clips: Iterable[ClipEntry])
         StroiError: If nothing can be written there.
     """
     check_outside(raw, videos)
+    _check_folder(raw)
+    _link(raw / TABLE, table)
+    _link_files(raw, videos, clips)
+
+
+def link_own(raw: Path, root: Path, clips: Sequence[ClipEntry]) -> None:
+    """Make `raw` a folder with a link to each file of the clips, and a table that lists them.
+
+    Args:
+        raw: ``data/NAME/raw`` of the project.
+        root: The folder that the clips' paths are relative to.
+        clips: Clips with skeletons of one's own.
+
+    Raises:
+        RefusedInput: ``INIT_RAW`` if a file that is no link has the name of one.
+        StroiError: If nothing can be written there.
+    """
+    if raw.resolve() != root.resolve():
+        _check_folder(raw)
+        _link_files(raw, root, clips)
+    elif (raw / TABLE).exists():
+        return
+    names = [field.name for field in fields(ClipEntry)]
+    rows = [[getattr(clip, name) for name in names] for clip in clips]
+    write_atomic(raw / TABLE, csv_bytes(("sample_id", *names[1:]), rows))
+
+
+def _check_folder(raw: Path) -> None:
     if raw.is_symlink():
         raise _in_the_way(raw, "a link")
     check_writable(raw)
-    _link(raw / TABLE, table)
+
+
+def _link_files(raw: Path, videos: Path, clips: Iterable[ClipEntry]) -> None:
     for path in sorted({path for clip in clips for path in (clip.video, clip.skeleton) if path}):
         for file in _files(videos / path):
             _link(raw / file.relative_to(videos), file)

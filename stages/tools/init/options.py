@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -37,6 +38,10 @@ class InitOptions:
         folds: Number of folds; None for the default.
         people: People kept per clip.
         source: Source of skeletons.
+        skeletons: Folder of 3D skeletons of one's own.
+        layout: Their joints: the name of a layout or a file; empty for the one in their folder.
+        camera: A file of cameras.
+        unit: Unit of their coordinates.
     """
 
     name: str
@@ -48,11 +53,16 @@ class InitOptions:
     folds: int | None = None
     people: str = "auto"
     source: str = "movenet"
+    skeletons: Path | None = None
+    layout: str = ""
+    camera: Path | None = None
+    unit: Literal["m", "cm", "mm"] = "m"
 
 
-def default_labels(videos: Path, table: Path | None) -> str:
-    """The adapter of a folder: ``table`` if there is one, else ``folders``."""
-    return "table" if table is not None or (videos / TABLE).exists() else "folders"
+def default_labels(folders: Sequence[Path], table: Path | None) -> str:
+    """The adapter of folders: ``table`` if there is one, else ``folders``."""
+    there = table is not None or any((folder / TABLE).exists() for folder in folders)
+    return "table" if there else "folders"
 
 
 def check_options(options: InitOptions) -> None:
@@ -71,6 +81,23 @@ def check_options(options: InitOptions) -> None:
                 f"{option} goes with --labels {labels}, not with {options.labels}",
                 remedy="leave one of them out",
             )
+    for option, named in (
+        ("--layout", bool(options.layout)),
+        ("--camera", options.camera is not None),
+        ("--unit", options.unit != "m"),
+    ):
+        if named and options.skeletons is None:
+            raise ParamsError(
+                "INIT_OPTIONS",
+                f"{option} goes with --skeletons",
+                remedy="name the folder of the skeletons, or leave it out",
+            )
+    if options.skeletons is not None and options.labels not in ("folders", "table"):
+        raise ParamsError(
+            "INIT_OPTIONS",
+            f"--skeletons goes with --labels folders or table, not with {options.labels}",
+            remedy="leave one of them out: a known data set has its own skeletons",
+        )
     try:
         check_pattern(options.pattern)
     except click.UsageError as error:
@@ -90,6 +117,9 @@ def dropped_options(
     for name, value, there, key in (
         ("people", options.people, str(skeletons.subjects), "skeletons.subjects"),
         ("source", options.source, skeletons.source, "skeletons.source"),
+        ("unit", options.unit, skeletons.own.unit, "skeletons.own"),
+        ("layout", options.layout, "", "skeletons.own"),
+        ("camera", options.camera, "", "skeletons.own"),
         ("folds", options.folds, options.folds if options.folds in folds else folds, "splits"),
     ):
         if name in given and value != there:
@@ -121,7 +151,7 @@ def prompt_missing(options: InitOptions, given: set[str]) -> InitOptions:
         options: The options, with defaults.
         given: Names of the fields that were given.
     """
-    if "labels" not in given:
+    if "labels" not in given and not options.skeletons:
         labels = click.prompt(
             "Source of the class labels", options.labels, type=click.Choice(LABELS)
         )
@@ -136,7 +166,7 @@ def prompt_missing(options: InitOptions, given: set[str]) -> InitOptions:
     if "people" not in given:
         people = click.prompt("People per clip", "auto", type=click.Choice(PEOPLE))
         options = replace(options, people=people)
-    if "source" not in given:
+    if "source" not in given and not options.skeletons:
         kind = click.Choice(SOURCES)
         source = click.prompt("Source of skeletons", options.source, type=kind)
         options = replace(options, source=source)

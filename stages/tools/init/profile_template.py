@@ -24,6 +24,7 @@ class Facts:
         classes: Number of classes.
         source: Source of skeletons.
         people: ``auto``, ``1`` or ``2``.
+        own: Params of skeletons of one's own, YAML lines indented by four; empty for none.
         cell: Side of a crop, px.
         cell_reason: How the side was estimated.
         splits: The splits by name.
@@ -39,12 +40,14 @@ class Facts:
     cell: int
     cell_reason: str
     splits: Mapping[str, Split]
+    own: str = ""
 
 
 def profile_text(facts: Facts) -> str:
     """The profile in YAML."""
-    parts = (_HEAD, _index(facts), _POSE, _MOSAICS, _splits(facts), _NETWORKS)
-    return "\n".join(parts).format(**vars(facts), **_schedules(facts.clips))
+    own, sensor = (_OWN, _SKELETONS3D) if facts.own else ("", "")
+    parts = (_HEAD, _index(facts), _POSE + own, sensor, _MOSAICS, _splits(facts), _NETWORKS)
+    return "\n".join(filter(None, parts)).format(**vars(facts), **_schedules(facts.clips))
 
 
 _HEAD = """\
@@ -66,6 +69,18 @@ skeletons:
   # People kept per clip: 1, 2, or auto, by how long and how large a second one is seen.
   subjects: {people}
   clips_per_shard: 16
+"""
+
+_OWN = """\
+  # Joints, unit and cameras of your own skeletons (docs/own-skeletons.md).
+  own:
+{own}
+"""
+
+_SKELETONS3D = """\
+# The graph network sees your own skeletons.
+skeletons3d:
+  format: own
 """
 
 _MOSAICS = """\

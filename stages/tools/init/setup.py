@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -15,16 +15,29 @@ from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.reading.files import twin_notes, with_digests
 from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
 from stroi.pipeline.datasets.registry import list_clips
+from stroi.pipeline.datasets.skeleton_folders import OwnListing, list_own
 from stroi.pipeline.datasets.table import TABLE, read_table
 from stroi.pipeline.index.cautions import split_cautions
 from stroi.pipeline.index.table import Sample
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
-from stroi.pipeline.params.profile import IndexParams, Profile, Run
+from stroi.pipeline.params.profile import IndexParams, MosaicParams, Profile, Run
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.tools.init.crop_size import CropSize, Torsos, estimate_crop_size
 from stroi.stages.tools.init.foreseen import foreseen, unreadable_notes, without_video
-from stroi.stages.tools.init.json_folders import check_json_folders, with_json_folders
-from stroi.stages.tools.init.links import check_outside, link_folder, link_table
+from stroi.stages.tools.init.json_folders import (
+    check_json_folders,
+    json_torsos,
+    list_problems,
+    with_json_folders,
+)
+from stroi.stages.tools.init.links import check_outside, link_folder, link_own, link_table
 from stroi.stages.tools.init.options import WRITTEN, InitOptions, check_options, dropped_options
+from stroi.stages.tools.init.own_skeletons import (
+    check_skeletons,
+    own_params,
+    own_source,
+    yaml_text,
+)
 from stroi.stages.tools.init.profile_template import Facts, profile_text
 from stroi.stages.tools.init.splits import choose_splits, first_usable
 
@@ -67,9 +80,14 @@ def set_up(
     """
     check_options(options)
     raw = workspace.raw(options.name)
-    check_outside(raw, options.videos)
+    for folder in (options.videos, options.skeletons or options.videos):
+        check_outside(raw, folder)
+    own = _list_own(options) if options.skeletons else None
+    if own:
+        # The table that is written lists them, wherever they were listed before.
+        options = replace(options, videos=own.root, labels="table", pattern="")
     profile = _profile(workspace, options, force)
-    listing = _list_clips(options, profile)
+    listing = own.listing if own else _list_clips(options, profile)
     listed = listing.clips
     for note in listing.notes:
         click.echo(note)
@@ -79,7 +97,7 @@ def set_up(
     from_json = (profile.skeletons.source if profile else options.source) == "openpose-json"
     if from_json:
         listed = with_json_folders(listed)
-    if options.table is None:
+    if options.table is None or own:
         places = {place for clip in listed for place in (clip.video, clip.skeleton)}
         check_places(options.videos, places - {""})
     if from_json:
@@ -91,7 +109,9 @@ def set_up(
     else:
         _say(dropped_options(options, given, profile))
         text, run = "", _existing_run(options, profile, clips)
-    if options.table is None:
+    if own:
+        link_own(raw, own.root, clips)
+    elif options.table is None:
         link_folder(raw, options.videos, force=force)
     else:
         link_table(raw, options.videos, options.table, clips)
@@ -182,6 +202,12 @@ def _list_clips(options: InitOptions, profile: Profile | None) -> DatasetListing
     return listing
 
 
+def _list_own(options: InitOptions) -> OwnListing:
+    skeletons = options.skeletons or options.videos
+    videos = None if options.videos == skeletons else options.videos
+    return list_own(skeletons, videos, options.table, options.pattern)
+
+
 def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[Sample]) -> Run:
     """A run with a split of an existing profile, selected by its name or by its column.
 
@@ -210,31 +236,46 @@ def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[Sample
 
 def _new_profile(options: InitOptions, clips: Sequence[Sample]) -> tuple[str, Run]:
     """A profile for a new data set, and its run."""
-    # Imports the video decoder and the pose estimator, which the other paths do not need.
-    from stroi.stages.tools.init.crop_size import estimate_crop_size
-
     splits = choose_splits(clips, options.split, options.folds)
     click.echo(f"split {splits.summary}")
     _say(splits.cautions)
-    there = [clip for clip in clips if (options.videos / clip.video).exists()]
-    crop = estimate_crop_size(options.videos, there)
-    for problem in crop.unreadable:
-        click.echo(f"will be quarantined: {problem}")
-    _say(unreadable_notes(options, crop, len(clips)))
-    click.echo(f"crops of {crop.cell} px: {crop.reason}")
+    own, source, torsos = "", options.source, None
+    if options.skeletons:
+        params = own_params(options)
+        checked = check_skeletons(options.videos, clips, params)
+        list_problems(checked.problems)
+        own, source = yaml_text(params, "    "), own_source(options, checked)
+        torsos = checked.torsos if source == "own" else None
+    elif source == "openpose-json":
+        torsos = json_torsos(options.videos, clips)
+    crop = _crop_size(options, clips, torsos)
     facts = Facts(
         name=options.name,
         adapter=options.labels,
         pattern=options.pattern,
         clips=len(clips),
         classes=len({clip.label for clip in clips}),
-        source=options.source,
+        source=source,
+        own=own,
         people=options.people,
         cell=crop.cell,
         cell_reason=crop.reason,
         splits=splits.rules,
     )
-    return profile_text(facts), Run(dataset=options.name, split=splits.run, input="skeletons")
+    seen: Literal["skeletons", "skeletons3d"] = "skeletons3d" if own else "skeletons"
+    return profile_text(facts), Run(dataset=options.name, split=splits.run, input=seen)
+
+
+def _crop_size(options: InitOptions, clips: Sequence[Sample], torsos: Torsos | None) -> CropSize:
+    there = [clip for clip in clips if clip.video and (options.videos / clip.video).exists()]
+    if not there and options.skeletons:
+        return CropSize(MosaicParams().cell, "the paper's on NTU RGB+D: there are no videos")
+    crop = estimate_crop_size(options.videos, there, torsos)
+    for problem in crop.unreadable:
+        click.echo(f"will be quarantined: {problem}")
+    _say(unreadable_notes(options, crop, len(clips)))
+    click.echo(f"crops of {crop.cell} px: {crop.reason}")
+    return crop
 
 
 def _write_profile(workspace: Workspace, options: InitOptions, text: str) -> None:

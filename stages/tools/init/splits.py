@@ -46,7 +46,8 @@ def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | Non
     ``auto`` takes the data set's own split if every clip is in ``train``, ``test`` or ``val`` and
     no number of folds is given; where there is no ``test``, ``val`` is tested. Else it takes the
     subjects, else the groups, if they are known for every clip; else the ids. The values are
-    divided into folds, and each split tests one fold.
+    divided into folds, and each split tests one fold. ``split`` takes the data set's own split, and
+    folds of its values only if these are others.
 
     Args:
         clips: All clips, at least one.
@@ -67,7 +68,13 @@ def choose_splits(clips: Sequence[ClipEntry], by: str = "auto", folds: int | Non
             remedy="put the videos of each class into a folder of their own, or list them with"
             " their labels in a table",
         )
-    if by == "auto" and folds is None and _has_own_split(clips):
+    if _has_own_split(clips) and (by == "split" or (by == "auto" and folds is None)):
+        if folds is not None:
+            raise ParamsError(
+                "INIT_OPTIONS",
+                "--folds divides, and the data set's own split already has its train and test part",
+                remedy="leave --folds out, or take another column for --split",
+            )
         return _splits(clips, {"own": _own_split(clips)})
     column = _column(clips, by)
     _check_classes(clips, column)

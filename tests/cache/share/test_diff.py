@@ -21,6 +21,7 @@ from small_caches import (
 from stroi.cache import mosaics as mosaics_module
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
+from stroi.cache.layouts import BODY_25_3D
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
 from stroi.cache.mosaics import Mosaics
 from stroi.cache.scores import write_scores
@@ -151,7 +152,7 @@ def test_kinds_of_a_newer_stroi_are_refused(tmp_path: Path) -> None:
 def test_layouts_differ_without_a_number(tmp_path: Path) -> None:
     one = make_joints(2, layout="kinect_v2")
     a = write_joints(tmp_path / "a", {"clip": one})
-    b = write_joints(tmp_path / "b", {"clip": replace(one, layout="body25")})
+    b = write_joints(tmp_path / "b", {"clip": replace(one, layout=BODY_25_3D)})
     found = diff(a, b)
     assert found.changed == ("clip",)
     assert set(found.fields) == {"layout"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from own_people import LAYOUT
 
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.params.profile import MosaicParams, Profile
@@ -226,3 +228,21 @@ def test_a_profile_that_flips_needs_both_sides() -> None:
                 Profile.model_validate_json(text)
         else:
             assert len(Profile.model_validate_json(text).mosaics.rows) == 2
+
+
+@pytest.mark.parametrize("own", ["skeletons.source", "skeletons3d.format"])
+def test_own_skeletons_need_a_joint_for_every_row(own: str) -> None:
+    stage, name = own.split(".")
+    for rows in (["head", "left_hand"], ["head", "left_knee"]):
+        profile: dict[str, Any] = {"mosaics": {"rows": rows}, "skeletons": {"own": {}}}
+        profile["skeletons"]["own"]["layout"] = LAYOUT
+        profile.setdefault(stage, {})[name] = "own"
+        if rows == ["head", "left_hand"]:
+            assert len(Profile.model_validate_json(json.dumps(profile)).mosaics.rows) == 2
+        else:
+            with pytest.raises(
+                ValueError,
+                match=r"row left_knee shows left_knee, and the skeletons \(stick13\) have no such"
+                " joint to weigh it by; name the joint that stands for it in body25",
+            ):
+                Profile.model_validate_json(json.dumps(profile))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, Layout
+from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, MOCAP_35, Layout
 from stroi.cache.rois import PAPER, row_joints
 from stroi.stages.report_page import charts
 
@@ -102,7 +102,9 @@ def test_circles_have_areas_in_proportion_to_weights() -> None:
 
 def test_figure_stands_upright_and_faces_us() -> None:
     place = charts.STANDING
-    assert set(place) == {joint for layout in LAYOUTS.values() for joint in layout.joints}
+    assert set(place) == {
+        joint for layout in LAYOUTS.values() if layout is not MOCAP_35 for joint in layout.joints
+    }
     for upright in (
         ("nose", "neck", "mid_hip", "left_knee", "left_ankle"),
         ("head", "neck", "spine_shoulder", "spine_mid", "spine_base", "left_knee", "left_foot"),
@@ -115,6 +117,21 @@ def test_figure_stands_upright_and_faces_us() -> None:
             x, y = place[joint]
             assert place[joint.replace("right_", "left_")] == (100 - x, y)
             assert x < 50
+
+
+def test_joints_of_other_names_are_amid_or_beyond_their_neighbours() -> None:
+    place = charts.standing(MOCAP_35)
+    assert place["right_fore_arm"] == charts.STANDING["right_elbow"]
+    for chain in (
+        ("hips", "spine", "spine1", "spine2", "neck", "neck1", "head"),
+        ("left_toe_base", "left_foot", "left_leg_roll", "left_leg", "left_up_leg", "hips"),
+    ):
+        heights = [place[joint][1] for joint in chain]
+        assert heights == sorted(heights, reverse=True)
+    tip, base, hand, elbow = (
+        place[f"left_{one}"] for one in ("hand_index", "finger_base", "hand", "fore_arm")
+    )
+    assert tip[1] > base[1] > hand[1] > elbow[1]
 
 
 @pytest.mark.parametrize("layout", [KINECT_V1, KINECT_V2])

@@ -40,7 +40,7 @@ def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1
             np.random.default_rng(at).normal(0, 1, (4, 2, joints, 3)).astype(np.float32)
             * np.array([1, 0], np.float32)[:, None, None],
             np.repeat(np.array([[2, 0]], np.uint8), 4, axis=0)[:, :, None].repeat(joints, axis=2),
-            1, layout.name, 30.0,
+            1, layout, 30.0,
         )
         for at in range(len(IDS))
     ]  # fmt: skip
@@ -139,7 +139,7 @@ def test_every_class_has_its_drawn_weights_and_a_line_of_the_five_rows(
 def test_other_joints_than_the_layouts_are_refused(workspace: Workspace, run: RunParams) -> None:
     folder = workspace.root / RUN / "weights/seed-0"
     for layout, problem in ((KINECT_V1.name, "SCHEMA: .*25 joints, the page draws 20"),
-                         ("octopus", "LAYOUT: .*unknown joints 'octopus'")):  # fmt: skip
+                         ("octopus", "LAYOUT: .*no layout is called 'octopus'")):  # fmt: skip
         made = read_manifest(folder)
         write_manifest(folder, replace(made, producer=dict(made.producer) | {"layout": layout}))
         with pytest.raises(RefusedInput, match=problem):

@@ -9,6 +9,7 @@ import pytest
 from ntu_people import furniture, person, skeleton_lines
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.layouts import KINECT_V2
 from stroi.stages.sensors.readers import READERS
 
 T = 24
@@ -40,7 +41,7 @@ def test_two_people_a_couch_and_frames_without_anybody(tmp_path: Path) -> None:
     path = tmp_path / "a.skeleton"
     path.write_text("\n".join(lines))
     clip = READERS["ntu"](path)
-    assert (clip.person_count, clip.layout, clip.fps) == (2, "kinect_v2", 30)
+    assert (clip.person_count, clip.layout, clip.fps) == (2, KINECT_V2, 30)
     expected = np.stack([plain(lines, C), plain(lines, A)], axis=1)
     seen = expected[..., 11]
     np.testing.assert_array_equal(clip.state, seen.astype(np.uint8), strict=True)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from nucla_files import joints, write_skeleton
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons3d import JointClip, assemble_joints
 from stroi.stages.sensors.readers import READERS
 
@@ -32,7 +33,7 @@ def test_every_number_arrives(tmp_path: Path, frames: int) -> None:
     assert not clip.position[:, 1].any()
     assert (clip.state[:, 0] == 2).all()
     assert not clip.state[:, 1].any()
-    assert (clip.person_count, clip.layout, clip.fps) == (1, "kinect_v1", 0.0)
+    assert (clip.person_count, clip.layout, clip.fps) == (1, KINECT_V1, 0.0)
     assemble_joints([NAME], [clip])
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import sha256_file
+from stroi.cache.layouts import KINECT_V2
 from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
@@ -45,7 +46,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_clip_is_its_lines_as_an_independent_reader_has_them(file: Path) -> None:
     table = np.loadtxt(file)
     clip = read_segment(file, 10, 25)
-    assert (clip.layout, clip.fps, clip.person_count) == ("kinect_v2", 30.0, 1)
+    assert (clip.layout, clip.fps, clip.person_count) == (KINECT_V2, 30.0, 1)
     np.testing.assert_array_equal(
         clip.position[:, 0], table[10:25, :75].reshape(-1, 25, 3).astype(np.float32)
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons3d import JointClip
 from stroi.stages.sensors.segment import select_segment
 
@@ -18,7 +19,7 @@ def clip(frames: int = 10) -> JointClip:
     position = np.arange(frames * 2 * 20 * 3, dtype=np.float32).reshape(frames, 2, 20, 3)
     state = np.full((frames, 2, 20), 2, np.uint8)
     state[:3] = 0
-    return JointClip(position, state, 2, "kinect_v1", 0.0)
+    return JointClip(position, state, 2, KINECT_V1, 0.0)
 
 
 def test_a_part_has_its_own_frames() -> None:
@@ -27,7 +28,7 @@ def test_a_part_has_its_own_frames() -> None:
     some = select_segment(whole, PATH, 4, 7)
     np.testing.assert_array_equal(some.position, whole.position[4:7])
     np.testing.assert_array_equal(some.state, whole.state[4:7])
-    assert (some.person_count, some.layout) == (2, "kinect_v1")
+    assert (some.person_count, some.layout) == (2, KINECT_V1)
     assert len(select_segment(whole, PATH, 4, 13).state) == 6
 
 

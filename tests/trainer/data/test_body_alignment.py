@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stroi.cache.errors import StroiError
 from stroi.cache.layouts import KINECT_V1
+from stroi.cache.own_layouts import own_layout
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import Align
 from stroi.trainer.data.skeleton_input import prepare
 
 ALIGNS: tuple[Align, ...] = ("heading", "body")
 J = KINECT_V1.index
+_ROWS = ("nose", "right_wrist", "left_wrist", "right_ankle", "left_ankle")
 
 
 def clip(seed: int = 0, *, persons: int = 1, frames: int = 7) -> JointClip:
@@ -29,7 +32,7 @@ def clip(seed: int = 0, *, persons: int = 1, frames: int = 7) -> JointClip:
     state = random.integers(0, 5, (frames, 2, 20)).clip(0, 2).astype(np.uint8)
     state[0, 0] = 2
     state[:, persons:] = 0
-    return JointClip(position * (state > 0)[..., None], state, persons, "kinect_v1", 30.0)
+    return JointClip(position * (state > 0)[..., None], state, persons, KINECT_V1, 30.0)
 
 
 def about_vertical(angle: float) -> np.ndarray:
@@ -113,5 +116,25 @@ def test_a_body_without_extent_is_left_as_it_is(align: Align) -> None:
     state = np.zeros((3, 2, 20), np.uint8)
     state[:, 0] = 2
     position[:, 1] = 0
-    one = JointClip(position, state, 1, "kinect_v1", 30.0)
+    one = JointClip(position, state, 1, KINECT_V1, 30.0)
     np.testing.assert_array_equal(prepare(one, frames=3, align=align), prepare(one, frames=3))
+
+
+def test_a_layout_without_shoulders_is_refused_with_what_to_do() -> None:
+    joints = ("head", "rh", "lh", "rf", "lf")
+    layout = own_layout(
+        "star",
+        joints,
+        [("head", joint) for joint in joints[1:]],
+        "head",
+        body25=dict(zip(_ROWS, joints, strict=True)),
+    )
+    position = np.random.default_rng(0).normal(0, 1, (4, 2, 5, 3)).astype(np.float32)
+    one = JointClip(position, np.full((4, 2, 5), 2, np.uint8), 2, layout, 0.0)
+    assert prepare(one, frames=6).shape == (2, 6, 5, 3)
+    with pytest.raises(StroiError) as caught:
+        prepare(one, frames=6, align="body")
+    assert str(caught.value) == (
+        "ALIGN: gcn.align is body, and star has no left_shoulder; set gcn.align to none, or name"
+        " the joint in body25 of the layout"
+    )

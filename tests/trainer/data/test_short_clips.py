@@ -26,7 +26,7 @@ def sensed(frames: int, seed: int = 0) -> JointClip:
     position = np.zeros((frames, 2, 20, 3), np.float32)
     position[:, 0] = random.normal((0, 0, 3), 0.3, (frames, 20, 3))
     state = np.where(position.any(axis=3), 2, 0).astype(np.uint8)
-    return JointClip(position, state, 1, KINECT_V1.name, 0.0)
+    return JointClip(position, state, 1, KINECT_V1, 0.0)
 
 
 def of_frames(each: Clip | JointClip, index: list[int]) -> Clip | JointClip:

@@ -148,7 +148,7 @@ def test_fill_reaches_both_kinds_of_clip_and_stretch_is_the_default() -> None:
     np.testing.assert_array_equal(prepare(one, frames=20), prepare(one, frames=20, fill="stretch"))
     assert not prepare(one, frames=20, fill="pad")[:, 14:].any()
     position = np.random.default_rng(0).normal(0, 1, (5, 2, 20, 3)).astype(np.float32)
-    seen = JointClip(position, np.full((5, 2, 20), 2, np.uint8), 2, "kinect_v1", 30.0)
+    seen = JointClip(position, np.full((5, 2, 20), 2, np.uint8), 2, KINECT_V1, 30.0)
     got = prepare(seen, frames=12, fill="repeat")
     np.testing.assert_array_equal(got[:, 5:10], got[:, :5])
 
@@ -157,7 +157,7 @@ def test_a_joint_at_the_origin_is_not_taken_for_absent() -> None:
     position = np.random.default_rng(0).normal(0, 1, (5, 2, 20, 3)).astype(np.float32)
     state = np.full((5, 2, 20), 2, np.uint8)
     state[:, :, 7] = 0
-    got = prepare(JointClip(position, state, 2, "kinect_v1", 30.0), frames=5)
+    got = prepare(JointClip(position, state, 2, KINECT_V1, 30.0), frames=5)
     centre = KINECT_V1.index(KINECT_V1.centre)
     assert (got != 0).any(-1)[:, :, [j for j in range(20) if j != 7]].all()
     np.testing.assert_allclose(got[0, 0, centre], 0, atol=2e-6)

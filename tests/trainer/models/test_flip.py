@@ -158,7 +158,7 @@ def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:
     order = [KINECT_V1.joints.index(twin(name)) for name in KINECT_V1.joints]
     turned = position[:, :, order] * np.array([-1, 1, 1], np.float32)
     x, wanted = (
-        torch.from_numpy(prepare(JointClip(each, state, 1, KINECT_V1.name, 0.0), frames=12))[None]
+        torch.from_numpy(prepare(JointClip(each, state, 1, KINECT_V1, 0.0), frames=12))[None]
         for each in (position, turned)
     )
     got = flip_skeletons(x, torch.tensor([[True, False]]), KINECT_V1)

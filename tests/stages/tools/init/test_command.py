@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from openpose_folders import write
+from openpose_folders import body, write
 from ut_files import write_set
 
+from stroi.cache.layouts import BODY_25
 from stroi.pipeline.cli import run
 from stroi.pipeline.params.load import check_project, load_profile
 from stroi.stages.tools.init import crop_size
@@ -358,6 +360,24 @@ def test_json_in_the_default_folders_of_class_folders(project: Path, videos: Pat
     command = ("mine", "--videos", videos, "--labels", "folders", "--source", "openpose-json")
     assert init(project, *command) == 0
     assert load_profile(project, "mine").skeletons.source == "openpose-json"
+
+
+def test_the_crop_is_measured_in_the_json_files_of_all_clips(
+    project: Path, videos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crop_size, "_movenet", None)
+    monkeypatch.setattr(crop_size, "_measure", lambda *_: (240, []))
+    table = json_table(videos)
+    for number, folder in enumerate(sorted((videos / "openpose-json").iterdir())):
+        scale = np.array([1 + number / 10, 1 + number / 10, 1])
+        people = [body(BODY_25, 0, 0) * scale + np.array([300, 200, 0])]
+        write(folder, dict.fromkeys(range(12), people))
+    command = ("mine", "--videos", videos, "--table", table, "--source", "openpose-json")
+    assert init(project, *command) == 0
+    # Eight torsos of 50 to 85 px, in five frames each.
+    text = "crops of 34 px: half of 68 px, the median of 40 torsos of the skeletons of 8 clips"
+    assert text in capsys.readouterr().out
+    assert load_profile(project, "mine").mosaics.cell == 34
 
 
 def test_linked_json_folder_is_refused_at_once(

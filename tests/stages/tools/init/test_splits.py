@@ -105,6 +105,22 @@ def test_folds_that_are_asked_for_come_before_the_data_set_s_own_split() -> None
     assert [rule.fold for rule in splits.rules.values()] == [(1, 3), (2, 3), (3, 3)]
 
 
+def test_the_column_split_gives_the_data_set_s_own_split_and_no_folds_of_it() -> None:
+    rows = [f"{label} s1 c1 - {side}" for label in ("wave", "sit") for side in ("train", "test")]
+    listed = clips(rows, repeats=12)
+    splits = choose_splits(listed, "split")
+    assert splits.rules == {"own": Split(by="split", train=("train",), test=("test",))}
+    assert splits.summary == "own: its own split, 24 training and 24 test clips"
+    with pytest.raises(ParamsError) as caught:
+        choose_splits(listed, "split", folds=2)
+    assert str(caught.value) == (
+        "INIT_OPTIONS: --folds divides, and the data set's own split already has its train and"
+        " test part; leave --folds out, or take another column for --split"
+    )
+    sets = [f"{label} s1 c1 - set{number}" for label in ("wave", "sit") for number in (1, 2, 3)]
+    assert choose_splits(clips(sets), "split").rules["fold3"] == Split(by="split", fold=(3, 3))
+
+
 def test_folds_that_cannot_be_used_are_named() -> None:
     # Both people who wave are in fold 1.
     rows = ["wave s1", "wave s4", "sit s3", "sit s1", "run s3", "run s1", "sit s2"]
