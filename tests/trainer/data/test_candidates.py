@@ -200,4 +200,4 @@ def test_key_of_a_run_says_how_many_columns(
             schedule=SHORT.replace(epochs=1), seed=0, device="cpu",
         )  # fmt: skip
     assert [inputs["columns"] for inputs in inputs_of_runs] == ["3 of 8", "3 of 3"]
-    assert sorted(inputs_of_runs[1]) == ["columns", "labels", "mosaics"]
+    assert sorted(inputs_of_runs[1]) == ["columns", "labels", "mosaics", "rows"]
