@@ -72,7 +72,8 @@ def test_with_a_camera_to_all_seven_rows(tmp_path: Path) -> None:
     data = write_data_set(tmp_path / "own", 12, videos=True)
     project = new_project(tmp_path)
     assert run(["init", "mine", "--skeletons", str(data), "--root", str(project)]) == 0
-    shorten(project)
+    rows = "[head, right_hand, left_hand, {trunk: [neck, right_hip, left_hip]}]"
+    shorten(project, **{"rows: paper": f"rows: {rows}"})
     run_all(project, "mine", "mine-fold1", sensor=True)
     table = json.loads((project / "runs" / "mine-fold1" / "ensemble" / "table.json").read_text())
     assert [row["method"]["number"] for row in table["rows"]] == [1, 2, 3, 4, 5, 6, 7]
@@ -84,6 +85,13 @@ def test_with_a_camera_to_all_seven_rows(tmp_path: Path) -> None:
     assert manifest.params["own"]["layout"]["name"] == "stick13"
     weights = json.loads((project / "runs/mine-fold1/weights/seed-0/manifest.json").read_text())
     assert weights["producer"]["layout"] == layout_json(own_layout(**LAYOUT))
+    # The layout has no neck: its shoulders weigh and place it.
+    made = read_weights(project / "runs/mine-fold1/weights/seed-0")
+    groups = (("top",), ("RWr",), ("LWr",), ("RSh", "LSh", "RHip", "LHip"))
+    numbers = [[LAYOUT["joints"].index(joint) for joint in group] for group in groups]
+    by_hand = np.stack([made.joint_weights[:, 0, own].mean(1) for own in numbers], axis=1)
+    by_hand /= by_hand.mean(1, keepdims=True)
+    np.testing.assert_allclose(made.row_weights[:, 0], by_hand, rtol=1e-4)
     # The places are those of the camera's formula, and the crops lie around them.
     expected = pixels(person("bow", 2))
     seen = SkeletonCache(folder / "skeletons")["bow_p0_02"]
@@ -91,4 +99,5 @@ def test_with_a_camera_to_all_seven_rows(tmp_path: Path) -> None:
     np.testing.assert_allclose(seen.keypoints[:, 0, wrist, :2], expected[:, 3], atol=1e-2)
     assert (seen.keypoints[:, 0, BODY_25.index("neck"), 2] == 1).all()
     mosaics = MosaicCache(folder / "mosaics")
+    assert [row.name for row in mosaics.rows] == ["head", "right_hand", "left_hand", "trunk"]
     assert mosaics.valid(["bow_p0_02"])[0, 0].all()

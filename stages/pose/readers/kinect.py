@@ -43,7 +43,7 @@ def read_kinect(
     Args:
         file: The ``.skeleton`` file, of as many frames as the whole video.
         sha256: Its digest in the index.
-        info: The clip's frames, as decoded.
+        info: The clip's frames.
         start: First frame of the clip in the file and in the video.
         stop: Frame after its last; 0 if it lasts to the end.
 

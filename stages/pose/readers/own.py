@@ -31,7 +31,7 @@ def read_own_people(
         file: The skeletons, of as many frames as the whole video.
         own: Joints, unit and cameras.
         camera: The index's name of the clip's camera.
-        info: The clip's frames, as decoded.
+        info: The clip's frames.
         start: First frame of the clip in the file and in the video.
         stop: Frame after its last; 0 if it lasts to the end.
 

@@ -35,7 +35,7 @@ def place_people(
         people: P arrays (F, 25, 3), BODY_25 px of the colour picture and confidence.
         segment: The clip's frames in the file.
         size: Width and height of the colour picture, of which the video may be a smaller copy.
-        info: The clip's frames, as decoded.
+        info: The clip's frames.
 
     Returns:
         In every frame the same P people in the same order; zeros where one is not seen. Px of the
