@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import handmade_videos
@@ -159,6 +160,18 @@ def test_a_file_is_hashed_once_by_index_and_all_later_stages(
         if clip.digests["skeleton"]:
             clip.check_unchanged("skeleton")
     assert hashed == []
+
+
+def test_a_result_depends_on_the_camera_where_it_is_used(everything: Path) -> None:
+    samples(everything)
+    store, index = everything.parent / "store", read_index(everything.parent / "index4")
+    one, other = (replace(index.samples[0], camera=name) for name in ("front", "side"))
+    for used in (("video",), ("video", "camera")):
+        front, side = clip_inputs(everything, [one, other], store, *used)
+        assert (front.camera, side.camera) == ("front", "side")
+        assert front.digests.keys() >= {*used}
+        assert (front.digests == side.digests) == ("camera" not in used)
+        assert front.states == side.states != {}
 
 
 @pytest.mark.parametrize("kind", ["a video", "a frame", "a sensor's file"])
