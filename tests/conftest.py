@@ -81,7 +81,7 @@ THINNED = {
     ("test_videos.py", "test_videos"),
     ("test_videos.py", "test_what_is_no_video_is_never_parsed"),
 }
-"""Tests with a process, a kill or a training for each case: every fourth by default, all nightly."""
+"""Tests with a process, a kill or a training a case: every fourth by default, all nightly."""
 
 
 @pytest.hookimpl(tryfirst=True)
