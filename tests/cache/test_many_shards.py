@@ -69,6 +69,7 @@ def limited(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.nightly
 def test_all_kinds_are_read_with_few_open_files(base: Path) -> None:
     found = limited("-c", READ, str(base))
     assert found.stdout == f"mosaics {COUNT}\nskeletons {COUNT}\nskeletons3d {COUNT}\n", (

@@ -65,6 +65,7 @@ def _all(project: Path) -> int:
     return _disk(*outs, project / ".stroi", project / ".dvc" / "cache")
 
 
+@pytest.mark.nightly
 def test_outs_store_and_cache_take_at_most_a_tenth_more_than_the_data(project: Path) -> None:
     assert _data(project) > 10_000_000
     assert _all(project) <= 1.1 * _data(project)

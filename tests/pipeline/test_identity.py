@@ -114,6 +114,7 @@ def test_locale_without_unicode(raw: Path, expected: dict[str, bytes], tmp_path:
     _check(_run_all(tiny_project(tmp_path / "project", raw), **env), expected)
 
 
+@pytest.mark.nightly
 def test_time_zone_hash_seed_umask_and_folder(
     raw: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:

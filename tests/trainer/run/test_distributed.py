@@ -221,6 +221,7 @@ def test_losses_are_close_to_those_of_one_process(seen: list[Seen]) -> None:
         assert both.loss != one.loss
 
 
+@pytest.mark.nightly
 def test_weights_of_halves_weighed_by_processes_are_those_of_the_whole(seen: list[Seen]) -> None:
     torch.manual_seed(0)
     whole = compute_weights(GraphNet(CLASSES, SMALL_GCN), clips(), IDS)[0]

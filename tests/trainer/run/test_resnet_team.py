@@ -48,6 +48,8 @@ def run_all(commands: Sequence[Sequence[object]]) -> None:
         assert child.returncode == 0, text[-3000:]
 
 
+pytestmark = pytest.mark.nightly
+
 JOBS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("plain", {"double": True}),
     "end-to-end": ("end-to-end", {"double": True}),
