@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LONG = (
     "pipeline/test_repro.py",
     "pipeline/test_kills.py",
+    "stages/test_keys.py",
     "pipeline/test_promises.py",
     "pipeline/test_faults.py",
     "pipeline/test_sharing.py",
@@ -39,6 +40,9 @@ LONG = (
     "trainer/run/test_killed_training.py",
     "trainer/run/test_resnet_team.py",
     "trainer/test_train_resnet.py",
+    "trainer/test_fine_tuning.py",
+    "trainer/models/test_end_to_end_mode.py",
+    "pipeline/test_any_rows.py",
     "stages/tools/test_export.py",
     "stages/training/test_loggers.py",
     "hostile/test_shards.py",

@@ -13,7 +13,7 @@ from tiny import PROFILE, stroi_command, tiny_videos
 from stroi.cache.verify import verify
 from stroi.pipeline.cache_commands.prune import find_unused
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 OUTS = ("index", "skeletons", "mosaics")
 PARAMS = """
 rendered: []
@@ -65,7 +65,6 @@ def _all(project: Path) -> int:
     return _disk(*outs, project / ".stroi", project / ".dvc" / "cache")
 
 
-@pytest.mark.nightly
 def test_outs_store_and_cache_take_at_most_a_tenth_more_than_the_data(project: Path) -> None:
     assert _data(project) > 10_000_000
     assert _all(project) <= 1.1 * _data(project)
@@ -81,7 +80,6 @@ def test_it_stays_so_when_a_stage_runs_again(project: Path) -> None:
     assert _all(project) <= 1.1 * _data(project)
 
 
-@pytest.mark.nightly
 def test_other_params_cost_their_own_bytes(project: Path) -> None:
     profile = project / "profiles" / "tiny.yaml"
     text = profile.read_text()
@@ -98,7 +96,6 @@ def test_other_params_cost_their_own_bytes(project: Path) -> None:
     assert kept == {}, "DVC's cache holds links to the shards of both params"
 
 
-@pytest.mark.nightly
 def test_without_dvc_out_and_store_share_the_bytes(project: Path, tmp_path: Path) -> None:
     plain = tmp_path / "project"
     for name in ("profiles", "data"):

@@ -146,6 +146,7 @@ def test_the_backbone_steps_at_its_own_rate(
         assert float(whole.detach().abs().max()) > 0, name
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "config",
     [

@@ -32,7 +32,10 @@ def _other_mosaics(root: Path) -> None:
             ["resnet", RUN, "plain"], _more_seeds, "TEAM_PARAMS: process 1 has other params",
             marks=pytest.mark.nightly,
         ),
-        (["resnet", RUN, "plain"], _other_mosaics, "TEAM_RUN: process 1 trains on other data"),
+        pytest.param(
+            ["resnet", RUN, "plain"], _other_mosaics, "TEAM_RUN: process 1 trains on other data",
+            marks=pytest.mark.nightly,
+        ),
     ],
 )  # fmt: skip
 def test_machines_that_differ_end_at_once_and_tell_why(

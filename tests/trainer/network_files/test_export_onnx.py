@@ -195,8 +195,12 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
     ("mode", "config"),
     [
         pytest.param("plain", ResNetConfig(model="efficientnet_lite0"), marks=pytest.mark.nightly),
-        ("fixed", ResNetConfig(model="efficientnet_lite0", images="cells", missing="zero")),
-        pytest.param("end-to-end", ResNetConfig(images="cells"), marks=pytest.mark.nightly),
+        pytest.param(
+            "fixed",
+            ResNetConfig(model="efficientnet_lite0", images="cells", missing="zero"),
+            marks=pytest.mark.nightly,
+        ),
+        ("end-to-end", ResNetConfig(images="cells")),
     ],
     ids=["efficientnet", "efficientnet by cells", "resnet by cells"],
 )

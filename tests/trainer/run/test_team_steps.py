@@ -120,6 +120,7 @@ def _two_clips() -> Tensor:
     return torch.arange(30.0).view(2, 3, 5).square().double()
 
 
+@pytest.mark.nightly
 def test_a_process_without_a_clip_adds_nothing_to_running_statistics() -> None:
     """Of three processes the first has none, and sees the second one's."""
     x = _two_clips()
