@@ -77,6 +77,7 @@ def test_all_kinds_are_read_with_few_open_files(base: Path) -> None:
     )
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "kind",
     [

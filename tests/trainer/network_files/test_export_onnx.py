@@ -200,7 +200,7 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
             ResNetConfig(model="efficientnet_lite0", images="cells", missing="zero"),
             marks=pytest.mark.nightly,
         ),
-        ("end-to-end", ResNetConfig(images="cells")),
+        pytest.param("end-to-end", ResNetConfig(images="cells"), marks=pytest.mark.nightly),
     ],
     ids=["efficientnet", "efficientnet by cells", "resnet by cells"],
 )

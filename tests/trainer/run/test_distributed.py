@@ -207,6 +207,7 @@ def test_same_again_and_resumed_is_the_same_bits(seen: list[Seen], folder: Path)
     assert len(list(folder.iterdir())) == 1
 
 
+@pytest.mark.nightly
 def test_losses_are_close_to_those_of_one_process(seen: list[Seen]) -> None:
     """Not equal: each process normalises by its own 4 of the 8 clips.
 

@@ -117,6 +117,7 @@ def test_graph_networks_of_other_inputs_do_not_train_together(
     _check(gcn[name])
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", RESNET)
 def test_resnets_of_other_inputs_do_not_train_together(
     resnet: dict[str, tuple[Ended, Ended]], name: str
