@@ -141,7 +141,7 @@ def test_what_would_be_noticed(tmp_path: Path) -> None:
     assert done.peak_bytes > 400_000_000
 
 
-@pytest.mark.parametrize("changes", [60, pytest.param(300, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("changes", [30, pytest.param(300, marks=pytest.mark.nightly)])
 def test_damaged_headers_get_an_answer_each(tmp_path: Path, changes: int) -> None:
     """Changes of headers that no checksum guards, each under a manifest that agrees."""
     place = shards.build(tmp_path, shards.rewritten(libver="earliest"))
