@@ -82,7 +82,8 @@ def fail() -> None:
         (fail, "READER_CRASHED: FILE: its reader crashed (RuntimeError('\\x1b[31m'))"),
         (spin, "READER_TIME: FILE: reading it takes too long"),
         (
-            lambda: len(np.ones(1 << 28, np.uint8)),
+            # More than the process may have freed and kept before.
+            lambda: len(np.ones(1 << 34, np.uint8)),
             "READER_MEMORY: FILE: reading it takes too much memory",
         ),
     ],
