@@ -18,7 +18,7 @@ from stroi.cache.files.atomic import check_writable, sweep_temporaries
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.storage.assemble import Encoded
-from stroi.pipeline.datasets.reading.tree import JSON_FOLDER
+from stroi.pipeline.datasets.reading.tree import json_place
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, Sample, read_index
 from stroi.pipeline.options import in_project, with_workers
@@ -121,7 +121,7 @@ def _inputs(raw: Path, samples: Sequence[Sample], source: str, store: Path) -> l
     return [
         replace(
             clip,
-            skeleton=sample.skeleton or f"{JSON_FOLDER}/{sample.id}",
+            skeleton=json_place(sample.skeleton, sample.id),
             digests={**clip.digests, "skeleton": sample.pose_sha256 or NO_FOLDER},
         )
         for sample, clip in zip(samples, clips, strict=True)

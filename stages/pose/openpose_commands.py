@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from shlex import quote
 
-from stroi.pipeline.datasets.reading.tree import JSON_FOLDER
+from stroi.pipeline.datasets.reading.tree import json_place
 from stroi.pipeline.index.table import Sample
 from stroi.pipeline.params.profile import SkeletonParams
 
@@ -57,7 +57,7 @@ def openpose_commands(
 
 
 def _place(sample: Sample) -> str:
-    return quote(sample.skeleton or f"{JSON_FOLDER}/{sample.id}")
+    return quote(json_place(sample.skeleton, sample.id))
 
 
 def _input(raw: Path, sample: Sample) -> str:

@@ -7,27 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from own_people import LAYOUT
 
 from stroi.cache.layouts import KINECT_V2, LAYOUTS
 from stroi.cache.own_layouts import layout_json, own_layout, read_layout
 from stroi.cache.rois import row_joints
 from stroi.trainer.models.skeleton_graph import adjacency, parents
 
-OWN: dict[str, Any] = {
-    "name": "stick13",
-    "joints": [
-        "top", "RSh", "REl", "RWr", "LSh", "LEl", "LWr", "RHip", "RKn", "RAn", "LHip", "LKn", "LAn",
-    ],
-    "bones": [
-        ["top", "RSh"], ["RSh", "REl"], ["REl", "RWr"], ["top", "LSh"], ["LSh", "LEl"],
-        ["LEl", "LWr"], ["RSh", "RHip"], ["RHip", "RKn"], ["RKn", "RAn"], ["LSh", "LHip"],
-        ["LHip", "LKn"], ["LKn", "LAn"],
-    ],
-    "centre": "top",
-    "pairs": [
-        ["LSh", "RSh"], ["LEl", "REl"], ["LWr", "RWr"], ["LHip", "RHip"], ["LKn", "RKn"],
-        ["LAn", "RAn"],
-    ],
+OWN: dict[str, Any] = LAYOUT | {
     "body25": {
         "nose": "top", "right_wrist": "RWr", "left_wrist": "LWr", "right_ankle": "RAn",
         "left_ankle": "LAn",

@@ -110,6 +110,11 @@ class FolderTree:
         return Folder(tuple(videos), images, tuple(others), tuple(folders), tuple(skipped))
 
 
+def json_place(skeleton: str, sample_id: str) -> str:
+    """Folder of a clip's JSON files: the one that the table names, or the default one."""
+    return skeleton or f"{JSON_FOLDER}/{sample_id}"
+
+
 def join(place: str, name: str) -> str:
     """The place of an entry of `place`."""
     return f"{place}/{name}" if place else name

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from stroi.cache.errors import StroiError
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.layouts import Layout
+from stroi.pipeline.params.cache_params import OF_THIS_MACHINE
 from stroi.pipeline.params.profile import OpenPoseParams
 from stroi.stages.pose.estimator import no_people
 from stroi.stages.pose.estimators.openpose_build import (
@@ -81,13 +82,12 @@ class OpenPose:
 
     def info(self) -> dict[str, Any]:
         """Dialect, digests of the Python module and the prototxt, network, and the flags."""
-        no_option = {"root", "models", "model", "weights_md5", "num_gpu", "num_gpu_start"}
         return {
             "dialect": self.build.dialect,
             "module": sha256_file(self.build.module),
             "network": self.params.model,
             "prototxt": self._prototxt,
-            "options": self.params.model_dump(exclude=no_option),
+            "options": self.params.model_dump(exclude={"model", *OF_THIS_MACHINE["openpose"]}),
         }
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:

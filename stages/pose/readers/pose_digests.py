@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-from stroi.pipeline.datasets.reading.tree import JSON_FOLDER
+from stroi.pipeline.datasets.reading.tree import JSON_FOLDER, json_place
 from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 
@@ -28,7 +28,7 @@ def digest_poses(
     """
     default = {path.name for path in (raw / JSON_FOLDER).glob("*") if path.is_dir()}
     having = [
-        (clip.skeleton or f"{JSON_FOLDER}/{clip.id}", clip.start, clip.stop, clip.id)
+        (json_place(clip.skeleton, clip.id), clip.start, clip.stop, clip.id)
         for clip in clips
         if clip.skeleton in folders or (not clip.skeleton and clip.id in default)
     ]

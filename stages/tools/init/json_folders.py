@@ -9,16 +9,14 @@ from pathlib import Path
 import click
 
 from stroi.cache.errors import ClipRejected, ParamsError
-from stroi.pipeline.datasets.reading.tree import JSON_FOLDER
+from stroi.pipeline.datasets.reading.tree import JSON_FOLDER, json_place
 from stroi.pipeline.index.table import ClipEntry
 from stroi.stages.tools.init.crop_size import Torsos, torso_lengths
 
 
 def with_json_folders(clips: Iterable[ClipEntry]) -> tuple[ClipEntry, ...]:
     """The clips with the folders of their JSON files, the table's or the default ones."""
-    return tuple(
-        replace(clip, skeleton=clip.skeleton or f"{JSON_FOLDER}/{clip.id}") for clip in clips
-    )
+    return tuple(replace(clip, skeleton=json_place(clip.skeleton, clip.id)) for clip in clips)
 
 
 def check_json_folders(videos: Path, clips: Sequence[ClipEntry]) -> None:
