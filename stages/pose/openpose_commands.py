@@ -49,8 +49,8 @@ def openpose_commands(
     )  # fmt: skip
     flags |= {"model_pose": params.openpose_json.model, "keypoint_scale": 0}
     flags |= {"render_pose": 0, "display": 0}
-    told = " ".join(f"--{name} {quote(str(value))}" for name, value in flags.items())
-    yield _HEAD.format(dataset=dataset, raw=quote(str(raw.resolve())), flags=told)
+    options = " ".join(f"--{name} {quote(str(value))}" for name, value in flags.items())
+    yield _HEAD.format(dataset=dataset, raw=quote(str(raw.resolve())), flags=options)
     for sample in samples:
         if sample.video:
             yield f"clip {_place(sample)} {_input(raw, sample)}"
