@@ -26,7 +26,7 @@ from stroi.cache.rois import Rows, recorded_rows
 from stroi.cache.shards import ShardedCache
 from stroi.cache.storage.assemble import Encoded, assemble
 from stroi.cache.storage.formats import MOSAICS, MOSAICS_COMPACT
-from stroi.cache.storage.schema import Array
+from stroi.cache.storage.schema import ID_FIELD, Array
 
 Form = Literal["training", "compact"]
 
@@ -64,7 +64,23 @@ def assemble_mosaics(parts: Sequence[Mosaics]) -> Encoded:
         RefusedInput: If shapes, types, ids or values are not as `Mosaics` says, or there are
             more than a file can hold.
     """
-    return assemble(MOSAICS, [_to_arrays(part) for part in parts])
+    named = ({ID_FIELD.name: ids_to_array(part.ids), **mosaic_fields(part)} for part in parts)
+    return assemble(MOSAICS, list(named))
+
+
+def mosaic_fields(mosaics: Mosaics) -> dict[str, Array]:
+    """Array of each field of a shard but the ids, as on disk; pixels are not copied."""
+    box, valid = mosaics.box, mosaics.valid
+    if valid.dtype == np.bool_ and box.shape[:-1] == valid.shape:
+        box = np.where(valid[..., None], box, box.dtype.type(0))
+    return {
+        "person_count": mosaics.person_count,
+        "frame_index": mosaics.frame_index,
+        "box": box,
+        "confidence": mosaics.confidence,
+        "valid": valid.astype(np.uint8) if valid.dtype == np.bool_ else valid,
+        "mosaic": mosaics.mosaic,
+    }
 
 
 def scored_columns(columns: int, candidates: int) -> NDArray[np.int64]:
@@ -334,18 +350,3 @@ def _size(shard: dict[str, Array]) -> tuple[int, int]:
         return picture_size(shard)
     height, width = shard["mosaic"].shape[1:3]
     return int(height), int(width)
-
-
-def _to_arrays(mosaics: Mosaics) -> dict[str, Array]:
-    box, valid = mosaics.box, mosaics.valid
-    if valid.dtype == np.bool_ and box.shape[:-1] == valid.shape:
-        box = np.where(valid[..., None], box, box.dtype.type(0))
-    return {
-        "sample_id": ids_to_array(mosaics.ids),
-        "person_count": mosaics.person_count,
-        "frame_index": mosaics.frame_index,
-        "box": box,
-        "confidence": mosaics.confidence,
-        "valid": valid.astype(np.uint8) if valid.dtype == np.bool_ else valid,
-        "mosaic": mosaics.mosaic,
-    }

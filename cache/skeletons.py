@@ -54,8 +54,35 @@ def assemble_skeletons(ids: Sequence[str], clips: Sequence[Clip]) -> Encoded:
         RefusedInput: If ids, shapes, types or values are not as `Clip` says, or there are more
             than a file can hold.
     """
-    arrays = [_to_arrays(clip, number) for number, clip in enumerate(clips)]
+    arrays = [skeleton_fields(clip, number) for number, clip in enumerate(clips)]
     return assemble_clips(SKELETONS, ids, arrays)
+
+
+def skeleton_fields(clip: Clip, number: int = 0) -> dict[str, Array]:
+    """Array of each field, but the id, of a shard with this clip alone.
+
+    Args:
+        clip: The clip; its key points are not copied.
+        number: Its place among others, for messages.
+
+    Raises:
+        RefusedInput: If its key points have another shape or type than `Clip` says.
+    """
+    fits = clip.keypoints.shape[1:] == (2, 25, 3) and clip.keypoints.dtype == np.float32
+    if not fits or not len(clip.keypoints):
+        raise refuse(
+            "SCHEMA",
+            f"keypoints of clip {number} are {clip.keypoints.dtype} {clip.keypoints.shape},"
+            " want float32 (T, 2, 25, 3)",
+        )
+    return {
+        "frame_count": np.array([len(clip.keypoints)], np.int32),
+        "person_count": np.array([clip.person_count], np.int8),
+        "width": np.array([clip.width], np.int32),
+        "height": np.array([clip.height], np.int32),
+        "fps": np.array([clip.fps], np.float64),
+        "keypoints": clip.keypoints,
+    }
 
 
 def decode_skeletons(path: Path) -> dict[str, Clip]:
@@ -101,21 +128,3 @@ def _clip(arrays: dict[str, Array], row: int) -> Clip:
         height=int(arrays["height"][row]),
         fps=float(arrays["fps"][row]),
     )
-
-
-def _to_arrays(clip: Clip, number: int) -> dict[str, Array]:
-    fits = clip.keypoints.shape[1:] == (2, 25, 3) and clip.keypoints.dtype == np.float32
-    if not fits or not len(clip.keypoints):
-        raise refuse(
-            "SCHEMA",
-            f"keypoints of clip {number} are {clip.keypoints.dtype} {clip.keypoints.shape},"
-            " want float32 (T, 2, 25, 3)",
-        )
-    return {
-        "frame_count": np.array([len(clip.keypoints)], np.int32),
-        "person_count": np.array([clip.person_count], np.int8),
-        "width": np.array([clip.width], np.int32),
-        "height": np.array([clip.height], np.int32),
-        "fps": np.array([clip.fps], np.float64),
-        "keypoints": clip.keypoints,
-    }

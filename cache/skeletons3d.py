@@ -57,6 +57,16 @@ def assemble_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> Encoded:
     return assemble_clips(JOINTS, ids, list(_to_arrays(clips)))
 
 
+def joint_fields(clip: JointClip) -> dict[str, Array]:
+    """Array of each field, but the id, of a shard with this clip alone; nothing is copied.
+
+    Raises:
+        RefusedInput: If shapes are not as `JointClip` says.
+    """
+    [arrays] = _to_arrays([clip])
+    return arrays
+
+
 class JointCache(ShardedCache):
     """A folder of joint shards, read by sample id.
 

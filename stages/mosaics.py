@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,9 +14,10 @@ import numpy as np
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.locks import lock
 from stroi.cache.ids import ID_BYTES
-from stroi.cache.mosaics import Mosaics, assemble_mosaics, scored_columns
+from stroi.cache.mosaics import Mosaics, mosaic_fields, scored_columns
 from stroi.cache.skeletons import SkeletonCache
-from stroi.cache.storage.assemble import Encoded
+from stroi.cache.storage.formats import MOSAICS
+from stroi.cache.storage.schema import Arrays
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, with_workers
@@ -57,12 +57,12 @@ def build_mosaics(
     verify_once(skeletons, "skeletons", store, jobs=workers.jobs)
     cache = SkeletonCache(skeletons, verify=False)
     spec = TaskSpec(
-        kind="mosaics",
+        format=MOSAICS,
         version=VERSION,
         params=params.model_dump(exclude=NOT_CONTENT),
         producer={"opencv": cv2.__version__, "av": av.__version__},
         make=partial(make_mosaic, skeletons=skeletons, params=params),
-        encode=encode,
+        fields=to_fields,
         detail=describe,
         # Each clip's skeleton is an input by its content, however it came about.
         origin={"skeletons": dict(cache.manifest.producer)},
@@ -154,21 +154,18 @@ def _open_skeletons(folder: Path) -> SkeletonCache:
     return SkeletonCache(folder, verify=False)
 
 
-def encode(ids: Sequence[str], cuts: Sequence[Cut]) -> Encoded:
-    """A mosaic shard."""
-    return assemble_mosaics(
-        [
-            Mosaics(
-                ids=(name,),
-                mosaic=cut.mosaic[None],
-                person_count=np.array([cut.person_count], np.int8),
-                frame_index=cut.frame_index[None],
-                box=cut.box[None],
-                confidence=cut.confidence[None],
-                valid=cut.valid[None],
-            )
-            for name, cut in zip(ids, cuts, strict=True)
-        ]
+def to_fields(cut: Cut) -> Arrays:
+    """Array of each field, but the id, of a shard with this mosaic alone."""
+    return mosaic_fields(
+        Mosaics(
+            ids=(),
+            mosaic=cut.mosaic[None],
+            person_count=np.array([cut.person_count], np.int8),
+            frame_index=cut.frame_index[None],
+            box=cut.box[None],
+            confidence=cut.confidence[None],
+            valid=cut.valid[None],
+        )
     )
 
 

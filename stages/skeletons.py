@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from stroi.cache.files.atomic import check_writable, sweep_temporaries
 from stroi.cache.files.locks import lock
-from stroi.cache.skeletons import Clip, assemble_skeletons
-from stroi.cache.storage.assemble import Encoded
+from stroi.cache.skeletons import Clip, skeleton_fields
+from stroi.cache.storage.formats import SKELETONS
+from stroi.cache.storage.schema import Arrays
 from stroi.pipeline.datasets.reading.tree import json_place
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, Sample, read_index
@@ -89,12 +90,12 @@ def build_skeletons(
     # A sensor itself tells who is who; scipy tracks everybody else.
     tracking = {} if plan.source in IN_ORDER else {"scipy": scipy.__version__}
     spec = TaskSpec(
-        kind="skeletons",
+        format=SKELETONS,
         version=VERSION,
         params=shaping(params),
         producer={**plan.producer, "numpy": np.__version__, **tracking},
         make=partial(make_skeleton, plan=plan, store=store),
-        encode=encode,
+        fields=to_fields,
         detail=attrgetter("remark"),
         stated=recorded(params, plan.source),
         origin={"chosen": plan.why},
@@ -175,9 +176,9 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
     return Skeleton(skeleton, "; ".join(filter(None, remarks)))
 
 
-def encode(ids: Sequence[str], skeletons: Sequence[Skeleton]) -> Encoded:
-    """A skeleton shard."""
-    return assemble_skeletons(ids, [skeleton.clip for skeleton in skeletons])
+def to_fields(skeleton: Skeleton) -> Arrays:
+    """Array of each field, but the id, of a shard with this skeleton alone."""
+    return skeleton_fields(skeleton.clip)
 
 
 def describe(clip: Clip, unfilled: NDArray[np.float32], processed: NDArray[np.intp]) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.locks import lock
 from stroi.cache.own_layouts import layout_json
-from stroi.cache.skeletons3d import JointClip, assemble_joints
+from stroi.cache.skeletons3d import JointClip, joint_fields
+from stroi.cache.storage.formats import JOINTS
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import in_project, with_workers
@@ -68,12 +69,12 @@ def build_skeletons3d(
         joints = len(own.joints.joints)
         clips = clip_inputs(raw, index.samples, store, "skeleton", "camera")
     spec = TaskSpec(
-        kind="skeletons3d",
+        format=JOINTS,
         version=VERSION,
         params=content,
         producer=producer,
         make=partial(read_skeleton, layout=params.format, own=own),
-        encode=assemble_joints,
+        fields=joint_fields,
         detail=describe,
     )
     return build_cache(

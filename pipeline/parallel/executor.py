@@ -123,8 +123,7 @@ def _killed() -> WorkerKilled:
     return WorkerKilled(
         "WORKER_KILLED",
         "a worker process was killed, by want of memory or by a crash in a decoder",
-        remedy="run the same command again: it goes on where it stopped; use fewer --jobs "
-        "or fewer clips_per_shard",
+        remedy="run the same command again: it goes on where it stopped; use fewer --jobs",
     )
 
 

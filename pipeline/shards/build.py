@@ -1,10 +1,11 @@
 """From clips to a folder of shards: fan-out, resume and quarantine, once for every stage.
 
-Clips are grouped by their ids. A group becomes one shard, whose key is the digest of all it was
-made from: kind, stage version, params, producer and each clip's inputs. Finished shards wait
-in a store outside the stage's out, because DVC deletes outs before a stage runs; the out gets hard
-links to them. So a killed run goes on where it stopped, one changed clip redoes one shard, params
-that come back find their shards again, and a stale shard cannot be picked up (docs/resume.md).
+Workers take clips. Clips are grouped by their ids, and a group whose clips are finished becomes one
+shard, whose key is the digest of all it was made from: kind, stage version, params, producer and
+each clip's inputs. Finished shards wait in a store outside the stage's out, because DVC deletes
+outs before a stage runs; the out gets hard links to them. So a killed run goes on where it stopped,
+one changed clip redoes one shard, params that come back find their shards again, and a stale shard
+cannot be picked up (docs/resume.md).
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ from stroi.pipeline.index.ledger import Ledger, write_ledger
 from stroi.pipeline.parallel.executor import WorkerKilled, Workers, parallel_map_unordered
 from stroi.pipeline.parallel.progress import announce
 from stroi.pipeline.shards.crashes import CRASHED, find_crashed
-from stroi.pipeline.shards.sharding import assign_shards
+from stroi.pipeline.shards.finished_clips import CLIPS, make_clips, remove_clips
+from stroi.pipeline.shards.sharding import assign_shards, group_by_video
 from stroi.pipeline.shards.store import (
     BuildContext,
     Shard,
-    find_or_make_shard,
+    assemble_shard,
     find_shard,
     shard_path,
 )
@@ -84,7 +86,7 @@ def build_shards(
     ]
     check_writable(out)
     with lock(store / "locks" / STORE_LOCK, shared=True):
-        for kind in (spec.kind, CRASHED):
+        for kind in (spec.kind, CLIPS, CRASHED):
             check_writable(store / kind)
             sweep_temporaries(store / kind)
         shards = _make_all(spec, groups, store, workers)
@@ -104,10 +106,11 @@ def _make_all(
     fruitless = 0
     while True:
         by_key = {context.key(spec, group): group for group in groups}
-        shards |= _find_finished(spec, [key for key in by_key if key not in shards], store, workers)
-        missing = [by_key[key] for key in by_key if key not in shards]
+        missing = {key: group for key, group in by_key.items() if key not in shards}
+        shards |= _find_finished(spec, missing, store, workers)
+        missing = {key: group for key, group in missing.items() if key not in shards}
         try:
-            for shard in _make_missing(spec, missing, context, workers):
+            for shard in _make_missing(spec, list(missing.values()), context, workers):
                 shards[shard.key] = shard
             return [shards[key] for key in by_key]
         except WorkerKilled:
@@ -120,15 +123,18 @@ def _make_all(
 
 
 def _find_finished(
-    spec: TaskSpec[Input, Result], keys: Sequence[str], store: Path, workers: Workers
+    spec: TaskSpec[Input, Result],
+    groups: Mapping[str, Group[Input]],
+    store: Path,
+    workers: Workers,
 ) -> dict[str, Shard]:
     """Shards that are in the store, by key: no worker has to start for them."""
-    if workers.backend != "loky":
-        return {}  # a cluster reads them faster
     with ThreadPoolExecutor(workers.jobs) as pool:
-        found = list(pool.map(partial(find_shard, store, spec.kind), keys))
+        found = list(pool.map(partial(find_shard, store, spec.kind), groups))
     shards = {shard.key: shard for shard in found if shard is not None}
     if shards:
+        # A run that was killed between a shard and the removal of its clips leaves them.
+        remove_clips(spec, store, [task for key in shards for task in groups[key]])
         clips = sum(len(shard.outcomes) for shard in shards.values())
         announce(spec.kind, f"{clips} clips are in the store")
     return shards
@@ -140,18 +146,31 @@ def _make_missing(
     context: BuildContext,
     workers: Workers,
 ) -> Iterator[Shard]:
-    if not groups:
-        return iter(())
-    return parallel_map_unordered(
-        partial(find_or_make_shard, spec, context),
-        # Parts of a video one after another. Else the largest first, or one at the end would keep
-        # all but one worker waiting.
-        sorted(groups, key=lambda group: (min(task.place for task in group), -len(group))),
+    """Make the clips of all groups; each shard follows as soon as its last clip is finished."""
+    wanted = [[task for task in group if task.id not in context.crashed] for group in groups]
+    yield from (
+        assemble_shard(spec, context, group)
+        for group, tasks in zip(groups, wanted, strict=True)
+        if not tasks
+    )
+    number = {task.id: place for place, group in enumerate(wanted) for task in group}
+    if not number:
+        return
+    left = [len(group) for group in wanted]
+    made = parallel_map_unordered(
+        partial(make_clips, spec, context.store),
+        group_by_video([task for group in wanted for task in group], workers.jobs),
         workers=workers,
-        total=sum(map(len, groups)),
+        total=len(number),
         label=spec.kind,
         scratch=context.store,
     )
+    for ids in made:
+        for sample_id in ids:
+            place = number[sample_id]
+            left[place] -= 1
+            if not left[place]:
+                yield assemble_shard(spec, context, groups[place])
 
 
 def _publish(

@@ -1,4 +1,6 @@
-"""Which clips share a shard: borders decided by the ids, so that they stay where they are.
+"""Which clips share a shard, and which a worker takes at once.
+
+The borders of shards are decided by the ids, so that they stay where they are.
 
 Cutting sorted ids into runs of equal length would move every border behind an added clip, and
 every shard behind it would be made again. Here the id alone decides whether it starts a group.
@@ -7,7 +9,14 @@ every shard behind it would be made again. Here the id alone decides whether it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import ceil
+from operator import attrgetter
+from typing import TypeVar
+
+from stroi.pipeline.shards.task import ClipTask
+
+Input = TypeVar("Input")
 
 STRETCH = 2
 """The largest group, as a multiple of the mean size: it bounds files and memory."""
@@ -44,6 +53,33 @@ def assign_shards(sizes: Mapping[str, int], clips: int) -> list[tuple[str, ...]]
         groups[-1].append(sample_id)
         filled += size
     return [tuple(group) for group in groups]
+
+
+def group_by_video(
+    tasks: Sequence[ClipTask[Input]], workers: int
+) -> list[Sequence[ClipTask[Input]]]:
+    """What a worker takes at once: a clip, or clips of one video, which it decodes but once.
+
+    Args:
+        tasks: N clips.
+        workers: How many there are. One gets at most N / `workers` clips of a video.
+
+    Returns:
+        The clips of a video in their order, the longest lists first: one of them at the end would
+        keep all but one worker waiting. Single clips follow in the order of `tasks`.
+    """
+    videos: dict[str, list[ClipTask[Input]]] = {}
+    for task in sorted(tasks, key=attrgetter("place", "id")):
+        videos.setdefault(task.place[0], []).append(task)
+    videos.pop("", None)
+    share = ceil(len(tasks) / workers)
+    parts = [
+        clips[start : start + share]
+        for clips in videos.values()
+        for start in range(0, len(clips), share)
+    ]
+    singles = [[task] for task in tasks if not task.place[0]]
+    return sorted([*parts, *singles], key=len, reverse=True)
 
 
 def _starts(sample_id: str, size: int) -> bool:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stroi.cache.errors import ClipRejected, StroiError
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import digest, sha256_file
-from stroi.cache.files.fault_points import fault_point
-from stroi.cache.storage.assemble import Encoded
+from stroi.cache.storage.assemble import Encoded, assemble_clips
 from stroi.pipeline.index.ledger import ClipOutcome
-from stroi.pipeline.parallel.executor import Tick
-from stroi.pipeline.shards.crashes import marked
+from stroi.pipeline.shards.finished_clips import (
+    CHANGED,
+    FinishedClip,
+    find_or_make_clip,
+    remove_clips,
+)
 from stroi.pipeline.shards.task import ClipTask, TaskSpec
-
-CHANGED = "_CHANGED"
-"""End of the codes of clips whose file changed since the index was made."""
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")
@@ -65,32 +63,6 @@ def sidecar_path(store: Path, kind: str, key: str) -> Path:
     return store / kind / f"{key}.json"
 
 
-def find_or_make_shard(
-    spec: TaskSpec[Input, Result],
-    context: BuildContext,
-    group: Sequence[ClipTask[Input]],
-    tick: Tick,
-) -> Shard:
-    """The shard of a group of clips: from the store, or made now.
-
-    Args:
-        spec: How clips are made.
-        context: What all shards of the run are made with.
-        group: The clips.
-        tick: Called once per clip.
-
-    Raises:
-        StroiError: If the disk fails.
-    """
-    key = context.key(spec, group)
-    shard = find_shard(context.store, spec.kind, key)
-    if shard is not None:
-        for _ in group:
-            tick()
-        return shard
-    return _make_shard(spec, context, key, group, tick)
-
-
 def find_shard(store: Path, kind: str, key: str) -> Shard | None:
     """The finished shard of that key, if it is there and its bytes are what was written.
 
@@ -121,48 +93,40 @@ def _read_note(note: Mapping[str, Any]) -> Shard:
     )
 
 
-def _make_shard(
-    spec: TaskSpec[Input, Result],
-    context: BuildContext,
-    key: str,
-    group: Sequence[ClipTask[Input]],
-    tick: Tick,
+def assemble_shard(
+    spec: TaskSpec[Input, Result], context: BuildContext, group: Sequence[ClipTask[Input]]
 ) -> Shard:
-    made: dict[str, Result] = {}
-    outcomes = []
-    for task in sorted(group, key=attrgetter("place", "id")):
-        outcomes.append(context.crashed.get(task.id) or _make_clip(spec, context, task, made))
-        tick()
-    ids = tuple(task.id for task in group if task.id in made)
-    encoded = spec.encode(ids, [made[name] for name in ids]) if made else Encoded((), ())
+    """Put the shard of a group together from its finished clips, which are removed.
+
+    Args:
+        spec: How clips are made.
+        context: What all shards of the run are made with.
+        group: The clips, sorted by id. One that is not finished, because another run took it from
+            the store, is made.
+
+    Raises:
+        StroiError: If the disk fails.
+    """
+    key = context.key(spec, group)
+    clips = {task.id: _outcome_and_arrays(spec, context, task) for task in group}
+    outcomes = sorted(clip.outcome for clip in clips.values())
+    made = {name: clip.arrays for name, clip in clips.items() if clip.outcome.done}
+    ids = tuple(made)
+    encoded = assemble_clips(spec.format, ids, list(made.values())) if made else Encoded((), ())
     sha256 = encoded.sha256 if made else ""
     if made:
         write_atomic(shard_path(context.store, spec.kind, key), encoded.pieces)
-    shard = Shard(key, sha256, encoded.size, ids, encoded.sample_sha256, tuple(sorted(outcomes)))
+    shard = Shard(key, sha256, encoded.size, ids, encoded.sample_sha256, tuple(outcomes))
     # Plain JSON values, as they are read back: the seal is over those.
     note = json.loads(json.dumps(asdict(shard)))
     sealed = json.dumps({"seal": digest(note), "shard": note}, sort_keys=True)
     write_atomic(sidecar_path(context.store, spec.kind, key), sealed.encode())
+    remove_clips(spec, context.store, group)
     return shard
 
 
-def _make_clip(
-    spec: TaskSpec[Input, Result],
-    context: BuildContext,
-    task: ClipTask[Input],
-    made: dict[str, Result],
-) -> ClipOutcome:
-    """Make one clip into `made`; what became of it."""
-    try:
-        with marked(context.store, spec.key([task])):
-            made[task.id] = spec.make(task.input)
-        fault_point("after_decode")
-    except ClipRejected as rejected:
-        return ClipOutcome(task.id, rejected.code, rejected.text)
-    except OSError as error:
-        raise StroiError(
-            "CLIP_READ",
-            f"clip {task.id} cannot be made: {error.strerror or error}",
-            remedy="check the disk and run again; finished files are kept",
-        ) from error
-    return ClipOutcome(task.id, detail=spec.detail(made[task.id]))
+def _outcome_and_arrays(
+    spec: TaskSpec[Input, Result], context: BuildContext, task: ClipTask[Input]
+) -> FinishedClip:
+    crashed = context.crashed.get(task.id)
+    return FinishedClip(crashed, {}) if crashed else find_or_make_clip(spec, context.store, task)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from stroi.cache.files.digests import digest
-from stroi.cache.storage.assemble import Encoded
-from stroi.cache.storage.schema import SCHEMA
+from stroi.cache.storage.schema import SCHEMA, Arrays, FileFormat
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")
@@ -39,26 +38,32 @@ class TaskSpec(Generic[Input, Result]):
     """How the clips of one stage are made.
 
     Attributes:
-        kind: Kind of the cache, such as ``mosaics``; also the stem of its file names.
+        format: What a shard holds.
         version: The stage's `VERSION`; raise it when the same inputs give other bytes.
         params: The params that the result depends on, as JSON values.
         producer: What else it depends on: estimator, library versions.
         make: Input to result; raises `ClipRejected` to quarantine the clip. Picklable.
-        encode: Ids and results to a shard. Picklable.
+        fields: Result to the array of each field of `format` but the id, of a shard with this clip
+            alone. Picklable.
         detail: Result to the ledger's remark about it. Picklable.
         stated: Further params for the manifest; no result depends on them.
         origin: Further entries of its producer, likewise.
     """
 
-    kind: str
+    format: FileFormat
     version: int
     params: Mapping[str, Any]
     producer: Mapping[str, Any]
     make: Callable[[Input], Result]
-    encode: Callable[[Sequence[str], Sequence[Result]], Encoded]
+    fields: Callable[[Result], Arrays]
     detail: Callable[[Result], str]
     stated: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Kind of the cache, such as ``mosaics``; also the stem of its file names."""
+        return self.format.kind
 
     def key(self, tasks: Sequence[ClipTask[Input]], left_out: Sequence[str] = ()) -> str:
         """Content key of the shard that `tasks` become.

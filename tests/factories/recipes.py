@@ -6,12 +6,13 @@ import ctypes
 import errno
 import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import sha256_bytes
-from stroi.cache.storage.assemble import Encoded
+from stroi.cache.storage.schema import ID_FIELD, Array, Field, FileFormat
 from stroi.pipeline.parallel.executor import Tick
 from stroi.pipeline.shards.build import ClipTask, TaskSpec
 
@@ -33,17 +34,34 @@ def double(source: tuple[str, str]) -> str:
     if text.startswith("once") and not Path(f"{log}.once").exists():
         Path(f"{log}.once").touch()
         os.kill(os.getpid(), 9)
+    if text.startswith("four"):
+        _wait_for_four(Path(log))
     if text.startswith("lost"):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
     return text * 2
 
 
-def encode(ids: Sequence[str], texts: Sequence[str]) -> Encoded:
-    """All texts in one file."""
-    if any(text.startswith("too much") for text in texts):
+def _wait_for_four(log: Path) -> None:
+    end = time.monotonic() + 60
+    while len(log.read_text().split()) < 4:
+        if time.monotonic() > end:
+            raise TimeoutError("the other workers got no clip")
+        time.sleep(0.02)
+
+
+TEXTS = FileFormat(
+    "texts",
+    (ID_FIELD, Field("letters", "<i4", ("N",), low=1), Field("text", "|u1", ("F",))),
+    ragged_lengths="letters",
+)
+
+
+def fields(text: str) -> dict[str, Array]:
+    """The text as bytes."""
+    if text.startswith("too much"):
         os.kill(os.getpid(), 9)
-    data = "\n".join(f"{name}={text}" for name, text in zip(ids, texts, strict=True)).encode()
-    return Encoded((data,), tuple(sha256_bytes(text.encode()) for text in texts))
+    data = np.frombuffer(text.encode(), np.uint8)
+    return {"letters": np.array([len(data)], np.int32), "text": data}
 
 
 def length(text: str) -> str:
@@ -53,7 +71,7 @@ def length(text: str) -> str:
 
 def spec(factor: int = 1) -> TaskSpec[tuple[str, str], str]:
     """The task spec; `factor` stands for a param."""
-    return TaskSpec("texts", 1, {"factor": factor}, {"by": "test"}, double, encode, length)
+    return TaskSpec(TEXTS, 1, {"factor": factor}, {"by": "test"}, double, fields, length)
 
 
 def jobs(folder: Path) -> list[ClipTask[tuple[str, str]]]:

@@ -181,7 +181,8 @@ from pathlib import Path
 import numpy as np
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.shards.build import ClipTask, TaskSpec, build_shards
-from stroi.stages.mosaics import describe, encode
+from stroi.cache.storage.formats import MOSAICS
+from stroi.stages.mosaics import describe, to_fields
 from stroi.stages.mosaic.cut import Cut
 
 def make(number):
@@ -191,7 +192,7 @@ def make(number):
                np.zeros(cells, np.float32), np.ones(cells, np.bool_), 1)
 
 base = Path(sys.argv[1])
-spec = TaskSpec("mosaics", 1, {}, {}, make, encode, describe)
+spec = TaskSpec(MOSAICS, 1, {}, {}, make, to_fields, describe)
 jobs = [ClipTask(f"c{n:03d}", {"video": "0" * 64}, n) for n in range(int(sys.argv[2]))]
 build_shards(base / "out", spec, jobs, clips_per_shard=1 << 40, store=base / "store",
              workers=Workers(1))

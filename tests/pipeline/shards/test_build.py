@@ -20,6 +20,7 @@ from stroi.pipeline.index.ledger import Ledger, check_share, read_ledger
 from stroi.pipeline.parallel.executor import WorkerKilled, Workers
 from stroi.pipeline.shards import build
 from stroi.pipeline.shards.build import build_shards
+from stroi.pipeline.shards.finished_clips import CLIPS
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_shards_verify_and_hold_every_clip(texts: Path) -> None:
         "texts-00001.h5",
         "texts-00002.h5",
     ]
-    assert b"clip6=text 6text 6" in (out / "texts-00002.h5").read_bytes()
+    assert b"text 6text 6" in (out / "texts-00002.h5").read_bytes()
 
 
 def test_manifest_says_what_each_sample_was_made_from(texts: Path) -> None:
@@ -95,6 +96,56 @@ def test_bytes_do_not_depend_on_the_number_of_processes(texts: Path) -> None:
     assert _tree(base / "out") == _tree(other)
 
 
+def test_all_workers_share_the_clips_of_one_shard(texts: Path) -> None:
+    """Each of the first four waits until the four are in work at once."""
+    for number in range(4):
+        (texts / f"clip{number}.txt").write_text("four at once")
+    base = texts.parent
+    build_shards(
+        base / "out",
+        recipes.spec(),
+        recipes.jobs(texts),
+        clips_per_shard=1 << 20,
+        store=base / "store",
+        workers=Workers(4),
+    )
+    assert [path.name for path in (base / "out").glob("*.h5")] == ["texts-00000.h5"]
+    assert verify(base / "out") == []
+
+
+def test_finished_clips_of_an_unfinished_shard_are_kept(texts: Path) -> None:
+    """The last clip of a shard of seven ends the run; the other six are not made again."""
+    base = texts.parent
+
+    def build() -> None:
+        build_shards(
+            base / "out",
+            recipes.spec(),
+            recipes.jobs(texts),
+            clips_per_shard=1 << 20,
+            store=base / "store",
+            workers=Workers(1),
+        )
+
+    (texts / "clip2.txt").write_text("bad text")
+    (texts / "clip6.txt").write_text("lost")
+    with pytest.raises(StroiError, match="CLIP_READ"):
+        build()
+    kept = sorted((base / "store" / CLIPS).iterdir())
+    assert len(kept) == 6
+    damaged = bytearray(kept[0].read_bytes())
+    damaged[-1] ^= 1
+    kept[0].write_bytes(bytes(damaged))
+    kept[1].write_bytes(b"cut")
+    _work(texts)
+    (texts / "clip6.txt").write_text("text 6")
+    build()
+    assert len(_work(texts)) == 3, "two damaged ones and the last"
+    assert list((base / "store" / CLIPS).iterdir()) == []
+    assert verify(base / "out") == []
+    assert [lost.id for lost in read_ledger(base / "out").quarantined] == ["clip2"]
+
+
 def test_second_run_does_no_work(texts: Path) -> None:
     _build(texts)
     first = _tree(texts.parent / "out")
@@ -122,7 +173,7 @@ def test_finished_shards_start_no_worker(
     assert "texts: 7 clips are in the store\n" in capsys.readouterr().err
     (texts / "clip4.txt").write_text("another text")
     _build(texts, jobs=2)
-    assert started == [1]
+    assert started == [5]
     assert "texts: 2 clips are in the store\n" in capsys.readouterr().err
 
 
@@ -293,5 +344,6 @@ def test_kill_at_every_point_then_rerun_gives_the_same_bytes(texts: Path, point:
     assert done.returncode == 0
     assert passing > 1, "the fault never fired"
     assert _tree(texts.parent / "out") == undisturbed
-    # A kill costs at most the shard in hand.
-    assert len(_work(texts)) <= 7 + 5 * passing
+    # A kill costs at most the clip in hand.
+    assert len(_work(texts)) <= 7 + passing
+    assert list((texts.parent / "store" / CLIPS).iterdir()) == []

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stroi.pipeline.shards.sharding import SHARD_BYTES, STRETCH, assign_shards
+from stroi.pipeline.shards.sharding import SHARD_BYTES, STRETCH, assign_shards, group_by_video
+from stroi.pipeline.shards.task import ClipTask
 
 IDS = st.sets(st.text("abc019_-.", min_size=1, max_size=8), max_size=120).map(sorted)
 SIZES = st.integers(1, 9)
@@ -102,3 +103,22 @@ def test_adding_clips_to_a_real_sized_set_redoes_few_shards() -> None:
     sizes = [len(group) for group in before]
     assert 0.7 * 512 < np.mean(sizes) < 1.1 * 512
     assert max(sizes) <= 1024
+
+
+def _taken(places: dict[str, tuple[str, int]], workers: int) -> list[str]:
+    tasks = [ClipTask(name, {}, None, place=place) for name, place in places.items()]
+    return ["".join(task.id for task in run) for run in group_by_video(tasks, workers)]
+
+
+def test_clips_of_a_video_go_to_one_worker_in_their_order() -> None:
+    places = {"a": ("v", 90), "b": ("", 0), "c": ("w", 5), "d": ("v", 0), "e": ("", 0)}
+    places |= {"f": ("v", 40), "g": ("w", 0)}
+    assert _taken(places, 1) == ["dfa", "gc", "b", "e"]
+    assert _taken(places, 2) == ["dfa", "gc", "b", "e"]
+
+
+def test_no_worker_gets_more_of_a_video_than_its_share() -> None:
+    places = {name: ("v", number) for number, name in enumerate("abcdefg")}
+    assert _taken(places, 2) == ["abcd", "efg"]
+    assert _taken(places, 7) == list("abcdefg")
+    assert _taken(dict.fromkeys("abc", ("", 0)), 2) == ["a", "b", "c"]
