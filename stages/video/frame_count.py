@@ -9,19 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stroi.stages.video.coded_order import PLACEHOLDER
 from stroi.stages.video.decoder import open_video, packets
 from stroi.stages.video.frame_rate import frame_rate
 from stroi.stages.video.frames import MAX_FRAMES, VideoInfo
 from stroi.stages.video.reader import VideoFrames, read_frames, read_times
-
-CONTAINERS = ("avi", "mov", "matroska")
-"""Containers that keep every coded picture as a packet, by FFmpeg's first name of their readers."""
+from stroi.stages.video.selective_decoding import CONTAINERS
 
 CODECS = ("h264", "hevc", "mjpeg", "mpeg4")
 """Codecs of which such a packet is one frame."""
-
-PLACEHOLDER = 16
-"""Largest MPEG-4 packet, in bytes, that may stand for a frame which is coded with another one."""
 
 
 def count_frames(video: Path, start: int = 0, stop: int = 0) -> VideoInfo:

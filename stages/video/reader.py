@@ -2,15 +2,16 @@
 
 A frame's index is its ordinal among the frames that a sequential decoder hands out. Headers,
 time stamps and seeking are never trusted for it: containers announce frames that do not decode
-and stamp others out of order.
+and stamp others out of order. Frames are left out only by what the coded pictures themselves prove.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
@@ -18,11 +19,25 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video.decoder import keep_open, no_memory, open_at, packets, printable
+from stroi.stages.video.decoder import (
+    OpenVideo,
+    keep_open,
+    no_memory,
+    open_at,
+    open_video,
+    packets,
+    printable,
+)
 from stroi.stages.video.frame_rate import frame_rate
 from stroi.stages.video.frames import FrameSource, VideoInfo
 from stroi.stages.video.image_folder import FolderFrames, check_images
 from stroi.stages.video.orientation import of_matrix
+from stroi.stages.video.selective_decoding import (
+    OrderError,
+    decode_frames,
+    frame_order,
+    may_be_selective,
+)
 
 __all__ = [
     "SelectedFrames", "VideoFrames", "VideoInfo", "check_clip", "read_frames", "read_selected",
@@ -36,13 +51,16 @@ class VideoFrames(FrameSource):
         path: A plain local file.
         start: First frame of the segment.
         stop: Frame after its last; 0 if it lasts to the video's end.
+        opened: A decoder that has not passed frame `start`; its own by default.
 
     Raises:
         ClipRejected: See `read_frames`.
     """
 
-    def __init__(self, path: Path, start: int = 0, stop: int = 0) -> None:
-        self._opened = open_at(path, start)
+    def __init__(
+        self, path: Path, start: int = 0, stop: int = 0, opened: OpenVideo | None = None
+    ) -> None:
+        self._opened = opened or open_at(path, start)
         self._sound = True
         self._frame: VideoFrame | None = None
         self._size = (0, 0)
@@ -133,6 +151,11 @@ class VideoFrames(FrameSource):
             )
         return times
 
+    def remark_until(self, times: Sequence[int | None]) -> tuple[str, bool]:
+        """The remark and whether the rate varies, if frames were shown at `times`, in ticks."""
+        self._times = list(times)
+        return self.remark, bool(self.variable_rate)
+
     def _seconds(self) -> NDArray[np.float64]:
         return np.array(self._times, np.float64) * self._tick  # None becomes NaN
 
@@ -203,6 +226,9 @@ def read_selected(
 ) -> SelectedFrames:
     """Read some frames of a clip; the others are stepped over, those after the last not read.
 
+    Of a whole video the others are not even decoded, where `stroi.stages.video.coded_order` proves
+    which frames the wanted ones refer to.
+
     Args:
         path: A plain local file, or a folder of images.
         indices: Frame indices, 0-based, counted from `start`, in any order, repeats allowed.
@@ -221,8 +247,16 @@ def read_selected(
     if min(selected, default=0) < 0:
         raise ValueError(f"negative frame index {min(selected)}")
     last = max(selected, default=-1)
+    opened: OpenVideo | None = None
+    if selected and not (start or stop or path.is_dir()):
+        opened = open_video(path)
+        if may_be_selective(opened):
+            found = _decode_selectively(path, opened, selected)
+            if found is not None:
+                return found
+            opened = None
     pictures = SelectedFrames()
-    with read_frames(path, start, stop) as frames:
+    with VideoFrames(path, opened=opened) if opened else read_frames(path, start, stop) as frames:
         for index in range(last + 1):
             if not frames.skip():
                 raise ClipRejected(
@@ -234,6 +268,31 @@ def read_selected(
                 pictures[index] = frames.picture()
         pictures.remark = frames.remark
         pictures.variable_rate = bool(frames.variable_rate)
+    return pictures
+
+
+def _decode_selectively(
+    path: Path, opened: OpenVideo, selected: Collection[int]
+) -> SelectedFrames | None:
+    """Some frames of a whole video; None if it has to be read from its beginning."""
+    order, last = frame_order(opened), max(selected)
+    if order is None or last >= len(order.coded):
+        opened.close()
+        return None
+    # With the first frame: it gives the size that the others are scaled to.
+    wanted = {0, *selected}
+    decoded = replace(opened, frames=decode_frames(opened, order, wanted))
+    pictures = SelectedFrames()
+    with VideoFrames(path, opened=decoded) as frames:
+        try:
+            for number in sorted(wanted):
+                frames.skip()
+                if number in selected:
+                    pictures[number] = frames.picture()
+        except (av.error.FFmpegError, OrderError):
+            # The sequential decoder finds the damage too, and where it is.
+            return None
+        pictures.remark, pictures.variable_rate = frames.remark_until(order.times[: last + 1])
     return pictures
 
 
