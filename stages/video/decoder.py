@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,14 @@ FORMATS = ("avi", "mov", "matroska", "mpeg", "mpegts", "mpegvideo", "asf", "flv"
 """Containers that are read, by FFmpeg's names of their readers (``mov`` is MP4 and 3GP too). None
 of them takes its frames from another file, as a playlist does."""
 
+See = Callable[["Packet[VideoStream]"], object]
+
 _READ_AHEAD = 2**17
 """Bytes that are read at once."""
+
+
+def _ignore(_: Packet[VideoStream]) -> None:
+    """See nothing."""
 
 
 def printable(path: Path) -> str:
@@ -262,12 +268,18 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
 
 
 def decoded_frames(
-    path: Path, container: InputContainer, stream: VideoStream
+    path: Path, container: InputContainer, stream: VideoStream, see: See = _ignore
 ) -> Generator[VideoFrame]:
     """The frames of a video, as a sequential decoder hands them out.
 
     A recording may begin between two key frames: what cannot be decoded before the first of them
     is no damage.
+
+    Args:
+        path: The file, for messages.
+        container: The demuxer over it.
+        stream: The video in it.
+        see: Called with each coded picture.
 
     Raises:
         ClipRejected: ``VIDEO_FRAMES`` if a part of the file is damaged or missing,
@@ -276,6 +288,7 @@ def decoded_frames(
     count, begun = 0, False
     try:
         for packet in packets(path, container, stream):
+            see(packet)
             begun |= packet.is_keyframe
             try:
                 frames = stream.decode(packet)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from av.packet import Packet
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stroi.stages.video.coded_order import PLACEHOLDER
-from stroi.stages.video.decoder import open_video, packets
+from stroi.stages.video.decoder import OpenVideo, decoded_frames, open_video, packets
 from stroi.stages.video.frame_rate import frame_rate
 from stroi.stages.video.frames import MAX_FRAMES, VideoInfo
 from stroi.stages.video.reader import VideoFrames, read_frames, read_times
@@ -34,15 +37,8 @@ def count_frames(video: Path, start: int = 0, stop: int = 0) -> VideoInfo:
     Raises:
         ClipRejected: As `stroi.stages.video.reader.read_frames`.
     """
-    coded = _coded_frames(video, start, stop)
-    if coded is None:
-        return decode_frames(video, start, stop)
-    with VideoFrames(video) as frames:
-        height, width = next(frames).shape[:2]
-        frames.check_packets()
-        fps, uneven = frame_rate(coded.times, frames.stated_rate)
-        remark = "; ".join(filter(None, (frames.remark, uneven)))
-        return VideoInfo(len(coded.times), width, height, fps, remark)
+    found = None if start or stop or video.is_dir() else _count_coded(video)
+    return found or decode_frames(video, start, stop)
 
 
 def frame_times(video: Path, start: int = 0, stop: int = 0) -> NDArray[np.float64]:
@@ -89,28 +85,69 @@ class _Coded(NamedTuple):
     """Whether the container keeps times."""
 
 
+def _count_coded(video: Path) -> VideoInfo | None:
+    """Frames and size of a whole video; None if its coded pictures may not be frames."""
+    opened = open_video(video)
+    pictures = _Pictures(opened)
+    if not pictures.fit:
+        opened.close()
+        return None
+    decoded = decoded_frames(video, opened.container, opened.stream, pictures.see)
+    with VideoFrames(video, opened=replace(opened, frames=decoded)) as frames:
+        height, width = next(frames).shape[:2]
+        frames.check_packets(pictures.see)
+        coded = pictures.frames()
+        if coded is None:
+            return None
+        fps, uneven = frame_rate(coded.times, frames.stated_rate)
+        remark = "; ".join(filter(None, (frames.remark, uneven)))
+        return VideoInfo(len(coded.times), width, height, fps, remark)
+
+
 def _coded_frames(video: Path, start: int, stop: int) -> _Coded | None:
     """The frames of a whole video; None for a part, or if coded pictures may not be frames."""
     if start or stop or video.is_dir():
         return None
     with closing(open_video(video)) as opened:
-        stream, codec = opened.stream, opened.stream.codec_context
-        container, mpeg4 = opened.container.format.name.split(",")[0], codec.name == "mpeg4"
-        if container not in CONTAINERS or codec.name not in CODECS:
+        pictures = _Pictures(opened)
+        if not pictures.fit:
             return None
-        if mpeg4 and codec.has_b_frames:
+        for packet in packets(video, opened.container, opened.stream):
+            pictures.see(packet)
+        return pictures.frames()
+
+
+class _Pictures:
+    """The coded pictures of a video."""
+
+    def __init__(self, opened: OpenVideo) -> None:
+        codec = opened.stream.codec_context
+        container = opened.container.format.name.split(",")[0]
+        self._mpeg4 = codec.name == "mpeg4"
+        self._reorders = codec.has_b_frames
+        self._stamped = container != "avi"
+        self._tick = float(opened.stream.time_base or 0)
+        self._times: list[int | None] = []
+        self._count = 0
+        self.fit = container in CONTAINERS and codec.name in CODECS
+        """Whether each seen so far is a frame."""
+        self.fit &= not (self._mpeg4 and self._reorders)
+
+    def see(self, packet: Packet[VideoStream]) -> None:
+        """Take the next one."""
+        first, placeholder = self._count == 0, self._mpeg4 and packet.size <= PLACEHOLDER
+        self._count += 1
+        self.fit &= not placeholder and self._count <= MAX_FRAMES
+        self.fit &= packet.is_keyframe or not first
+        if not packet.is_discard:
+            self._times.append(packet.pts)
+
+    def frames(self) -> _Coded | None:
+        """The frames, if each was one."""
+        if not self.fit:
             return None
-        times: list[int | None] = []
-        for number, packet in enumerate(packets(video, opened.container, stream)):
-            if number == MAX_FRAMES or (number == 0 and not packet.is_keyframe):
-                return None
-            if mpeg4 and packet.size <= PLACEHOLDER:
-                return None
-            if not packet.is_discard:
-                times.append(packet.pts)
-        stamped = container != "avi"
-        if not stamped and codec.has_b_frames:
+        times = self._times
+        if not self._stamped and self._reorders:
             # Its times are in the order of decoding.
             times = [None] * len(times)
-        seconds = np.sort(np.array(times, np.float64)) * float(stream.time_base or 0)
-        return _Coded(seconds, stamped)
+        return _Coded(np.sort(np.array(times, np.float64)) * self._tick, self._stamped)

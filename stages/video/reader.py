@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from stroi.cache.errors import ClipRejected
 from stroi.stages.video.decoder import (
     OpenVideo,
+    See,
     keep_open,
     no_memory,
     open_at,
@@ -120,14 +121,17 @@ class VideoFrames(FrameSource):
                 remedy="fetch the file again, or encode it again if this is all there is",
             )
 
-    def check_packets(self) -> None:
+    def check_packets(self, see: See = lambda _: None) -> None:
         """Check the rest of the video without decoding it.
+
+        Args:
+            see: Called with each coded picture.
 
         Raises:
             ClipRejected: ``VIDEO_FRAMES`` if the file is cut.
         """
-        for _ in packets(self._path, self._opened.container, self._opened.stream):
-            pass
+        for packet in packets(self._path, self._opened.container, self._opened.stream):
+            see(packet)
         self._check_whole()
 
     def _size_remark(self) -> str:

@@ -14,7 +14,7 @@ from numbered_containers import FRAMES, MUXERS, OPTIONS, cut_copy, write
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video import frame_count
+from stroi.stages.video import decoder
 from stroi.stages.video.frame_count import count_frames, decode_frames, frame_times
 from stroi.stages.video.reader import VideoFrames, read_times
 
@@ -111,13 +111,14 @@ def test_a_first_packet_that_is_no_key_frame_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[int]
 ) -> None:
     path = write(tmp_path / "clip", "avi", "libx264")
-    packets = frame_count.packets
+    packets = decoder.packets
 
     def without_first(*given: object) -> object:
         found = packets(*given)  # type: ignore[arg-type]
         next(found)
+        monkeypatch.setattr(decoder, "packets", packets)
         return found
 
-    monkeypatch.setattr(frame_count, "packets", without_first)
+    monkeypatch.setattr(decoder, "packets", without_first)
     assert count_frames(path).frames == FRAMES
     assert len(steps) > FRAMES
