@@ -25,6 +25,7 @@ from stroi.pipeline.params.profile import IndexParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.training.run_split import split_clips
 from stroi.stages.video.fingerprint import measure_clip
+from stroi.trainer.plugins import origin
 
 STAGE_PARAMS = ("index",)
 VERSION = 2
@@ -74,6 +75,8 @@ def build_index(
             " videos, run `dvc repro --single-item --pull resnet-fixed@RUN` (docs/sharing.md)",
         )
     listing = list_clips(raw, params)
+    if plugin := origin("datasets", params.adapter):
+        click.echo("clips listed by plug-in {plugin} of {plugin_package}".format(**plugin))
     for note in listing.notes:
         click.echo(note)
     clips = listing.clips

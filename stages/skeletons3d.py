@@ -20,9 +20,10 @@ from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import Skeletons3dParams
 from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.sensors.readers import READERS
+from stroi.stages.sensors.readers import reader
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.fingerprint import check_unchanged
+from stroi.trainer.plugins import is_built_in, origin, versioned
 
 STAGE_PARAMS = ("skeletons3d",)
 VERSION = 3
@@ -39,14 +40,16 @@ def build_skeletons3d(
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
+    left_out = {*NOT_CONTENT, *(["options"] if is_built_in("sensors", params.format) else [])}
     spec = TaskSpec(
         kind="skeletons3d",
         version=VERSION,
-        params=params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True)),
-        producer={"numpy": np.__version__},
-        make=partial(read_skeleton, layout=params.format),
+        params=params.model_dump(mode="json", exclude=left_out),
+        producer={"numpy": np.__version__, **versioned("sensors", params.format)},
+        make=partial(read_skeleton, params=params),
         encode=assemble_joints,
         detail=describe,
+        origin=origin("sensors", params.format),
     )
     return build_cache(
         out,
@@ -59,12 +62,12 @@ def build_skeletons3d(
     )
 
 
-def read_skeleton(clip: ClipInput, *, layout: str) -> JointClip:
+def read_skeleton(clip: ClipInput, *, params: Skeletons3dParams) -> JointClip:
     """The joints of one clip, read from the bytes that the index lists.
 
     Args:
         clip: The clip.
-        layout: How its file is written, a key of `stroi.stages.sensors.readers.READERS`.
+        params: They name the format of its file.
 
     Raises:
         ClipRejected: ``SKEL_MISSING`` if the clip has no skeleton file; as `check_unchanged`,
@@ -79,7 +82,7 @@ def read_skeleton(clip: ClipInput, *, layout: str) -> JointClip:
         )
     path = clip.raw / clip.skeleton
     check_unchanged(path, sha256, "skeleton")
-    joints = READERS[layout](path, clip.start, clip.stop)
+    joints = reader(params.format, params.options)(path, clip.start, clip.stop)
     check_unchanged(path, sha256, "skeleton")
     return joints
 

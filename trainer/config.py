@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from stroi.trainer.plugins import NameOf, NoParams, options_of
 
 Precision = Literal["fp32", "bf16"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
@@ -19,8 +21,10 @@ Normalisation = Literal["two_sided", "eq3", "stgcn"]
 WeightPosition = Literal["after", "before"]
 Missing = Literal["row", "zero"]
 Mode = Literal["plain", "fixed", "end-to-end"]
-Backbone = Literal["stgcn", "ctrgcn"]
-Residual = Literal["resnet18", "resnet34", "resnet50"]
+Backbone = Annotated[str, NameOf("graph_nets")]
+RgbNetwork = Annotated[str, NameOf("rgb_nets")]
+Options = Annotated[SerializeAsAny[BaseModel], Field(validate_default=True)]
+"""Params that a plug-in declares itself."""
 Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
 Align = Literal["none", "heading", "body"]
 Fill = Literal["stretch", "repeat", "pad"]
@@ -134,7 +138,10 @@ class GcnSettings(Settings):
     """The skeleton branch: an ST-GCN with eq. 3 (paper, sections III.B and III.C)."""
 
     model: Backbone = "stgcn"
-    """The paper's network, or a stronger one whose graph adapts to the clip (CTR-GCN)."""
+    """The paper's network, a stronger one whose graph adapts to the clip (CTR-GCN), or a
+    plug-in's."""
+    options: Annotated[Options, options_of("graph_nets", "model")] = NoParams()
+    """Params of a plug-in's network."""
     frames: Annotated[int, Field(ge=4)] = 64
     """T, frames of a clip that the network sees; not in the paper."""
     fill: Fill = "stretch"
@@ -210,8 +217,10 @@ class WeightSettings(Settings):
 class ResNetSettings(Settings):
     """The RGB branch: a ResNet on weighted mosaics, eq. 5 and 6 (paper, sections III.E, III.F)."""
 
-    model: Residual = "resnet18"
-    """The paper's network, or a deeper one."""
+    model: RgbNetwork = "resnet18"
+    """The paper's network, a deeper one, or a plug-in's."""
+    options: Annotated[Options, options_of("rgb_nets", "model")] = NoParams()
+    """Params of a plug-in's network."""
     dropout: PartialShare = 0.0
     """Share of activations dropped within every residual block; 0.1 in the published code."""
     weight_position: WeightPosition = "after"

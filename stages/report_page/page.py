@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from stroi.cache.layouts import Layout
 from stroi.cache.percent import percent
 from stroi.pipeline.params.profile import Profile
-from stroi.stages.report_page import accuracy, attention, charts, provenance
+from stroi.stages.report_page import attention, charts, provenance
 from stroi.stages.report_page.inputs import Curve
 
 
@@ -81,9 +81,6 @@ def _environment() -> Environment:
         shade=charts.shade,
         skeleton=charts.skeleton,
         line_chart=charts.line_chart,
-        colour=accuracy.COLOUR,
-        pair_rows=accuracy.PAIR_ROWS,
-        class_rows=accuracy.CLASS_ROWS,
         row_names=attention.ROW_NAMES,
     )
     return env

@@ -15,7 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-from stroi.cache.errors import StroiError
+from stroi.cache.errors import ParamsError, StroiError
+from stroi.trainer.plugins import GROUPS, Plugin, all_installed, find, is_built_in, package
 from stroi.trainer.runtime import BF16_FLAGS, bf16_features, cpu_flags
 
 State = Literal["ok", "missing", "note"]
@@ -207,14 +208,14 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
         model: A user's own RTMO or RTMPose network; None if there is none.
     """
     from stroi.pipeline.params.profile import OnnxParams, OpenPoseParams, SkeletonParams
-    from stroi.stages.pose.registry import ESTIMATORS, choose, load
+    from stroi.stages.pose.registry import choose, load
 
     params = SkeletonParams(
         source="auto",
         openpose=OpenPoseParams(root=str(root) if root else None),
         onnx=OnnxParams(model=str(model) if model else None),
     )
-    for name in ESTIMATORS:
+    for name in GROUPS["pose"].built_in:
         try:
             estimator = load(params.replace(source=name))
         except StroiError as error:
@@ -225,6 +226,25 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
     yield Finding("pose", "kinect", "ok", "needs the .skeleton files of NTU RGB+D only")
     message = choose(params).message
     yield Finding("pose", "auto", "note", f"would take {message}; the default is movenet")
+
+
+def plugins() -> Iterable[Finding]:
+    """Installed plug-ins: whether each can be used."""
+    for group, entry in all_installed():
+        where = f"{group}: {entry.name}"
+        try:
+            if is_built_in(group, entry.name):
+                problem = f"{package(entry)} has a plug-in of the name of a built-in one"
+                raise ParamsError("PLUGIN_NAME", problem, remedy="rename it in its package")
+            plugin = find(group, entry.name, Plugin)
+            more = plugin.doctor()
+        except StroiError as error:
+            yield Finding(
+                "plug-ins", where, "missing", f"{error.code}: {error.message}", error.remedy
+            )
+        else:
+            about = f"{package(entry)}, version {plugin.version}"
+            yield Finding("plug-ins", where, "ok", f"{about}; {more}" if more else about)
 
 
 def dvc_project(project: Path) -> Iterable[Finding]:

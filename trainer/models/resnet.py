@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from stroi.trainer.config import Residual
 from stroi.trainer.models.layers import BitDropout, initialise_convolutions
 
 WIDTHS = (64, 128, 256, 512)
@@ -90,7 +89,7 @@ def _shortcut(channels_in: int, channels: int, stride: int) -> nn.Sequential | N
     )
 
 
-DEPTHS: dict[Residual, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+DEPTHS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
     "resnet34": (BasicBlock, (3, 4, 6, 3)),
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
@@ -107,7 +106,7 @@ class ResNet(nn.Module):
         dropout: Share of activations dropped within every block.
     """
 
-    def __init__(self, classes: int, model: Residual = "resnet18", dropout: float = 0.0) -> None:
+    def __init__(self, classes: int, model: str = "resnet18", dropout: float = 0.0) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)

@@ -22,7 +22,7 @@ from stroi.trainer.models.cell_grid import (
 from stroi.trainer.models.flip import flip_mosaic, flip_row_weights, flip_skeletons
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
-from stroi.trainer.models.resnet import ResNet
+from stroi.trainer.plugins import Network, find
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -75,8 +75,11 @@ class WeightedMosaicNet(nn.Module):
         self.classes, self.cells, self.config = tuple(classes), cells, config
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
-        self.resnet = ResNet(len(self.classes), config.model, config.dropout)
-        self.resnet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = find("rgb_nets", config.model, Network)
+        self.resnet: nn.Module = network.build(
+            len(self.classes), config, *network.own(config.options)
+        )
+        self.resnet.to(memory_format=torch.channels_last)
         self.gcn = gcn
 
     def forward(

@@ -17,7 +17,6 @@ from stroi.cache.layouts import LAYOUTS
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, Settings
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.safetensors_io import (
     first_bytes,
@@ -119,7 +118,7 @@ def load_resnet(path: Path) -> WeightedMosaicNet:
     return _load(path, _read_header(path, _ResNetHeader).build)
 
 
-def load_pretrained_resnet(net: ResNet, path: Path, *, sha256: str | None = None) -> None:
+def load_pretrained_resnet(net: nn.Module, path: Path, *, sha256: str | None = None) -> None:
     """Start `net` from a local file of torchvision's same network; ``fc`` stays as it is.
 
     The file must have torchvision's names, as safetensors or as `torch.save` writes it (``.pth``).
