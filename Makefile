@@ -44,6 +44,11 @@ test: $(VENV)/.installed-test ## Run the tests; those marked nightly are left ou
 test-all: $(VENV)/.installed-test ## Run all tests, the nightly ones too
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m ""
 
+.PHONY: test-openpose
+test-openpose: $(VENV)/.installed-test ## Test the build of OpenPose that OPENPOSE_ROOT names
+	@test -n "$(OPENPOSE_ROOT)" || { echo "error: no build of OpenPose; make test-openpose OPENPOSE_ROOT=FOLDER" >&2; exit 1; }
+	OPENPOSE_ROOT="$(OPENPOSE_ROOT)" python -m pytest -m "" -rA tests/stages/pose/estimators/test_real_openpose.py
+
 .PHONY: lint
 lint: $(VENV)/.installed-test ## Run the linters and the type check
 	ruff check .

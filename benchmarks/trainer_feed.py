@@ -188,7 +188,7 @@ def judged(found: Mapping[str, Any]) -> list[tuple[str, float, float]]:
 def page(found: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
     first, last = found["load"]
-    lines = ["# LoaderConfig the trainer", "", found["how"], ""]
+    lines = ["# Feeding the trainer", "", found["how"], ""]
     lines += [f"{found['machine']}; {found['system']}; {found['versions']};"]
     lines += [f"load average {first} before and {last} after, on {found['cores']} cores.", ""]
     lines += ["| goal | found | wanted | |", "|---|---|---|---|"]

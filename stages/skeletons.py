@@ -32,7 +32,8 @@ from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detect import DETECTIONS, describe_source, detect_poses
-from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE
+from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
+from stroi.stages.pose.openpose_commands import openpose_commands
 from stroi.stages.pose.readers.openpose_files import folder_digest, json_folder
 from stroi.stages.pose.sampled import frames_to_process, sampled_persons
 from stroi.stages.pose.source import (
@@ -230,12 +231,28 @@ def describe(clip: Clip, unfilled: NDArray[np.float32], processed: NDArray[np.in
     type=click.Path(path_type=Path),
     help=f"Folder of your build of OpenPose, in place of the variable {ROOT_VARIABLE}.",
 )
+@click.option(
+    "--print-openpose-commands",
+    "print_commands",
+    is_flag=True,
+    help="Print a shell script by which an OpenPose elsewhere writes the JSON files that source"
+    " openpose-json reads, and do no more.",
+)
 def command(
-    workspace: Workspace, dataset: str, workers: Workers, openpose_root: Path | None
+    workspace: Workspace,
+    dataset: str,
+    workers: Workers,
+    openpose_root: Path | None,
+    print_commands: bool,
 ) -> None:
     """Build the skeleton cache of one data set."""
     profile = load_profile(workspace.root, dataset)
     params = profile.skeletons
+    if print_commands:
+        samples = read_index(workspace.index(dataset)).samples
+        for line in openpose_commands(dataset, workspace.raw(dataset), samples, params):
+            click.echo(line)
+        return
     if openpose_root:
         params = params.replace(openpose=params.openpose.replace(root=str(openpose_root)))
     with lock(workspace.lock("skeletons", dataset)):

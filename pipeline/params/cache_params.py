@@ -11,8 +11,11 @@ NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
 """Params of a stage that group and count its clips, and do not change their results."""
 OF_SOURCES = {"openpose": "openpose", "openpose-json": "openpose_json", "onnx": "onnx"}
 """The params group of each source that has one."""
-OF_THIS_MACHINE = {"openpose": {"root", "num_gpu", "num_gpu_start"}, "onnx": {"model"}}
-"""Params that name places on this machine; they are never recorded."""
+OF_THIS_MACHINE = {
+    "openpose": {"root", "models", "weights_md5", "num_gpu", "num_gpu_start"},
+    "onnx": {"model"},
+}
+"""Params that name files and devices of this machine; they are never recorded, the networks are."""
 
 
 def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:

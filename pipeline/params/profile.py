@@ -102,6 +102,10 @@ class OpenPoseParams(ParamsModel):
 
     root: str | None = None
     """Folder of the build; by default the variable OPENPOSE_ROOT, or Python's module path."""
+    models: str | None = None
+    """OpenPose's folder of models; by default ``models`` in or above the folder of the module."""
+    weights_md5: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
+    """MD5 of weights of your own; empty takes only those that OpenPose's authors trained."""
     model: Literal["BODY_25", "COCO"] = "BODY_25"
     """Joints of the network; COCO has no feet."""
     net_resolution: Annotated[str, Field(pattern=r"^(-1|[1-9]\d{0,3})x(-1|[1-9]\d{0,3})$")] = (
@@ -116,8 +120,9 @@ class OpenPoseParams(ParamsModel):
     """Most people kept, the most confident first; -1 keeps all."""
     maximize_positives: Annotated[int, Field(ge=0, le=1)] = 0
     """1 accepts less confident detections."""
-    num_gpu: Annotated[int, Field(ge=-1)] = -1
-    """GPUs to use; -1 for all."""
+    num_gpu: Annotated[int, Field(ge=-1)] = 1
+    """GPUs to use; -1 for all. Each loads the network, and frames are given to them one by one:
+    more than one takes memory and no less time."""
     num_gpu_start: Annotated[int, Field(ge=0)] = 0
     """Number of the first GPU."""
 
@@ -128,8 +133,15 @@ class OpenPoseParams(ParamsModel):
             raise ValueError(
                 f"net_resolution is {self.net_resolution}: use multiples of 16, such as -1x368"
             )
+        if self.net_resolution == "-1x-1":
+            raise ValueError("net_resolution is -1x-1: give one side, such as -1x368")
+        if (self.scale_number - 1) * self.scale_gap >= 1:
+            raise ValueError(
+                f"scale {self.scale_number} of {self.scale_number} with a scale_gap of"
+                f" {self.scale_gap:g} is not above 0: use fewer scales or a smaller gap"
+            )
         if self.num_gpu == 0:
-            raise ValueError("num_gpu is 0, which switches detection off: use -1 for all")
+            raise ValueError("num_gpu is 0, which switches detection off: use 1, or -1 for all")
         return self
 
 

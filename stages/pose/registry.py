@@ -14,7 +14,8 @@ from stroi.pipeline.params.profile import SkeletonParams
 from stroi.stages.pose.estimator import Estimator, PoseSource
 from stroi.stages.pose.estimators.movenet import MoveNet
 from stroi.stages.pose.estimators.onnx import FILE_REMEDY, load_network
-from stroi.stages.pose.estimators.openpose import ROOT_VARIABLE, OpenPose
+from stroi.stages.pose.estimators.openpose import OpenPose
+from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
 from stroi.stages.pose.estimators.rtmo import Rtmo
 from stroi.stages.pose.estimators.rtmpose import RtmPose
 from stroi.trainer.plugins import find
@@ -58,17 +59,18 @@ class Choice:
 def choose(params: SkeletonParams) -> Choice:
     """Settle which estimator is used, before any clip.
 
-    ``auto`` takes OpenPose if its Python module loads and its network is whole, and otherwise the
-    embedded MoveNet. It never takes a network that a user has to name.
+    ``auto`` takes OpenPose if its Python module loads and its weights are those that its authors
+    trained, and otherwise the embedded MoveNet. It never takes a network that a user has to name.
     """
     if params.source != "auto":
         return Choice(params.source, "named", f"{params.source}, as the params name it")
     try:
-        digest = load(params.replace(source="openpose")).digest
+        own = params.openpose.replace(weights_md5="")
+        digest = load(params.replace(source="openpose", openpose=own)).digest
     except StroiError as error:
         message = f"movenet, the embedded estimator ({error.code}: {error.message})"
         return Choice("movenet", f"auto: {error.code}", message)
-    message = f"openpose, because its module loads and its network {digest[:12]} is whole"
+    message = f"openpose, because its module loads and its weights {digest[:12]} are known"
     return Choice("openpose", "auto: OpenPose is here", message)
 
 
@@ -92,7 +94,7 @@ def with_full_paths(params: SkeletonParams) -> SkeletonParams:
     """`params` that mean the same in workers of a cluster, with another environment and folder."""
     root = params.openpose.root or os.environ.get(ROOT_VARIABLE)
     return params.replace(
-        openpose=params.openpose.replace(root=_full(root)),
+        openpose=params.openpose.replace(root=_full(root), models=_full(params.openpose.models)),
         onnx=params.onnx.replace(model=_full(params.onnx.model)),
     )
 

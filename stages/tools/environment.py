@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -208,7 +209,8 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
         model: A user's own RTMO or RTMPose network; None if there is none.
     """
     from stroi.pipeline.params.profile import OnnxParams, OpenPoseParams, SkeletonParams
-    from stroi.stages.pose.registry import choose, load
+    from stroi.stages.pose.estimators.openpose_build import describe
+    from stroi.stages.pose.registry import choose, load, with_full_paths
 
     params = SkeletonParams(
         source="auto",
@@ -222,6 +224,10 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
             yield Finding("pose", name, "missing", f"{error.code}: {error.message}", error.remedy)
         else:
             yield Finding("pose", name, "ok", f"{estimator.name}, model {estimator.digest[:12]}")
+    with suppress(StroiError):  # said above
+        for name, detail, problem in describe(with_full_paths(params).openpose):
+            state: State = "missing" if problem else "ok"
+            yield Finding("pose", name, state, detail, problem.remedy if problem else "")
     yield Finding("pose", "openpose-json", "ok", "needs folders of OpenPose's --write_json only")
     yield Finding("pose", "kinect", "ok", "needs the .skeleton files of NTU RGB+D only")
     message = choose(params).message

@@ -7,14 +7,21 @@ frame as the real one does, by pointer and without strides, and finds person p's
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
-from stroi.stages.pose.estimators.openpose import NETWORKS
+from stroi.stages.pose.estimators.openpose_build import NETWORKS
+
+WEIGHTS = b"weights of a stand-in"
+WEIGHTS_MD5 = hashlib.md5(WEIGHTS, usedforsecurity=False).hexdigest()
 
 _COMMON = """
 import ctypes
 import numpy as np
 
+# What ended a worker thread.
+FAILS = ""
 FLAGS = {"net_resolution": "-1x368", "model_pose": "BODY_25"}
 KNOWN = {
     "net_resolution", "scale_number", "scale_gap", "number_people_max", "num_gpu",
@@ -22,6 +29,10 @@ KNOWN = {
     "keypoint_scale", "logging_level",
 }
 JOINTS = {"BODY_25": 25, "COCO": 18, "MPI": 15}
+
+
+def get_gpu_number():
+    return 1
 
 
 def memory(image):
@@ -45,6 +56,11 @@ _WRAPPER = """
 class Datum:
     def __init__(self):
         self._found = None
+        self._scales = []
+
+    @property
+    def scaleInputToNetInputs(self):
+        return self._scales
 
     def __setattr__(self, name, value):
         if name == "cvInputData":
@@ -76,16 +92,19 @@ class WrapperPython:
 
     def stop(self):
         self._runs = False
+        if FAILS:
+            raise RuntimeError(FAILS)
 
     def emplaceAndPop(self, batch):
         if type(batch) is not EXPECTED:
             raise TypeError(f"emplaceAndPop(): incompatible function arguments: {batch!r}")
         if not self._runs:
             raise RuntimeError("not started")
-        for datum in batch:
+        for datum in batch if not FAILS else ():
+            datum._scales = [1.0]
             found = find(*datum.cvInputData)
             datum._found = found if len(found) else None
-        return RETURNS
+        return RETURNS if not FAILS else RETURNS and False
 """
 
 _DIALECTS = {
@@ -112,6 +131,9 @@ def nothing():
 EXPECTED, RETURNS = VectorDatum, True
 """,
     "master": """
+KNOWN.add("net_resolution_dynamic")
+
+
 class VectorDatum:
     def __init__(self, datums):
         self._datums = list(datums)
@@ -128,18 +150,33 @@ EXPECTED, RETURNS = VectorDatum, True
 
 DIALECTS = tuple(_DIALECTS)
 
+KNOWN_WEIGHTS = {
+    name: replace(network, size=len(WEIGHTS), md5=WEIGHTS_MD5) for name, network in NETWORKS.items()
+}
+"""`NETWORKS` as if OpenPose's authors had trained `WEIGHTS`."""
 
-def fake_build(root: Path, dialect: str, *, models: tuple[str, ...] = ("BODY_25",)) -> Path:
-    """Write the build of a release to `root`, with weights of the right size that hold zeros."""
+
+def fake_build(
+    root: Path, dialect: str, *, models: tuple[str, ...] = ("BODY_25",), fails: str = ""
+) -> Path:
+    """Write the build of a release to `root`, whose weights have `WEIGHTS_MD5`.
+
+    Args:
+        root: The folder.
+        dialect: One of `DIALECTS`.
+        models: Networks whose files are there.
+        fails: What ends its worker thread in the first frame.
+    """
     package = root / "build" / "python" / "openpose"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("from . import pyopenpose as pyopenpose\n")
-    (package / "pyopenpose.py").write_text(_COMMON + _DIALECTS[dialect] + _WRAPPER)
+    module = (_COMMON + _DIALECTS[dialect] + _WRAPPER).replace('FAILS = ""', f"FAILS = {fails!r}")
+    (package / "pyopenpose.py").write_text(module)
     (root / "models" / "pose").mkdir(parents=True)
     for model in models:
-        name, size, _ = NETWORKS[model]
-        weights = root / "models" / name
+        network = NETWORKS[model]
+        weights = root / "models" / network.weights
         weights.parent.mkdir()
-        with weights.open("wb") as file:
-            file.truncate(size)
+        weights.write_bytes(WEIGHTS)
+        (root / "models" / network.prototxt).write_text('name: "stand-in"')
     return root

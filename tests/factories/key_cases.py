@@ -88,6 +88,7 @@ CASES: dict[str, list[Case]] = {
             "cell": 48, "size": 100, "min_confidence": 0.3, "border": "edge", "missing": "nearest",
         }.items()
     },
+    "mosaics.sample_by": [Case("time", {"mosaics"})],
     "mosaics.clips_per_shard": [Case(7, NOTHING)],
     "mosaics.max_quarantined": [Case(0.5, NOTHING)],
     # One more clip that does not train.
@@ -177,7 +178,9 @@ OF_SOURCES: dict[str, list[Sourced]] = {
     "frames": [Sourced("sampled", LOOKING, NOTHING)],
     "input_size": [Sourced(192, {"movenet", "onnx", "openpose-json"}, NOTHING)],
     "openpose.root": [Sourced("<moved build>", NOTHING, NOTHING)],
-    "openpose.num_gpu": [Sourced(1, NOTHING, NOTHING)],
+    "openpose.models": [Sourced("<models of moved build>", NOTHING, NOTHING)],
+    "openpose.weights_md5": [Sourced("<own md5>", NOTHING, NOTHING)],
+    "openpose.num_gpu": [Sourced(2, NOTHING, NOTHING)],
     "openpose.num_gpu_start": [Sourced(1, NOTHING, NOTHING)],
     **{
         f"openpose.{name}": [Sourced(value, {"openpose"}, NOTHING)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_openpose import fake_build
+from fake_openpose import KNOWN_WEIGHTS, WEIGHTS_MD5, fake_build
 from key_cases import ALL, CASES, LOOKING, OF_SOURCES, SOURCES, TRAINED, Params
 from pydantic import BaseModel
 from tiny_onnx import tiny_rtmpose
@@ -28,6 +28,7 @@ from stroi.stages import gcn, mosaics, resnet, skeletons
 from stroi.stages import skeletons3d as joints
 from stroi.stages.pose import registry
 from stroi.stages.pose.detect import detections_path
+from stroi.stages.pose.estimators import openpose
 from stroi.stages.training.configs import Resources
 from stroi.stages.training.inputs import open_clips
 from stroi.stages.training.outputs import checkpoint, seed_folder
@@ -203,13 +204,16 @@ def test_seed_and_threads_are_in_the_keys_of_trainings(keys: Keys) -> None:
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Places of what the estimators need, by the names in the cases."""
     folder = tmp_path_factory.mktemp("sources")
-    places = {}
+    places = {"<own md5>": WEIGHTS_MD5}
     for name in ("build", "moved build"):
-        places[f"<{name}>"] = str(fake_build(folder / name, "1.7.0", models=("BODY_25", "COCO")))
+        build = fake_build(folder / name, "1.7.0", models=("BODY_25", "COCO"))
+        places |= {f"<{name}>": str(build), f"<models of {name}>": str(build / "models")}
     for name in ("network", "moved network"):
         (folder / name).write_bytes(tiny_rtmpose(48, 64))
         places[f"<{name}>"] = str(folder / name)
-    yield places
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openpose, "NETWORKS", KNOWN_WEIGHTS)
+        yield places
     registry._load.cache_clear()
 
 

@@ -14,57 +14,32 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import importlib
-import json
 import logging
-import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.errors import RefusedInput, StroiError
+from stroi.cache.errors import StroiError
 from stroi.cache.files.digests import sha256_file
-from stroi.cache.layouts import BODY_25, Layout
+from stroi.cache.layouts import Layout
 from stroi.pipeline.params.profile import OpenPoseParams
 from stroi.stages.pose.estimator import no_people
-from stroi.stages.pose.layouts import COCO_18, to_body25
-
-ROOT_VARIABLE = "OPENPOSE_ROOT"
-"""Environment variable that names the folder of the build where no param does."""
-
-NETWORKS = {
-    "BODY_25": ("pose/body_25/pose_iter_584000.caffemodel", 104_715_850, BODY_25),
-    "COCO": ("pose/coco/pose_iter_440000.caffemodel", 209_274_056, COCO_18),
-}
-"""Weights below OpenPose's folder of models, their size in bytes, and the joints found."""
-
-_NAME_IT = (
-    f"name the folder of your build by skeletons.openpose.root or {ROOT_VARIABLE} "
-    "(docs/pose-sources.md), or take another skeletons.source"
+from stroi.stages.pose.estimators.openpose_build import (
+    DYNAMIC,
+    NETWORKS,
+    check_network,
+    find_build,
+    folders_of,
+    import_openpose,
 )
-_BUILD_IT = (
-    f"build it with BUILD_PYTHON for this Python {sys.version_info.major}.{sys.version_info.minor}"
-    " (docs/pose-sources.md)"
-)
-_PLACES = (
-    "build/python", "python", ".", "build/python/openpose/Release", "python/openpose/Release",
-)  # fmt: skip
-"""Folders of a build or an installation that the Python module can be imported from."""
-_MARK = "stroi-openpose:"
-# OpenCV first, as in the stages: two of them in one process is what breaks builds most often.
-_PROBE = f"""
-import json, sys, cv2
-from {__name__} import import_openpose
-module = import_openpose(sys.argv[1:])
-dialect = "1.7" if hasattr(module, "VectorDatum") else "1.5"
-print("\\n{_MARK}" + json.dumps([dialect, module.__file__]))
-"""
+from stroi.stages.pose.layouts import to_body25
+
 _LOG = logging.getLogger(__name__)
+_REASON = re.compile(r"(?:Error:\s*)?(?P<reason>\S.*?)(?:\n\n|\n?Coming from:|$)", re.DOTALL)
+"""The first sentence of OpenPose's errors; the functions that it came through follow."""
+
 _started: list[OpenPose] = []
 """At most one: flags are global to the process, a second wrapper would inherit the first one's."""
 
@@ -78,29 +53,40 @@ class OpenPose:
         empty: Those of them without anybody.
 
     Raises:
-        RefusedInput: As `check_weights`.
-        StroiError: As `find_build`.
+        RefusedInput: ``OPENPOSE_MODEL`` if a file of the network is missing or another one.
+        StroiError: If there is no build that loads, see `find_build`; ``OPENPOSE_SCALES`` if it
+            runs on the CPU and several scales are asked for.
     """
 
     name = "openpose"
 
     def __init__(self, params: OpenPoseParams) -> None:
         self.params = params
-        self.build = find_build(Path(params.root) if params.root else None)
-        file, size, self._layout = NETWORKS[params.model]
-        self.digest = check_weights(self.build.models / file, size)
+        self.build = find_build(*folders_of(params))
+        network = NETWORKS[params.model]
+        self._layout = network.layout
+        files = check_network(self.build.models, network, params.weights_md5)
+        self.digest, self._prototxt = files.weights, files.prototxt
+        if params.scale_number > 1 and not self.build.gpus:
+            raise StroiError(
+                "OPENPOSE_SCALES",
+                f"scale_number is {params.scale_number}, and this OpenPose runs on the CPU, where"
+                " it takes one scale only",
+                remedy="set skeletons.openpose.scale_number to 1, or use a GPU",
+            )
         self.frames = 0
         self.empty = 0
         self._module: Any = None
         self._wrapper: Any = None
 
     def info(self) -> dict[str, Any]:
-        """Dialect, digest of the Python module, network, and the flags that shape what is found."""
-        no_option = {"root", "model", "num_gpu", "num_gpu_start"}
+        """Dialect, digests of the Python module and the prototxt, network, and the flags."""
+        no_option = {"root", "models", "model", "weights_md5", "num_gpu", "num_gpu_start"}
         return {
             "dialect": self.build.dialect,
             "module": sha256_file(self.build.module),
             "network": self.params.model,
+            "prototxt": self._prototxt,
             "options": self.params.model_dump(exclude=no_option),
         }
 
@@ -127,11 +113,7 @@ class OpenPose:
         except Exception as error:
             if isinstance(error, StroiError):
                 raise
-            raise StroiError(
-                "OPENPOSE_FAILED",
-                f"OpenPose failed: {error}",
-                remedy="see docs/pose-sources.md; a smaller net_resolution needs less GPU memory",
-            ) from error
+            raise _failed(str(error)) from error
         people = read_people(key_points, self._layout)
         self.frames += 1
         self.empty += not len(people)
@@ -149,27 +131,61 @@ class OpenPose:
         _started.append(self)
         self._module = import_openpose(self.build.folders)
         self._wrapper = self._module.WrapperPython()
-        flags = self.params.model_dump(exclude={"root", "model"})
+        self._wrapper.configure(self._flags())
+        self._wrapper.start()
+        atexit.register(self._stop)
+
+    def _flags(self) -> dict[str, Any]:
+        flags = self.params.model_dump(exclude={"root", "models", "model", "weights_md5"})
         flags |= {"model_pose": self.params.model, "model_folder": f"{self.build.models}/"}
         flags |= {"render_pose": 0, "keypoint_scale": 0, "logging_level": 4}
-        self._wrapper.configure(flags)
-        self._wrapper.start()
-        atexit.register(self._wrapper.stop)
+        if not self.build.gpus:
+            # A build for the CPU refuses any number of GPUs.
+            flags |= {"num_gpu": -1}
+        if self.build.has_flag(DYNAMIC):
+            # Frames wider than 16:9 keep their shape, as in older releases and in videos.
+            flags |= {DYNAMIC: 0}
+        return flags
 
     def _process(self, frame: NDArray[np.uint8]) -> object:
         """Key points of a frame, or what the dialect returns for nobody."""
         datum = self._module.Datum()
         datum.cvInputData = frame
         batch = getattr(self._module, "VectorDatum", list)
-        # 1.5 and 1.6 return nothing, later ones whether it worked.
-        if self._wrapper.emplaceAndPop(batch([datum])) is False:
-            raise RuntimeError("it gave a frame back without processing it")
+        done = self._wrapper.emplaceAndPop(batch([datum]))
+        # 1.5 and 1.6 return nothing; a frame that the network saw has its scales, in all of them.
+        if done is False or not len(datum.scaleInputToNetInputs):
+            raise _failed(self._stop() or "it gave a frame back without processing it")
         key_points: object = datum.poseKeypoints
         if key_points is None:
             # 1.7.0 takes a reference of None here, so Python 3.11 would abort after some thousand
             # empty frames. Where none is missing, one more does no harm.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
         return key_points
+
+    def _stop(self) -> str:
+        """End OpenPose's threads.
+
+        Returns:
+            What ended one of them before; it is told here only.
+        """
+        wrapper, self._wrapper = self._wrapper, None
+        try:
+            if wrapper is not None:
+                wrapper.stop()
+        except Exception as error:
+            return str(error)
+        return ""
+
+
+def _failed(reason: str) -> StroiError:
+    """The error for a frame that was not processed."""
+    found = _REASON.match(reason.strip())
+    sentence = " ".join((found["reason"] if found else reason).split())[:300]
+    remedy = "check skeletons.openpose and the files of the network (docs/pose-sources.md)"
+    if "memory" in sentence.lower():
+        remedy = "set a smaller skeletons.openpose.net_resolution, or use another GPU"
+    return StroiError("OPENPOSE_FAILED", f"OpenPose failed: {sentence}", remedy=remedy)
 
 
 def read_people(key_points: object, layout: Layout) -> NDArray[np.float32]:
@@ -193,112 +209,7 @@ def read_people(key_points: object, layout: Layout) -> NDArray[np.float32]:
         raise StroiError(
             "OPENPOSE_OUTPUT",
             f"OpenPose returned {people.shape}, not (people, {len(layout.joints)}, 3)",
-            remedy=_NAME_IT,
+            remedy="take a release that stroi knows (docs/pose-sources.md)",
         )
     people[~np.isfinite(people).all(axis=2)] = 0
     return to_body25(people[(people[..., 2] > 0).any(axis=1)], layout)
-
-
-def check_weights(file: Path, size: int) -> str:
-    """Sha256 of a network's weights.
-
-    Raises:
-        RefusedInput: ``OPENPOSE_MODEL`` if they do not have `size` bytes: OpenPose would run with
-            them, and find nobody.
-    """
-    actual = file.stat().st_size if file.is_file() else 0
-    if actual != size:
-        raise RefusedInput(
-            "OPENPOSE_MODEL",
-            f"{file} has {actual:,} bytes, the network's weights {size:,}",
-            remedy="put the whole file there (docs/pose-sources.md), or take another source",
-        )
-    return sha256_file(file)
-
-
-@dataclass(frozen=True)
-class Build:
-    """A build of OpenPose that loads.
-
-    Attributes:
-        dialect: How it is called, ``1.5`` or ``1.7``.
-        module: File of the Python module.
-        folders: What has to be on ``sys.path`` to import it.
-        models: OpenPose's folder of models.
-    """
-
-    dialect: str
-    module: Path
-    folders: tuple[str, ...]
-    models: Path
-
-
-def find_build(root: Path | None) -> Build:
-    """The build below `root`, or else on Python's path.
-
-    Raises:
-        StroiError: ``OPENPOSE_MISSING`` if there is none, ``OPENPOSE_IMPORT`` if it does not
-            load, ``OPENPOSE_MODEL`` if no folder of models is near it.
-    """
-    places = [root / place for place in _PLACES] if root else []
-    folders = tuple(
-        str(place)
-        for place in places
-        if (place / "openpose" / "__init__.py").is_file() or any(place.glob("pyopenpose*.[psd]*"))
-    )
-    if root and not folders:
-        problem = f"{root} holds no Python module of OpenPose"
-        raise StroiError("OPENPOSE_MISSING", problem, remedy=_BUILD_IT)
-    dialect, module = _probe(folders, f"in {root}" if root else "on the path of Python")
-    for folder in (*([root] if root else []), *module.parents):
-        if (folder / "models" / "pose").is_dir():
-            return Build(dialect, module, folders, folder / "models")
-    problem = f"no folder models/pose is above {module.parent}"
-    raise StroiError("OPENPOSE_MODEL", problem, remedy=_NAME_IT)
-
-
-def _probe(folders: Sequence[str], where: str) -> tuple[str, Path]:
-    """Dialect and file of the module, loaded in a process of its own that it may crash."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", _PROBE, *folders],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=120,  # CUDA is slow to start on some machines
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        problem = f"it takes more than {error.timeout:.0f} s"
-    else:
-        _, mark, line = done.stdout.rpartition(_MARK)
-        if mark:
-            dialect, module = json.loads(line.splitlines()[0])
-            return dialect, Path(module).resolve()
-        problem = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1][:200]
-    if not folders and problem.startswith("ImportError: No module named"):
-        problem = "no Python module of OpenPose is found"
-        raise StroiError("OPENPOSE_MISSING", problem, remedy=_NAME_IT)
-    problem = f"OpenPose {where} does not load: {problem}"
-    raise StroiError("OPENPOSE_IMPORT", problem, remedy=_BUILD_IT)
-
-
-def import_openpose(folders: Sequence[str]) -> Any:
-    """Load the Python module into this process; `folders` stay on ``sys.path`` for the build.
-
-    Raises:
-        ImportError: If there is none, or it does not load here.
-    """
-    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
-    problems = []
-    for name in ("openpose.pyopenpose", "pyopenpose"):
-        try:
-            module = importlib.import_module(name)
-        except (ImportError, OSError) as error:
-            problems.append(str(error))
-            continue
-        if hasattr(module, "WrapperPython"):
-            return module
-        problems.append(f"{name} is no module of OpenPose")
-    # A module that is there and broken comes before one that is not there.
-    raise ImportError(min(problems, key=lambda problem: problem.startswith("No module named")))

@@ -70,21 +70,21 @@ def set_up(
     check_outside(raw, options.videos)
     profile = _profile(workspace, options, force)
     listing = _list_clips(options, profile)
-    clips = listing.clips
+    listed = listing.clips
     for note in listing.notes:
         click.echo(note)
     click.echo(
-        f"{options.videos}: {len(clips)} clips of {len({clip.label for clip in clips})} classes"
+        f"{options.videos}: {len(listed)} clips of {len({clip.label for clip in listed})} classes"
     )
     from_json = (profile.skeletons.source if profile else options.source) == "openpose-json"
     if from_json:
-        clips = with_json_folders(clips)
+        listed = with_json_folders(listed)
     if options.table is None:
-        places = {place for clip in clips for place in (clip.video, clip.skeleton)}
+        places = {place for clip in listed for place in (clip.video, clip.skeleton)}
         check_places(options.videos, places - {""})
     if from_json:
-        check_json_folders(options.videos, clips)
-    clips = with_digests(options.videos, clips)
+        check_json_folders(options.videos, listed)
+    clips = with_digests(options.videos, listed)
     _say([*twin_notes(clips), *foreseen(options, clips, profile)])
     if profile is None:
         text, run = _new_profile(options, clips)

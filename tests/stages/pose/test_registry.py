@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_openpose import fake_build
+from fake_openpose import KNOWN_WEIGHTS, WEIGHTS_MD5, fake_build
 from tiny_onnx import tiny_rtmpose
 
 from stroi.cache.errors import ParamsError, RefusedInput, StroiError
 from stroi.cache.files.digests import digest
 from stroi.pipeline.params.profile import OnnxParams, OpenPoseParams, SkeletonParams
+from stroi.stages.pose.estimators import openpose
 from stroi.stages.pose.estimators.movenet import MODEL_SHA256
 from stroi.stages.pose.registry import choose, load, record, with_full_paths
 
@@ -27,10 +28,18 @@ def auto(root: Path | None = None) -> SkeletonParams:
     return SkeletonParams(source="auto", openpose=openpose)
 
 
-def test_auto_takes_openpose_if_it_is_whole(tmp_path: Path) -> None:
-    choice = choose(auto(fake_build(tmp_path, "master")))
+def test_auto_takes_openpose_with_weights_that_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = auto(fake_build(tmp_path, "master"))
+    own = params.replace(openpose=params.openpose.replace(weights_md5=WEIGHTS_MD5))
+    for unknown in (params, own):
+        choice = choose(unknown)
+        assert (choice.source, choice.why) == ("movenet", "auto: OPENPOSE_MODEL")
+    monkeypatch.setattr(openpose, "NETWORKS", KNOWN_WEIGHTS)
+    choice = choose(params)
     assert (choice.source, choice.why) == ("openpose", "auto: OpenPose is here")
-    assert "its module loads and its network" in choice.message
+    assert "its module loads and its weights" in choice.message
 
 
 def test_auto_takes_the_embedded_one_otherwise(tmp_path: Path) -> None:

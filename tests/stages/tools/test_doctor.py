@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from fake_openpose import fake_build
+from fake_openpose import KNOWN_WEIGHTS, fake_build
 from tiny_onnx import tiny_rtmpose
 
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.pose.estimators import openpose, openpose_build
 from stroi.stages.tools.doctor import check_environment, command, table
 from stroi.stages.tools.environment import Finding, disk, libraries, run_check
 
@@ -50,12 +51,21 @@ def test_everything_is_checked(tmp_path: Path) -> None:
     assert not (tmp_path / "store").exists()
 
 
-def test_what_the_user_has_is_found(tmp_path: Path) -> None:
+def test_what_the_user_has_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = tmp_path / "network.onnx"
     network.write_bytes(tiny_rtmpose(48, 64))
     root = fake_build(tmp_path / "openpose", "1.5")
     by_name = named(check_environment(Workspace(tmp_path), root, network))
+    assert by_name["openpose"].state == "missing"
+    assert "has 21 bytes, the network's weights 104,715,850" in by_name["openpose"].detail
+    assert by_name["openpose module"].detail.endswith("pyopenpose.py, dialect 1.5, 1 GPUs")
+    assert by_name["openpose COCO"].detail.endswith("pose_deploy_linevec.prototxt is missing")
+    for module in (openpose, openpose_build):
+        monkeypatch.setattr(module, "NETWORKS", KNOWN_WEIGHTS)
+    by_name = named(check_environment(Workspace(tmp_path), root, network))
     assert by_name["openpose"].state == "ok"
+    weights = root / "models/pose/body_25/pose_iter_584000.caffemodel"
+    assert by_name["openpose BODY_25"].detail.startswith(f"{weights}, MD5 known; prototxt ")
     assert by_name["onnx"].detail.startswith("rtmpose, model ")
     assert by_name["auto"].detail.startswith("would take openpose")
 
