@@ -275,9 +275,10 @@ def options_of(group: str, chosen: str) -> BeforeValidator:
     """
 
     def read(value: object, info: ValidationInfo) -> BaseModel:
-        name = info.data.get(chosen, "")  # absent if it is a mistake itself
-        plain = not name or is_built_in(group, name)
-        params = NoParams if plain else find(group, name, Plugin).params
+        if chosen not in info.data:  # the name itself is a mistake, and reported
+            return NO_PARAMS
+        name = info.data[chosen]
+        params = NoParams if is_built_in(group, name) else find(group, name, Plugin).params
         if isinstance(value, BaseModel):  # of the plug-in that was chosen before, or a default
             return value if type(value) is params else params.model_validate({})
         return params.model_validate_json(json.dumps(value))
