@@ -3,7 +3,7 @@
 `containers.py` codes a video whose frames show their numbers into each pair, reads it with stroi's
 reader, then reads copies cut at 12 places and copies with one flipped bit at 24 places. A copy is
 refused, unharmed (all numbers in order) or wrong. Writes benchmarks/results/containers.md.
-About 5 minutes on two cores.
+About two minutes on two cores.
 """
 
 from __future__ import annotations

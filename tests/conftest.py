@@ -46,28 +46,47 @@ LONG = (
 """Files that take longest, first: a file is one worker's, and the last one should be short."""
 
 
-ONE_COMMAND_PER_CASE = {
-    ("test_shards.py", "test_verify_refuses_it_and_leaves_no_trace"),
-    ("test_shards_folders.py", "test_verify_refuses_it_and_leaves_no_trace"),
+THINNED = {
+    ("test_archives.py", "test_hostile_archives"),
+    ("test_archives.py", "test_hostile_folders"),
+    ("test_blobs.py", "test_hostile_blob_is_refused"),
+    ("test_build.py", "test_kill_at_every_point_then_rerun_gives_the_same_bytes"),
     ("test_checkpoints.py", "test_networks_are_not_built_for_a_stranger"),
     ("test_checkpoints.py", "test_weights_of_a_stranger"),
-    ("test_params.py", "test_yaml"),
+    ("test_checkpoints.py", "test_what_is_no_plain_file_neither_hangs_nor_grows"),
+    ("test_convert.py", "test_killed_run_goes_on_where_it_stopped"),
+    ("test_export_onnx.py", "test_scores_are_the_trainers"),
+    ("test_faults.py", "test_fault_at_every_passing_of_every_point"),
+    ("test_ntu_protocols.py", "test_splits_have_the_published_sizes"),
     ("test_params.py", "test_mistakes"),
     ("test_params.py", "test_names_never_reach_a_shell"),
     ("test_params.py", "test_what_is_no_plain_file_does_not_hang"),
-    ("test_tables.py", "test_tables"),
+    ("test_params.py", "test_yaml"),
+    ("test_receive.py", "test_whatever_stops_it_the_target_is_whole_or_absent"),
+    ("test_shards.py", "test_verify_refuses_it_and_leaves_no_trace"),
+    ("test_shards_folders.py", "test_verify_refuses_it_and_leaves_no_trace"),
+    ("test_skeletons.py", "test_openpose_frames"),
+    ("test_skeletons.py", "test_skeleton_texts"),
     ("test_tables.py", "test_received_indices"),
+    ("test_tables.py", "test_tables"),
+    ("test_team_run.py", "test_graph_networks_of_other_inputs_do_not_train_together"),
+    ("test_team_run.py", "test_resnets_of_other_inputs_do_not_train_together"),
+    ("test_train_resnet.py", "test_same_seed_same_bits"),
+    ("test_verify.py", "test_killed_at_every_point_every_named_file_is_whole"),
+    ("test_versions.py", "test_a_raised_version_runs_its_stage_again_and_no_other"),
+    ("test_videos.py", "test_videos"),
+    ("test_videos.py", "test_what_is_no_video_is_never_parsed"),
 }
-"""Tests in hostile/ with a process for each case: every third case by default, all nightly."""
+"""Tests with a process, a kill or a training for each case: every third by default, all nightly."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, and thin out what starts a process per case."""
+    """Begin with the files that take longest, and thin out what is costly for each case."""
     cases: Counter[tuple[str, str]] = Counter()
     for item in items:
         test = item.path.name, getattr(item, "originalname", item.name)
-        if test in ONE_COMMAND_PER_CASE:
+        if test in THINNED:
             if cases[test] % 3:
                 item.add_marker(pytest.mark.nightly)
             cases[test] += 1

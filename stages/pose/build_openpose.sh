@@ -64,4 +64,4 @@ echo "Put your weights here:"
 echo "  $root/models/pose/body_25/pose_iter_584000.caffemodel  (104,715,850 bytes)"
 echo "  $root/models/pose/coco/pose_iter_440000.caffemodel     (209,274,056 bytes; network COCO)"
 echo "  export OPENPOSE_ROOT=$root"
-if command -v stroi > /dev/null; then OPENPOSE_ROOT=$root stroi doctor | grep openpose || true; fi
+if command -v stroi > /dev/null; then OPENPOSE_ROOT=$root stroi doctor | grep "^ *openpose" || true; fi

@@ -233,7 +233,10 @@ def _open_nothing(url: str, flags: int, options: dict[str, Any]) -> NoReturn:
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    """The first video that is no cover picture, its decoder set up."""
+    """The video that is no cover picture, its decoder set up.
+
+    Of several the one that FFmpeg takes for the main one: others may be thumbnails.
+    """
     streams = [
         stream
         for stream in container.streams.video
@@ -242,7 +245,9 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     ]
     if not streams:
         raise _not_decodable(path)
-    decoder = streams[0].codec_context
+    best = container.streams.best("video")
+    stream = next((one for one in streams if one is best), streams[0])
+    decoder = stream.codec_context
     width, height = decoder.width, decoder.height
     if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
         raise ClipRejected(
@@ -251,8 +256,9 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
             remedy=f"encode it with sides from {MIN_SIDE} to {MAX_SIDE} px",
         )
     decoder.thread_count = 1
-    decoder.options = {"max_pixels": str(MAX_SIDE**2)}
-    return streams[0]
+    # A decoder hides damage by default: it guesses the picture, and says nothing.
+    decoder.options = {"max_pixels": str(MAX_SIDE**2), "err_detect": "explode"}
+    return stream
 
 
 def decoded_frames(

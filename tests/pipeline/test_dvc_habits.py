@@ -156,6 +156,7 @@ def test_a_second_clone_pulls_numbers_and_has_nothing_to_do(project: Path) -> No
     assert "deleted" not in status
 
 
+@pytest.mark.nightly
 def test_table_and_page_pull_no_cache_that_they_do_not_show(project: Path) -> None:
     clone = cloned(project, "receiver")
     networks = (stage for stage in MADE if "report" not in stage and stage != "weights")
@@ -170,6 +171,7 @@ def test_table_and_page_pull_no_cache_that_they_do_not_show(project: Path) -> No
     assert "not in this project" not in (clone / "runs" / NAME / "report.html").read_text()
 
 
+@pytest.mark.nightly
 def test_a_training_of_two_processes_stays_after_the_commit_that_it_names(tmp_path: Path) -> None:
     folder = new_repository(tmp_path / "project")
     (folder / "profiles" / "demo.yaml").unlink()

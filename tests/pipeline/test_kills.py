@@ -99,7 +99,7 @@ def _kill_group(run: Running) -> None:
 @pytest.mark.parametrize(
     ("kills", "commands"),
     [
-        pytest.param(10, False, id="ten forks"),
+        pytest.param(5, False, id="five forks"),
         pytest.param(30, True, id="thirty commands", marks=pytest.mark.nightly),
     ],
 )

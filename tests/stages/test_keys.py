@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         places[f"<{name}>"] = str(folder / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(openpose, "NETWORKS", KNOWN_WEIGHTS)
+        # A process each time: the builds stay as they are.
+        patch.setattr(openpose, "find_build", cache(openpose.find_build))
         yield places
     registry._load.cache_clear()
 

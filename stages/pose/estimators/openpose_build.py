@@ -231,7 +231,7 @@ def check_network(models: Path, network: Network, own_md5: str = "") -> NetworkF
         raise RefusedInput(
             "OPENPOSE_MODEL",
             f"{weights} has the MD5 {md5}; {whose} {own_md5 or network.md5}",
-            remedy="fetch the file again; for weights of your own set"
+            remedy="fetch the file again; only for weights that you trained yourself set"
             f" skeletons.openpose.weights_md5: {md5}",
         )
     return NetworkFiles(sha256_file(weights), sha256_file(prototxt))

@@ -91,10 +91,13 @@ def _inputs(root: Path, ids: tuple[str, ...], names: list[str]) -> dict[str, np.
     [
         pytest.param(["plain"], "r-plain-seed-0", ["mosaics"], marks=pytest.mark.nightly),
         pytest.param([], "r-fixed-seed-0", ["mosaics", "weights"], marks=pytest.mark.nightly),
-        (["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"]),
+        pytest.param(
+            ["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"],
+            marks=pytest.mark.nightly,
+        ),
         (["end-to-end"], "r-end-to-end-seed-0", ["mosaics", "skeletons", "present", "persons"]),
     ],
-)
+)  # fmt: skip
 def test_the_file_gives_the_scores_of_the_run(
     trained: Path, out: Path, arguments: list[str], name: str, inputs: list[str]
 ) -> None:

@@ -75,5 +75,5 @@ def test_a_transport_stream_ends_with_a_packet(tmp_path: Path, packet: int) -> N
     assert len(data) % packet == 0
     assert [number_of(frame) for frame in read_frames(path)] == list(range(FRAMES))
     path.write_bytes(data[:-1])
-    with pytest.raises(ClipRejected, match=r"the file is cut: 1 bytes are missing"):
+    with pytest.raises(ClipRejected, match=r"VIDEO_FRAMES: .*(damaged or cut|1 bytes are missing)"):
         list(read_frames(path))

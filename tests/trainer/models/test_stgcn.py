@@ -245,6 +245,7 @@ def test_bf16_stays_close_to_fp32() -> None:
     torch.testing.assert_close(rough.float(), exact, rtol=0.05, atol=0.05)
 
 
+@pytest.mark.nightly
 def test_narrow_strided_blocks_train_on_several_threads() -> None:
     """Widths at which torch's own strided 1x1 convolution destroys the heap, in a child process."""
     script = (
