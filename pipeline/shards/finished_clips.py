@@ -8,6 +8,7 @@ is noticed and made again.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -102,8 +103,8 @@ def remove_clips(
 ) -> None:
     """Remove finished clips whose shard is finished too."""
     # Those that cannot be removed cost disk space, nothing else.
-    with suppress(OSError):
-        if any((store / CLIPS).iterdir()):
+    with suppress(OSError), os.scandir(store / CLIPS) as entries:
+        if any(entries):
             for task in tasks:
                 clip_path(store, spec.key([task])).unlink(missing_ok=True)
 
