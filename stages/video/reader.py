@@ -293,8 +293,8 @@ def _decode_selectively(
                 frames.skip()
                 if number in selected:
                     pictures[number] = frames.picture()
-        except (av.error.FFmpegError, OrderError):
-            # The sequential decoder finds the damage too, and where it is.
+        except (av.error.FFmpegError, MemoryError, OrderError):
+            # The sequential decoder meets it too, and says where and what it is.
             return None
         pictures.remark, pictures.variable_rate = frames.remark_until(order.times[: last + 1])
     return pictures
