@@ -33,10 +33,10 @@ def person(random: np.random.Generator, frames: int, left: float) -> np.ndarray:
     return np.concatenate([points, random.uniform(0.3, 1, (frames, 25, 1))], 2).astype(np.float32)
 
 
-def clip(seed: int, *, persons: int = 1, frames: int = 14, label: int = 0) -> Clip:
+def clip(seed: int, *, persons: int = 1, frames: int = 14, label: int = 0, people: int = 2) -> Clip:
     """A clip whose label moves one wrist (0) or one ankle (1) of everybody."""
     random = np.random.default_rng(seed)
-    keypoints = np.zeros((frames, 2, 25, 3), np.float32)
+    keypoints = np.zeros((frames, people, 25, 3), np.float32)
     for index in range(persons):
         keypoints[:, index] = person(random, frames, 100.0 + 200 * index)
         swing = 80 * np.sin(np.linspace(0, 9, frames))
