@@ -20,7 +20,7 @@ MAX_PEOPLE = 4
 """Largest P, most people of a clip."""
 PAPER_PEOPLE = 2
 CELL_SIDES = range(8, 1025, 2)
-"""Sides of a crop in px of the frame; even, because the paper's two people share a cell."""
+"""Sides of a crop in px of the frame; even, because people share a cell."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 

@@ -44,16 +44,21 @@ def clip(seed: int, *, persons: int = 1, frames: int = 14, label: int = 0, peopl
     return Clip(keypoints, persons, 480, 360, 25.0)
 
 
-def clips() -> dict[str, Clip]:
-    """Eight clips of `LABELS`, every third with two persons."""
+def clips(people: int = 2) -> dict[str, Clip]:
+    """Eight clips of `LABELS`, every third with two persons; or with one to `people` in turn."""
     return {
-        name: clip(number, persons=1 + (number % 3 == 0), label=LABELS[name])
+        name: clip(
+            number,
+            persons=1 + (number % 3 == 0 if people == 2 else number % people),
+            label=LABELS[name],
+            people=people,
+        )
         for number, name in enumerate(IDS)
     }
 
 
 def mosaic_cache(
-    folder: Path, *, columns: int = 5, seed: int = 5, rows: Rows = PAPER
+    folder: Path, *, columns: int = 5, seed: int = 5, rows: Rows = PAPER, people: int = 2
 ) -> MosaicCache:
     """Mosaics of the same clips: noise, with a class's own row brighter if there are some."""
     random = np.random.default_rng(seed)
@@ -65,11 +70,11 @@ def mosaic_cache(
     shards = Mosaics(
         ids=IDS,
         mosaic=pictures,
-        person_count=np.array([clip.person_count for clip in clips().values()], np.int8),
+        person_count=np.array([clip.person_count for clip in clips(people).values()], np.int8),
         frame_index=np.tile(np.arange(columns, dtype=np.int32), (count, 1)),
-        box=np.zeros((count, 2, columns, size, 4), np.float32),
-        confidence=np.ones((count, 2, columns, size), np.float32),
-        valid=np.ones((count, 2, columns, size), np.bool_),
+        box=np.zeros((count, people, columns, size, 4), np.float32),
+        confidence=np.ones((count, people, columns, size), np.float32),
+        valid=np.ones((count, people, columns, size), np.bool_),
     )
     encoded = assemble_mosaics([shards])
     write_atomic(folder / "mosaics-00000.h5", encoded.data)
