@@ -183,6 +183,6 @@ def test_every_stage(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command(project, "gcn", "run", status=3)
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"error: PEOPLE_OTHER: {joints.folder} has up to 3 people per clip, the profile of crowd"
-        " has up to 4; run stage skeletons3d again, or `dvc repro`, or change skeletons.people in the"
-        " profile"
+        " has up to 4; run stage skeletons3d again, or `dvc repro`, or change skeletons.people in"
+        " the profile"
     )
