@@ -6,6 +6,7 @@ from typing import Any
 
 from stroi.cache.rois import PAPER_PEOPLE
 from stroi.pipeline.params.profile import SkeletonParams
+from stroi.trainer.plugins import is_built_in
 
 NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
 """Params of a stage that group and count its clips, and do not change their results."""
@@ -27,6 +28,8 @@ def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
     """The params that a cache of skeletons from `source` records, as JSON values."""
     own = OF_SOURCES.get(source, "")
     left_out: dict[str, Any] = dict.fromkeys({*NOT_CONTENT, *OF_SOURCES.values()} - {own}, True)
+    if is_built_in("pose", source):
+        left_out["options"] = True
     if params.frames == "all":
         left_out["frames"] = True
     if params.people == PAPER_PEOPLE:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from stroi.cache.errors import ClipRejected, RefusedInput
 from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import KINECT_V1
-from stroi.cache.rois import PAPER_PEOPLE
 from stroi.cache.skeletons3d import JointClip
 from stroi.cache.storage.strict_json import parse_json
 from stroi.pipeline.datasets.nucla import CLASSES, MAX_SKELETON_BYTES
@@ -27,17 +26,13 @@ _JOINTS = len(KINECT_V1.joints)
 _REMEDY = "unpack the sample again, or leave it out"
 
 
-def read_joints(path: Path, people: int = PAPER_PEOPLE) -> JointClip:
+def read_joints(path: Path) -> JointClip:
     """The person of one sample; a joint at (0, 0, 0) is absent.
 
     The label in the file is compared with the sample's name and has no other use.
 
-    Args:
-        path: The file.
-        people: P, most people of a clip of the cache.
-
     Returns:
-        Positions (T, P, 20, 3) in m, T >= 1; frames per second are not known.
+        Positions (T, 2, 20, 3) in m, T >= 1; frames per second are not known.
 
     Raises:
         ClipRejected: ``SKEL_OPEN`` (cannot be read, or too large), ``SKEL_JSON`` (no strict JSON,
@@ -53,11 +48,11 @@ def read_joints(path: Path, people: int = PAPER_PEOPLE) -> JointClip:
         raise _rejected("SKEL_NONFINITE", path, f"frame {frame}: beyond {MAX_METRES:g} m")
     if not joints.any():
         raise _rejected("SKEL_EMPTY", path, f"not one joint in {len(joints)} frames")
-    return _clip(joints.astype(np.float32), people)
+    return _clip(joints.astype(np.float32))
 
 
-def _clip(joints: NDArray[np.float32], people: int) -> JointClip:
-    position = np.zeros((len(joints), people, _JOINTS, 3), np.float32)
+def _clip(joints: NDArray[np.float32]) -> JointClip:
+    position = np.zeros((len(joints), 2, _JOINTS, 3), np.float32)
     position[:, 0] = joints
     state = np.where(position.any(axis=3), 2, 0).astype(np.uint8)
     return JointClip(position, state, 1, KINECT_V1, 0.0)

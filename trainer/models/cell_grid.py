@@ -64,7 +64,7 @@ def valid_map(cell_valid: Tensor, person_count: Tensor, cells: CellGrid) -> Tens
     """
     each = cell_valid.transpose(2, 3).flatten(2)  # (B, P, L, K) -> (B, P, K*L)
     row = _spread(each, person_count, cells.width)  # (B, K*L, w)
-    return _repeat_rows(row.reshape(len(row), cells.rows, -1), cells)
+    return _repeat_rows(row.unflatten(1, (cells.rows, -1)).flatten(2), cells)
 
 
 def cell_strips(width: int, people: int) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:

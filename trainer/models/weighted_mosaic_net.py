@@ -21,12 +21,11 @@ from stroi.trainer.models.cell_grid import (
     valid_map,
     weight_map,
 )
-from stroi.trainer.models.efficientnet_lite import EfficientNetLite0
 from stroi.trainer.models.flip import flip_mosaic, flip_row_weights, flip_skeletons
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights
-from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.rgb_net import RgbNet
+from stroi.trainer.plugins import Network, find
 
 
 class Skeletons(NamedTuple):
@@ -230,7 +229,7 @@ class WeightedMosaicNet(nn.Module):
         """(B,) persons that each mosaic of a batch shows."""
         if person_count is not None:
             return person_count
-        return torch.full((len(batch),), self.cells.people, device=batch.device)
+        return torch.full(batch.shape[:1], self.cells.people, device=batch.device)
 
     def skeleton_branch(
         self, x: Tensor, present: Tensor, *, flip_mask: Tensor | None = None
@@ -279,6 +278,6 @@ def build_rgb_net(classes: int, config: ResNetConfig, cells: CellGrid) -> RgbNet
     """The image network of the settings, with a classifier for `classes` classes."""
     # Cell by cell it takes a mean and a deviation of every row.
     vectors = 2 * cells.rows if config.images == "cells" else 1
-    if config.model == "efficientnet_lite0":
-        return EfficientNetLite0(classes, config.dropout, vectors)
-    return ResNet(classes, config.model, config.dropout, vectors)
+    network = find("rgb_nets", config.model, Network)
+    net: RgbNet = network.build(classes, config, vectors, *network.own(config.options))
+    return net
