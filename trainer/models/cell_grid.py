@@ -7,6 +7,7 @@ h and w cell height and width in px, H = K*h, W = L*w.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
@@ -64,7 +65,7 @@ def valid_map(cell_valid: Tensor, person_count: Tensor, cells: CellGrid) -> Tens
     """
     each = cell_valid.transpose(2, 3).flatten(2)  # (B, P, L, K) -> (B, P, K*L)
     row = _spread(each, person_count, cells.width)  # (B, K*L, w)
-    return _repeat_rows(row.unflatten(1, (cells.rows, -1)).flatten(2), cells)
+    return _repeat_rows(row.reshape(-1, cells.rows, cells.columns * cells.width), cells)
 
 
 def cell_strips(width: int, people: int) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
@@ -88,11 +89,19 @@ def cell_strips(width: int, people: int) -> tuple[tuple[int, ...], tuple[tuple[i
 def _spread(values: Tensor, person_count: Tensor, width: int) -> Tensor:
     """(B, P, X) values of persons to (B, X, w), those of the pixels along a cell of each clip."""
     widths, owners = cell_strips(width, values.shape[1])
-    owner = torch.tensor(owners, device=values.device)[person_count.long() - 1]  # (B, S)
-    index = owner[..., None].expand(-1, -1, values.shape[2])
-    strips = values.gather(1, index).transpose(1, 2)[..., None]  # (B, S, X) -> (B, X, S, 1)
+    shown = person_count[:, None, None]  # (B, 1, 1)
+    strips = _of_persons(values, owners[-1])  # (B, S, X)
+    for count, owner in enumerate(owners[:-1], 1):
+        # A table of owners on the device would make the processor wait for it at every step.
+        strips = torch.where(shown == count, _of_persons(values, owner), strips)
+    strips = strips.transpose(1, 2)[..., None]  # (B, S, X) -> (B, X, S, 1)
     parts = [strips[:, :, at].expand(-1, -1, length) for at, length in enumerate(widths)]
     return torch.cat(parts, dim=2)
+
+
+def _of_persons(values: Tensor, persons: Sequence[int]) -> Tensor:
+    """(B, P, X) values at S persons: (B, S, X)."""
+    return torch.stack([values[:, person] for person in persons], dim=1)
 
 
 def _repeat_rows(row: Tensor, cells: CellGrid) -> Tensor:
