@@ -20,7 +20,7 @@ from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.stages.video.frame_sampling import sample_frames
 from stroi.stages.video.reader import read_selected
-from stroi.trainer.data.side_inputs import weights_per_half
+from stroi.trainer.data.side_inputs import row_weights_of
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights
@@ -109,12 +109,12 @@ def online(
     counts = np.array([clips[name].person_count for name in ids], np.int8)
     if isinstance(gcn, GraphNet):
         order = np.argsort(np.argsort(ids))
-        found = weights_per_half(compute_weights(gcn, clips, sorted(ids))[0], sorted(ids), counts)
-        halves = torch.from_numpy(found[order])
+        found = row_weights_of(compute_weights(gcn, clips, sorted(ids))[0], sorted(ids))
+        rows = torch.from_numpy(found[order])
     else:
         data = prepare_all(clips, ids, frames=LONG)
         order = np.argsort(np.argsort(ids))
         x, present = torch.from_numpy(data.x[order]), torch.from_numpy(data.present[order])
         _, feature = gcn(x)
-        halves = row_weights(joint_weights(feature), present)
-    return net.network_input(torch.from_numpy(mosaics), halves)
+        rows = row_weights(joint_weights(feature), present)
+    return net.network_input(torch.from_numpy(mosaics), rows, person_count=torch.from_numpy(counts))

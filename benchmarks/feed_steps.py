@@ -51,7 +51,9 @@ class Trainer:
         random = torch.Generator().manual_seed(0)
         count = len(cache.ids)
         self.labels = torch.randint(len(CLASSES), (count,), generator=random)
-        self.side = SideInputs(torch.rand(count, 2, 5, generator=random) + 0.5)
+        self.side = SideInputs(
+            torch.full((count,), 2), torch.rand(count, 2, 5, generator=random) + 0.5
+        )
         self.net = WeightedMosaicNet(CLASSES, cell_grid(cache, config.cell), config, mode="fixed")
         self.net.to(device).train()
         compile_network(self.net.resnet, compiled, device)

@@ -5,7 +5,7 @@ file, and *compact*, one JPEG or lossless WebP picture per clip (`stroi.cache.sh
 
 Legend of shapes: N clips, B batch, K rows (body parts), C columns (sampled frames), L of them
 scored (`scored_columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
-a mosaic has 2 persons at most.
+P persons that a mosaic shows at most.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Mosaics:
     Attributes:
         ids: Sample ids, N.
         mosaic: (N, K*h, C*w, 3) uint8 RGB; row = body part, column = sampled frame (eq. 1).
-        person_count: (N,) int8, 1 or 2.
+        person_count: (N,) int8, 1 to P.
         frame_index: (N, C) int32, ordinal of each column's frame out of the decoder, from 0.
-        box: (N, 2, C, K, 4) float32 x0, y0, x1, y1 in pixels of the frame. Where `valid` is
+        box: (N, P, C, K, 4) float32 x0, y0, x1, y1 in pixels of the frame. Where `valid` is
             False it may hold anything, NaN too, and is stored as 0.
-        confidence: (N, 2, C, K) float32 from 0, the joint's confidence; of several the highest.
-        valid: (N, 2, C, K) bool; False is a black cell.
+        confidence: (N, P, C, K) float32 from 0, the joint's confidence; of several the highest.
+        valid: (N, P, C, K) bool; False is a black cell.
     """
 
     ids: tuple[str, ...]
@@ -283,7 +283,7 @@ class MosaicCache(ShardedCache):
             )  # fmt: skip
 
     def valid(self, ids: Sequence[str]) -> NDArray[np.bool_]:
-        """Which cells of `ids` show a joint: (B, 2, C, K) bool, False is black.
+        """Which cells of `ids` show a joint: (B, P, C, K) bool, False is black.
 
         Raises:
             RefusedInput: ``ID_UNKNOWN``; ``H5_EMPTY`` if there is no sample.
@@ -291,7 +291,7 @@ class MosaicCache(ShardedCache):
         return self._gather("valid", ids).astype(np.bool_)
 
     def person_count(self, ids: Sequence[str]) -> NDArray[np.int8]:
-        """Persons in each of `ids`: (B,) int8, 1 or 2.
+        """Persons in each of `ids`: (B,) int8, 1 to P.
 
         Raises:
             RefusedInput: ``ID_UNKNOWN``; ``H5_EMPTY`` if there is no sample.

@@ -1,4 +1,4 @@
-"""The rows of a mosaic: their names, the joints that each shows, and which row mirrors which.
+"""The rows of a mosaic and the people in its cells: names, joints, mirrored rows, edges.
 
 Everything that knows of rows takes them from here: params and manifests are read by `read_rows`,
 the cutter and eq. 5 ask `row_joints`, a flip asks `mirrored_rows`.
@@ -16,8 +16,11 @@ from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.layouts import BODY_25, Layout
 
 MAX_ROWS = 25
+MAX_PEOPLE = 4
+"""Largest P, most people of a clip."""
+PAPER_PEOPLE = 2
 CELL_SIDES = range(8, 1025, 2)
-"""Sides of a crop in px of the frame; even, because two people share a cell."""
+"""Sides of a crop in px of the frame; even, because people share a cell."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -176,6 +179,36 @@ def mirrored_rows(rows: Rows) -> tuple[int, ...]:
             remedy="add that side to mosaics.rows, or set resnet.flip to 0",
         )
     return tuple(number[twin] for twin in twins)
+
+
+def person_edges(width: int, people: int) -> tuple[int, ...]:
+    """Edges in px of the columns that `people` divide a cell of `width` px into, left to right.
+
+    Returns:
+        ``people + 1`` numbers from 0 to `width`: person p has the pixels from edge p to p + 1.
+    """
+    return tuple(number * width // people for number in range(people + 1))
+
+
+def require_same_people(wanted: int, of: str, found: int, where: str, remedy: str) -> None:
+    """Refuse what was made for another number of people per clip.
+
+    Args:
+        wanted: The most people that a clip must be able to have.
+        of: What has as many.
+        found: The most that it can have.
+        where: What it is.
+        remedy: What the user should do.
+
+    Raises:
+        RefusedInput: ``PEOPLE_OTHER``, with both numbers.
+    """
+    if wanted != found:
+        raise RefusedInput(
+            "PEOPLE_OTHER",
+            f"{where} has up to {found} people per clip, {of} has up to {wanted}",
+            remedy=remedy,
+        )
 
 
 def _read_row(item: object) -> Row:

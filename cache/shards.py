@@ -57,6 +57,19 @@ class ShardedCache:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def people(self) -> int:
+        """P, the most people that a clip of this folder can have.
+
+        Raises:
+            RefusedInput: ``H5_EMPTY`` if there is no sample.
+        """
+        if not self.ids:
+            raise RefusedInput("H5_EMPTY", f"{self.folder} holds no sample")
+        field = next(field for field in self.format.fields if "P" in field.dims)
+        shard, _ = self.find(self.ids[0])
+        return int(shard[field.name].shape[field.dims.index("P")])
+
     def __contains__(self, sample_id: object) -> bool:
         return sample_id in self._location
 

@@ -1,7 +1,7 @@
 """Skeleton shards: tracked, chosen and ordered persons of every clip, in pixels.
 
-Legend of shapes: N clips, T frames of a clip, 2 persons, 25 joints (BODY_25), 3 = x and y in
-pixels of the frame and confidence.
+Legend of shapes: N clips, T frames of a clip, P the most persons of a clip, 25 joints (BODY_25),
+3 = x and y in pixels of the frame and confidence.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Clip:
     """The skeletons of one clip.
 
     Attributes:
-        keypoints: (T, 2, 25, 3) float32; (0, 0, 0) is an absent joint, all zeros an absent
-            person. Of two persons the first is the left one.
-        person_count: 1 or 2.
+        keypoints: (T, P, 25, 3) float32; (0, 0, 0) is an absent joint, all zeros an absent
+            person. Persons stand from left to right.
+        person_count: 1 to P.
         width: Frame width in pixels.
         height: Frame height in pixels.
         fps: Frames per second; 0 if unknown.
@@ -68,12 +68,13 @@ def skeleton_fields(clip: Clip, number: int = 0) -> dict[str, Array]:
     Raises:
         RefusedInput: If its key points have another shape or type than `Clip` says.
     """
-    fits = clip.keypoints.shape[1:] == (2, 25, 3) and clip.keypoints.dtype == np.float32
-    if not fits or not len(clip.keypoints):
+    shape = clip.keypoints.shape
+    fits = len(shape) == 4 and shape[2:] == (25, 3) and clip.keypoints.dtype == np.float32
+    if not fits or not clip.keypoints.size:
         raise refuse(
             "SCHEMA",
             f"keypoints of clip {number} are {clip.keypoints.dtype} {clip.keypoints.shape},"
-            " want float32 (T, 2, 25, 3)",
+            " want float32 (T, P, 25, 3)",
         )
     return {
         "frame_count": np.array([len(clip.keypoints)], np.int32),

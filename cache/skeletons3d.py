@@ -1,7 +1,7 @@
 """Joint shards: the bodies that a sensor saw, in its own space and layout (section III.B).
 
-Legend of shapes: N clips, T frames of a clip, 2 persons, V joints of the named layout, 3 = x, y
-and z in metres.
+Legend of shapes: N clips, T frames of a clip, P the most persons of a clip, V joints of the named
+layout, 3 = x, y and z in metres.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class JointClip:
     """The joints of one clip.
 
     Attributes:
-        position: (T, 2, V, 3) float32, m in the sensor's space: x to the right as the sensor
+        position: (T, P, V, 3) float32, m in the sensor's space: x to the right as the sensor
             sees it, y up, z into the room; zeros where a joint is absent.
-        state: (T, 2, V) uint8: 0 absent, 1 inferred, 2 tracked. All 0 is an absent person.
-        person_count: 1 or 2. Of two the first is the one further left in the colour picture.
+        state: (T, P, V) uint8: 0 absent, 1 inferred, 2 tracked. All 0 is an absent person.
+        person_count: 1 to P. They stand from left to right in the colour picture.
         layout: Its joints, in their order.
         fps: Frames per second; 0 if unknown.
     """

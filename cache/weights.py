@@ -1,6 +1,6 @@
 """Weights files: how much each joint, and each mosaic row, counts in each clip.
 
-Legend of shapes: N clips, 2 persons, V joints, K rows of the mosaic.
+Legend of shapes: N clips, P the most persons of a clip, V joints, K rows of the mosaic.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Weights:
 
     Attributes:
         ids: Sample ids, N.
-        joint_weights: (N, 2, V) float32 from 0; 0 for an absent person.
-        row_weights: (N, 2, K) float32 from 0, by default with mean 1 over K; an absent person has
-            those of the other one.
+        joint_weights: (N, P, V) float32 from 0; 0 for an absent person.
+        row_weights: (N, P, K) float32 from 0, by default with mean 1 over K; an absent person has
+            those of the first one that is there.
         rows: What the K rows show.
     """
 
@@ -41,6 +41,11 @@ class Weights:
     joint_weights: NDArray[np.float32]
     row_weights: NDArray[np.float32]
     rows: Rows = PAPER
+
+    @property
+    def people(self) -> int:
+        """P, the most people of a clip."""
+        return int(self.row_weights.shape[1])
 
 
 def write_weights(

@@ -15,6 +15,7 @@ from stroi.cache.errors import ClipRejected
 from stroi.cache.files.locks import lock
 from stroi.cache.ids import ID_BYTES
 from stroi.cache.mosaics import Mosaics, mosaic_fields, scored_columns
+from stroi.cache.rois import PAPER_PEOPLE, require_same_people
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.storage.formats import MOSAICS
 from stroi.cache.storage.schema import Arrays
@@ -28,7 +29,7 @@ from stroi.pipeline.params.profile import MosaicParams
 from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.mosaic.cut import PERSONS, Cut, cell_side, cut_mosaic
+from stroi.stages.mosaic.cut import Cut, cell_side, cut_mosaic
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.frame_count import frame_times
 from stroi.stages.video.frame_sampling import mosaic_frames, nearest_in_time
@@ -47,15 +48,31 @@ def build_mosaics(
     params: MosaicParams,
     workers: Workers,
     store: Path,
+    people: int | None = None,
 ) -> Ledger:
     """Write the mosaic cache of a data set to `out`.
 
+    Args:
+        raw: Root of the data set.
+        index: Its clips.
+        skeletons: Folder of their skeletons.
+        out: Folder of the cache.
+        params: The stage's params.
+        workers: Where to run.
+        store: Folder of finished work.
+        people: The most people per clip that the skeletons must have; None for any number.
+
     Raises:
-        RefusedInput: If the skeletons are damaged.
+        RefusedInput: If the skeletons are damaged; ``PEOPLE_OTHER``.
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
     verify_once(skeletons, "skeletons", store, jobs=workers.jobs)
     cache = SkeletonCache(skeletons, verify=False)
+    kept = cache.people if cache.ids else people or PAPER_PEOPLE
+    require_same_people(
+        people or kept, "the profile", kept, f"{skeletons}",
+        "run stage skeletons again, or `dvc repro`, or change skeletons.people in the profile",
+    )  # fmt: skip
     spec = TaskSpec(
         format=MOSAICS,
         version=VERSION,
@@ -73,7 +90,7 @@ def build_mosaics(
         for clip in clip_inputs(raw, index.samples, store, "video")
         if clip.id in content
     ]
-    size = mosaic_bytes(params)
+    size = mosaic_bytes(params, kept)
     return build_cache(
         out, spec, clips, params, clip_bytes=lambda _: size, workers=workers, store=store
     )
@@ -169,12 +186,12 @@ def to_fields(cut: Cut) -> Arrays:
     )
 
 
-def mosaic_bytes(params: MosaicParams) -> int:
-    """Bytes that a clip takes in a shard."""
+def mosaic_bytes(params: MosaicParams, people: int = PAPER_PEOPLE) -> int:
+    """Bytes that a clip takes in a shard that can show `people` persons."""
     columns, rows = max(params.columns, params.candidates), len(params.rows)
     pixels = 3 * rows * columns * cell_side(params) ** 2
     # Per cell and person: box, confidence and flag; per column: the frame; the id and the count.
-    return pixels + columns * (PERSONS * rows * (16 + 4 + 1) + 4) + ID_BYTES + 1
+    return pixels + columns * (people * rows * (16 + 4 + 1) + 4) + ID_BYTES + 1
 
 
 def describe(cut: Cut) -> str:
@@ -195,15 +212,16 @@ def describe(cut: Cut) -> str:
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the mosaic cache of one data set."""
-    params = load_profile(workspace.root, dataset).mosaics
+    profile = load_profile(workspace.root, dataset)
     with lock(workspace.lock("mosaics", dataset)):
         ledger = build_mosaics(
             workspace.raw(dataset),
             read_index(workspace.index(dataset)),
             workspace.skeletons(dataset),
             workspace.mosaics(dataset),
-            params,
+            profile.mosaics,
             workers,
             workspace.store,
+            profile.skeletons.people,
         )
     click.echo(f"mosaics {dataset}: {ledger.summary()}")

@@ -26,6 +26,7 @@ from stroi.stages.training.inputs import (
     InputClips,
     compute_run_weights,
     open_clips,
+    require_profile_people,
     require_verified_once,
 )
 from stroi.stages.training.outputs import (
@@ -93,7 +94,7 @@ def open_data(
         world: The processes that open them together.
 
     Raises:
-        RefusedInput: If the index, the mosaics or the skeletons are damaged.
+        RefusedInput: If the index, the mosaics or the skeletons are damaged; ``PEOPLE_OTHER``.
     """
     clips = None
     if mode == "end-to-end":
@@ -101,8 +102,9 @@ def open_data(
         clips = PreparedClips(cache, cache.ids)
     folder = workspace.mosaics(run.run.dataset)
     require_verified_once(workspace, folder, MosaicCache.KINDS, threads, world)
-    index = read_index(workspace.index(run.run.dataset))
-    return Data(index, MosaicCache(folder, verify=False), clips)
+    index, mosaics = read_index(workspace.index(run.run.dataset)), MosaicCache(folder, verify=False)
+    require_profile_people(run, mosaics, "the stages skeletons and mosaics")
+    return Data(index, mosaics, clips)
 
 
 def side_inputs(

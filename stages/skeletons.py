@@ -1,4 +1,4 @@
-"""Stage ``skeletons``: detect and track the people of every clip, and choose its one or two."""
+"""Stage ``skeletons``: detect and track the people of every clip, and choose those that count."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ STAGE_PARAMS = ("skeletons", "mosaics")
 VERSION = 5
 """Raise it when the same input would give other bytes: detections to skeletons, by tracking and
 choice. (`stroi.stages.pose.source.DETECTION_VERSION` is that of the detections.)"""
-FRAME_BYTES = 2 * 25 * 3 * 4
-"""Bytes of a frame of a shard: two people of 25 joints."""
+PERSON_BYTES = 25 * 3 * 4
+"""Bytes of a person in a frame of a shard: 25 joints."""
 
 
 def build_skeletons(
@@ -106,7 +106,7 @@ def build_skeletons(
         spec,
         _inputs(raw, index.samples, plan.source, store),
         params,
-        clip_bytes=lambda clip: FRAME_BYTES * clip.frames,
+        clip_bytes=lambda clip: params.people * PERSON_BYTES * clip.frames,
         workers=workers,
         store=store,
     )
@@ -152,6 +152,7 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
     detections = detect_poses(clip, plan, store)
     params, frames = plan.params, len(detections.counts)
     choice: dict[str, Any] = {
+        "people": params.people,
         "subjects": params.subjects,
         "min_presence": params.min_presence,
         "min_relative_size": params.min_relative_size,
@@ -169,7 +170,7 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
         keypoints, person_count = main_persons(tracks, **choice)
     # Frames that were not processed are no gaps.
     longest = 0 if plan.needed else params.fill_gap
-    # (T, 2, 25, 3) -> (2, T, 25, 3) -> (T, 2, 25, 3)
+    # (T, P, 25, 3) -> (P, T, 25, 3) -> (T, P, 25, 3)
     filled = fill_gaps(keypoints.swapaxes(0, 1), longest).swapaxes(0, 1)
     skeleton = Clip(filled, person_count, detections.width, detections.height, detections.fps)
     source = describe_source(clip, plan, frames)
@@ -187,17 +188,17 @@ def describe(clip: Clip, unfilled: NDArray[np.float32], processed: NDArray[np.in
 
     Args:
         clip: A clip of T frames.
-        unfilled: (T, 2, 25, 3) its key points before gaps were filled.
+        unfilled: (T, P, 25, 3) its key points before gaps were filled.
         processed: (F,) frames that were processed.
     """
     # (F, persons, 25) -> (F, persons)
     seen = clip.keypoints[processed, : clip.person_count, :, 2].max(axis=2) > 0
     shares = " and ".join(f"{share:.0%}" for share in np.mean(seen, axis=0))
-    frames = len(clip.keypoints)
+    frames, people = clip.keypoints.shape[:2]
     of = f"{len(processed)} of {frames}" if len(processed) < frames else f"{frames}"
     filled = np.count_nonzero(clip.keypoints[..., 2]) - np.count_nonzero(unfilled[..., 2])
     return (
-        f"{clip.person_count} of at most 2 people in {of} frames, seen in {shares}"
+        f"{clip.person_count} of at most {people} people in {of} frames, seen in {shares}"
         f"; {filled} missing joints interpolated"
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.locks import lock
 from stroi.cache.own_layouts import layout_json
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.cache.skeletons3d import JointClip, joint_fields
 from stroi.cache.storage.formats import JOINTS
 from stroi.pipeline.index.ledger import Ledger
@@ -32,8 +33,8 @@ from stroi.trainer.plugins import is_built_in, origin, versioned
 STAGE_PARAMS = ("skeletons3d", "skeletons")
 VERSION = 3
 """Raise it when the same input would give other bytes: reading and the choice of bodies."""
-JOINT_BYTES = 2 * (3 * 4 + 1)
-"""Bytes of a frame of a shard for each joint of two people."""
+JOINT_BYTES = 3 * 4 + 1
+"""Bytes of a frame of a shard for each joint of a person."""
 KINECT_JOINTS = 25
 OWN = "own"
 
@@ -46,6 +47,7 @@ def build_skeletons3d(
     workers: Workers,
     store: Path,
     own: OwnSkeletonParams | None = None,
+    people: int = PAPER_PEOPLE,
 ) -> Ledger:
     """Write the cache of a sensor's skeletons to `out`.
 
@@ -57,12 +59,15 @@ def build_skeletons3d(
         workers: Where to run.
         store: Folder of finished work.
         own: What skeletons of one's own are like, where the format is ``own``.
+        people: P, most people kept per clip.
 
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
     left_out = {*NOT_CONTENT, *(["options"] if is_built_in("sensors", params.format) else [])}
     content = params.model_dump(mode="json", exclude=left_out)
+    if people != PAPER_PEOPLE:
+        content["people"] = people
     producer: dict[str, Any] = {"numpy": np.__version__, **versioned("sensors", params.format)}
     joints, clips = KINECT_JOINTS, clip_inputs(raw, index.samples, store, "skeleton")
     if params.format == OWN and own is not None:
@@ -75,7 +80,7 @@ def build_skeletons3d(
         version=VERSION,
         params=content,
         producer=producer,
-        make=partial(read_skeleton, params=params, own=own),
+        make=partial(read_skeleton, params=params, own=own, people=people),
         fields=joint_fields,
         detail=describe,
         origin=origin("sensors", params.format),
@@ -85,14 +90,18 @@ def build_skeletons3d(
         spec,
         clips,
         params,
-        clip_bytes=lambda clip: JOINT_BYTES * joints * clip.frames,
+        clip_bytes=lambda clip: JOINT_BYTES * people * joints * clip.frames,
         workers=workers,
         store=store,
     )
 
 
 def read_skeleton(
-    clip: ClipInput, *, params: Skeletons3dParams, own: OwnSkeletonParams | None = None
+    clip: ClipInput,
+    *,
+    params: Skeletons3dParams,
+    own: OwnSkeletonParams | None = None,
+    people: int = PAPER_PEOPLE,
 ) -> JointClip:
     """The joints of one clip, read from the bytes that the index lists.
 
@@ -100,6 +109,7 @@ def read_skeleton(
         clip: The clip.
         params: They name the format of its file.
         own: What skeletons of one's own are like, where the format is ``own``.
+        people: P, most people kept.
 
     Raises:
         ClipRejected: ``SKEL_MISSING`` if the clip has no skeleton file; as
@@ -114,19 +124,21 @@ def read_skeleton(
     clip.check_unchanged("skeleton")
     path = clip.raw / clip.skeleton
     if params.format == OWN and own is not None:
-        joints = read_joints(path, own, clip.camera, clip.start, clip.stop)
+        joints = read_joints(path, own, clip.camera, clip.start, clip.stop, people=people)
     else:
-        joints = reader(params.format, params.options)(path, clip.start, clip.stop)
+        read = reader(params.format, params.options)
+        joints = read(path, clip.start, clip.stop, people=people)
     clip.check_unchanged("skeleton")
     return joints
 
 
 def describe(clip: JointClip) -> str:
     """The ledger's remark: people, frames, and the share of frames in which each was seen."""
-    # (T, 2, V) -> (T, persons)
+    # (T, P, V) -> (T, persons)
     seen = clip.state[:, : clip.person_count].max(axis=2) > 0
     shares = " and ".join(f"{share:.0%}" for share in np.mean(seen, axis=0))
-    return f"{clip.person_count} of at most 2 people in {len(seen)} frames, seen in {shares}"
+    frames, people = clip.state.shape[:2]
+    return f"{clip.person_count} of at most {people} people in {frames} frames, seen in {shares}"
 
 
 @click.command(help="Read the 3D skeletons of a sensor in DATASET into data/DATASET/skeletons3d.")
@@ -145,5 +157,6 @@ def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
             workers,
             workspace.store,
             profile.skeletons.own,
+            profile.skeletons.people,
         )
     click.echo(f"skeletons3d {dataset}: {ledger.summary()}")

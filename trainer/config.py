@@ -25,7 +25,7 @@ from stroi.trainer.plugins import NameOf, NoParams, options_of
 Precision = Literal["fp32", "bf16"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
 Loss = Literal["cross_entropy", "mse"]
-PersonPooling = Literal["strongest", "mean", "per_half"]
+PersonPooling = Literal["strongest", "mean", "per_person"]
 WeightFormula = Literal["mean", "l2_top15"]
 Normalisation = Literal["two_sided", "eq3", "stgcn"]
 WeightPosition = Literal["after", "before"]
@@ -231,7 +231,7 @@ class WeightSettings(Settings):
     """A joint's weight: eq. 4, or as the published code (length over channels, 15 top frames).
     This, `person_pooling` and `scale` hold for the end-to-end mode too."""
     person_pooling: PersonPooling = "strongest"
-    """Whose weights a clip of two people gets; the paper is silent."""
+    """Whose weights a clip of several people gets; the paper is silent."""
 
 
 class ResNetSettings(Settings):

@@ -4,7 +4,7 @@ Every body goes through the network by itself, in passes of one fixed number of 
 the last is filled up. So at a given number of threads the bits of its result depend on the body
 alone, not on the other clips.
 
-Legend of shapes: N clips, M = 2 persons, B bodies, T frames, T'' frames of the feature, D channels
+Legend of shapes: N clips, M persons, B bodies, T frames, T'' frames of the feature, D channels
 of the feature, V joints, K mosaic rows, C classes.
 """
 
@@ -102,7 +102,7 @@ def compute_weights(
         model: Trained network, on any device; left as it was.
         clips: Skeletons by sample id.
         ids: N sample ids, in any order.
-        settings: Formula of eq. 4 and pooling of two persons.
+        settings: Formula of eq. 4 and pooling of several persons.
         rows: What the mosaic's K rows show.
         training: The training clips, among `ids`: their mean row weight divides all rows.
             Without any, each clip's rows are scaled to mean 1.
@@ -110,9 +110,9 @@ def compute_weights(
         threads: CPU threads.
 
     Returns:
-        Weights sorted by id, joint (N, M, V) with 0 for absent persons, row (N, 2, K) with an
-        absent person's taken from the other one; and the mean that divided the rows, None without
-        training clips.
+        Weights sorted by id, joint (N, M, V) with 0 for absent persons, row (N, M, K) with an
+        absent person's taken from the first one there; and the mean that divided the rows, None
+        without training clips.
 
     Raises:
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
@@ -166,7 +166,7 @@ def _run_network(
     for data in prepared_chunks(clips, ordered, clips_per_chunk, **model.config.preparation):
         with deterministic(0, threads), evaluating(model), torch.no_grad():
             x, present = _augmented_copies(data, tta_copies, model.config.augment)
-            # The size and origin of a clip come from both persons: first the stream, then the
+            # The size and origin of a clip come from all persons: first the stream, then the
             # bodies one by one.
             bodies = model.stream(x)[present]  # (N, M, T, V, 3) -> (B, T, V, 3)
             passes = _forward_passes(model, bodies, formula, precision)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.rois import require_same_rows
+from stroi.cache.rois import require_same_people, require_same_rows
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
@@ -52,13 +52,18 @@ def score_resnet(
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the model's mode needs is not given.
-        RefusedInput: ``ID_UNKNOWN``, ``WEIGHTS_IDS``; ``ROWS_OTHER`` if the network was trained
-            on mosaics of other rows.
+        RefusedInput: ``ID_UNKNOWN``, ``WEIGHTS_IDS``; ``ROWS_OTHER`` or ``PEOPLE_OTHER`` if the
+            network was trained on mosaics of other rows, or of another number of people.
         StroiError: ``CLIP_EMPTY``.
     """
     require_same_rows(
         model.rows, "the network", mosaics.rows, f"{mosaics.folder}",
         "cut the mosaics with the rows of the network (mosaics.rows), or train anew",
+    )  # fmt: skip
+    require_same_people(
+        model.cells.people, "the network", mosaics.people, f"{mosaics.folder}",
+        "make the skeletons and mosaics with the network's number (skeletons.people), or train"
+        " anew",
     )  # fmt: skip
     ordered = tuple(sorted(ids))
     device = next(model.parameters()).device
@@ -75,8 +80,9 @@ def score_resnet(
         for batch in batches:
             inputs = side.select(batch.index, batch.columns).to(device)
             rgb, _ = model(
-                batch.mosaics, inputs.row_weights, inputs.skeletons, cell_valid=inputs.cell_valid
-            )
+                batch.mosaics, inputs.row_weights, inputs.skeletons,
+                person_count=inputs.person_count, cell_valid=inputs.cell_valid,
+            )  # fmt: skip
             logits.append(rgb.float().cpu())
     return Scores(ordered, torch.cat(logits).numpy(), model.classes)
 

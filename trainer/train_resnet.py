@@ -95,8 +95,8 @@ def train_resnet(
             and a row has no other side.
         StroiError: ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``WEIGHTS_NOT_FINITE``,
             ``CLIP_EMPTY``, ``TEAM_RUN``.
-        RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, ``ROWS_OTHER``, or a
-            refused file.
+        RefusedInput: ``LABEL_RANGE``, ``ID_UNKNOWN``, ``WEIGHTS_IDS``, ``ROWS_OTHER``,
+            ``PEOPLE_OTHER``, or a refused file.
     """
     if config.flip > 0:
         mirrored_rows(mosaics.rows)
@@ -200,8 +200,8 @@ def rgb_loss(
     side = side.to(device)
     with autocast(device, config.precision):
         rgb, skeleton = (network or model)(
-            mosaics, side.row_weights, side.skeletons, cell_valid=side.cell_valid,
-            flip_mask=flip_mask,
+            mosaics, side.row_weights, side.skeletons, person_count=side.person_count,
+            cell_valid=side.cell_valid, flip_mask=flip_mask,
         )  # fmt: skip
     loss = branch_loss(rgb.float(), labels, config.loss)
     if skeleton is not None:

@@ -42,7 +42,7 @@ class Info:
         bytes: Size of all of them.
         samples: Number of samples.
         quarantined: Number of clips that were left out, by the ledger's code.
-        persons: Number of samples by persons in them, "1" or "2"; empty for other kinds.
+        persons: Number of samples by persons in them, "1" to "4"; empty for other kinds.
         frames: Number of frames of all skeletons together; 0 for other kinds.
         height: Height of a mosaic in pixels; 0 for other kinds.
         width: Its width.
@@ -180,7 +180,7 @@ def _mosaics(cache: MosaicCache) -> dict[str, Any]:
         if not entry.ids:
             continue
         count, valid = cache.person_count(entry.ids), cache.valid(entry.ids)
-        present = np.arange(2) < count[:, None]
+        present = np.arange(valid.shape[1]) < count[:, None]
         persons.update(map(str, count.tolist()))
         cells += int(present.sum()) * valid[0, 0].size
         black += int(np.count_nonzero(~valid[present]))

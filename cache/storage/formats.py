@@ -1,9 +1,10 @@
 """The files of stroi, declared: the writer, the reader and the checks follow from these.
 
 Legend: N clips, F frames of all clips one after the other, H and W mosaic height and width in
-pixels, K rows (ROI joints), C columns (sampled frames), V joints, L classes. A mosaic shows 2
-persons at most; a skeleton file holds 2 bodies of 25 joints (BODY_25) with x, y, confidence, a
-joint file 2 bodies of V joints with x, y, z. In a compact file F counts the bytes of all blobs.
+pixels, K rows (ROI joints), C columns (sampled frames), P the most people of a clip, V joints, L
+classes. A mosaic shows P people at most; a skeleton file holds P bodies of 25 joints (BODY_25) with
+x, y, confidence, a joint file P bodies of V joints with x, y, z. In a compact file F counts the
+bytes of all blobs.
 docs/cache-format.md says what each field means.
 """
 
@@ -22,11 +23,11 @@ MAX_BLOB_BYTES = 2 * 3 * MAX_SIDE**2
 
 MOSAIC_METADATA = (
     ID_FIELD,
-    Field("person_count", "|i1", ("N",), low=1, high=2),
+    Field("person_count", "|i1", ("N",), low=1, high="P"),
     Field("frame_index", "<i4", ("N", "C"), low=0),
-    Field("box", "<f4", ("N", 2, "C", "K", 4)),
-    Field("confidence", "<f4", ("N", 2, "C", "K"), low=0),
-    Field("valid", "|u1", ("N", 2, "C", "K"), low=0, high=1),
+    Field("box", "<f4", ("N", "P", "C", "K", 4)),
+    Field("confidence", "<f4", ("N", "P", "C", "K"), low=0),
+    Field("valid", "|u1", ("N", "P", "C", "K"), low=0, high=1),
 )
 """What both forms of mosaics hold besides the pixels."""
 
@@ -54,11 +55,11 @@ SKELETONS = FileFormat(
     (
         ID_FIELD,
         Field("frame_count", "<i4", ("N",), low=1),
-        Field("person_count", "|i1", ("N",), low=1, high=2),
+        Field("person_count", "|i1", ("N",), low=1, high="P"),
         Field("width", "<i4", ("N",), low=1),
         Field("height", "<i4", ("N",), low=1),
         Field("fps", "<f8", ("N",), low=0),
-        Field("keypoints", "<f4", ("F", 2, 25, 3)),
+        Field("keypoints", "<f4", ("F", "P", 25, 3)),
     ),
     ragged_lengths="frame_count",
 )
@@ -68,11 +69,11 @@ JOINTS = FileFormat(
     (
         ID_FIELD,
         Field("frame_count", "<i4", ("N",), low=1),
-        Field("person_count", "|i1", ("N",), low=1, high=2),
+        Field("person_count", "|i1", ("N",), low=1, high="P"),
         Field("fps", "<f8", ("N",), low=0),
         Field("layout", "S16", ("N",)),
-        Field("position", "<f4", ("F", 2, "V", 3)),
-        Field("state", "|u1", ("F", 2, "V"), low=0, high=2),
+        Field("position", "<f4", ("F", "P", "V", 3)),
+        Field("state", "|u1", ("F", "P", "V"), low=0, high=2),
     ),
     ragged_lengths="frame_count",
 )
@@ -81,8 +82,8 @@ WEIGHTS = FileFormat(
     "weights",
     (
         ID_FIELD,
-        Field("joint", "<f4", ("N", 2, "V"), low=0),
-        Field("row", "<f4", ("N", 2, "K"), low=0),
+        Field("joint", "<f4", ("N", "P", "V"), low=0),
+        Field("row", "<f4", ("N", "P", "K"), low=0),
     ),
 )
 

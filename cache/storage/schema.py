@@ -41,14 +41,14 @@ class Field:
             field. ``N`` is the sample axis; ``F`` is the sample axis of a ragged field.
         low: Smallest value allowed; None for no limits at all. NaN and infinities are refused
             in every float field.
-        high: Largest value allowed; None for no limit.
+        high: Largest value allowed, or the symbol of an axis that is as long; None for no limit.
     """
 
     name: str
     dtype: str
     dims: tuple[str | int, ...]
     low: float | None = None
-    high: float | None = None
+    high: float | str | None = None
 
     @property
     def utf8(self) -> bool:
@@ -258,23 +258,32 @@ def _check_values(
     flat = arrays[field.name].reshape(-1)
     if flat.dtype.kind != "f" and field.low is None:
         return
+    high = _length(fmt, arrays, field.high) if isinstance(field.high, str) else field.high
     for start in range(0, len(flat), _BLOCK):
         block = cast("NDArray[np.float64]", flat[start : start + _BLOCK])
         if flat.dtype.kind == "f" and not (finite := np.isfinite(block)).all():
             owner = _owner(fmt, field, arrays, start + int(np.argmin(finite)))
             raise refuse("NONFINITE", f"{where}: {field.name} of {owner} holds NaN or infinity")
-        if (outside := _outside(field, block)).any():
+        if (outside := _outside(field.low, high, block)).any():
             owner = _owner(fmt, field, arrays, start + int(np.argmax(outside)))
-            above = "" if field.high is None else f" or above {field.high:g}"
+            above = "" if high is None else f" or above {high:g}"
             raise refuse("RANGE", f"{where}: {field.name} of {owner} is below {field.low:g}{above}")
         drop_pages()
 
 
-def _outside(field: Field, block: NDArray[np.float64]) -> NDArray[np.bool_]:
-    if field.low is None:
+def _length(fmt: FileFormat, arrays: Arrays, symbol: str) -> int:
+    """Length of the axis that `symbol` stands for."""
+    field = next(field for field in fmt.fields if symbol in field.dims)
+    return int(arrays[field.name].shape[field.dims.index(symbol)])
+
+
+def _outside(
+    low: float | None, high: float | None, block: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    if low is None:
         return np.zeros(1, np.bool_)
-    below = block < field.low
-    return below if field.high is None else below | (block > field.high)
+    below = block < low
+    return below if high is None else below | (block > high)
 
 
 def _owner(fmt: FileFormat, field: Field, arrays: Arrays, element: int) -> str:

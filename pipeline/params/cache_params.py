@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.pipeline.params.profile import SkeletonParams
 from stroi.trainer.plugins import is_built_in
 
@@ -31,6 +32,8 @@ def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
         left_out["options"] = True
     if params.frames == "all":
         left_out["frames"] = True
+    if params.people == PAPER_PEOPLE:
+        left_out["people"] = True
     if own in OF_THIS_MACHINE:
         left_out[own] = OF_THIS_MACHINE[own]
     return params.model_dump(mode="json", exclude=left_out)
@@ -47,4 +50,6 @@ def shaping(params: SkeletonParams) -> dict[str, Any]:
         used |= {"min_presence", "min_relative_size"}
     if params.frames == "all":
         used |= {"fill_gap"}
+    if params.people != PAPER_PEOPLE:
+        used |= {"people"}
     return params.model_dump(mode="json", include=used)

@@ -43,7 +43,7 @@ class MosaicParams(ParamsModel):
     """Whether `sampling` counts frames, or the time at which they are shown: of a video with a
     variable frame rate, ``time`` takes the frames that are nearest to those of a constant one."""
     cell: Annotated[int, Field(ge=8, le=1024, multiple_of=2)] = 96
-    """Side of a crop in px of the video frame; even, because two people share a cell. A row may
+    """Side of a crop in px of the video frame; even, because people share a cell. A row may
     have its own: ``{head: {cell: 64}}``, or ``fit`` for one that holds all joints of a group."""
     size: MosaicSize = 225
     """Height of the stored mosaic in px: each of the K rows has size // K of them, and cells are

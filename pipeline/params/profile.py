@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stroi.cache.errors import ParamsError
-from stroi.cache.rois import mirrored_rows, row_joints
+from stroi.cache.rois import MAX_PEOPLE, PAPER_PEOPLE, mirrored_rows, row_joints
 from stroi.pipeline.params.base import ParamsModel, Positive, Share
 from stroi.pipeline.params.mosaic import MosaicParams
 from stroi.pipeline.params.name_pattern import compile_pattern
@@ -174,12 +174,16 @@ class SkeletonParams(ParamsModel):
     openpose_json: OpenPoseJsonParams = OpenPoseJsonParams()
     onnx: OnnxParams = OnnxParams()
     own: OwnSkeletonParams = OwnSkeletonParams()
-    subjects: Literal["auto", 1, 2] = "auto"
-    """People kept per clip; ``auto`` decides by the two rules below, never by label."""
+    people: Annotated[int, Field(ge=1, le=MAX_PEOPLE)] = PAPER_PEOPLE
+    """P, most people kept per clip, those of a sensor too. A cell of the mosaic is divided among
+    those of its clip."""
+    subjects: Literal["auto", 1, 2, 3, 4] = "auto"
+    """People kept per clip, at most `people`; ``auto`` decides by the two rules below, never by
+    label."""
     min_presence: Share = 0.5
-    """Share of frames in which the second person must be detected (``auto``)."""
+    """Share of frames in which a person beside the first must be detected (``auto``)."""
     min_relative_size: Share = 0.5
-    """Least size of the second person relative to the first (``auto``)."""
+    """Least size of such a person relative to the first (``auto``)."""
     fill_gap: Annotated[int, Field(ge=0)] = 3
     """Longest gap in frames over which a missing joint is interpolated."""
     clips_per_shard: Positive = 64
@@ -192,6 +196,12 @@ class SkeletonParams(ParamsModel):
     def _sampled_is_for_estimators(self) -> SkeletonParams:
         if self.frames == "sampled" and self.source in ("openpose-json", "kinect", "own"):
             raise ValueError(f"frames: sampled is for estimators; {self.source} is none")
+        return self
+
+    @model_validator(mode="after")
+    def _subjects_are_kept(self) -> SkeletonParams:
+        if self.subjects != "auto" and self.subjects > self.people:
+            raise ValueError(f"subjects is {self.subjects}: set people to {self.subjects} or more")
         return self
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.cache.rois import CELL_SIDES, row_joints
+from stroi.cache.rois import CELL_SIDES, person_edges, row_joints
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.crop import Border, crop, overlaps
 
-PERSONS = 2
 FIT_MARGIN = 1.25
 """Side of a crop that holds all its joints, relative to the box around them: hair and soles have no
 joint."""
@@ -27,17 +27,17 @@ _FAR = np.float32(np.inf)
 class Cut:
     """One clip's mosaic and where each of its cells comes from.
 
-    K rows, L columns, cells h x w px.
+    K rows, L columns, cells h x w px, P the most persons of a clip.
 
     Attributes:
         mosaic: (K * h, L * w, 3) uint8 RGB.
         frame_index: (L,) int32 frame of each column.
-        box: (2, L, K, 4) float32 x0, y0, x1, y1 of each person's crop in px of the frame, x1
+        box: (P, L, K, 4) float32 x0, y0, x1, y1 of each person's crop in px of the frame, x1
             and y1 exclusive; zeros where there is none.
-        confidence: (2, L, K) float32 of the row's joint in that frame, the highest one of several;
+        confidence: (P, L, K) float32 of the row's joint in that frame, the highest one of several;
             0 where they are absent.
-        valid: (2, L, K) bool, False where the cell (or the person's half of it) is black.
-        person_count: Persons side by side in each cell, 1 or 2.
+        valid: (P, L, K) bool, False where the cell (or the person's part of it) is black.
+        person_count: Persons side by side in each cell, 1 to P.
         remark: That of the frames, see `stroi.stages.video.frames.VideoInfo`.
     """
 
@@ -87,12 +87,12 @@ def cut_mosaic(
     """Cut a clip's mosaic (eq. 1): row j, column i shows the joints of row j in the frame tau_i.
 
     With one person a cell is the square of ``cell`` px around the joint, or around the middle of
-    the box of several. With two it has a left half for person 0 and a right half for person 1, each
-    ``cell / 2`` wide and ``cell`` high around that person's joints. A row's own ``cell`` goes
-    first. Every crop is resized by itself, so no cell bleeds into the next: by area mean when
-    shrinking, bilinear when growing. A joint with a confidence of 0, or below the limit, is
-    missing; a cell is, if all joints of its row are. With ``missing: nearest`` such a cell shows
-    the same frame around their place in the nearest frame that has one, the earlier one of two.
+    the box of several. With n persons it has n columns, from left to right, each ``cell / n`` wide
+    and ``cell`` high around that person's joints. A row's own ``cell`` goes first. Every crop is
+    resized by itself, so no cell bleeds into the next: by area mean when shrinking, bilinear when
+    growing. A joint with a confidence of 0, or below the limit, is missing; a cell is, if all
+    joints of its row are. With ``missing: nearest`` such a cell shows the same frame around their
+    place in the nearest frame that has one, the earlier one of two.
 
     Args:
         frames: Frame index to frame (H, W, 3) uint8 BGR; holds every index of `frame_index`.
@@ -106,27 +106,27 @@ def cut_mosaic(
     """
     side, columns = cell_side(params), len(frame_index)
     joints = [list(own) for own in row_joints(params.rows)]
-    rows = len(joints)
+    rows, people = len(joints), clip.keypoints.shape[1]
     cut = Cut(
         mosaic=np.zeros((side * rows, side * columns, 3), np.uint8),
         frame_index=np.asarray(frame_index, np.int32),
-        box=np.zeros((PERSONS, columns, rows, 4), np.float32),
-        confidence=np.zeros((PERSONS, columns, rows), np.float32),
-        valid=np.zeros((PERSONS, columns, rows), np.bool_),
+        box=np.zeros((people, columns, rows, 4), np.float32),
+        confidence=np.zeros((people, columns, rows), np.float32),
+        valid=np.zeros((people, columns, rows), np.bool_),
         person_count=clip.person_count,
     )
     times = cut.frame_index.tolist()
     for time in times:
         _check_frame(frames[time], time, clip)
-    for person, half in enumerate(_halves(clip.person_count, side)):
+    for person, (left, right) in enumerate(pairwise(person_edges(side, clip.person_count))):
         for row, own in enumerate(joints):
-            # (T, 2, 25, 3) -> (T, J, 3)
+            # (T, P, 25, 3) -> (T, J, 3)
             path = _path(clip.keypoints[:, person][:, own], params.min_confidence)
             size = params.rows[row].cell or params.cell
             if size == "fit":
                 largest = 2 * max(clip.width, clip.height)
                 size = _fit(path.extent, cut.frame_index, clip.person_count, largest)
-            slot = _Slot(*half, side, size // clip.person_count, size)
+            slot = _Slot(left, right - left, side, size // clip.person_count, size)
             for column, time in enumerate(times):
                 cut.confidence[person, column, row] = path.confidence[time]
                 place = _place(path, time, params)
@@ -157,13 +157,6 @@ def _check_frame(frame: NDArray[np.uint8], time: int, clip: Clip) -> None:
         )
 
 
-def _halves(person_count: int, side: int) -> tuple[tuple[int, int], ...]:
-    """Left edge and width of each person's part of a cell, px."""
-    if person_count == 1:
-        return ((0, side),)
-    return ((0, side // 2), (side // 2, side - side // 2))
-
-
 def _path(joints: NDArray[np.float32], min_confidence: float) -> _Path:
     """The path of the joints (T, J, 3) of a row."""
     known = np.isfinite(joints).all(axis=2)
@@ -185,7 +178,7 @@ def _fit(
 
     It is that of the largest box (T, 2) in the `shown` frames, or in all if those have none.
     """
-    # A half cell is half as wide as it is high.
+    # A person's part of a cell is that much narrower than high.
     sides = np.maximum(extent[:, 0] * person_count, extent[:, 1])
     known = sides[shown][sides[shown] >= 0]
     side = FIT_MARGIN * max(0.0, float(max(known if len(known) else sides)))

@@ -106,11 +106,14 @@ def _read_sensor(clip: ClipInput, plan: PoseSourcePlan) -> Detections:
     info = count_frames(clip.raw / clip.video, *clip.segment)
     file = clip.raw / clip.skeleton
     if plan.source == KINECT:
-        return read_kinect(file, clip.digests["skeleton"], info, *clip.segment)
+        digest = clip.digests["skeleton"]
+        return read_kinect(file, digest, info, *clip.segment, people=plan.params.people)
     clip.check_unchanged("skeleton")
-    people = read_own_people(file, plan.params.own, clip.camera, info, *clip.segment)
+    found = read_own_people(
+        file, plan.params.own, clip.camera, info, *clip.segment, people=plan.params.people
+    )
     clip.check_unchanged("skeleton")
-    return people
+    return found
 
 
 def describe_source(clip: ClipInput, plan: PoseSourcePlan, frames: int) -> str:

@@ -112,7 +112,7 @@ def sampled_persons(
             the processed frames, and gaps are not filled.
 
     Returns:
-        Key points (T, 2, 25, 3) float32, zeros in frames that were not processed, and the person
+        Key points (T, P, 25, 3) float32, zeros in frames that were not processed, and the person
         count.
 
     Raises:
@@ -120,6 +120,7 @@ def sampled_persons(
     """
     # (tracks, T, 25, 3) -> (tracks, F, 25, 3)
     tracks = track(detections.by_frame(), fps=detections.fps)[:, processed]
-    keypoints = np.zeros((len(detections.counts), 2, 25, 3), np.float32)
-    keypoints[processed], count = main_persons(tracks, **(options | {"fill_gap": 0}))
+    chosen, count = main_persons(tracks, **(options | {"fill_gap": 0}))
+    keypoints = np.zeros((len(detections.counts), *chosen.shape[1:]), np.float32)
+    keypoints[processed] = chosen
     return keypoints, count

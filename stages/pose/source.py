@@ -10,6 +10,7 @@ import av
 import click
 import cv2
 
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.registry import choose, load, record, with_full_paths
@@ -68,11 +69,12 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
         return PoseSourcePlan(params, "named", producer)
     if params.source == KINECT:
         click.echo("skeletons from the sensor's own files, as the params name them")
-        return PoseSourcePlan(params, "named", {"estimator": KINECT, **shared})
+        return PoseSourcePlan(params, "named", {"estimator": KINECT, **_kept(params), **shared})
     if params.source == OWN:
         click.echo("skeletons from your own files, as the params name them")
         own = params.own.model_dump(mode="json")
-        return PoseSourcePlan(params, "named", {"estimator": OWN, "own": own, **shared})
+        producer = {"estimator": OWN, "own": own, **_kept(params), **shared}
+        return PoseSourcePlan(params, "named", producer)
     params = with_full_paths(params)
     choice = choose(params)
     params = params.replace(source=choice.source)
@@ -84,6 +86,11 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
         return PoseSourcePlan(params, choice.why, producer)
     producer["frames"] = mosaics.model_dump(include={"columns", "candidates", "sampling"})
     return PoseSourcePlan(params, choice.why, producer, mosaics)
+
+
+def _kept(params: SkeletonParams) -> dict[str, int]:
+    """What a sensor's reader keeps, where that is not the paper's two people."""
+    return {} if params.people == PAPER_PEOPLE else {"people": params.people}
 
 
 def suitable_workers(workers: Workers, plan: PoseSourcePlan) -> Workers:

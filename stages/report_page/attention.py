@@ -24,6 +24,9 @@ LARGEST = 480
 PNG_BYTES = 160_000
 """A PNG that would be larger becomes a JPEG, so that twelve of them stay below 4 MB."""
 
+PARTS = {1: "cells", 2: "half cells", 3: "thirds of cells", 4: "quarters of cells"}
+"""What each of so many persons has of the cells."""
+
 _DISPLAYED = 450
 """Larger side of a picture on the screen, px; smaller ones are shown at twice their size."""
 
@@ -52,9 +55,9 @@ class Card:
         actual: Its class name.
         predicted: The class name that row 7 gave it.
         picture: The mosaic.
-        weights: Weight of each row and person: K tuples of 1 or 2, the left person first.
-        missing: Black cells, or half cells of two persons.
-        cells: All cells, or half cells.
+        weights: Weight of each row and person: K tuples of 1 to P, the left person first.
+        missing: Black cells, or black parts of cells that several persons share.
+        cells: All cells, or parts.
     """
 
     id: str
@@ -68,7 +71,7 @@ class Card:
     @property
     def cell_note(self) -> str:
         """How many cells are black, in words."""
-        unit = "cells" if len(self.weights[0]) == 1 else "half cells"
+        unit = PARTS[len(self.weights[0])]
         if not self.missing:
             return f"all {self.cells} {unit} filled"
         return f"{self.missing} of {self.cells} {unit} black: joint not found or out of frame"
@@ -184,13 +187,13 @@ def mean_weights(
 
 
 def _over_persons(values: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean of `values` (N, 2, X) over the persons `present` (N, 2): (N, X)."""
+    """Mean of `values` (N, P, X) over the persons `present` (N, P): (N, X)."""
     kept = np.where(present[..., None], values, 0.0)
     return np.asarray(kept.sum(axis=1) / present.sum(axis=1)[:, None], np.float64)
 
 
 def _relative(joint: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Joint weights (N, 2, V) by their mean over V; zeros stay zeros."""
+    """Joint weights (N, P, V) by their mean over V; zeros stay zeros."""
     values = joint.astype(np.float64)
     mean = values.mean(axis=2, keepdims=True)
     return np.asarray(np.divide(values, mean, out=np.zeros_like(values), where=mean > 0))

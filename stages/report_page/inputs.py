@@ -14,7 +14,7 @@ from stroi.cache.ledger import LEDGER_NAME
 from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.own_layouts import read_layout
-from stroi.cache.rois import require_same_rows
+from stroi.cache.rois import require_same_people, require_same_rows
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.csv import read_csv
 from stroi.pipeline.index.ledger import Ledger, read_ledger
@@ -107,6 +107,10 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     mosaics = MosaicCache(folders["mosaics"], verify=False)
     require_same_rows(
         mosaics.rows, f"{mosaics.folder}", weights.rows, "the file of weights",
+        "run the stages mosaics and weights again, or `dvc repro`",
+    )  # fmt: skip
+    require_same_people(
+        mosaics.people, f"{mosaics.folder}", weights.people, "the file of weights",
         "run the stages mosaics and weights again, or `dvc repro`",
     )  # fmt: skip
     return Inputs(

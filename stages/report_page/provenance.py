@@ -49,7 +49,7 @@ class Losses:
         stages: Counts of each stage.
         listed: The first `LISTED` quarantined clips.
         more: How many are not listed.
-        missing: Black cells (or half cells of two persons) of all mosaics.
+        missing: Black cells (or parts of cells that several persons share) of all mosaics.
         cells: All of them.
         missing_by_row: Share in percent of black cells by mosaic row.
     """

@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.stages.sensors.ntu_skeleton import Body, NtuSkeleton
-
-PERSONS = 2
-"""Most people that a clip keeps, M."""
 
 MAX_BODIES = 1000
 """Most ids in a clip; recordings of some seconds have some ids, those of an hour some dozens."""
@@ -42,7 +40,7 @@ MIN_PERSISTENCE = 1 / 3
 another for half a clip; what the sensor sees in furniture flickers."""
 
 MIN_SWAY = 0.005
-"""Root mean square motion per joint, m, of a second person: a person who stands sways by 1 cm."""
+"""Root mean square motion per joint, m, of a further person: a person who stands sways by 1 cm."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +60,22 @@ class Person:
     states: NDArray[np.uint8]
 
 
-def main_bodies(skeleton: NtuSkeleton, where: str) -> tuple[Person, ...]:
-    """Choose a clip's one or two people, for the whole clip at once.
+def main_bodies(
+    skeleton: NtuSkeleton, where: str, people: int = PAPER_PEOPLE
+) -> tuple[Person, ...]:
+    """Choose a clip's one to P people, for the whole clip at once.
 
     Ids that follow each other in time and place are one person. Bodies that are `WIDE` most of the
     time are dropped, unless all are, and so are those seen for a short time. The others are ranked
-    by motion times persistence, ties by id. The first is kept, and the next who moves at all.
+    by motion times persistence, ties by id. The first is kept, and the next ones who move at all.
 
     Args:
         skeleton: The recording.
         where: Its file, for messages.
+        people: P, most people kept.
 
     Returns:
-        One or two people; of two the first is the one further left in the colour picture.
+        One to P people, from left to right in the colour picture.
 
     Raises:
         ClipRejected: ``SKEL_COUNT`` if there are too many ids, ``SKEL_EMPTY`` if no joint of
@@ -87,13 +88,13 @@ def main_bodies(skeleton: NtuSkeleton, where: str) -> tuple[Person, ...]:
     if not bodies:
         problem = "no joint of anybody is tracked"
         raise ClipRejected("SKEL_EMPTY", f"{where!a}: {problem}", remedy="leave the sample out")
-    people = follow(bodies)
-    people = [body for body in people if wide_share(body) < MAX_WIDE] or people
-    longest = max(len(body.frames) for body in people)
-    lasting = [body for body in people if len(body.frames) >= MIN_PERSISTENCE * longest]
+    followed = follow(bodies)
+    narrow = [body for body in followed if wide_share(body) < MAX_WIDE] or followed
+    longest = max(len(body.frames) for body in narrow)
+    lasting = [body for body in narrow if len(body.frames) >= MIN_PERSISTENCE * longest]
     ranked = sorted(lasting, key=lambda body: (-motion(body) * len(body.frames), body.id))
     others = [body for body in ranked[1:] if motion(body) >= _least_motion(body)]
-    chosen = sorted(ranked[:1] + others[: PERSONS - 1], key=lambda body: (_left(body), body.id))
+    chosen = sorted(ranked[:1] + others[: people - 1], key=lambda body: (_left(body), body.id))
     return tuple(_spread(body, skeleton.frames) for body in chosen)
 
 

@@ -1,6 +1,6 @@
 """Skeletons of one's own: a .npz or .csv file per clip (docs/own-skeletons.md).
 
-Legend of shapes: T frames of the file, M people in it, P = 1 or 2 people of the clip, V joints.
+Legend of shapes: T frames of the file, M people in it, P people of the clip, V joints.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from numpy.typing import NDArray
 from stroi.cache.errors import ClipRejected, RefusedInput
 from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import Layout
+from stroi.cache.rois import MAX_PEOPLE, PAPER_PEOPLE
 from stroi.cache.skeletons3d import JointClip
 from stroi.pipeline.index.csv import iterate_csv
 from stroi.pipeline.params.own_skeletons import CameraParams, OwnSkeletonParams
 from stroi.stages.sensors.segment import select_segment
-
-PERSONS = 2
-"""Most people of a clip."""
 
 MAX_BYTES = 64 * 2**20
 """Largest file, and largest array in one; a minute of two people with 35 joints has 3 MB."""
@@ -34,7 +32,7 @@ MAX_BYTES = 64 * 2**20
 MAX_FRAMES = 100_000
 """Most frames of a CSV file."""
 
-MAX_PEOPLE = 64
+MAX_CSV_PEOPLE = 64
 """Most people in a CSV file."""
 
 MAX_METRES = 100.0
@@ -48,7 +46,7 @@ _Arrays = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class OwnSkeleton:
-    """The people of a whole file; of two the first is the one further left.
+    """The people of a whole file, from left to right.
 
     Attributes:
         position: (T, P, V, 3) float32, m; zeros where a joint is absent.
@@ -65,15 +63,21 @@ class OwnSkeleton:
 
 
 def read_joints(
-    path: Path, own: OwnSkeletonParams, camera: str = "", start: int = 0, stop: int = 0
+    path: Path,
+    own: OwnSkeletonParams,
+    camera: str = "",
+    start: int = 0,
+    stop: int = 0,
+    *,
+    people: int = PAPER_PEOPLE,
 ) -> JointClip:
     """The joints of one clip, a whole file or a segment of it.
 
     Raises:
         ClipRejected: As `read_own` and `stroi.stages.sensors.segment.select_segment`.
     """
-    whole = read_own(path, own, camera)
-    position = np.zeros((len(whole.position), PERSONS, *whole.position.shape[2:]), np.float32)
+    whole = read_own(path, own, camera, people)
+    position = np.zeros((len(whole.position), people, *whole.position.shape[2:]), np.float32)
     state = np.zeros(position.shape[:3], np.uint8)
     count = whole.position.shape[1]
     position[:, :count], state[:, :count] = whole.position, 2 * whole.present
@@ -81,7 +85,9 @@ def read_joints(
     return select_segment(clip, path, start, stop)
 
 
-def read_own(path: Path, own: OwnSkeletonParams, camera: str = "") -> OwnSkeleton:
+def read_own(
+    path: Path, own: OwnSkeletonParams, camera: str = "", most: int = PAPER_PEOPLE
+) -> OwnSkeleton:
     """The people of a file.
 
     A joint is absent where a coordinate is NaN, or all three are 0. The file's own pixels count,
@@ -91,11 +97,12 @@ def read_own(path: Path, own: OwnSkeletonParams, camera: str = "") -> OwnSkeleto
         path: The file.
         own: Joints, unit and cameras.
         camera: The index's name of the clip's camera.
+        most: Most people that it may have.
 
     Raises:
         ClipRejected: ``SKEL_OPEN`` (cannot be read, or too large), ``SKEL_FORMAT`` (no such file as
-            the docs describe), ``SKEL_COUNT`` (other joints than the layout's, or more than two
-            people), ``SKEL_NONFINITE`` (infinite, or beyond 100 m) or ``SKEL_EMPTY`` (no frame, or
+            the docs describe), ``SKEL_COUNT`` (other joints than the layout's, or more people than
+            `most`), ``SKEL_NONFINITE`` (infinite, or beyond 100 m) or ``SKEL_EMPTY`` (no frame, or
             no joint in any).
     """
     layout = own.joints
@@ -108,13 +115,10 @@ def read_own(path: Path, own: OwnSkeletonParams, camera: str = "") -> OwnSkeleto
     people = np.unique(np.nonzero(present)[1])
     if not len(people):
         raise _rejected("SKEL_EMPTY", path, f"not one joint in {len(position)} frames")
-    if len(people) > PERSONS:
-        raise _rejected(
-            "SKEL_COUNT",
-            path,
-            f"{len(people)} people, a clip has at most {PERSONS}",
-            "keep the one or two who act",
-        )
+    if len(people) > most:
+        more = f", or set skeletons.people to {len(people)}" if len(people) <= MAX_PEOPLE else ""
+        problem = f"{len(people)} people, a clip has at most {most} (skeletons.people)"
+        raise _rejected("SKEL_COUNT", path, problem, f"keep those who act{more}")
     position, present = position[:, people], present[:, people]
     metres = position * UNITS[own.unit]
     if np.abs(metres[present]).max() > MAX_METRES:
@@ -260,7 +264,7 @@ def _read_csv(path: Path, layout: Layout) -> _Arrays:
                 columns = ("x", "y", "z", "u", "v")
             place = (
                 _whole(row["frame"], "frame", MAX_FRAMES, line),
-                _whole(row.get("person", "0"), "person", MAX_PEOPLE, line),
+                _whole(row.get("person", "0"), "person", MAX_CSV_PEOPLE, line),
                 number.get(row["joint"], -1),
             )
             if place[2] < 0:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import KINECT_V2
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.cache.skeletons3d import JointClip
-from stroi.stages.sensors.bodies import PERSONS, main_bodies
+from stroi.stages.sensors.bodies import main_bodies
 from stroi.stages.sensors.ntu_skeleton import Body, NtuSkeleton
 from stroi.stages.sensors.segment import segment_slice
 
@@ -27,19 +28,23 @@ MAX_METRES = 100.0
 
 FPS = 30.0
 
+_BODIES = 2
 _JOINTS = len(KINECT_V2.joints)
-_NUMBERS = PERSONS * _JOINTS * 3
+_NUMBERS = _BODIES * _JOINTS * 3
 _LONGEST = 40 * _NUMBERS
 _CHARACTERS = b"0123456789+-.eE \t\r"
 
 
-def read_segment(path: Path, start: int = 0, stop: int = 0) -> JointClip:
+def read_segment(
+    path: Path, start: int = 0, stop: int = 0, people: int = PAPER_PEOPLE
+) -> JointClip:
     """The one or two people of a clip; only its own lines are read as numbers.
 
     Args:
         path: The file of a whole video.
         start: First frame of the clip, counted from 0.
         stop: Frame after its last; 0 if it lasts to the file's end.
+        people: P, most people kept.
 
     Raises:
         ClipRejected: ``SKEL_OPEN`` (cannot be read, or too large), ``SKEL_SEGMENT`` (as
@@ -57,8 +62,8 @@ def read_segment(path: Path, start: int = 0, stop: int = 0) -> JointClip:
         [_numbers(path, at, lines[at]) for at in range(kept.start, kept.stop)], np.float64
     )
     # (T, 150) -> (T, 2, 25, 3)
-    joints = numbers.reshape(-1, PERSONS, _JOINTS, 3).astype(np.float32)
-    return _clip(joints, path.name)
+    joints = numbers.reshape(-1, _BODIES, _JOINTS, 3).astype(np.float32)
+    return _clip(joints, path.name, people)
 
 
 def _numbers(path: Path, frame: int, line: bytes) -> list[float]:
@@ -76,15 +81,15 @@ def _numbers(path: Path, frame: int, line: bytes) -> list[float]:
     return numbers
 
 
-def _clip(joints: NDArray[np.float32], name: str) -> JointClip:
+def _clip(joints: NDArray[np.float32], name: str, people: int) -> JointClip:
     """Choose people as in NTU RGB+D's recordings of the same sensor; joints (T, 2, 25, 3)."""
-    bodies = tuple(_body(number, joints[:, number]) for number in range(PERSONS))
-    people = main_bodies(NtuSkeleton(len(joints), bodies), name)
-    position = np.zeros_like(joints)
-    state = np.zeros(joints.shape[:3], np.uint8)
-    for number, person in enumerate(people):
+    bodies = tuple(_body(number, joints[:, number]) for number in range(_BODIES))
+    chosen = main_bodies(NtuSkeleton(len(joints), bodies), name, people)
+    position = np.zeros((len(joints), people, _JOINTS, 3), np.float32)
+    state = np.zeros(position.shape[:3], np.uint8)
+    for number, person in enumerate(chosen):
         position[:, number], state[:, number] = person.joints, person.states
-    return JointClip(position, state, len(people), KINECT_V2, FPS)
+    return JointClip(position, state, len(chosen), KINECT_V2, FPS)
 
 
 def _body(number: int, joints: NDArray[np.float32]) -> Body:

@@ -160,6 +160,7 @@ def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any
         "rows": [row.name for row in model.rows],
         "row_joints": {row.name: list(row.joints) for row in model.rows},
         "columns": cells.columns,
+        "people": cells.people,
         "cell": {"height": cells.height, "width": cells.width},
         "skeletons": None,
     }

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from stroi.cache.rois import Rows
+from stroi.cache.rois import Rows, require_same_people
+from stroi.cache.shards import ShardedCache
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.skeletons3d import JointCache
 from stroi.cache.weights import Weights
@@ -49,12 +50,33 @@ def open_clips(
         world: The processes that open it together.
 
     Raises:
-        RefusedInput: If it is missing or damaged.
+        RefusedInput: If it is missing or damaged; ``PEOPLE_OTHER``.
     """
     folder, kind = clips_folder(workspace, run), run.run.input
     require_verified_once(workspace, folder, (kind,), threads, world)
     opened = JointCache if kind == "skeletons3d" else SkeletonCache
-    return opened(folder, verify=False)
+    cache = opened(folder, verify=False)
+    require_profile_people(run, cache, f"stage {kind}")
+    return cache
+
+
+def require_profile_people(run: RunParams, cache: ShardedCache, stages: str) -> None:
+    """Refuse a cache of other clips than ``skeletons.people`` says.
+
+    Args:
+        run: The run.
+        cache: The cache.
+        stages: What makes it.
+
+    Raises:
+        RefusedInput: ``PEOPLE_OTHER``.
+    """
+    if cache.ids:
+        require_same_people(
+            run.profile.skeletons.people, f"the profile of {run.run.dataset}", cache.people,
+            f"{cache.folder}",
+            f"run {stages} again, or `dvc repro`, or change skeletons.people in the profile",
+        )  # fmt: skip
 
 
 def require_verified_once(

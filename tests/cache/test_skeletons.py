@@ -44,6 +44,24 @@ def test_round_trip(
     )
 
 
+@pytest.mark.parametrize("people", [1, 2, 3, 4])
+def test_clips_of_up_to_so_many_people(tmp_path: Path, people: int) -> None:
+    keypoints = np.random.default_rng(people).random((3, people, 25, 3)).astype(np.float32)
+    clips = {
+        name: replace(make_clip(3), keypoints=keypoints, person_count=count)
+        for name, count in {"a": 1, "b": people}.items()
+    }
+    cache = SkeletonCache(write_skeletons(tmp_path, clips))
+    assert cache.people == people
+    for name, clip in clips.items():
+        equal(cache[name], clip)
+    with pytest.raises(RefusedInput, match=rf"^RANGE: .* person_count of 'a' .* above {people}"):
+        assemble_skeletons(["a"], [replace(clips["a"], person_count=people + 1)])
+    other = np.zeros((3, people + 1, 25, 3), np.float32)
+    with pytest.raises(RefusedInput, match=r"^H5_LENGTHS: .* keypoints of a sample is"):
+        assemble_skeletons(["a", "b"], [clips["a"], replace(clips["b"], keypoints=other)])
+
+
 def test_types_and_copy(tmp_path: Path) -> None:
     cache = SkeletonCache(write_skeletons(tmp_path, {"a": make_clip(3)}))
     clip = cache["a"]
@@ -87,7 +105,7 @@ def _holding(value: float) -> Clip:
         (make_clip(0), "SCHEMA: keypoints of clip 1 are float32 (0, 2, 25, 3)"),
         (
             replace(make_clip(2), keypoints=np.zeros((2, 2, 18, 3), np.float32)),
-            "SCHEMA: keypoints of clip 1 are float32 (2, 2, 18, 3), want float32 (T, 2, 25, 3)",
+            "SCHEMA: keypoints of clip 1 are float32 (2, 2, 18, 3), want float32 (T, P, 25, 3)",
         ),
         (
             replace(make_clip(2), keypoints=np.zeros((2, 2, 25, 3))),

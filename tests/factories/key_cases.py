@@ -211,6 +211,7 @@ OF_SOURCES: dict[str, list[Sourced]] = {
     "onnx.model": [Sourced("<moved network>", NOTHING, NOTHING)],
     "onnx.layout": [Sourced("halpe26", {"onnx"}, NOTHING)],
     **{f"own.{name}": [Sourced(value, {"own"}, NOTHING)] for name, value in OWN_VALUES.items()},
+    "people": [Sourced(3, {"kinect", "own"}, ALL)],
     "subjects": [Sourced(1, NOTHING, ALL)],
     "min_presence": [Sourced(0.4, NOTHING, ALL), Sourced(0.4, NOTHING, NOTHING, {"subjects": 2})],
     "min_relative_size": [

@@ -33,10 +33,10 @@ def person(random: np.random.Generator, frames: int, left: float) -> np.ndarray:
     return np.concatenate([points, random.uniform(0.3, 1, (frames, 25, 1))], 2).astype(np.float32)
 
 
-def clip(seed: int, *, persons: int = 1, frames: int = 14, label: int = 0) -> Clip:
+def clip(seed: int, *, persons: int = 1, frames: int = 14, label: int = 0, people: int = 2) -> Clip:
     """A clip whose label moves one wrist (0) or one ankle (1) of everybody."""
     random = np.random.default_rng(seed)
-    keypoints = np.zeros((frames, 2, 25, 3), np.float32)
+    keypoints = np.zeros((frames, people, 25, 3), np.float32)
     for index in range(persons):
         keypoints[:, index] = person(random, frames, 100.0 + 200 * index)
         swing = 80 * np.sin(np.linspace(0, 9, frames))
@@ -44,16 +44,21 @@ def clip(seed: int, *, persons: int = 1, frames: int = 14, label: int = 0) -> Cl
     return Clip(keypoints, persons, 480, 360, 25.0)
 
 
-def clips() -> dict[str, Clip]:
-    """Eight clips of `LABELS`, every third with two persons."""
+def clips(people: int = 2) -> dict[str, Clip]:
+    """Eight clips of `LABELS`, every third with two persons; or with one to `people` in turn."""
     return {
-        name: clip(number, persons=1 + (number % 3 == 0), label=LABELS[name])
+        name: clip(
+            number,
+            persons=1 + (number % 3 == 0 if people == 2 else number % people),
+            label=LABELS[name],
+            people=people,
+        )
         for number, name in enumerate(IDS)
     }
 
 
 def mosaic_cache(
-    folder: Path, *, columns: int = 5, seed: int = 5, rows: Rows = PAPER
+    folder: Path, *, columns: int = 5, seed: int = 5, rows: Rows = PAPER, people: int = 2
 ) -> MosaicCache:
     """Mosaics of the same clips: noise, with a class's own row brighter if there are some."""
     random = np.random.default_rng(seed)
@@ -65,11 +70,11 @@ def mosaic_cache(
     shards = Mosaics(
         ids=IDS,
         mosaic=pictures,
-        person_count=np.array([clip.person_count for clip in clips().values()], np.int8),
+        person_count=np.array([clip.person_count for clip in clips(people).values()], np.int8),
         frame_index=np.tile(np.arange(columns, dtype=np.int32), (count, 1)),
-        box=np.zeros((count, 2, columns, size, 4), np.float32),
-        confidence=np.ones((count, 2, columns, size), np.float32),
-        valid=np.ones((count, 2, columns, size), np.bool_),
+        box=np.zeros((count, people, columns, size, 4), np.float32),
+        confidence=np.ones((count, people, columns, size), np.float32),
+        valid=np.ones((count, people, columns, size), np.bool_),
     )
     encoded = assemble_mosaics([shards])
     write_atomic(folder / "mosaics-00000.h5", encoded.data)

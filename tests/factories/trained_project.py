@@ -27,7 +27,7 @@ gcn:
   strides: [1, 2]
   temporal_kernel: 3
   schedule: {epochs: 1, batch_size: 4, lr: 0.05}
-weights: {formula: l2_top15, person_pooling: per_half, scale: training}
+weights: {formula: l2_top15, person_pooling: per_person, scale: training}
 resnet:
   device: cpu
   schedule: {epochs: 1, batch_size: 4, lr: 0.01}

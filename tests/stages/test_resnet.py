@@ -77,7 +77,7 @@ def test_joint_mode_takes_formula_bodies_and_constant_of_the_weights(
     told = read_manifest(seed_folder(workspace.run(RUN, "weights"), 0)).producer["weight_scale"]
     assert (config.formula, config.person_pooling, config.weight_scale) == (
         "l2_top15",
-        "per_half",
+        "per_person",
         told,
     )
     assert scores_folder(workspace.run(RUN, "resnet-end-to-end"), 0).is_dir()

@@ -67,6 +67,20 @@ def test_a_cache_that_verifies(raw: Path) -> None:
         np.testing.assert_array_equal(clip.state, expected.state, strict=True)
 
 
+@pytest.mark.parametrize("people", [1, 3])
+def test_people_of_the_profile_are_kept_and_recorded(raw: Path, people: int) -> None:
+    out, params = raw.parent / "some", Skeletons3dParams(max_quarantined=0.5)
+    store = raw.parent / "store"
+    build_skeletons3d(raw, listed(raw), out, params, Workers(1), store, None, people)
+    cache = JointCache(out)
+    assert cache.people == people
+    assert cache.manifest.params["people"] == people
+    whole = reader("ntu")(raw / "c0.skeleton")
+    np.testing.assert_array_equal(cache["c0"].position[:, 0], whole.position[:, 0])
+    build(raw, listed(raw))
+    assert "people" not in JointCache(raw.parent / "skeletons3d").manifest.params
+
+
 def test_the_same_bytes_whatever_the_labels_and_the_order(raw: Path) -> None:
     index = listed(raw)
     build(raw, index)
@@ -104,8 +118,8 @@ def test_a_file_that_is_again_what_the_index_lists_is_read(raw: Path) -> None:
 
 
 def test_a_file_that_changes_while_it_is_read(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(path: Path, start: int, stop: int) -> object:
-        clip = reader("ntu")(path, start, stop)
+    def read(path: Path, start: int, stop: int, *, people: int) -> object:
+        clip = reader("ntu")(path, start, stop, people=people)
         if path.name == "c3.skeleton":
             path.write_bytes(path.read_bytes() + b"\n")
         return clip

@@ -18,7 +18,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
 from stroi.trainer.data.mosaic_loader import MosaicBatch, cell_grid
-from stroi.trainer.data.side_inputs import load_side_inputs, weights_per_half
+from stroi.trainer.data.side_inputs import load_side_inputs, row_weights_of
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.models.cell_grid import CellGrid
@@ -214,12 +214,10 @@ def test_rows_pair_by_id_not_by_position(mosaics: MosaicCache, weights: Weights)
     assert model_digest(again) == model_digest(net)
 
 
-def test_one_person_mosaics_take_that_person_for_both_halves() -> None:
+def test_weights_are_joined_by_id() -> None:
     row = np.arange(20, dtype=np.float32).reshape(2, 2, 5)
     weights = Weights(("a", "b"), np.zeros((2, 2, 25), np.float32), row)
-    got = weights_per_half(weights, ["b", "a"], np.array([1, 2], np.int8))
-    np.testing.assert_array_equal(got, [[row[1, 0], row[1, 0]], row[0]])
-    np.testing.assert_array_equal(weights.row_weights, np.arange(20).reshape(2, 2, 5))
+    np.testing.assert_array_equal(row_weights_of(weights, ["b", "a"]), [row[1], row[0]])
 
 
 def test_missing_weights_are_counted_and_named(mosaics: MosaicCache, weights: Weights) -> None:

@@ -275,7 +275,7 @@ def _take_columns(mosaics: Tensor, columns: Tensor, candidates: int) -> Tensor:
 
 
 def cell_grid(mosaics: MosaicCache, cell: int = 0) -> CellGrid:
-    """How the mosaics that the network sees are divided: K rows, and the L columns that are shown.
+    """How the mosaics that the network sees are divided: rows, columns that are shown, people.
 
     Args:
         mosaics: The cache.
@@ -286,7 +286,7 @@ def cell_grid(mosaics: MosaicCache, cell: int = 0) -> CellGrid:
             columns.
     """
     height, width, _ = mosaics.shape
-    columns, rows = mosaics.valid(mosaics.ids[:1]).shape[2:]
+    people, columns, rows = mosaics.valid(mosaics.ids[:1]).shape[1:]
     if height % rows or width % columns:
         raise RefusedInput(
             "SCHEMA",
@@ -294,4 +294,4 @@ def cell_grid(mosaics: MosaicCache, cell: int = 0) -> CellGrid:
             remedy="rebuild the mosaics",
         )
     shown = len(mosaics.scored)
-    return CellGrid(rows, shown, cell or height // rows, cell or width // columns)
+    return CellGrid(rows, shown, cell or height // rows, cell or width // columns, people)

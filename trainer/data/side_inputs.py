@@ -12,13 +12,12 @@ from torch import Tensor
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.rois import require_same_rows
+from stroi.cache.rois import require_same_people, require_same_rows
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, clips_digest
 from stroi.trainer.data.prepared_clips import kept
 from stroi.trainer.data.skeleton_input import ClipSource
-from stroi.trainer.models.joint_attention import weights_in_mosaic
 from stroi.trainer.models.weighted_mosaic_net import Skeletons
 from stroi.trainer.runtime import to_device
 
@@ -28,11 +27,14 @@ class SideInputs:
     """What goes with N mosaics, in their order.
 
     Attributes:
-        row_weights: (N, 2, K) float32 weights of both halves of the cells; fixed mode only.
+        person_count: (N,) int8 persons that each mosaic shows.
+        row_weights: (N, P, K) float32 weights of each person's part of the cells; fixed mode only.
         skeletons: Prepared skeletons of N clips; end-to-end mode only.
-        cell_valid: (N, 2, columns, K) bool, which half cells show a joint; only where it matters.
+        cell_valid: (N, P, columns, K) bool, which persons' parts of the cells show a joint; only
+            where it matters.
     """
 
+    person_count: Tensor
     row_weights: Tensor | None = None
     skeletons: Skeletons | None = None
     cell_valid: Tensor | None = None
@@ -46,7 +48,7 @@ class SideInputs:
         if side.cell_valid is None or columns is None:
             return side
         clip = torch.arange(len(rows))[:, None]
-        # (B, 2, C, K) at (B, L) columns -> (B, L, 2, K) -> (B, 2, L, K)
+        # (B, P, C, K) at (B, L) columns -> (B, L, P, K) -> (B, P, L, K)
         valid = side.cell_valid[clip, :, torch.from_numpy(columns)].transpose(1, 2)
         return replace(side, cell_valid=valid)
 
@@ -56,34 +58,19 @@ class SideInputs:
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> SideInputs:
         return SideInputs(
+            change(self.person_count),
             None if self.row_weights is None else change(self.row_weights),
             None if self.skeletons is None else Skeletons(*map(change, self.skeletons)),
             None if self.cell_valid is None else change(self.cell_valid),
         )
 
 
-def weights_per_half(
-    weights: Weights, ids: Sequence[str], person_count: NDArray[np.int8]
-) -> NDArray[np.float32]:
-    """Row weights of the left and the right half of every cell.
-
-    Args:
-        weights: Weights by id and shown person.
-        ids: N sample ids.
-        person_count: (N,) persons shown by each mosaic, 1 or 2.
-
-    Returns:
-        (N, 2, K).
+def row_weights_of(weights: Weights, ids: Sequence[str]) -> NDArray[np.float32]:
+    """Row weights (N, P, K) of N samples.
 
     Raises:
         RefusedInput: ``WEIGHTS_IDS`` if a sample has no weights.
     """
-    rows = torch.from_numpy(_row_weights(weights, ids))
-    return weights_in_mosaic(rows, torch.from_numpy(person_count)).numpy()
-
-
-def _row_weights(weights: Weights, ids: Sequence[str]) -> NDArray[np.float32]:
-    """Row weights (N, 2, K) of both persons."""
     row_of = {sample: row for row, sample in enumerate(weights.ids)}
     missing = [sample for sample in ids if sample not in row_of]
     if missing:
@@ -94,24 +81,6 @@ def _row_weights(weights: Weights, ids: Sequence[str]) -> NDArray[np.float32]:
         )
     chosen: NDArray[np.float32] = weights.row_weights[[row_of[sample] for sample in ids]]
     return chosen
-
-
-def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
-    """Which halves of every cell show a joint.
-
-    A mosaic of one person shows that person over the whole cell.
-
-    Args:
-        mosaics: The mosaics.
-        ids: N sample ids.
-
-    Returns:
-        (N, 2, columns, K).
-    """
-    valid = mosaics.valid(ids)
-    alone = mosaics.person_count(ids) == 1
-    valid[alone, 1] = valid[alone, 0]
-    return valid
 
 
 def check_mode_inputs(
@@ -138,7 +107,7 @@ def side_digests(
         RefusedInput: ``WEIGHTS_IDS``, ``ID_UNKNOWN``.
     """
     if mode == "fixed" and weights is not None:
-        return {"weights": array_digest(_row_weights(weights, ids))}
+        return {"weights": array_digest(row_weights_of(weights, ids))}
     if mode == "end-to-end" and clips is not None:
         return {"clips": clips_digest(clips, ids)}
     return {}
@@ -168,22 +137,36 @@ def load_side_inputs(
 
     Raises:
         ParamsError: ``MODE_INPUTS`` if what the mode needs is not given.
-        RefusedInput: ``WEIGHTS_IDS``; ``ROWS_OTHER`` if the weights are those of other rows.
+        RefusedInput: ``WEIGHTS_IDS``; ``ROWS_OTHER`` if the weights are those of other rows;
+            ``PEOPLE_OTHER`` if weights or skeletons are those of other numbers of people.
         StroiError: ``CLIP_EMPTY``.
     """
     check_mode_inputs(mode, weights=weights, clips=clips, gcn=gcn)
-    side = SideInputs()
+    side = SideInputs(torch.from_numpy(mosaics.person_count(ids)))
     if missing == "zero":
-        side = SideInputs(cell_valid=torch.from_numpy(valid_per_half(mosaics, ids)))
+        side = replace(side, cell_valid=torch.from_numpy(mosaics.valid(ids)))
     if mode == "fixed" and weights is not None:
         require_same_rows(
             mosaics.rows, f"{mosaics.folder}", weights.rows, "the file of weights",
             "run the stages mosaics and weights again, or `dvc repro`",
         )  # fmt: skip
-        rows = weights_per_half(weights, ids, mosaics.person_count(ids))
+        rows = row_weights_of(weights, ids)
+        _require_people(mosaics, rows, "the file of weights", "mosaics and weights")
         return replace(side, row_weights=torch.from_numpy(rows))
     if mode == "end-to-end" and clips is not None and gcn is not None:
         data = kept(clips).prepare(ids, **gcn.preparation)
-        tensors = (data.x, data.present, mosaics.person_count(ids))
-        return replace(side, skeletons=Skeletons(*map(torch.from_numpy, tensors)))
+        stages = "skeletons, skeletons3d and mosaics"
+        _require_people(mosaics, data.x, "the graph network's input", stages)
+        tensors = map(torch.from_numpy, (data.x, data.present))
+        return replace(side, skeletons=Skeletons(*tensors))
     return side
+
+
+def _require_people(
+    mosaics: MosaicCache, values: NDArray[np.float32], where: str, stages: str
+) -> None:
+    """Refuse `values` (N, M, ...) of another number of people than the mosaics'."""
+    require_same_people(
+        mosaics.people, f"{mosaics.folder}", values.shape[1], where,
+        f"run the stages {stages} again, or `dvc repro`",
+    )  # fmt: skip

@@ -64,7 +64,7 @@ def _draws(random: np.random.Generator, count: int, frames: int, joints: int) ->
 def augment_skeletons(x: Tensor, draws: Tensor, augment: SkeletonAugment, layout: Layout) -> Tensor:
     """Augmented copies of prepared clips; absent joints stay absent.
 
-    Both persons of a clip are changed alike.
+    All persons of a clip are changed alike.
 
     Args:
         x: (B, M, T, V, 3) prepared clips; an absent joint is (0, 0, 0).

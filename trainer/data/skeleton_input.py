@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import StroiError
 from stroi.cache.layouts import BODY_25, Layout
+from stroi.cache.rois import PAPER_PEOPLE, require_same_people
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
 from stroi.trainer.config import Align, Fill
@@ -56,6 +57,11 @@ class SkeletonSet:
 def layout_of(clip: Clip | JointClip) -> Layout:
     """The joints of a clip: BODY_25 if they were estimated, else those of its sensor."""
     return clip.layout if isinstance(clip, JointClip) else BODY_25
+
+
+def people_of(clip: Clip | JointClip) -> int:
+    """M, the most persons of a clip."""
+    return int((clip.position if isinstance(clip, JointClip) else clip.keypoints).shape[1])
 
 
 def resample(keypoints: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
@@ -140,7 +146,7 @@ def prepare_joints(
 ) -> NDArray[np.float32]:
     """Joints of one clip in m about the body's centre.
 
-    Both persons keep one origin: the layout's centre joint of the first present person, in the
+    All persons keep one origin: the layout's centre joint of the first present person, in the
     first frame that has it. They also keep one rotation.
 
     Args:
@@ -182,7 +188,7 @@ def _origin(
 def prepare_keypoints(clip: Clip, *, frames: int, fill: Fill = "stretch") -> NDArray[np.float32]:
     """Key points of one clip in torso lengths about the clip's centre.
 
-    Both persons keep one origin (the mean of the persons' median body centres) and one scale
+    All persons keep one origin (the mean of the persons' median body centres) and one scale
     (the mean of their median torso lengths), so their distance and sizes stay comparable.
 
     Args:
@@ -230,16 +236,19 @@ def prepare_all(
         The prepared clips, sorted by id.
 
     Raises:
-        StroiError: ``CLIP_EMPTY`` naming the first clip without a person.
+        StroiError: ``CLIP_EMPTY`` naming the first clip without a person; ``LAYOUT`` or
+            ``PEOPLE_OTHER`` if the clips are not of one form.
     """
     ordered = tuple(sorted(ids))
-    layout = layout_of(clips[ordered[0]]) if ordered else BODY_25
-    x = np.empty((len(ordered), 2, frames, len(layout.joints), 3), np.float32)
-    present = np.empty((len(ordered), 2), np.bool_)
+    first = clips[ordered[0]] if ordered else None
+    layout, people = (layout_of(first), people_of(first)) if first else (BODY_25, PAPER_PEOPLE)
+    x = np.empty((len(ordered), people, frames, len(layout.joints), 3), np.float32)
+    present = np.empty((len(ordered), people), np.bool_)
     for row, sample in enumerate(ordered):
         clip = clips[sample]
         try:
-            x[row] = prepare(_of_layout(clip, layout), frames=frames, fill=fill, align=align)
+            _require_form(clip, layout, people)
+            x[row] = prepare(clip, frames=frames, fill=fill, align=align)
         except StroiError as error:
             message = f"clip {sample}: {error.message}"
             raise StroiError(error.code, message, remedy=error.remedy) from None
@@ -248,14 +257,16 @@ def prepare_all(
     return SkeletonSet(ordered, x, present, layout)
 
 
-def _of_layout(clip: Clip | JointClip, layout: Layout) -> Clip | JointClip:
+def _require_form(clip: Clip | JointClip, layout: Layout, people: int) -> None:
+    require_same_people(
+        people, "the first clip", people_of(clip), "it", "train on clips of one skeletons.people"
+    )
     if layout_of(clip) != layout:
         raise StroiError(
             "LAYOUT",
             f"its joints are {layout_of(clip).name}, those of the first clip {layout.name}",
             remedy="train on clips of one sensor",
         )
-    return clip
 
 
 def _empty() -> StroiError:

@@ -1,16 +1,21 @@
 """Operations on the cells of a mosaic: row weights, validity, size, mirror, shift.
 
-Legend of shapes: B batch, K rows, L columns, h and w cell height and width in px, H = K*h,
-W = L*w.
+Legend of shapes: B batch, P the most persons of a clip, S strips of a cell, K rows, L columns,
+h and w cell height and width in px, H = K*h, W = L*w.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from stroi.cache.rois import PAPER_PEOPLE, person_edges
 
 
 @dataclass(frozen=True)
@@ -22,47 +27,81 @@ class CellGrid:
         columns: L, one per sampled frame.
         height: h, px.
         width: w, px.
+        people: P, the most persons that a mosaic shows.
     """
 
     rows: int
     columns: int
     height: int
     width: int
+    people: int = PAPER_PEOPLE
 
 
-def weight_map(weights: Tensor, cells: CellGrid) -> Tensor:
-    """Row weights as a map over the mosaic's pixels (eq. 5), exact at the cell borders.
+def weight_map(weights: Tensor, person_count: Tensor, cells: CellGrid) -> Tensor:
+    """Row weights as a map over the mosaic's pixels (eq. 5), exact at the borders.
 
     Args:
-        weights: (B, 2, K) weights of the left and the right half of each cell; the left half is
-            w // 2 px wide, as the mosaic is cut.
+        weights: (B, P, K) weights of each person's part of the cells.
+        person_count: (B,) persons that each mosaic shows, side by side in every cell.
         cells: The mosaic's grid.
 
     Returns:
         (B, 1, H, W).
     """
-    halves = weights.transpose(1, 2)[..., None]  # (B, 2, K) -> (B, K, 2, 1)
-    left = halves[:, :, 0].expand(-1, -1, cells.width // 2)
-    right = halves[:, :, 1].expand(-1, -1, cells.width - cells.width // 2)
-    cell = torch.cat([left, right], dim=2)  # (B, K, w)
+    cell = _spread(weights, person_count, cells.width)  # (B, P, K) -> (B, K, w)
     return _repeat_rows(cell.repeat(1, 1, cells.columns), cells)
 
 
-def valid_map(cell_valid: Tensor, cells: CellGrid) -> Tensor:
-    """Which pixels of a mosaic belong to a half cell that shows a joint.
+def valid_map(cell_valid: Tensor, person_count: Tensor, cells: CellGrid) -> Tensor:
+    """Which pixels of a mosaic belong to a person's part of a cell that shows a joint.
 
     Args:
-        cell_valid: (B, 2, L, K) bool of the left and the right half of each cell.
-        cells: The mosaic's grid; the halves are as in `weight_map`.
+        cell_valid: (B, P, L, K) bool of each person's part.
+        person_count: (B,) persons that each mosaic shows.
+        cells: The mosaic's grid.
 
     Returns:
         (B, 1, H, W) bool.
     """
-    halves = cell_valid.transpose(2, 3)[..., None]  # (B, 2, L, K) -> (B, 2, K, L, 1)
-    left = halves[:, 0].expand(-1, -1, -1, cells.width // 2)
-    right = halves[:, 1].expand(-1, -1, -1, cells.width - cells.width // 2)
-    row = torch.cat([left, right], dim=3).flatten(2)  # (B, K, L, w) -> (B, K, L*w)
-    return _repeat_rows(row, cells)
+    each = cell_valid.transpose(2, 3).flatten(2)  # (B, P, L, K) -> (B, P, K*L)
+    row = _spread(each, person_count, cells.width)  # (B, K*L, w)
+    return _repeat_rows(row.reshape(-1, cells.rows, cells.columns * cells.width), cells)
+
+
+def cell_strips(width: int, people: int) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """Parts of a cell that no division among one to P persons cuts through.
+
+    Args:
+        width: Width of the cell, px.
+        people: P.
+
+    Returns:
+        S widths in px from left to right, and for each number of persons from 1 to P the person
+        that each of the S strips shows.
+    """
+    divisions = [person_edges(width, count) for count in range(1, people + 1)]
+    edges = sorted(set(chain.from_iterable(divisions)))
+    widths = tuple(right - left for left, right in pairwise(edges))
+    owners = (tuple(bisect_right(own, left) - 1 for left in edges[:-1]) for own in divisions)
+    return widths, tuple(owners)
+
+
+def _spread(values: Tensor, person_count: Tensor, width: int) -> Tensor:
+    """(B, P, X) values of persons to (B, X, w), those of the pixels along a cell of each clip."""
+    widths, owners = cell_strips(width, values.shape[1])
+    shown = person_count[:, None, None]  # (B, 1, 1)
+    strips = _of_persons(values, owners[-1])  # (B, S, X)
+    for count, owner in enumerate(owners[:-1], 1):
+        # A table of owners on the device would make the processor wait for it at every step.
+        strips = torch.where(shown == count, _of_persons(values, owner), strips)
+    strips = strips.transpose(1, 2)[..., None]  # (B, S, X) -> (B, X, S, 1)
+    parts = [strips[:, :, at].expand(-1, -1, length) for at, length in enumerate(widths)]
+    return torch.cat(parts, dim=2)
+
+
+def _of_persons(values: Tensor, persons: Sequence[int]) -> Tensor:
+    """(B, P, X) values at S persons: (B, S, X)."""
+    return torch.stack([values[:, person] for person in persons], dim=1)
 
 
 def _repeat_rows(row: Tensor, cells: CellGrid) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from stroi.cache.layouts import Layout
@@ -37,30 +36,28 @@ def flip_row_weights(weights: Tensor, mirrored: Sequence[int]) -> Tensor:
     """Row weights of a clip from those of the mirrored clip, and the other way round.
 
     Args:
-        weights: (B, 2, ..., K) weights of the left and the right half of each cell.
+        weights: (..., K) weights, of whichever person.
         mirrored: As for `flip_mosaic`.
 
     Returns:
         The same shape.
     """
-    return weights.flip(1)[..., list(mirrored)]
+    return weights[..., list(mirrored)]
 
 
-def flip_skeletons(x: Tensor, present: Tensor, layout: Layout) -> Tensor:
+def flip_skeletons(x: Tensor, layout: Layout) -> Tensor:
     """Prepared clips in a mirror: left and right exchanged, x reversed.
 
-    Two persons change places as well: the first is the one further left in the picture.
+    The persons come in the opposite order as well, since they stand from left to right.
 
     Args:
         x: (N, M, T, V, 3) prepared clips, x to the right about a centre.
-        present: (N, M) bool, which persons there are.
         layout: Names of the V joints.
 
     Returns:
-        (N, M, T, V, 3).
+        (N, M, T, V, 3); whoever was person m is person M - 1 - m.
     """
-    mirrored = flip_joints(x, layout)
-    return torch.where(present.all(1)[:, None, None, None, None], mirrored.flip(1), mirrored)
+    return flip_joints(x, layout).flip(1)
 
 
 def flip_joints(x: Tensor, layout: Layout) -> Tensor:

@@ -90,7 +90,7 @@ class GraphNet(nn.Module):
     def stream(self, x: Tensor) -> Tensor:
         """The network's input stream of whole clips, (N, M, T, V, 3) to the same.
 
-        It comes before bodies are picked: a clip's size is that of both persons together.
+        It comes before bodies are picked: a clip's size is that of all persons together.
         """
         return network_stream(x, self.layout, self.config)
 

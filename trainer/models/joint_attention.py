@@ -1,7 +1,7 @@
 """Joint weights from the graph network's feature, and row weights of the mosaic (eq. 4, 5).
 
-Legend of shapes: N clips, M = 2 persons, D channels of the feature, T frames, V joints, K rows of
-the mosaic.
+Legend of shapes: N clips, M persons, D channels of the feature, T frames, V joints, K rows of the
+mosaic.
 """
 
 from __future__ import annotations
@@ -47,48 +47,32 @@ def row_weights(
     rows: Rows = PAPER,
     weight_scale: float | None = None,
 ) -> Tensor:
-    """Weights of the K mosaic rows for both halves of a cell (eq. 5).
+    """Weights of the K mosaic rows for each person's part of a cell (eq. 5).
 
     A row that shows several joints has the mean of their weights. Then each clip is scaled to mean
     1 over the rows, or divided by `weight_scale`, so nothing depends on the other clips of a batch.
-    An absent person has the weights of the other one; a clip with no activation at all has weight
-    1 in every row.
+    An absent person has the weights of the first one that is there; a clip with no activation at
+    all has weight 1 in every row.
 
     Args:
         joint: (N, M, V) joint weights.
         present: (N, M) bool, which persons there are.
-        person_pooling: ``strongest``: the present body with the larger mean activation weighs
-            both halves; ``mean``: the mean of the present bodies does; ``per_half``: each body
-            weighs its own half.
+        person_pooling: ``strongest``: the present body with the largest mean activation weighs
+            all parts; ``mean``: the mean of the present bodies does; ``per_person``: each body
+            weighs its own part.
         layout: Names of the V joints.
         rows: What the K rows show.
         weight_scale: Divides the weights instead of each clip's own mean, > 0; `training_mean`
             computes one.
 
     Returns:
-        (N, 2, K) weights >= 0.
+        (N, M, K) weights >= 0.
     """
     weights = _pool_persons(joint, present, person_pooling, row_joints(rows, layout))
-    mean = weights.mean(2, keepdim=True)  # (N, 2, 1)
+    mean = weights.mean(2, keepdim=True)  # (N, M, 1)
     tiny = torch.finfo(weights.dtype).tiny
     scale = mean.clamp_min(tiny) if weight_scale is None else weight_scale
     return torch.where(mean > tiny, weights / scale, torch.ones_like(weights))
-
-
-def weights_in_mosaic(weights: Tensor, person_count: Tensor) -> Tensor:
-    """Row weights of a clip for the persons that its mosaic shows, in every mode.
-
-    A mosaic of one person shows that person over the whole cell, so a row has one weight: the
-    first person's.
-
-    Args:
-        weights: (N, 2, K) of `row_weights`, of both persons.
-        person_count: (N,) persons that each mosaic shows, 1 or 2.
-
-    Returns:
-        (N, 2, K) weights of the left and the right half of every cell.
-    """
-    return torch.where((person_count == 1)[:, None, None], weights[:, :1], weights)
 
 
 def training_mean(
@@ -109,7 +93,7 @@ def training_mean(
         rows: What the K rows show.
 
     Returns:
-        The mean over clips, halves and rows; 1 if there is no activation at all.
+        The mean over clips, persons and rows; 1 if there is no activation at all.
     """
     index = row_joints(rows, layout)
     mean = float(_pool_persons(joint.double(), present, person_pooling, index).mean())
@@ -119,18 +103,21 @@ def training_mean(
 def _pool_persons(
     joint: Tensor, present: Tensor, person_pooling: PersonPooling, index: Sequence[Sequence[int]]
 ) -> Tensor:
-    """(N, M, V) joint weights to (N, 2, K) row weights of both halves, not scaled."""
+    """(N, M, V) joint weights to (N, M, K) row weights of each person's part, not scaled."""
     # (N, M, V) -> (N, M, K)
     rows = torch.stack([joint[..., list(own)].mean(-1) for own in index], dim=-1)
-    first, second = rows[:, 0], rows[:, 1]
-    if person_pooling == "per_half":
-        left = torch.where(present[:, :1], first, second)
-        return torch.stack([left, torch.where(present[:, 1:], second, left)], dim=1)
+    if person_pooling == "per_person":
+        first = _of_person(rows, present.int().argmax(1))
+        return torch.where(present[..., None], rows, first)
     if person_pooling == "mean":
         there = present.to(rows.dtype)[..., None]
-        pooled = (rows * there).sum(1) / there.sum(1).clamp_min(1)
+        pooled = (rows * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp_min(1)
     else:
         strength = joint.mean(2).masked_fill(~present, -1.0)  # (N, M)
-        first_is_stronger = (strength[:, 0] >= strength[:, 1])[:, None]
-        pooled = torch.where(first_is_stronger, first, second)
-    return torch.stack([pooled, pooled], dim=1)  # (N, K) -> (N, 2, K)
+        pooled = _of_person(rows, strength.argmax(1))
+    return pooled.expand_as(rows)
+
+
+def _of_person(rows: Tensor, person: Tensor) -> Tensor:
+    """(N, M, K) values at (N,) persons: (N, 1, K)."""
+    return rows.gather(1, person[:, None, None].expand(-1, 1, rows.shape[2]))

@@ -1,7 +1,7 @@
 """The RGB branch: weighted mosaics into an image network (eq. 5), and end-to-end mode's graph net.
 
-Legend of shapes: B batch, H and W mosaic height and width in px, K rows, L columns, M persons,
-T frames, V joints, C classes.
+Legend of shapes: B batch, H and W mosaic height and width in px, K rows, L columns, P the most
+persons of a clip, T frames, V joints, C classes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stroi.trainer.models.cell_grid import (
 )
 from stroi.trainer.models.flip import flip_mosaic, flip_row_weights, flip_skeletons
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
+from stroi.trainer.models.joint_attention import joint_weights, row_weights
 from stroi.trainer.models.rgb_net import RgbNet
 from stroi.trainer.plugins import Network, find
 
@@ -32,14 +32,12 @@ class Skeletons(NamedTuple):
     """Prepared skeletons of B clips with mosaics.
 
     Attributes:
-        x: (B, M, T, V, 3) float32 key points; an absent joint is (0, 0, 0).
-        present: (B, M) bool, which persons have any joint.
-        person_count: (B,) persons that each mosaic shows, 1 or 2.
+        x: (B, P, T, V, 3) float32 key points; an absent joint is (0, 0, 0).
+        present: (B, P) bool, which persons have any joint.
     """
 
     x: Tensor
     present: Tensor
-    person_count: Tensor
 
 
 class WeightedMosaicNet(nn.Module):
@@ -117,6 +115,7 @@ class WeightedMosaicNet(nn.Module):
         weights: Tensor | None = None,
         skeletons: Skeletons | None = None,
         *,
+        person_count: Tensor | None = None,
         cell_valid: Tensor | None = None,
         flip_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
@@ -124,11 +123,13 @@ class WeightedMosaicNet(nn.Module):
 
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
-            weights: (B, 2, K) weights of the left and right half cells of the clip as it is (eq.
-                5); None for no weights, and in end-to-end mode.
+            weights: (B, P, K) row weights of each person of the clip as it is (eq. 5); None for
+                no weights, and in end-to-end mode.
             skeletons: End-to-end mode only: the clips whose joints weigh the rows.
-            cell_valid: (B, 2, columns, K) bool, which half cells show a joint; None weighs all
-                alike.
+            person_count: (B,) persons that each mosaic shows, 1 to P, side by side in every cell;
+                None if all show P.
+            cell_valid: (B, P, columns, K) bool, which persons' parts of the cells show a joint;
+                None weighs all alike.
             flip_mask: (B,) bool, which clips are mirrored, skeletons and weights with them.
 
         Returns:
@@ -142,12 +143,13 @@ class WeightedMosaicNet(nn.Module):
             skeleton_logits, weights = self.skeleton_branch(
                 skeletons.x, skeletons.present, flip_mask=flip_mask
             )
-            weights = weights_in_mosaic(weights, skeletons.person_count)
         if self.config.images == "cells":
             x = self.network_input(mosaics, None, flip_mask=flip_mask)
-            each = self.cell_weights(weights, cell_valid, flip_mask)
+            each = self.cell_weights(weights, cell_valid, flip_mask, person_count=person_count)
             return self.resnet(x, self.cells, each), skeleton_logits
-        x = self.network_input(mosaics, weights, cell_valid=cell_valid, flip_mask=flip_mask)
+        x = self.network_input(
+            mosaics, weights, person_count=person_count, cell_valid=cell_valid, flip_mask=flip_mask
+        )
         return self.resnet(x), skeleton_logits
 
     def network_input(
@@ -155,6 +157,7 @@ class WeightedMosaicNet(nn.Module):
         mosaics: Tensor,
         weights: Tensor | None,
         *,
+        person_count: Tensor | None = None,
         cell_valid: Tensor | None = None,
         flip_mask: Tensor | None = None,
     ) -> Tensor:
@@ -162,8 +165,9 @@ class WeightedMosaicNet(nn.Module):
 
         Args:
             mosaics: (B, H, W, 3) uint8 RGB.
-            weights: (B, 2, K) row weights of both half cells, or None.
-            cell_valid: (B, 2, L, K) bool or None; half cells that show no joint weigh 0.
+            weights: (B, P, K) row weights of each person, or None.
+            person_count: (B,) persons that each mosaic shows; None if all show P.
+            cell_valid: (B, P, L, K) bool or None; parts of cells that show no joint weigh 0.
             flip_mask: (B,) bool, which clips are mirrored with their weights; None for none.
 
         Returns:
@@ -172,9 +176,10 @@ class WeightedMosaicNet(nn.Module):
         """
         x = mosaics.permute(0, 3, 1, 2)  # (B, H, W, 3) -> (B, 3, H, W)
         x = x.to(self.mean.dtype).div_(255)
-        pixel_weights = None if weights is None else weight_map(weights, self.cells)
+        counts = self._counts(mosaics, person_count)
+        pixel_weights = None if weights is None else weight_map(weights, counts, self.cells)
         if cell_valid is not None:
-            valid = valid_map(cell_valid, self.cells).to(x.dtype)  # (B, 1, H, W)
+            valid = valid_map(cell_valid, counts, self.cells).to(x.dtype)  # (B, 1, H, W)
             pixel_weights = valid if pixel_weights is None else pixel_weights * valid
         if pixel_weights is not None and self.config.weight_position == "before":
             x = x * pixel_weights
@@ -187,29 +192,44 @@ class WeightedMosaicNet(nn.Module):
         return x.contiguous(memory_format=torch.channels_last)
 
     def cell_weights(
-        self, weights: Tensor | None, cell_valid: Tensor | None, flip_mask: Tensor | None
+        self,
+        weights: Tensor | None,
+        cell_valid: Tensor | None,
+        flip_mask: Tensor | None,
+        *,
+        person_count: Tensor | None = None,
     ) -> Tensor | None:
-        """Weights of the features of whole cells: the mean of both halves' weights.
+        """Weights of the features of whole cells: the mean over the persons that they show.
 
         Args:
-            weights: (B, 2, K) row weights of both half cells, or None.
-            cell_valid: (B, 2, L, K) bool or None; half cells that show no joint weigh 0.
+            weights: (B, P, K) row weights of each person, or None.
+            cell_valid: (B, P, L, K) bool or None; parts of cells that show no joint weigh 0.
             flip_mask: (B,) bool, which clips the network sees mirrored; None for none.
+            person_count: (B,) persons that each mosaic shows; None if all show P.
 
         Returns:
             (B, K, L) of the cells as the network sees them; None if nothing weighs them.
         """
         if cell_valid is not None:
-            halves = cell_valid.to(self.mean.dtype)  # (B, 2, L, K)
-            halves = halves if weights is None else halves * weights[:, :, None]
+            each = cell_valid.to(self.mean.dtype)  # (B, P, L, K)
+            each = each if weights is None else each * weights[:, :, None]
         elif weights is not None:
-            halves = weights[:, :, None].expand(-1, -1, self.cells.columns, -1)
+            each = weights[:, :, None].expand(-1, -1, self.cells.columns, -1)
         else:
             return None
+        counts = self._counts(each, person_count)
+        shown = torch.arange(self.cells.people, device=each.device) < counts[:, None]  # (B, P)
+        of_cells = (each * shown[..., None, None]).sum(1) / counts[:, None, None]  # (B, L, K)
         if flip_mask is not None:
-            flipped = flip_row_weights(halves, mirrored_rows(self.rows))
-            halves = torch.where(flip_mask[:, None, None, None], flipped, halves)
-        return halves.mean(1).transpose(1, 2)  # (B, 2, L, K) -> (B, K, L)
+            flipped = flip_row_weights(of_cells, mirrored_rows(self.rows))
+            of_cells = torch.where(flip_mask[:, None, None], flipped, of_cells)
+        return of_cells.transpose(1, 2)
+
+    def _counts(self, batch: Tensor, person_count: Tensor | None) -> Tensor:
+        """(B,) persons that each mosaic of a batch shows."""
+        if person_count is not None:
+            return person_count
+        return torch.full(batch.shape[:1], self.cells.people, device=batch.device)
 
     def skeleton_branch(
         self, x: Tensor, present: Tensor, *, flip_mask: Tensor | None = None
@@ -217,12 +237,12 @@ class WeightedMosaicNet(nn.Module):
         """End-to-end mode: class logits and row weights out of the graph network (eq. 4).
 
         Args:
-            x: (B, M, T, V, 3) prepared key points.
-            present: (B, M) bool.
+            x: (B, P, T, V, 3) prepared key points.
+            present: (B, P) bool.
             flip_mask: (B,) bool, which clips the graph network sees in a mirror.
 
         Returns:
-            (B, C) logits of the clips as the network sees them, and (B, 2, K) row weights of the
+            (B, C) logits of the clips as the network sees them, and (B, P, K) row weights of the
             clips as they are; both with gradients into the graph network.
 
         Raises:
@@ -230,11 +250,15 @@ class WeightedMosaicNet(nn.Module):
         """
         if self.gcn is None:
             raise ValueError("only a network in end-to-end mode has a skeleton branch")
+        seen = present
         if flip_mask is not None:
-            mirrored = flip_skeletons(x, present, self.gcn.layout)
+            mirrored = flip_skeletons(x, self.gcn.layout)
             x = torch.where(flip_mask[:, None, None, None, None], mirrored, x)
-        logits, feature = self.gcn(x, present)
-        joint = joint_weights(feature, formula=self.config.formula)
+            seen = torch.where(flip_mask[:, None], present.flip(1), present)
+        logits, feature = self.gcn(x, seen)
+        joint = joint_weights(feature, formula=self.config.formula)  # (B, P, V)
+        if flip_mask is not None:
+            joint = torch.where(flip_mask[:, None, None], joint.flip(1), joint)
         weights = row_weights(
             joint,
             present,

@@ -3,8 +3,8 @@
 Everything between is inside: normalisation, weights, the flags of missing cells. Where a graph
 network takes part, its input stream, its features and eq. 4 are inside as well.
 
-Legend of shapes: B clips, M = 2 persons, T frames, T'' frames and D channels of the graph
-network's feature, V joints, K rows, L columns, C classes.
+Legend of shapes: B clips, P the most persons of a clip, T frames, T'' frames and D channels of the
+graph network's feature, V joints, K rows, L columns, C classes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from stroi.cache.errors import ParamsError
 from stroi.trainer.config import PersonPooling, WeightFormula
 from stroi.trainer.models.graph_net import GraphNet
-from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
+from stroi.trainer.models.joint_attention import joint_weights, row_weights
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 
-PERSONS = 2
+_OF_PERSONS = ("weights", "cell_valid", "present")
+"""Inputs whose second axis counts persons."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class WeightRule:
 
     Attributes:
         formula: Of eq. 4.
-        person_pooling: Which body weighs which half.
+        person_pooling: Which body weighs which part of a cell.
         weight_scale: Divides all rows; None scales each clip's to mean 1.
     """
 
@@ -113,19 +114,25 @@ class ExportModule(nn.Module):
         cells = model.cells
         size = (cells.rows * cells.height, cells.columns * cells.width, 3)
         self.inputs = (TensorSpec("mosaics", "uint8", size, "height, width, RGB"),)
-        if model.config.missing == "zero":
-            halves = (PERSONS, cells.columns, cells.rows)
-            about = "left and right half, columns, rows: whether it shows a joint"
-            self.inputs += (TensorSpec("cell_valid", "bool", halves, about),)
+        zero = model.config.missing == "zero"
+        if zero:
+            parts = (cells.people, cells.columns, cells.rows)
+            about = "persons, columns, rows: whether that part of the cell shows a joint"
+            self.inputs += (TensorSpec("cell_valid", "bool", parts, about),)
+        if zero or model.mode != "plain":
+            about = f"persons the mosaic shows, 1 to {cells.people}"
+            self.inputs += (TensorSpec("persons", "int64", (), about),)
         self.outputs = (TensorSpec("logits", "float32", (len(model.classes),), "one per class"),)
 
 
 class PlainExport(ExportModule):
     """Mosaics to logits."""
 
-    def forward(self, mosaics: Tensor, cell_valid: Tensor | None = None) -> tuple[Tensor]:
-        """(B, H, W, 3) uint8, and (B, 2, L, K) bool if missing cells weigh 0, to (B, C)."""
-        return (self.model(mosaics, cell_valid=cell_valid)[0],)
+    def forward(
+        self, mosaics: Tensor, cell_valid: Tensor | None = None, persons: Tensor | None = None
+    ) -> tuple[Tensor]:
+        """(B, H, W, 3) uint8 to (B, C); flags (B, P, L, K) and counts (B,) if cells weigh 0."""
+        return (self.model(mosaics, person_count=persons, cell_valid=cell_valid)[0],)
 
 
 class WeightedExport(ExportModule):
@@ -133,14 +140,20 @@ class WeightedExport(ExportModule):
 
     def __init__(self, model: WeightedMosaicNet) -> None:
         super().__init__(model)
-        about = "left and right half, rows: what each is multiplied by"
-        self.inputs += (TensorSpec("weights", "float32", (PERSONS, model.cells.rows), about),)
+        about = "persons, rows: what each person's part of the cells is multiplied by"
+        size = (model.cells.people, model.cells.rows)
+        self.inputs += (TensorSpec("weights", "float32", size, about),)
 
     def forward(
-        self, mosaics: Tensor, weights: Tensor, cell_valid: Tensor | None = None
+        self,
+        mosaics: Tensor,
+        weights: Tensor,
+        persons: Tensor,
+        cell_valid: Tensor | None = None,
     ) -> tuple[Tensor]:
-        """Mosaics and flags as of `PlainExport`, and weights (B, 2, K), to (B, C)."""
-        return (self.model(mosaics, weights, cell_valid=cell_valid)[0],)
+        """Mosaics, flags and counts as of `PlainExport`, and weights (B, P, K), to (B, C)."""
+        logits, _ = self.model(mosaics, weights, person_count=persons, cell_valid=cell_valid)
+        return (logits,)
 
 
 class SkeletonExport(ExportModule):
@@ -155,16 +168,15 @@ class SkeletonExport(ExportModule):
     def __init__(self, model: WeightedMosaicNet, gcn: GraphNet, rule: WeightRule) -> None:
         super().__init__(model)
         self.gcn, self.rule = gcn, rule
-        clip = (PERSONS, gcn.config.frames, len(gcn.layout.joints), 3)
+        people = model.cells.people
+        clip = (people, gcn.config.frames, len(gcn.layout.joints), 3)
         about = "persons, frames, joints, axes: prepared clips"
         self.inputs += (
             TensorSpec("skeletons", "float32", clip, about),
-            TensorSpec("present", "bool", (PERSONS,), "whether the person has any joint"),
-            TensorSpec("persons", "int64", (), "persons the mosaic shows, 1 or 2"),
+            TensorSpec("present", "bool", (people,), "whether the person has any joint"),
         )
-        weights = (PERSONS, model.cells.rows)
         self.outputs += (
-            TensorSpec("weights", "float32", weights, "of left and right half, rows"),
+            TensorSpec("weights", "float32", (people, model.cells.rows), "of persons, rows"),
             TensorSpec("skeleton_logits", "float32", (len(gcn.classes),), "of the graph network"),
         )
 
@@ -176,14 +188,14 @@ class SkeletonExport(ExportModule):
         persons: Tensor,
         cell_valid: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, C), row weights (B, 2, K) and logits of the graph network (B, C).
+        """Logits (B, C), row weights (B, P, K) and logits of the graph network (B, C).
 
         Args:
             mosaics: (B, H, W, 3) uint8.
-            skeletons: (B, M, T, V, 3) prepared clips.
-            present: (B, M) bool.
+            skeletons: (B, P, T, V, 3) prepared clips.
+            present: (B, P) bool.
             persons: (B,) persons that each mosaic shows.
-            cell_valid: (B, 2, L, K) bool, if missing cells weigh 0.
+            cell_valid: (B, P, L, K) bool, if missing cells weigh 0.
         """
         rule = self.rule
         skeleton_logits, joint = run_all_persons(self.gcn, skeletons, present, rule.formula)
@@ -195,8 +207,7 @@ class SkeletonExport(ExportModule):
             rows=self.model.rows,
             weight_scale=rule.weight_scale,
         )
-        weights = weights_in_mosaic(weights, persons)
-        logits, _ = self.model(mosaics, weights, cell_valid=cell_valid)
+        logits, _ = self.model(mosaics, weights, person_count=persons, cell_valid=cell_valid)
         return logits, weights, skeleton_logits
 
 
@@ -211,23 +222,23 @@ def run_all_persons(
 
     Args:
         gcn: The network, in evaluation mode.
-        x: (B, M, T, V, 3) prepared clips.
-        present: (B, M) bool.
+        x: (B, P, T, V, 3) prepared clips.
+        present: (B, P) bool.
         formula: Of eq. 4.
 
     Returns:
-        (B, C) logits and (B, M, V) joint weights, 0 for absent persons.
+        (B, C) logits and (B, P, V) joint weights, 0 for absent persons.
     """
-    bodies = gcn.stream(x).flatten(0, 1)  # (B, M, T, V, 3) -> (B*M, T, V, 3)
-    feature = gcn.features(bodies)  # (B*M, D, T'', V)
-    feature = feature.reshape(-1, PERSONS, *feature.shape[1:])  # (B, M, D, T'', V)
-    there = present.to(feature.dtype)[..., None]  # (B, M, 1)
+    bodies = gcn.stream(x).flatten(0, 1)  # (B, P, T, V, 3) -> (B*P, T, V, 3)
+    feature = gcn.features(bodies)  # (B*P, D, T'', V)
+    feature = feature.reshape(-1, x.shape[1], *feature.shape[1:])  # (B, P, D, T'', V)
+    there = present.to(feature.dtype)[..., None]  # (B, P, 1)
     pooled = (feature.mean((3, 4)) * there).sum(1) / there.sum(1)  # (B, D)
     return gcn.fc(pooled), joint_weights(feature, formula=formula) * there
 
 
 def random_inputs(specs: Sequence[TensorSpec], count: int, seed: int) -> dict[str, Tensor]:
-    """Inputs of noise; every other clip has two persons.
+    """Inputs of noise; clips of one to P persons in turn.
 
     Args:
         specs: The inputs.
@@ -238,18 +249,19 @@ def random_inputs(specs: Sequence[TensorSpec], count: int, seed: int) -> dict[st
         Tensors by name.
     """
     random = torch.Generator().manual_seed(seed)
-    second = torch.arange(count) % 2 == 1
+    people = next((spec.shape[0] for spec in specs if spec.name in _OF_PERSONS), 1)
+    shown = 1 + torch.arange(count) % people
     inputs = {}
     for spec in specs:
         shape = (count, *spec.shape)
         if spec.dtype == "uint8":
             value = torch.randint(0, 256, shape, dtype=torch.uint8, generator=random)
         elif spec.name == "present":
-            value = torch.stack([torch.ones_like(second), second], dim=1)
+            value = torch.arange(people) < shown[:, None]
         elif spec.dtype == "bool":
             value = torch.rand(shape, generator=random) < 0.8
         elif spec.dtype == "int64":
-            value = 1 + second.long()
+            value = shown
         else:
             value = torch.rand(shape, generator=random) + 0.5
         inputs[spec.name] = value

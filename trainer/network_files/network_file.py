@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 from torch import nn
 
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.own_layouts import layout_json, read_layout
-from stroi.cache.rois import PAPER
+from stroi.cache.rois import MAX_PEOPLE, PAPER, PAPER_PEOPLE
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, RowsSetting, Settings
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
@@ -32,6 +32,7 @@ SCHEMA = "2.0"
 
 Classes = Annotated[tuple[str, ...], Field(min_length=1)]
 Size = Annotated[int, Field(ge=1, le=2**16)]
+_PAPERS = ("people", PAPER_PEOPLE)
 
 
 class _GcnHeader(Settings):
@@ -51,6 +52,12 @@ class _Cells(Settings):
     columns: Size
     height: Size
     width: Size
+    people: Annotated[int, Field(ge=1, le=MAX_PEOPLE)] = PAPER_PEOPLE
+
+    @model_serializer(mode="wrap")
+    def _without_the_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, int]:
+        values: dict[str, int] = dump(self)
+        return {key: value for key, value in values.items() if (key, value) != _PAPERS}
 
 
 class _ResNetHeader(Settings):

@@ -18,6 +18,7 @@ from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import sha256_bytes
 from stroi.cache.files.opening import read_regular
 from stroi.cache.layouts import BODY_25, KINECT_V2
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.stages.pose.detections import Detections
 from stroi.stages.pose.readers.sensor_places import place_people
 from stroi.stages.sensors.bodies import Person, main_bodies
@@ -36,7 +37,13 @@ Summary = tuple[int, int, int]
 
 
 def read_kinect(
-    file: Path, sha256: str, info: VideoInfo, start: int = 0, stop: int = 0
+    file: Path,
+    sha256: str,
+    info: VideoInfo,
+    start: int = 0,
+    stop: int = 0,
+    *,
+    people: int = PAPER_PEOPLE,
 ) -> Detections:
     """The clip's people in every frame of its video.
 
@@ -46,20 +53,21 @@ def read_kinect(
         info: The clip's frames.
         start: First frame of the clip in the file and in the video.
         stop: Frame after its last; 0 if it lasts to the end.
+        people: Most people kept.
 
     Returns:
-        In every frame the same P = 1 or 2 people in the same order, the one further left over the
-        whole file first; zeros where one is not seen. Px of the video, which may be a smaller
-        copy of the colour picture; joints outside the picture are absent.
+        In every frame the same P people in the same order, from left to right over the whole
+        file; zeros where one is not seen. Px of the video, which may be a smaller copy of the
+        colour picture; joints outside the picture are absent.
 
     Raises:
         ClipRejected: ``SKEL_OPEN``, ``SKEL_CHANGED``, ``SKEL_SIZE`` (a video that does not show
             the whole colour picture), ``SKEL_FRAMES`` (the file is of another video); as
             `parse_ntu_skeleton`, `main_bodies` and `segment_slice`.
     """
-    skeleton, people = _people(file, sha256)
+    skeleton = _parsed(file, sha256)
     segment = segment_slice(file, skeleton.frames, start, stop)
-    tracks = [to_body25(person.pixels, person.states) for person in people]
+    tracks = [to_body25(person.pixels, person.states) for person in _people(file, sha256, people)]
     return place_people(file, tracks, segment, COLOUR, info)
 
 
@@ -69,7 +77,7 @@ def summarise(file: Path, sha256: str, frames: int, start: int = 0, stop: int = 
     Raises:
         ClipRejected: As `read_kinect`.
     """
-    skeleton, _ = _people(file, sha256)
+    skeleton = _parsed(file, sha256)
     segment = segment_slice(file, skeleton.frames, start, stop)
     length = segment.stop - segment.start
     return len(skeleton.bodies), max(0, frames - length), max(0, length - frames)
@@ -98,7 +106,13 @@ def to_body25(pixels: NDArray[np.float32], states: NDArray[np.uint8]) -> NDArray
 
 
 @lru_cache(maxsize=1)
-def _people(file: Path, sha256: str) -> tuple[NtuSkeleton, tuple[Person, ...]]:
+def _people(file: Path, sha256: str, people: int) -> tuple[Person, ...]:
+    """Those who count, chosen once for all clips in the file."""
+    return main_bodies(_parsed(file, sha256), file.name, people)
+
+
+@lru_cache(maxsize=1)
+def _parsed(file: Path, sha256: str) -> NtuSkeleton:
     """The file, read once for all clips in it; what is digested is what is parsed."""
     try:
         data = read_regular(file, MAX_BYTES)
@@ -114,5 +128,4 @@ def _people(file: Path, sha256: str) -> tuple[NtuSkeleton, tuple[Person, ...]]:
             f"{file.name!a} changed since it was indexed",
             remedy="rebuild the index when nothing writes there",
         )
-    skeleton = parse_ntu_skeleton(data, file.name)
-    return skeleton, main_bodies(skeleton, file.name)
+    return parse_ntu_skeleton(data, file.name)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.pipeline.params.own_skeletons import OwnSkeletonParams
 from stroi.stages.pose.detections import Detections
 from stroi.stages.pose.layouts import to_body25
@@ -24,6 +25,8 @@ def read_own_people(
     info: VideoInfo,
     start: int = 0,
     stop: int = 0,
+    *,
+    people: int = PAPER_PEOPLE,
 ) -> Detections:
     """The clip's people in every frame of its video.
 
@@ -34,15 +37,16 @@ def read_own_people(
         info: The clip's frames.
         start: First frame of the clip in the file and in the video.
         stop: Frame after its last; 0 if it lasts to the end.
+        people: Most people that the file may have.
 
     Returns:
-        As `place_people`, with confidence 1; the one further left over the whole file first.
+        As `place_people`, with confidence 1; from left to right over the whole file.
 
     Raises:
         ClipRejected: ``SKEL_CAMERA`` if nothing says where the joints are in the picture; as
             `read_own`, `segment_slice` and `place_people`.
     """
-    tracks, size, frames = own_tracks(file, own, camera)
+    tracks, size, frames = own_tracks(file, own, camera, people)
     segment = segment_slice(file, frames, start, stop)
     found = place_people(file, tracks, segment, size or (info.width, info.height), info)
     missing = info.frames - (segment.stop - segment.start)
@@ -50,14 +54,14 @@ def read_own_people(
 
 
 def own_tracks(
-    file: Path, own: OwnSkeletonParams, camera: str
+    file: Path, own: OwnSkeletonParams, camera: str, people: int = PAPER_PEOPLE
 ) -> tuple[list[NDArray[np.float32]], tuple[int, int] | None, int]:
     """People of a file as (F, 25, 3) BODY_25 px and confidence, the picture's size, and F.
 
     Raises:
         ClipRejected: ``SKEL_CAMERA``; as `read_own`.
     """
-    whole = read_own(file, own, camera)
+    whole = read_own(file, own, camera, people)
     if whole.pixels is None:
         known = ", ".join(own.cameras) or "none"
         raise ClipRejected(
@@ -68,5 +72,5 @@ def own_tracks(
         )
     confidence = whole.pixels.any(axis=3, keepdims=True).astype(np.float32)
     joints = np.concatenate([whole.pixels, confidence], axis=3)  # (F, P, V, 3)
-    people = [to_body25(person, own.joints) for person in joints.swapaxes(0, 1)]
-    return people, whole.size, len(joints)
+    tracks = [to_body25(person, own.joints) for person in joints.swapaxes(0, 1)]
+    return tracks, whole.size, len(joints)

@@ -1,4 +1,4 @@
-"""Choice of a clip's one or two people among its tracks, by evidence over the whole clip."""
+"""Choice of a clip's people among its tracks, by evidence over the whole clip."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.stages.pose.tracking.oks import seen, size
 
-Subjects = Literal["auto", 1, 2]
-
-PERSONS = 2
-"""Most persons that a clip keeps, M."""
+Subjects = Literal["auto", 1, 2, 3, 4]
 
 GHOST_PRESENCE = 0.1
 """A track seen in a smaller share of the frames is taken for a ghost, never for a subject."""
@@ -26,31 +24,33 @@ FILLED = 0.9
 def main_persons(
     tracks: NDArray[np.float32],
     *,
+    people: int = PAPER_PEOPLE,
     subjects: Subjects = "auto",
     min_presence: float = 0.5,
     min_relative_size: float = 0.5,
     fill_gap: int = 3,
     in_order: bool = False,
 ) -> tuple[NDArray[np.float32], int]:
-    """Choose a clip's one or two subjects, for the whole clip at once.
+    """Choose a clip's one to P subjects, for the whole clip at once.
 
-    Tracks are ranked by presence x size x confidence. The first is a subject. The second is
-    one, if ``subjects`` is ``auto``, only with evidence enough; with 2 the next track always
-    is, with 1 never. Of two subjects person 0 is the one further left.
+    Tracks are ranked by presence x size x confidence. The first is a subject. If ``subjects`` is
+    ``auto``, the next ones are only with evidence enough; if it is a number, the first tracks
+    always are. Person 0 is the one furthest left, and so on.
 
     Args:
         tracks: (tracks, T, 25, 3) px, zeros where absent.
-        subjects: Number of subjects, or ``auto``: from the tracks.
-        min_presence: Share of the frames in which a second subject must be seen, 0..1.
-        min_relative_size: Size of the second subject relative to the first's, at least; size is
-            the root of the area around the joints.
+        people: P, most subjects.
+        subjects: Number of subjects, at most P, or ``auto``: from the tracks.
+        min_presence: Share of the frames in which a subject beside the first must be seen, 0..1.
+        min_relative_size: Size of such a subject relative to the first's, at least; size is the
+            root of the area around the joints.
         fill_gap: Longest gap in frames over which a joint is interpolated linearly; its
             confidence is 0.9 of the weaker neighbour's. 0: never.
         in_order: Whether the tracks come from left to right already, as a sensor's do.
 
     Returns:
-        Key points (T, 2, 25, 3) float32, zeros where absent, and the person count, 1 or 2: 2 as
-        well when `subjects` is 2 and only one person was found.
+        Key points (T, P, 25, 3) float32, zeros where absent, and the person count, 1 to P:
+        `subjects` where that is a number, even if fewer people were found.
 
     Raises:
         ClipRejected: ``NO_PERSON`` if nobody is seen in a tenth of the frames.
@@ -68,20 +68,20 @@ def main_persons(
     confidence = np.array([_confidence(one) for one in tracks])
     rank = np.argsort(-(presence * sizes * confidence)[eligible], kind="stable")
     ranked = [int(place) for place in eligible[rank]]
-    chosen = ranked[:1]
-    if subjects == 2:
-        chosen = ranked[:2]
-    elif subjects == "auto":
-        chosen += [
+    if subjects == "auto":
+        others = [
             place
             for place in ranked[1:]
             if presence[place] >= min_presence
-            and sizes[place] >= min_relative_size * sizes[chosen[0]]
-        ][:1]
+            and sizes[place] >= min_relative_size * sizes[ranked[0]]
+        ]
+        chosen = [ranked[0], *others][:people]
+    else:
+        chosen = ranked[:subjects]
     chosen.sort(key=None if in_order else lambda place: _median_x(tracks[place]))
-    keypoints = np.zeros((frames, PERSONS, 25, 3), np.float32)
+    keypoints = np.zeros((frames, people, 25, 3), np.float32)
     keypoints[:, : len(chosen)] = fill_gaps(tracks[chosen], fill_gap).swapaxes(0, 1)
-    return keypoints, 2 if subjects == 2 else len(chosen)
+    return keypoints, len(chosen) if subjects == "auto" else subjects
 
 
 def fill_gaps(tracks: NDArray[np.float32], longest: int) -> NDArray[np.float32]:

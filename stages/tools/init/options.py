@@ -10,6 +10,7 @@ from typing import Literal
 import click
 
 from stroi.cache.errors import ParamsError
+from stroi.cache.rois import MAX_PEOPLE
 from stroi.pipeline.datasets.table import TABLE
 from stroi.pipeline.params.name_pattern import compile_pattern
 from stroi.pipeline.params.profile import Profile
@@ -26,7 +27,7 @@ WRITTEN = (
 
 LABELS = (*WRITTEN, *sorted(set(names("datasets")) - {"demo", *WRITTEN}))
 SOURCES = ("movenet", "auto", "openpose", "openpose-json")
-PEOPLE = ("auto", "1", "2")
+PEOPLE = ("auto", *map(str, range(1, MAX_PEOPLE + 1)))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import RootModel
 
 from stroi.cache.errors import ClipRejected, ParamsError, RefusedInput
-from stroi.cache.rois import row_joints
+from stroi.cache.rois import MAX_PEOPLE, row_joints
 from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.params.load import require
 from stroi.pipeline.params.own_skeletons import (
@@ -47,12 +47,14 @@ class Checked:
         videos: Sound clips with a video.
         placed: Whether there are some, and the joints of all have a place in the picture.
         torsos: Lengths of torsos in the picture.
+        people: Most people of a clip.
     """
 
     problems: tuple[str, ...]
     videos: int
     placed: bool
     torsos: Torsos
+    people: int
 
 
 def own_params(options: InitOptions) -> OwnSkeletonParams:
@@ -107,19 +109,20 @@ def check_skeletons(root: Path, clips: Sequence[ClipEntry], own: OwnSkeletonPara
 
     problems: list[str] = []
     lengths: list[tuple[float, int]] = []
-    videos, placed = 0, 0
+    videos, placed, most = 0, 0, 1
     for clip in clips:
         file = root / clip.skeleton
         try:
-            read_joints(file, own, clip.camera, clip.start, clip.stop)
+            joints = read_joints(file, own, clip.camera, clip.start, clip.stop, people=MAX_PEOPLE)
         except ClipRejected as refused:
             problems.append(f"{clip.id}: {refused}")
             continue
+        most = max(most, joints.person_count)
         if not clip.video:
             continue
         videos += 1
         try:
-            people, size, _ = own_tracks(file, own, clip.camera)
+            people, size, _ = own_tracks(file, own, clip.camera, MAX_PEOPLE)
         except ClipRejected:
             continue
         placed += 1
@@ -132,7 +135,8 @@ def check_skeletons(root: Path, clips: Sequence[ClipEntry], own: OwnSkeletonPara
             remedy="docs/own-skeletons.md has the form of the files",
             details=tuple(problems[1:_SHOWN]),
         )
-    return Checked(tuple(problems), videos, 0 < videos == placed, Torsos(tuple(lengths), placed))
+    torsos = Torsos(tuple(lengths), placed)
+    return Checked(tuple(problems), videos, 0 < videos == placed, torsos, most)
 
 
 def own_source(options: InitOptions, checked: Checked) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.pipeline.params.profile import Split
 
 SMALL, MEDIUM = 300, 2000
@@ -23,7 +24,8 @@ class Facts:
         clips: Number of clips.
         classes: Number of classes.
         source: Source of skeletons.
-        people: ``auto``, ``1`` or ``2``.
+        people: ``auto``, or a number from ``1`` to ``4``.
+        most: Most people kept per clip.
         own: Params of skeletons of one's own, YAML lines indented by four; empty for none.
         cell: Side of a crop, px.
         cell_reason: How the side was estimated.
@@ -41,6 +43,7 @@ class Facts:
     cell_reason: str
     splits: Mapping[str, Split]
     own: str = ""
+    most: int = PAPER_PEOPLE
 
 
 def profile_text(facts: Facts) -> str:
@@ -66,7 +69,9 @@ skeletons:
   # movenet is embedded. openpose needs your own build, auto takes it if it is there and movenet
   # elsewhere: other machines then give other skeletons. docs/pose-sources.md has more.
   source: {source}
-  # People kept per clip: 1, 2, or auto, by how long and how large a second one is seen.
+  # Most people kept per clip, 1 to 4, and how many of them: a number, or auto, by how long and how
+  # large the others are seen beside the first.
+  people: {most}
   subjects: {people}
   clips_per_shard: 16
 """

@@ -11,6 +11,7 @@ import click
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.files.atomic import write_atomic
+from stroi.cache.rois import PAPER_PEOPLE
 from stroi.pipeline.datasets.listing import DatasetListing
 from stroi.pipeline.datasets.reading.files import twin_notes, with_digests
 from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
@@ -240,10 +241,12 @@ def _new_profile(options: InitOptions, clips: Sequence[Sample]) -> tuple[str, Ru
     click.echo(f"split {splits.summary}")
     _say(splits.cautions)
     own, source, torsos = "", options.source, None
+    most = max(PAPER_PEOPLE, int(options.people) if options.people.isdecimal() else 0)
     if options.skeletons:
         params = own_params(options)
         checked = check_skeletons(options.videos, clips, params)
         list_problems(checked.problems)
+        most = max(most, checked.people)
         own, source = yaml_text(params, "    "), own_source(options, checked)
         torsos = checked.torsos if source == "own" else None
     elif source == "openpose-json":
@@ -258,6 +261,7 @@ def _new_profile(options: InitOptions, clips: Sequence[Sample]) -> tuple[str, Ru
         source=source,
         own=own,
         people=options.people,
+        most=most,
         cell=crop.cell,
         cell_reason=crop.reason,
         splits=splits.rules,

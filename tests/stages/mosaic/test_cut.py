@@ -31,15 +31,15 @@ def clip_of(keypoints: NDArray[np.float32], count: int) -> Clip:
     return Clip(keypoints, count, WIDTH, HEIGHT, 25.0)
 
 
-def scene(seed: int, count: int) -> tuple[dict[int, Frame], Clip]:
+def scene(seed: int, count: int, people: int = 2) -> tuple[dict[int, Frame], Clip]:
     """Noise frames and joints in, at and beyond the frame's border, a fifth of them missing."""
     rng = np.random.default_rng(seed)
     frames = {i: rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for i in range(FRAMES)}
-    keypoints = np.zeros((FRAMES, 2, 25, 3), np.float32)
+    keypoints = np.zeros((FRAMES, people, 25, 3), np.float32)
     keypoints[:, :count, :, 0] = rng.integers(-30, WIDTH + 30, (FRAMES, count, 25))
     keypoints[:, :count, :, 1] = rng.integers(-30, HEIGHT + 30, (FRAMES, count, 25))
     keypoints[:, :count, :, 2] = rng.uniform(0.3, 1, (FRAMES, count, 25))
-    low = rng.random((FRAMES, 2, 25)) < 0.2
+    low = rng.random((FRAMES, people, 25)) < 0.2
     keypoints[..., 2][low] *= rng.integers(0, 2, low.sum()) * 0.5
     keypoints[keypoints[..., 2] == 0] = 0
     return frames, clip_of(keypoints, count)
@@ -48,11 +48,11 @@ def scene(seed: int, count: int) -> tuple[dict[int, Frame], Clip]:
 def by_hand(frames: dict[int, Frame], clip: Clip, cell: int, side: int, limit: float) -> Cut:
     """The paper's mosaic pixel by pixel: a cell shrinks by block means, cell = k * side."""
     k = cell // side
-    shares = clip.person_count
+    shares, people = clip.person_count, clip.keypoints.shape[1]
     mosaic = np.zeros((5 * side, len(INDEX) * side, 3))
-    box = np.zeros((2, len(INDEX), 5, 4))
-    valid = np.zeros((2, len(INDEX), 5), bool)
-    confidence = np.zeros((2, len(INDEX), 5), np.float32)
+    box = np.zeros((people, len(INDEX), 5, 4))
+    valid = np.zeros((people, len(INDEX), 5), bool)
+    confidence = np.zeros((people, len(INDEX), 5), np.float32)
     for column, time in enumerate(INDEX):
         canvas = np.zeros((HEIGHT + 400, WIDTH + 400, 3))
         canvas[200:-200, 200:-200] = frames[int(time)]
@@ -74,27 +74,33 @@ def by_hand(frames: dict[int, Frame], clip: Clip, cell: int, side: int, limit: f
     return Cut(mosaic, INDEX, box, confidence, valid, shares)  # type: ignore[arg-type]
 
 
+COUNTS = st.sampled_from([(n, people) for people in range(1, 5) for n in range(1, people + 1)])
+"""Persons of a clip, and the most that it could have."""
+
+
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), count=st.sampled_from([1, 2]), k=st.sampled_from([1, 2, 3]))
-def test_mosaic_is_equation_1(seed: int, count: int, k: int) -> None:
-    frames, clip = scene(seed, count)
-    found = cut_mosaic(frames, clip, INDEX, MosaicParams(cell=20 * k, size=100, min_confidence=0.4))
-    expected = by_hand(frames, clip, 20 * k, 20, 0.4)
-    assert found.mosaic.shape == (100, 100, 3)
+@given(seed=st.integers(0, 2**32 - 1), counts=COUNTS, k=st.sampled_from([1, 2, 3]))
+def test_mosaic_is_equation_1(seed: int, counts: tuple[int, int], k: int) -> None:
+    frames, clip = scene(seed, *counts)
+    found = cut_mosaic(frames, clip, INDEX, MosaicParams(cell=24 * k, size=120, min_confidence=0.4))
+    expected = by_hand(frames, clip, 24 * k, 24, 0.4)
+    assert found.mosaic.shape == (120, 120, 3)
     assert found.mosaic.dtype == np.uint8
     assert np.abs(found.mosaic - expected.mosaic).max() <= (0 if k == 1 else 1)
     np.testing.assert_array_equal(found.box, expected.box)
     np.testing.assert_array_equal(found.valid, expected.valid)
     np.testing.assert_array_equal(found.confidence, expected.confidence)
     np.testing.assert_array_equal(found.frame_index, INDEX)
-    assert found.person_count == count
+    assert found.person_count == counts[0]
     assert found.box.dtype == found.confidence.dtype == np.float32
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), count=st.sampled_from([1, 2]), cell=st.sampled_from([8, 24]))
-def test_native_cells_are_kept_as_they_were_cut(seed: int, count: int, cell: int) -> None:
-    frames, clip = scene(seed, count)
+@given(seed=st.integers(0, 2**32 - 1), counts=COUNTS, cell=st.sampled_from([24, 48]))
+def test_native_cells_are_kept_as_they_were_cut(
+    seed: int, counts: tuple[int, int], cell: int
+) -> None:
+    frames, clip = scene(seed, *counts)
     with patch.object(cv2, "resize", side_effect=AssertionError("a crop was resized")):
         found = cut_mosaic(
             frames, clip, INDEX, MosaicParams(cell=cell, size="native", min_confidence=0.4)
@@ -115,13 +121,13 @@ def test_sizes_of_the_paper() -> None:
     assert set(heights) == {96}
 
 
-def test_odd_cell_is_filled_by_both_halves() -> None:
+@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("size", [225, 235, "native"])
+def test_a_cell_is_filled_whether_it_can_be_divided_or_not(count: int, size: Any) -> None:
     frames = dict.fromkeys(range(FRAMES), np.full((HEIGHT, WIDTH, 3), 200, np.uint8))
-    keypoints = np.full((FRAMES, 2, 25, 3), (80, 60, 1), np.float32)
-    cut = cut_mosaic(
-        frames, clip_of(keypoints, 2), INDEX, MosaicParams(cell=48, size=225, min_confidence=0.2)
-    )
-    assert (cut.mosaic == 200).all()
+    keypoints = np.full((FRAMES, count, 25, 3), (80, 60, 1), np.float32)
+    params = MosaicParams(cell=50, size=size, min_confidence=0.2)
+    assert (cut_mosaic(frames, clip_of(keypoints, count), INDEX, params).mosaic == 200).all()
 
 
 def test_red_stays_red() -> None:

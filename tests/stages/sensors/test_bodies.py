@@ -60,6 +60,19 @@ def test_the_left_one_is_first_whatever_the_ids() -> None:
     assert ids(body(9, EVERY, left), body(7, EVERY, right)) == [9, 7]
 
 
+@pytest.mark.parametrize("people", [1, 2, 3, 4])
+def test_up_to_so_many_are_kept(people: int) -> None:
+    """Those who move most, from left to right; who stands like a statue never counts."""
+    waves, places = (0.4, 0.3, 0.2, 0.1), (0.6, -0.6, 1.2, -1.2)
+    movers = [
+        body(7 + at, EVERY, person(T, at=place, wave=wave, seed=at))
+        for at, (place, wave) in enumerate(zip(places, waves, strict=True))
+    ]
+    statue = body(20, EVERY, np.repeat(person(T, at=2, seed=9)[:1], T, axis=0))
+    found = main_bodies(NtuSkeleton(T, (*movers, statue)), "x.skeleton", people)
+    assert [one.id for one in found] == sorted(range(7, 7 + people), key=lambda n: places[n - 7])
+
+
 def test_furniture_is_dropped_though_it_moves_most() -> None:
     couch, reader = furniture(T, at=1), person(T, at=0, wave=0.02)
     one, other = body(1, EVERY, couch), body(2, EVERY, reader)

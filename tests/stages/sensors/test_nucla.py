@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from nucla_files import joints, write_skeleton
 from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons3d import JointClip, assemble_joints
-from stroi.stages.sensors.readers import reader
+from stroi.stages.sensors.readers import reader, with_places
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = ROOT.parent / "shared" / "data" / "nucla_skeletons" / "all_sqe.tar.gz"
@@ -35,6 +36,28 @@ def test_every_number_arrives(tmp_path: Path, frames: int) -> None:
     assert not clip.state[:, 1].any()
     assert (clip.person_count, clip.layout, clip.fps) == (1, KINECT_V1, 0.0)
     assemble_joints([NAME], [clip])
+
+
+@pytest.mark.parametrize("people", [1, 3, 4])
+def test_there_are_places_for_the_people_of_the_profile(tmp_path: Path, people: int) -> None:
+    path = write_skeleton(tmp_path, NAME, 6)
+    clip, papers = read_joints(path, people=people), read_joints(path)
+    assert (clip.position.shape, clip.state.shape) == ((6, people, 20, 3), (6, people, 20))
+    np.testing.assert_array_equal(clip.position[:, 0], papers.position[:, 0])
+    np.testing.assert_array_equal(clip.state[:, 0], papers.state[:, 0])
+    assert not clip.state[:, 1:].any()
+
+
+def test_more_people_than_are_kept_are_refused(tmp_path: Path) -> None:
+    """Of a format that does not choose."""
+    clip = read_joints(write_skeleton(tmp_path, NAME, 6))
+    three = replace(with_places(clip, 3, tmp_path), person_count=3)
+    with pytest.raises(ClipRejected) as caught:
+        with_places(three, 2, tmp_path / "x.json")
+    assert str(caught.value) == (
+        "SKEL_COUNT: 'x.json': 3 people, a clip has at most 2 (skeletons.people);"
+        " raise skeletons.people, to 4 at most, or leave the sample out"
+    )
 
 
 def test_joints_at_the_origin_are_absent(tmp_path: Path) -> None:

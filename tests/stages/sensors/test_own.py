@@ -172,7 +172,11 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "other joints": ("a.npz", saved(position=GOOD[:, :, :12]),
                      "SKEL_COUNT: 'a.npz': position has 12 joints, stick13 has 13"),
     "three people": ("a.npz", saved(position=GOOD.repeat(3, axis=1)),
-                     "SKEL_COUNT: 'a.npz': 3 people, a clip has at most 2; keep the one or two"),
+                     "SKEL_COUNT: 'a.npz': 3 people, a clip has at most 2 (skeletons.people); keep"
+                     " those who act, or set skeletons.people to 3"),
+    "five people": ("a.npz", saved(position=GOOD.repeat(5, axis=1)),
+                    "SKEL_COUNT: 'a.npz': 5 people, a clip has at most 2 (skeletons.people); keep"
+                    " those who act"),
     "two axes": ("a.npz", saved(position=GOOD[..., :2]),
                  "SKEL_FORMAT: 'a.npz': position is (6, 1, 13, 2), want (T, M, V, 3)"),
     "no position": ("a.npz", saved(joints=GOOD), "SKEL_FORMAT: 'a.npz': it has no array position"),

@@ -24,7 +24,7 @@ from stroi.cache.scores import read_scores
 from stroi.cache.weights import read_weights
 from stroi.pipeline.cli import run as stroi
 from stroi.stages.training.outputs import TEST, checkpoint, scores_folder, seed_folder
-from stroi.trainer.data.side_inputs import weights_per_half
+from stroi.trainer.data.side_inputs import row_weights_of
 from stroi.trainer.data.skeleton_input import prepare_all
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def _inputs(root: Path, ids: tuple[str, ...], names: list[str]) -> dict[str, np.
     data = prepare_all(clips(), ids, frames=12)
     found: dict[str, Any] = {
         "mosaics": cache.batch(ids),
-        "weights": weights_per_half(rows, ids, persons),
+        "weights": row_weights_of(rows, ids),
         "skeletons": data.x,
         "present": data.present,
         "persons": persons.astype(np.int64),
@@ -90,12 +90,14 @@ def _inputs(root: Path, ids: tuple[str, ...], names: list[str]) -> dict[str, np.
     ("arguments", "name", "inputs"),
     [
         pytest.param(["plain"], "r-plain-seed-0", ["mosaics"], marks=pytest.mark.nightly),
-        pytest.param([], "r-fixed-seed-0", ["mosaics", "weights"], marks=pytest.mark.nightly),
         pytest.param(
-            ["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "skeletons", "present", "persons"],
+            [], "r-fixed-seed-0", ["mosaics", "persons", "weights"], marks=pytest.mark.nightly
+        ),
+        pytest.param(
+            ["--with-gcn"], "r-fixed-gcn-seed-0", ["mosaics", "persons", "skeletons", "present"],
             marks=pytest.mark.nightly,
         ),
-        (["end-to-end"], "r-end-to-end-seed-0", ["mosaics", "skeletons", "present", "persons"]),
+        (["end-to-end"], "r-end-to-end-seed-0", ["mosaics", "persons", "skeletons", "present"]),
     ],
 )  # fmt: skip
 def test_the_file_gives_the_scores_of_the_run(

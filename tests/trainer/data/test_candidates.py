@@ -141,14 +141,16 @@ def test_flags_are_those_of_the_columns_shown(wide: MosaicCache) -> None:
             mosaics: torch.Tensor,
             weights: torch.Tensor | None,
             *,
+            person_count: torch.Tensor | None = None,
             cell_valid: torch.Tensor | None = None,
             flip_mask: torch.Tensor | None = None,
         ) -> torch.Tensor:
             assert cell_valid is not None
             seen.append(cell_valid)
             return super().network_input(
-                mosaics, weights, cell_valid=cell_valid, flip_mask=flip_mask
-            )
+                mosaics, weights, person_count=person_count, cell_valid=cell_valid,
+                flip_mask=flip_mask,
+            )  # fmt: skip
 
     config = ResNetConfig(missing="zero")
     net = Eyes(CLASSES, cell_grid(wide), config, mode="plain").eval()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +16,7 @@ from trainings import resnet_trained
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Missing, ResNetConfig
 from stroi.trainer.data.input_digests import mosaic_digest
-from stroi.trainer.data.side_inputs import load_side_inputs, valid_per_half
+from stroi.trainer.data.side_inputs import load_side_inputs
 from stroi.trainer.models.cell_grid import CellGrid, valid_map
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.score_resnet import score_resnet
@@ -33,7 +32,7 @@ def flags(*, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("cells", [CELLS, CellGrid(5, 3, 4, 6)])
 def test_flag_of_every_pixel(cells: CellGrid) -> None:
     shown = flags()
-    got = valid_map(shown, cells).numpy()
+    got = valid_map(shown, torch.tensor([2, 2]), cells).numpy()
     assert got.shape == (2, 1, cells.rows * cells.height, cells.columns * cells.width)
     for n, _, y, x in np.ndindex(got.shape):
         half = 0 if x % cells.width < cells.width // 2 else 1
@@ -75,22 +74,12 @@ def test_mirrored_cells_take_their_flags_along() -> None:
     assert torch.equal(turned[:, :, :9], plain[:, :, :9].unflatten(3, (3, 9)).flip(4).flatten(3))
 
 
-@dataclass(frozen=True)
-class Flagged:
-    """As much of a mosaic cache as the flags need: two clips, the first of one person."""
-
-    def valid(self, ids: list[str]) -> NDArray[np.bool_]:
-        return flags().numpy()
-
-    def person_count(self, ids: list[str]) -> NDArray[np.int8]:
-        return np.array([1, 2], np.int8)
-
-
-def test_one_person_fills_both_halves() -> None:
-    got = valid_per_half(cast(MosaicCache, Flagged()), ["a", "b"])
-    np.testing.assert_array_equal(got[0, 0], flags()[0, 0])
-    np.testing.assert_array_equal(got[0, 1], flags()[0, 0])
-    np.testing.assert_array_equal(got[1], flags()[1])
+def test_one_person_fills_the_cell() -> None:
+    got = valid_map(flags(), torch.tensor([1, 2], dtype=torch.int8), CELLS)
+    whole = flags()[:, :1].expand(-1, 2, -1, -1)
+    both = torch.tensor([2, 2])
+    assert torch.equal(got[0], valid_map(whole, both, CELLS)[0])
+    assert torch.equal(got[1], valid_map(flags(), both, CELLS)[1])
 
 
 @pytest.fixture(scope="module")

@@ -140,11 +140,12 @@ def test_erasing_blacks_out_its_rectangle_alone() -> None:
 
 def test_a_clip_changes_alike_in_any_batch() -> None:
     net, mosaics, params = net_of(ALL), mosaics_of(), drawn(ALL)
-    whole, _, flips = augment_batch(net, mosaics, SideInputs(), params)
+    persons = torch.ones(len(mosaics))
+    whole, _, flips = augment_batch(net, mosaics, SideInputs(persons), params)
     assert flips is not None
     for row in range(4):
         one = params.select(np.array([row]))
-        got, _, flip = augment_batch(net, mosaics[row : row + 1], SideInputs(), one)
+        got, _, flip = augment_batch(net, mosaics[row : row + 1], SideInputs(persons[:1]), one)
         assert torch.equal(got[0], whole[row])
         assert flip is not None
         assert flip[0] == flips[row]

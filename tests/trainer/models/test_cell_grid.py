@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stroi.cache.rois import PAPER, mirrored_rows
 from stroi.trainer.models.cell_grid import (
     CellGrid,
     resize_cells,
     shift_cells,
+    valid_map,
     weight_map,
 )
 from stroi.trainer.models.flip import flip_mosaic
@@ -25,20 +28,36 @@ def _random(cells: CellGrid, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]
     return torch.rand(2, 3, *size, generator=random), torch.rand(2, 2, 5, generator=random)
 
 
-@pytest.mark.parametrize("cells", [EVEN, ODD])
-def test_eq5_weight_of_every_pixel(cells: CellGrid) -> None:
-    _, weights = _random(cells)
-    got = weight_map(weights, cells).numpy()
-    assert got.shape == (2, 1, cells.rows * cells.height, cells.columns * cells.width)
+def _person(x: int, width: int, count: int) -> int:
+    """Whose part of a cell column `x` of a mosaic lies in, counted from the left."""
+    return sum(x % width >= person * width // count for person in range(1, count))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    people=st.integers(1, 4), width=st.integers(1, 30), height=st.integers(1, 3),
+    seed=st.integers(0, 2**16),
+)  # fmt: skip
+def test_eq5_weight_of_every_pixel(people: int, width: int, height: int, seed: int) -> None:
+    """A cell is divided among the persons that its clip shows, whatever P is."""
+    cells, random = CellGrid(3, 2, height, width, people), np.random.default_rng(seed)
+    weights = random.random((people, people, 3)).astype(np.float32)  # a clip of each count
+    shown = random.random((people, people, 2, 3)) < 0.5
+    counts = np.arange(1, people + 1, dtype=np.int8)
+    persons = torch.from_numpy(counts)
+    got = weight_map(torch.from_numpy(weights), persons, cells).numpy()
+    flags = valid_map(torch.from_numpy(shown), persons, cells).numpy()
+    assert got.shape == flags.shape == (people, 1, 3 * height, 2 * width)
     for n, _, y, x in np.ndindex(got.shape):
-        half = 0 if x % cells.width < cells.width // 2 else 1
-        assert got[n, 0, y, x] == weights[n, half, y // cells.height]
+        person = _person(x, width, n + 1)
+        assert got[n, 0, y, x] == weights[n, person, y // height]
+        assert flags[n, 0, y, x] == shown[n, person, x // width, y // height]
 
 
 def test_weights_of_one_row_touch_only_that_row() -> None:
     weights = torch.ones(1, 2, 5)
     weights[0, :, 2] = 0
-    got = weight_map(weights, EVEN)[0, 0]
+    got = weight_map(weights, torch.tensor([2]), EVEN)[0, 0]
     assert not got[8:12].any()
     assert got[:8].all()
     assert got[12:].all()
@@ -47,10 +66,13 @@ def test_weights_of_one_row_touch_only_that_row() -> None:
 def test_gradient_of_a_row_weight_is_its_pixels() -> None:
     pictures, weights = _random(ODD)
     weights.requires_grad_()
-    (pictures * weight_map(weights, ODD)).sum().backward()
+    (pictures * weight_map(weights, torch.tensor([2, 1]), ODD)).sum().backward()
     assert weights.grad is not None
-    left = pictures[0, :, 3:6].reshape(3, 3, 2, 5)[..., :2].sum()
-    torch.testing.assert_close(weights.grad[0, 0, 1], left)
+    row = pictures[:, :, 3:6].reshape(2, 3, 3, 2, 5)
+    torch.testing.assert_close(weights.grad[0, 0, 1], row[0, ..., :2].sum())
+    torch.testing.assert_close(weights.grad[0, 1, 1], row[0, ..., 2:].sum())
+    torch.testing.assert_close(weights.grad[1, 0, 1], row[1].sum())
+    assert not weights.grad[1, 1].any()
 
 
 @pytest.mark.parametrize("cells", [EVEN, ODD])
@@ -75,8 +97,10 @@ def test_mirror_by_hand() -> None:
 def test_mirror_moves_weights_along_with_their_pixels() -> None:
     pictures, weights = _random(EVEN)
     swapped = weights.flip(1)[:, :, [0, 2, 1, 4, 3]]
-    after = flip_mosaic(pictures * weight_map(weights, EVEN), EVEN, MIRRORED)
-    assert torch.equal(after, flip_mosaic(pictures, EVEN, MIRRORED) * weight_map(swapped, EVEN))
+    both = torch.tensor([2, 2])
+    after = flip_mosaic(pictures * weight_map(weights, both, EVEN), EVEN, MIRRORED)
+    there = flip_mosaic(pictures, EVEN, MIRRORED) * weight_map(swapped, both, EVEN)
+    assert torch.equal(after, there)
 
 
 def test_shift_stays_inside_its_cell() -> None:

@@ -14,7 +14,7 @@ from trainings import gcn_trained, resnet_trained
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer import train_resnet as training
 from stroi.trainer.config import GcnConfig, ResNetConfig, Schedule, SkeletonAugment, WeightSettings
-from stroi.trainer.data.side_inputs import weights_per_half
+from stroi.trainer.data.side_inputs import row_weights_of
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.graph_net import GraphNet
@@ -62,7 +62,7 @@ def _train(gcn: GraphNet, mosaics: MosaicCache, **changes: object) -> WeightedMo
 
 
 @pytest.mark.parametrize("joints", ["mean", "l2_top15"])
-@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
+@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_person"])
 @pytest.mark.parametrize("scale", ["clip", "training"])
 def test_rows_are_weighed_as_the_weights_file_weighs_them(
     gcn: GraphNet, joints: str, bodies: str, scale: str
@@ -79,8 +79,7 @@ def test_rows_are_weighed_as_the_weights_file_weighs_them(
     data = prepare_all(clips(), IDS, frames=SMALL_GCN.frames)
     with torch.no_grad():
         _, weights = net.skeleton_branch(torch.from_numpy(data.x), torch.from_numpy(data.present))
-    persons = np.array([clip.person_count for clip in clips().values()], np.int8)
-    wanted = weights_per_half(dumped, IDS, persons)
+    wanted = row_weights_of(dumped, IDS)
     np.testing.assert_allclose(weights.numpy(), wanted, rtol=1e-4, atol=1e-5)
 
 

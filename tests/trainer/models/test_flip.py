@@ -23,7 +23,7 @@ from stroi.trainer.models.flip import flip_row_weights, flip_skeletons
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import Skeletons, WeightedMosaicNet
 
-CELL = 16  # a quarter of it is whole, so that halves have no rounded edges either
+CELL = 24  # halves, thirds and quarters of it are whole, so that no edge is rounded
 INDEX = np.array([2, 5, 8], np.int32)
 CELLS = CellGrid(5, len(INDEX), CELL, CELL)
 ROWS = {
@@ -34,6 +34,8 @@ ROWS = {
          "right_hip", "left_hip"]
     ),
 }  # fmt: skip
+PERSONS = [(1, 2), (2, 2), (1, 1), (2, 3), (3, 3), (4, 4)]
+"""Persons of a clip, and the most that it could have."""
 TWINS = {"left": "right", "right": "left"}
 GCN = GcnConfig(frames=SMALL_GCN.frames, channels=(6, 6), strides=(1, 1), temporal_kernel=3)
 
@@ -56,9 +58,9 @@ def seen_in_a_mirror(shown: Clip) -> Clip:
     return replace(shown, keypoints=keypoints)
 
 
-def whole_pixels(seed: int, persons: int) -> Clip:
+def whole_pixels(seed: int, persons: int, people: int = 2) -> Clip:
     """A clip with joints on even pixels, so that no crop's edge is rounded; some absent."""
-    shown = clip(seed, persons=persons)
+    shown = clip(seed, persons=persons, people=people)
     shown.keypoints[..., :2] = 2 * (shown.keypoints[..., :2] / 2).round()
     shown.keypoints[5, 0, BODY_25.joints.index("right_wrist")] = 0
     shown.keypoints[8, :, BODY_25.joints.index("left_ankle")] = 0
@@ -77,42 +79,38 @@ def pictures_of(shown: Clip) -> dict[int, NDArray[np.uint8]]:
     return {time: random.integers(0, 256, size, np.uint8) for time in INDEX.tolist()}
 
 
-def halves(made: Cut) -> NDArray[np.bool_]:
-    """(2, L, K) flags; one person fills both halves."""
-    return made.valid[[0, made.person_count - 1]]
-
-
 def run(
     net: WeightedMosaicNet, shown: Clip, made: Cut, *, flip: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     x = torch.from_numpy(prepare(shown, frames=GCN.frames))[None]
     present = (x != 0).any(-1).any(-1).any(-1)
-    flags = torch.from_numpy(halves(made))[None]
+    flags = torch.from_numpy(made.valid)[None]
     persons = torch.tensor([made.person_count])
     mosaics = torch.from_numpy(made.mosaic)[None]
     with torch.no_grad():
         rgb, skeleton = net(
-            mosaics, None, Skeletons(x, present, persons), cell_valid=flags,
+            mosaics, None, Skeletons(x, present), person_count=persons, cell_valid=flags,
             flip_mask=torch.tensor([flip]),
         )  # fmt: skip
     assert skeleton is not None
     return rgb, skeleton
 
 
-@pytest.mark.parametrize("persons", [1, 2])
-@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_half"])
+@pytest.mark.parametrize(("persons", "people"), PERSONS)
+@pytest.mark.parametrize("bodies", ["strongest", "mean", "per_person"])
 @pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("images", ["mosaic", "cells"])
 def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
-    persons: int, bodies: str, rows: str
+    persons: int, people: int, bodies: str, rows: str, images: str
 ) -> None:
-    """Crops, their order in time, rows, halves, weights, flags and skeletons all at once."""
+    """Crops, their order in time, rows, people, weights, flags and skeletons all at once."""
     torch.manual_seed(3)
-    config = ResNetConfig(missing="zero", person_pooling=bodies)
-    cells = CellGrid(len(ROWS[rows]), len(INDEX), CELL, CELL)
+    config = ResNetConfig(missing="zero", person_pooling=bodies, images=images)
+    cells = CellGrid(len(ROWS[rows]), len(INDEX), CELL, CELL, people)
     net = WeightedMosaicNet(
         CLASSES, cells, config, mode="end-to-end", gcn=GraphNet(CLASSES, GCN), rows=ROWS[rows]
     ).eval()
-    shown = whole_pixels(persons, persons)
+    shown = whole_pixels(persons, persons, people)
     frames = pictures_of(shown)
     other = seen_in_a_mirror(shown)
     mirrored = {time: np.ascontiguousarray(frame[:, ::-1]) for time, frame in frames.items()}
@@ -127,27 +125,27 @@ def test_joint_mode_sees_what_it_would_see_of_the_clip_in_a_mirror(
     assert not torch.allclose(plain[1], got[1], rtol=1e-3)
 
 
-@pytest.mark.parametrize("persons", [1, 2])
-def test_weights_of_a_file_go_with_their_rows(persons: int) -> None:
-    net = WeightedMosaicNet(CLASSES, CELLS, ResNetConfig(missing="zero"), mode="fixed").eval()
-    shown = whole_pixels(persons, persons)
+@pytest.mark.parametrize(("persons", "people"), PERSONS)
+def test_weights_of_a_file_go_with_their_rows(persons: int, people: int) -> None:
+    cells = replace(CELLS, people=people)
+    net = WeightedMosaicNet(CLASSES, cells, ResNetConfig(missing="zero"), mode="fixed").eval()
+    shown = whole_pixels(persons, persons, people)
     frames = pictures_of(shown)
     mirrored = {time: np.ascontiguousarray(frame[:, ::-1]) for time, frame in frames.items()}
     one, two = cut(shown, frames), cut(seen_in_a_mirror(shown), mirrored)
-    weights = torch.rand(1, 2, 5)
-    swapped = weights.numpy()[:, ::-1][:, :, [0, 2, 1, 4, 3]].copy()
+    weights = torch.rand(1, people, 5)
+    rows = weights[..., [0, 2, 1, 4, 3]]
+    order = [*reversed(range(persons)), *range(persons, people)]
     got = net.network_input(
-        torch.from_numpy(one.mosaic)[None], weights,
-        flip_mask=torch.tensor([True]), cell_valid=torch.from_numpy(halves(one))[None],
+        torch.from_numpy(one.mosaic)[None], weights, person_count=torch.tensor([persons]),
+        flip_mask=torch.tensor([True]), cell_valid=torch.from_numpy(one.valid)[None],
     )  # fmt: skip
     expected = net.network_input(
-        torch.from_numpy(two.mosaic)[None], torch.from_numpy(swapped),
-        cell_valid=torch.from_numpy(halves(two))[None],
+        torch.from_numpy(two.mosaic)[None], rows[:, order], person_count=torch.tensor([persons]),
+        cell_valid=torch.from_numpy(two.valid)[None],
     )  # fmt: skip
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
-    torch.testing.assert_close(
-        flip_row_weights(weights, mirrored_rows(PAPER)), torch.from_numpy(swapped), rtol=0, atol=0
-    )
+    assert torch.equal(flip_row_weights(weights, mirrored_rows(PAPER)), rows)
 
 
 def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:
@@ -161,16 +159,14 @@ def test_joints_of_a_sensor_are_mirrored_by_their_names() -> None:
         torch.from_numpy(prepare(JointClip(each, state, 1, KINECT_V1, 0.0), frames=12))[None]
         for each in (position, turned)
     )
-    got = flip_skeletons(x, torch.tensor([[True, False]]), KINECT_V1)
-    torch.testing.assert_close(got, wanted)
+    torch.testing.assert_close(flip_skeletons(x, KINECT_V1), wanted.flip(1))
 
 
-def test_persons_change_places_only_where_there_are_two() -> None:
-    x = torch.rand(3, 2, 4, 25, 3)
-    present = torch.tensor([[True, True], [True, False], [False, True]])
-    got = flip_skeletons(x, present, BODY_25)
-    for number, places in enumerate(((1, 0), (0, 1), (0, 1))):
-        for person, place in enumerate(places):
-            body = x[number, person][:, list(BODY_25.mirrored)] * torch.tensor([-1.0, 1.0, 1.0])
-            assert torch.equal(got[number, place], body)
-    assert torch.equal(flip_skeletons(got, present, BODY_25), x)
+@pytest.mark.parametrize("people", [1, 2, 3, 4])
+def test_persons_come_in_the_opposite_order(people: int) -> None:
+    x = torch.rand(3, people, 4, 25, 3)
+    got = flip_skeletons(x, BODY_25)
+    for number, person in np.ndindex(3, people):
+        body = x[number, person][:, list(BODY_25.mirrored)] * torch.tensor([-1.0, 1.0, 1.0])
+        assert torch.equal(got[number, people - 1 - person], body)
+    assert torch.equal(flip_skeletons(got, BODY_25), x)

@@ -19,11 +19,13 @@ HEAD_HANDS_FEET = (0, 4, 7, 11, 14)
 ALL_BODIES = get_args(PersonPooling)
 
 
-def _feature(seed: int = 0, count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+def _feature(seed: int = 0, count: int = 4, people: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     random = np.random.default_rng(seed)
-    feature = random.normal(0, 1, (count, 2, 3, 4, 25))
-    present = np.ones((count, 2), bool)
-    present[::2, 1] = False
+    feature = random.normal(0, 1, (count, people, 3, 4, 25))
+    present = np.ones((count, people), bool)
+    present[::2, 1:] = False
+    if people > 2:
+        present[1, 0] = present[3, 1] = False
     feature[~present] = 0
     return torch.from_numpy(feature), torch.from_numpy(present)
 
@@ -58,22 +60,25 @@ def test_l2_top15_of_nobody_has_a_gradient() -> None:
 
 
 def _rows(joint: np.ndarray, present: np.ndarray, bodies: str) -> np.ndarray:
-    """The rule for one clip, (2, 25) to (2, 5), written for reading."""
-    there = [person for person in (0, 1) if present[person]]
-    if bodies == "per_half":
-        source = [joint[person] if person in there else joint[there[0]] for person in (0, 1)]
+    """The rule for one clip, (P, 25) to (P, 5), written for reading."""
+    everybody = range(len(joint))
+    there = [person for person in everybody if present[person]]
+    if bodies == "per_person":
+        source = [joint[person] if person in there else joint[there[0]] for person in everybody]
     elif bodies == "mean":
-        source = [np.mean([joint[person] for person in there], axis=0)] * 2
+        source = [np.mean([joint[person] for person in there], axis=0)] * len(joint)
     else:
-        source = [joint[max(there, key=lambda person: (joint[person].mean(), -person))]] * 2
+        strongest = max(there, key=lambda person: (joint[person].mean(), -person))
+        source = [joint[strongest]] * len(joint)
     return np.array([[body[j] for j in HEAD_HANDS_FEET] / body[list(HEAD_HANDS_FEET)].mean()
                      for body in source])  # fmt: skip
 
 
 @pytest.mark.parametrize("bodies", ALL_BODIES)
 @pytest.mark.parametrize("seed", range(3))
-def test_rows_against_numpy(bodies: PersonPooling, seed: int) -> None:
-    feature, present = _feature(seed)
+@pytest.mark.parametrize("people", [1, 2, 3, 4])
+def test_rows_against_numpy(bodies: PersonPooling, seed: int, people: int) -> None:
+    feature, present = _feature(seed, people=people)
     joint = joint_weights(feature)
     got = row_weights(joint, present, person_pooling=bodies).numpy()
     for n in range(4):
@@ -139,7 +144,7 @@ def test_a_group_weighs_the_mean_of_its_joints_before_scaling(
     for n in range(4):
         there = [person for person in (0, 1) if present[n, person]]
         values = joint[n].numpy()
-        if bodies == "per_half":
+        if bodies == "per_person":
             source = [values[person if person in there else there[0]] for person in (0, 1)]
         elif bodies == "mean":
             source = [values[there].mean(0)] * 2

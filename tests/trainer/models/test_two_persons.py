@@ -1,7 +1,8 @@
 """One rule for row weights where graph network and mosaic count different people.
 
-An absent body has the other one's weights; a mosaic of one person has one weight per row. It
-holds in fixed mode, in end-to-end mode, and in networks exported from either.
+An absent body has the weights of the first one that is there; a mosaic of one person is weighed
+as a whole by the first one's. It holds in fixed mode, in end-to-end mode, and in networks exported
+from either.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stroi.cache.rois import row_joints
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import PersonPooling, ResNetConfig, WeightSettings
 from stroi.trainer.data.mosaic_loader import cell_grid
-from stroi.trainer.data.side_inputs import weights_per_half
+from stroi.trainer.data.side_inputs import row_weights_of
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
@@ -82,24 +83,22 @@ def gcn() -> GraphNet:
     return net.eval()
 
 
-def _by_rule(
-    joint: NDArray[np.float32], seen: str, shown: int, pooling: PersonPooling
-) -> np.ndarray:
+def _by_rule(joint: NDArray[np.float32], seen: str, pooling: PersonPooling) -> np.ndarray:
     """(2, K): the rule of docs/method.md for one clip's joint weights (2, V), for reading."""
     present = SEEN[seen]
     if seen != "both":
         body = joint[present.index(True)]
-        halves = [body, body]
-    elif pooling == "per_half":
-        halves = [joint[0], joint[0] if shown == 1 else joint[1]]
+        parts = [body, body]
+    elif pooling == "per_person":
+        parts = [joint[0], joint[1]]
     elif pooling == "mean":
-        halves = [joint.mean(0)] * 2
+        parts = [joint.mean(0)] * 2
     else:
-        halves = [joint[joint.mean(1).argmax()]] * 2
-    return np.array([half[ROWS] / half[ROWS].mean() for half in halves])
+        parts = [joint[joint.mean(1).argmax()]] * 2
+    return np.array([part[ROWS] / part[ROWS].mean() for part in parts])
 
 
-@pytest.mark.parametrize("pooling", ["strongest", "mean", "per_half"])
+@pytest.mark.parametrize("pooling", ["strongest", "mean", "per_person"])
 def test_every_mode_weighs_by_one_rule(
     mosaics: MosaicCache, gcn: GraphNet, pooling: PersonPooling
 ) -> None:
@@ -108,11 +107,11 @@ def test_every_mode_weighs_by_one_rule(
     place = {sample: row for row, sample in enumerate(weights.ids)}
     wanted = np.array(
         [
-            _by_rule(weights.joint_weights[place[sample]], seen, shown, pooling)
-            for sample, (shown, seen) in zip(IDS, CASES, strict=True)
+            _by_rule(weights.joint_weights[place[sample]], seen, pooling)
+            for sample, (_, seen) in zip(IDS, CASES, strict=True)
         ]
     )
-    fixed = weights_per_half(weights, IDS, PERSONS)
+    fixed = row_weights_of(weights, IDS)
     np.testing.assert_allclose(fixed, wanted, rtol=1e-5)
 
     cells = cell_grid(mosaics)
@@ -161,11 +160,11 @@ def test_what_is_seen_of_one_body_does_not_depend_on_how_many_are_shown(
     mosaics: MosaicCache, gcn: GraphNet
 ) -> None:
     """Equal weights in, equal weights out."""
-    settings = WeightSettings(person_pooling="per_half")
+    settings = WeightSettings(person_pooling="per_person")
     weights, _ = compute_weights(gcn, CLIPS, IDS, settings=settings)
-    halves = weights_per_half(weights, IDS, PERSONS)
+    rows = row_weights_of(weights, IDS)
     for sample, (_, seen) in zip(IDS, CASES, strict=True):
         if seen != "both":
-            row = halves[IDS.index(sample)]
+            row = rows[IDS.index(sample)]
             np.testing.assert_array_equal(row[0], row[1])
-            np.testing.assert_array_equal(row, halves[IDS.index(f"{seen}-1")])
+            np.testing.assert_array_equal(row, rows[IDS.index(f"{seen}-1")])

@@ -19,7 +19,7 @@ from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, WeightSettings
 from stroi.trainer.data.mosaic_loader import cell_grid
-from stroi.trainer.data.side_inputs import valid_per_half, weights_per_half
+from stroi.trainer.data.side_inputs import row_weights_of
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights
@@ -121,7 +121,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     config = {
         "plain": ResNetConfig(missing="zero"),
         "fixed": ResNetConfig(missing="zero", weight_position="before"),
-        "end-to-end": ResNetConfig(person_pooling="per_half", formula="l2_top15", weight_scale=0.3),
+        "end-to-end": ResNetConfig(
+            person_pooling="per_person", formula="l2_top15", weight_scale=0.3
+        ),
     }[mode]
     net = _net(cache, mode, config, gcn if mode == "end-to-end" else None)
     weights, inner = None, {}
@@ -146,10 +148,10 @@ def _inputs(
     cache: MosaicCache, weights: Weights | None, gcn: GraphNet | None
 ) -> dict[str, np.ndarray]:
     persons = cache.person_count(IDS)
-    found = {"mosaics": cache.batch(IDS), "cell_valid": valid_per_half(cache, IDS)}
+    found = {"mosaics": cache.batch(IDS), "cell_valid": cache.valid(IDS)}
     found["persons"] = persons.astype(np.int64)
     if weights is not None:
-        found["weights"] = weights_per_half(weights, IDS, persons)
+        found["weights"] = row_weights_of(weights, IDS)
     if gcn is not None:
         data = prepare_all(CLIPS, IDS, **gcn.config.preparation)
         found |= {"skeletons": data.x, "present": data.present}
@@ -185,7 +187,7 @@ def test_scores_of_resnet18_at_its_real_size_are_the_trainers(tmp_path: Path) ->
     wanted = score_resnet(net, cache, IDS, weights=weights).logits
     file = export.export_bytes(export_module(net), {})
     inputs = _inputs(cache, weights, None)
-    given = {name: inputs[name] for name in ("mosaics", "weights")}
+    given = {name: inputs[name] for name in ("mosaics", "persons", "weights")}
     found = np.concatenate([each[0] for each in _run(file, given, 7)])
     np.testing.assert_allclose(found, wanted, rtol=0, atol=ABSOLUTE)
     assert np.ptp(wanted, axis=0).min() > 0.1

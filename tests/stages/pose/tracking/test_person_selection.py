@@ -66,6 +66,22 @@ def test_param_forces_the_number() -> None:
     assert not keypoints[:, 1].any()
 
 
+@pytest.mark.parametrize("people", [1, 2, 3, 4])
+def test_up_to_so_many_are_kept_from_left_to_right(people: int) -> None:
+    """By rank, which is size here; the fifth is too small, the sixth is too short."""
+    places, sizes = (450, 150, 600, 300, 800, 50), (1.0, 0.9, 0.8, 0.7, 0.4, 2.0)
+    tracks = [still(x, size=size) for x, size in zip(places, sizes, strict=True)]
+    tracks[5] = still(50, size=2.0, seen=slice(0, 15))
+    for order in ((0, 1, 2, 3, 4, 5), (5, 3, 0, 4, 2, 1)):
+        keypoints, count = main_persons(np.stack([tracks[at] for at in order]), people=people)
+        assert (keypoints.shape, count) == ((FRAMES, people, 25, 3), people)
+        kept = sorted(range(people), key=places.__getitem__)
+        np.testing.assert_array_equal(keypoints, np.stack([tracks[at] for at in kept], axis=1))
+    alone, count = main_persons(tracks[0][None], people=people, subjects=people)
+    assert (alone.shape[1], count) == (people, people)
+    assert not alone[:, 1:].any()
+
+
 def test_near_person_is_preferred_to_a_far_and_a_faint_one() -> None:
     faint = still(100)
     faint[..., 2] *= 0.4

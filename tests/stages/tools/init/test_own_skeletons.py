@@ -142,6 +142,15 @@ def test_videos_without_a_camera_are_left_to_an_estimator(
     assert load_profile(project, "mine").skeletons.source == "movenet"
 
 
+def test_a_file_with_three_people_sets_their_number(project: Path, tmp_path: Path) -> None:
+    folder = write_data_set(tmp_path / "own", 6)
+    places = [[-1, 0, 0], [0, 0, 0], [1, 0, 0]]
+    crowd = np.stack([person("bow", 2) + place for place in places], axis=1)
+    np.savez(folder / "bow" / "p0_02", position=crowd)
+    assert init(project, "--skeletons", folder) == 0
+    assert load_profile(project, "mine").skeletons.people == 3
+
+
 def test_files_that_cannot_be_read_are_named(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

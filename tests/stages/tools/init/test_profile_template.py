@@ -35,7 +35,9 @@ def read(folder: Path, facts: Facts) -> Profile:
 def test_it_contains_the_facts(tmp_path: Path) -> None:
     profile = read(tmp_path, replace(FACTS, people="2", source="movenet"))
     assert profile.index.adapter == "folders"
-    assert profile.skeletons.subjects == 2
+    assert (profile.skeletons.people, profile.skeletons.subjects) == (2, 2)
+    crowd = read(tmp_path, replace(FACTS, people="auto", most=4)).skeletons
+    assert (crowd.people, crowd.subjects) == (4, "auto")
     assert profile.skeletons.source == "movenet"
     assert profile.mosaics.cell == 34
     assert profile.splits == FACTS.splits
