@@ -67,9 +67,10 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _group(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a field that is a group of keys itself."""
+    """The model of a field that is a group of keys itself; a plug-in's options are of any model."""
     kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    is_group = isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
+    return kind if is_group else None
 
 
 def _inner_models(*models: type[BaseModel]) -> list[type[BaseModel]]:
@@ -91,7 +92,7 @@ def _inner_models(*models: type[BaseModel]) -> list[type[BaseModel]]:
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
+        yield from [annotation] * (annotation is not BaseModel)
     for part in get_args(annotation):
         yield from _models_in(part)
 
@@ -117,6 +118,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
     return f"`{json.dumps(value, default=list)}`"
 
 
@@ -133,7 +136,7 @@ def _values(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
     """What a value may be, in words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
+        return "those of the plug-in" if name == "BaseModel" else f"[{name}](#{name.lower()})"
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     for union in ("anyOf", "oneOf"):
