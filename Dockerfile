@@ -1,6 +1,7 @@
 # stroi and its demo in a container.
 #
-#   docker build -t stroi --build-arg TORCH_INDEX=URL .
+#   docker build -t stroi --build-arg TORCH_INDEX=URL --build-arg UID="$(id -u)" .
+#   mkdir -p results
 #   docker run --rm -v "$PWD/results:/stroi/runs" stroi             # the demo: table and report
 #   docker run --rm -it -v "$HOME/videos:/videos:ro" stroi bash     # your own videos
 #

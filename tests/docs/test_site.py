@@ -7,11 +7,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+MADE = {"index.md", "params.md", "errors.md"}
+OUTSIDE = {"CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"}
 ELSEWHERE = re.compile(r"^(?:https?:)?//")
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 CSS_URL = re.compile(r"(?:@import\s+|url\(\s*)[\"']?((?:https?:)?//[^\"')\s]+)")
@@ -32,6 +36,20 @@ def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def _pages(nav: object) -> Iterator[str]:
+    if isinstance(nav, str):
+        yield nav
+    for inner in nav if isinstance(nav, list) else nav.values() if isinstance(nav, dict) else ():
+        yield from _pages(inner)
+
+
+def test_every_page_is_in_the_navigation(root: Path) -> None:
+    config = YAML(typ="safe").load((root / "mkdocs.yml").read_text(encoding="utf-8"))
+    docs = root / "docs"
+    written = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")}
+    assert sorted(_pages(config["nav"])) == sorted(written | MADE | OUTSIDE)
 
 
 class _Loads(HTMLParser):
