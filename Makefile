@@ -55,6 +55,11 @@ lint: $(VENV)/.installed-test ## Run the linters and the type check
 	ruff format --check .
 	MYPYPATH=typings mypy -p stroi
 
+.PHONY: docs
+docs: $(VENV)/.installed ## Build the documentation site in build/site
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build
+
 .PHONY: bench
 bench: $(VENV)/.installed-test ## Run the benchmarks after `make repro`; results go to benchmarks/results
 	python benchmarks/demo_pose.py

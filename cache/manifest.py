@@ -197,7 +197,7 @@ def write_manifest(folder: Path, manifest: Manifest, *, replace: bool = True) ->
 
 
 def read_manifest(folder: Path, kind: str | Sequence[str] | None = None) -> Manifest:
-    """Read the manifest of `folder`; the files it names are not looked at.
+    """Read the manifest of `folder`; the files that it names are not read.
 
     Args:
         folder: A folder that stroi wrote.

@@ -203,7 +203,7 @@ class MosaicCache(ShardedCache):
             ids: B sample ids; one may occur twice.
             out: (B, H, W, 3) uint8 in C order to copy into, such as pinned memory; allocated if
                 None.
-            columns: (B, L) positions of the columns wanted of each, then W = L * w; all C if None.
+            columns: (B, L) positions of the columns to read of each, then W = L * w; all C if None.
 
         Returns:
             (B, H, W, 3) uint8 RGB: `out` if given.
@@ -235,11 +235,11 @@ class MosaicCache(ShardedCache):
 
         Args:
             sample_id: The clip.
-            columns: (L,) positions of the columns wanted; all C, then W = C * w, if None.
+            columns: (L,) positions of the columns to read; all C, then W = C * w, if None.
 
         Returns:
             (H, W, 3) uint8 RGB, in C order: the mapped file's own pages if all columns of a
-            training form are wanted.
+            training form are read.
 
         Raises:
             RefusedInput: As `batch`.
@@ -248,8 +248,8 @@ class MosaicCache(ShardedCache):
         if columns is None and BLOB_ENDS not in shard:
             mapped: NDArray[np.uint8] = shard["mosaic"][row]
             return mapped
-        wanted = None if columns is None else columns[None]
-        mosaic: NDArray[np.uint8] = self.batch([sample_id], columns=wanted)[0]
+        chosen = None if columns is None else columns[None]
+        mosaic: NDArray[np.uint8] = self.batch([sample_id], columns=chosen)[0]
         return mosaic
 
     def _copy(self, sample_id: str, out: NDArray[np.uint8]) -> None:

@@ -132,11 +132,11 @@ def recorded_rows(values: Mapping[str, Any], where: str) -> Rows:
         ) from error
 
 
-def require_same_rows(wanted: Rows, of: str, found: Rows, where: str, remedy: str) -> None:
+def require_same_rows(expected: Rows, of: str, found: Rows, where: str, remedy: str) -> None:
     """Refuse what was made with other rows.
 
     Args:
-        wanted: The rows it must have.
+        expected: The rows it must have.
         of: What has those.
         found: The rows it has.
         where: What it is.
@@ -145,11 +145,11 @@ def require_same_rows(wanted: Rows, of: str, found: Rows, where: str, remedy: st
     Raises:
         RefusedInput: ``ROWS_OTHER``, with the names of both.
     """
-    if wanted != found:
+    if expected != found:
         raise RefusedInput(
             "ROWS_OTHER",
-            f"{where} has the rows {_described(found, wanted)}; {of} has"
-            f" {_described(wanted, found)}",
+            f"{where} has the rows {_described(found, expected)}; {of} has"
+            f" {_described(expected, found)}",
             remedy=remedy,
         )
 

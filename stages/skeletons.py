@@ -88,7 +88,7 @@ def build_skeletons(
     workers = suitable_workers(workers, plan)
     check_writable(store / DETECTIONS)
     sweep_temporaries(store / DETECTIONS)
-    # A sensor itself tells who is who; scipy tracks everybody else.
+    # A sensor has identities of its own; scipy tracks all other people.
     tracking = {} if plan.source in IN_ORDER else {"scipy": scipy.__version__}
     spec = TaskSpec(
         format=SKELETONS,

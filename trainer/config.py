@@ -129,7 +129,7 @@ class SkeletonAugment(Settings):
 
     End-to-end mode has them too.
 
-    The paper tells of random frames and flips on N-UCLA alone, and not how they are drawn.
+    The paper has random frames and flips on N-UCLA alone, and does not say how they are drawn.
     """
 
     rotate: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
@@ -220,7 +220,7 @@ class GcnConfig(GcnSettings):
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """What `stroi.trainer.data.skeleton_input.prepare` needs beside the clip."""
+        """What `stroi.trainer.data.skeleton_input.prepare` needs besides the clip."""
         return {"frames": self.frames, "fill": self.fill, "align": self.align}
 
 

@@ -144,7 +144,7 @@ def to_device(
     Args:
         values: On the CPU, or on the device already.
         device: Where to.
-        stream: Stream of the GPU that copies beside its computation, out of pinned memory that
+        stream: Stream of the GPU that copies while it computes, out of pinned memory that
             stays as it is until the stream is synchronised; None copies in the order of the work.
     """
     if device.type != "cuda" or values.device.type != "cpu":

@@ -27,10 +27,10 @@ def fault_point(name: str) -> None:
         OSError: If the environment asks for ``enospc`` or ``eio`` at this passing.
         ValueError: If the variable is not of the form ``name:n:action``.
     """
-    wanted = os.environ.get(VARIABLE)
-    if not wanted:
+    requested = os.environ.get(VARIABLE)
+    if not requested:
         return
-    place, nth, action = wanted.split(":")
+    place, nth, action = requested.split(":")
     if place != name:
         return
     _passed[name] += 1

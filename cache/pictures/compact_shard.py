@@ -123,7 +123,7 @@ def check_compact(arrays: Arrays, where: str) -> None:
 
     Args:
         arrays: Arrays of `stroi.cache.storage.formats.MOSAICS_COMPACT`, in range and adding up (see
-            `stroi.cache.storage.schema.check_contents`). No blob is looked at.
+            `stroi.cache.storage.schema.check_contents`). No blob is read.
         where: The file, for messages.
 
     Raises:

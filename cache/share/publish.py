@@ -97,7 +97,7 @@ def export_cache(
         RefusedInput: ``EXPORT_PRIVATE`` if the manifest names a place on this machine;
             ``MANIFEST`` if that of a compact cache does not say how it was packed;
             ``DIGEST`` or ``SOURCE`` if a file changes meanwhile.
-        StroiError: If the disk is full or read-only, or OpenCV is wanted and missing.
+        StroiError: If the disk is full or read-only, or OpenCV is needed and missing.
     """
     refuse_existing(target)
     manifest = read_manifest(folder)

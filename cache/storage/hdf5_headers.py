@@ -1,6 +1,6 @@
 """What the headers of an opened HDF5 file say, with everything refused that ours never hold.
 
-Only the low-level interface is used: it opens nothing that was not looked at first.
+Only the low-level interface is used: it opens nothing that was not checked first.
 """
 
 from __future__ import annotations
@@ -174,8 +174,8 @@ def _check_storage(plist: h5py.h5p.PropDCID, text: str) -> None:
 
 
 def _check_type(field: Field, stored: h5t.TypeID, text: str) -> None:
-    wanted = h5t.py_create(stored_dtype(field))
-    if stored.get_size() != wanted.get_size() or not stored.equal(wanted):
+    expected = h5t.py_create(stored_dtype(field))
+    if stored.get_size() != expected.get_size() or not stored.equal(expected):
         raise refuse(
             "SCHEMA",
             f"{text} has elements of class {stored.get_class()} and {stored.get_size()} bytes,"

@@ -144,15 +144,15 @@ def check_shapes(fmt: FileFormat, shapes: Mapping[str, tuple[int, ...]], where: 
         if field.name not in shapes:
             raise refuse("SCHEMA", f"{where}: {field.name} is missing")
         shape = shapes[field.name]
-        wanted = "(" + ", ".join(map(str, field.dims)) + ")"
+        expected = "(" + ", ".join(map(str, field.dims)) + ")"
         if len(shape) != len(field.dims):
-            raise refuse("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
+            raise refuse("SCHEMA", f"{where}: {field.name} is {shape}, want {expected}")
         for length, dim in zip(shape, field.dims, strict=True):
             if length == 0:
                 raise refuse("H5_EMPTY", f"{where}: {field.name} holds nothing: {shape}")
             if isinstance(dim, int):
                 if length != dim:
-                    raise refuse("SCHEMA", f"{where}: {field.name} is {shape}, want {wanted}")
+                    raise refuse("SCHEMA", f"{where}: {field.name} is {shape}, want {expected}")
                 continue
             known, other = bound.setdefault(dim, (length, field.name))
             if known != length:

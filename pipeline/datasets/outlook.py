@@ -19,7 +19,7 @@ from stroi.pipeline.workspace import Workspace
 def project_notes(workspace: Workspace, project: ProjectParams) -> Iterator[str]:
     """Sentences about the data sets and runs of a project.
 
-    A data set is judged by its files or, if these are not here, by its index.
+    The files of a data set are checked or, if these are not here, its index.
 
     Raises:
         StroiError: If a data set cannot be listed, or a run's split cannot divide it.

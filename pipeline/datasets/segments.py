@@ -33,7 +33,7 @@ MAX_FRAME = 500_000
 """Most frames of a video, as for the decoder."""
 
 MAX_FILES = 2_000_000
-"""Most files and folders of a data set that are looked at."""
+"""Most files and folders of a data set that are listed."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Skeletons of one's own in a folder for each class, and the videos beside them."""
+"""Skeletons of one's own in a folder for each class, and the videos next to them."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 def list_table(root: Path) -> DatasetListing:
     """Clips listed in ``table.csv`` of `root`.
 
-    The columns are ``sample_id, video, label, subject, camera`` and, if wanted, ``group, split,
+    The columns are ``sample_id, video, label, subject, camera`` and optionally ``group, split,
     start, stop, skeleton``; paths are relative to `root`. The order of the rows means nothing.
 
     Raises:

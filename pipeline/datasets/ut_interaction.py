@@ -17,7 +17,7 @@ _FIRST_SET = 10
 
 
 def list_ut_interaction(root: Path) -> DatasetListing:
-    """Clips ``<index>_<sequence>_<action>.avi`` anywhere below `root`; others are not looked at.
+    """Clips ``<index>_<sequence>_<action>.avi`` anywhere below `root`; others are ignored.
 
     The subject is the sequence, the unit that the data set's protocol leaves out; the camera is
     the set's, 1 or 2.

@@ -21,7 +21,6 @@ CONVERTED = (
     "VIDEO_KIND",
     "VIDEO_MAGIC",
     "VIDEO_OPEN",
-    "VIDEO_ROTATED",
     "VIDEO_SIZE",
 )
 """Codes that it may mend."""

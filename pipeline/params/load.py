@@ -165,7 +165,7 @@ def load_run(root: Path, name: str) -> RunParams:
 
     Raises:
         ParamsError: Listing every mistake in params.yaml and in the profile, or if there is no
-            such run or split, or its skeletons are looked for in some frames only.
+            such run or split, or people are estimated in some frames only.
     """
     check_name(name)
     path, project = root / "params.yaml", load_project(root)

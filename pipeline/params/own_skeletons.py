@@ -25,6 +25,7 @@ class LayoutParams(ParamsModel):
     """Joints of a skeleton that stroi does not ship."""
 
     name: str
+    """Its name, in caches and reports."""
     joints: tuple[str, ...]
     """In the order in which the files have them."""
     bones: tuple[tuple[str, str], ...]

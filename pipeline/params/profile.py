@@ -231,6 +231,7 @@ class Profile(ParamsModel):
     skeletons3d: Skeletons3dParams = Skeletons3dParams()
     mosaics: MosaicParams = MosaicParams()
     splits: dict[str, Split] = Field(default_factory=dict)
+    """Which clips train, validate and test, by the name of the split (docs/protocols.md)."""
     gcn: GcnParams = GcnParams()
     weights: WeightParams = WeightParams()
     resnet: ResnetParams = ResnetParams()
@@ -285,7 +286,9 @@ class Run(ParamsModel):
     """One entry of ``runs`` in params.yaml: a data set and one of its splits."""
 
     dataset: str
+    """Its name; profiles/NAME.yaml has its params."""
     split: str
+    """One of the `splits` of that profile."""
     input: Literal["skeletons", "skeletons3d"]
     """Input of the graph network: estimated skeletons, or 3D skeletons of a sensor."""
 
@@ -296,8 +299,10 @@ class ProjectParams(ParamsModel):
     rendered: tuple[str, ...] = ()
     """Data sets that stage ``sample`` renders."""
     datasets: tuple[str, ...]
+    """Data sets to index, estimate and cut; each needs data/NAME/raw and profiles/NAME.yaml."""
     sensors: tuple[str, ...] = ()
     """Data sets with 3D skeletons of a sensor, for stage ``skeletons3d``."""
     runs: dict[str, Run]
+    """Trainings by their names: a data set under one of its splits."""
     show: str = ""
     """The run that ``dvc plots show`` draws."""

@@ -24,7 +24,9 @@ class Validation(ParamsModel):
     """The training clips of a split that validate: settings are chosen on them."""
 
     by: Column
+    """Index column."""
     values: tuple[str, ...] | None = None
+    """Values of that column; their clips validate."""
     fold: Fold | None = None
     """Instead of `values`: [i, k] validates on the i-th of k folds of the training clips."""
 
@@ -42,8 +44,9 @@ class Split(ParamsModel):
     by: Column
     """Index column; ``id`` is for clips of which nothing else is known."""
     train: tuple[str, ...] | None = None
+    """Values whose clips train; left out: all values that `test` does not name."""
     test: tuple[str, ...] | None = None
-    """Left out: all values that the other side does not name."""
+    """Values whose clips test; left out: all values that `train` does not name."""
     fold: Fold | None = None
     """Instead of both: [i, k] tests on the i-th of k folds of the values, about as many clips
     each; with as many folds as values this leaves one out."""

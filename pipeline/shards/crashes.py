@@ -2,8 +2,8 @@
 
 A broken video can crash its decoder, and with it the worker. A worker leaves a mark in the store
 before it starts a clip, and removes it when the clip is made. The marks of dead processes
-name the suspects. Each is made once more in a process of its own; one that ends it again and
-again has crashed, and the store records that under the clip's content key. No other clip is
+name the clips in question. Each is made once more in a process of its own; one that ends it again
+and again has crashed, and the store records that under the clip's content key. No other clip is
 quarantined: a worker may have run out of memory, or been killed.
 """
 
@@ -34,7 +34,7 @@ MARKS = "marks"
 CRASHED = "crashed"
 """Folder of the store: a file per crashed clip, named by its content key: how the process ended."""
 ATTEMPTS = 2
-"""Times that a suspect may end a process of its own."""
+"""Times that such a clip may end a process of its own."""
 
 
 @contextmanager

@@ -39,10 +39,10 @@ PAIRS: dict[str, tuple[str, str]] = {
 """The two class names of each pair; a motion pair's first member is the slow one."""
 
 OBJECT_PAIRS: tuple[str, ...] = ("sip", "browse", "give")
-"""Pairs that only the picture can tell apart."""
+"""Pairs that only the picture distinguishes."""
 
 MOTION_PAIRS: tuple[str, ...] = ("wave", "lift", "step")
-"""Pairs that only the motion can tell apart."""
+"""Pairs that only the motion distinguishes."""
 
 CLASSES: tuple[str, ...] = tuple(label for pair in PAIRS.values() for label in pair)
 """The 12 class names in pair order."""

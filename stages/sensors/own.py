@@ -188,8 +188,8 @@ def _read_npz(path: Path, layout: Layout) -> _Arrays:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = {info.filename for info in archive.infolist()}
-            wanted = [one for one in ("position", "pixels", "size") if f"{one}.npy" in names]
-            arrays = {one: _array(_member(archive, f"{one}.npy"), one) for one in wanted}
+            present = [one for one in ("position", "pixels", "size") if f"{one}.npy" in names]
+            arrays = {one: _array(_member(archive, f"{one}.npy"), one) for one in present}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         problem = f"is no .npz file ({ascii(str(error))[1:61]})"
         raise _rejected("SKEL_FORMAT", path, problem) from None

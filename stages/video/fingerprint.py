@@ -9,6 +9,9 @@ from typing import Literal
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import SETTLED, file_state, settled_state, sha256_file
 
+_OPEN = {"video": "VIDEO_OPEN", "skeleton": "SKEL_OPEN"}
+_CHANGED = {"video": "VIDEO_CHANGED", "skeleton": "SKEL_CHANGED"}
+
 _MAX_KNOWN = 64
 _known: dict[tuple[int, ...], str] = {}
 """Digests of files that this process hashed, by their state."""
@@ -51,18 +54,17 @@ def check_unchanged(
     """
     if state and settled_state(path) == state:
         return
-    code = {"video": "VIDEO", "skeleton": "SKEL"}[kind]
     try:
         current = _digest(path)
     except OSError as error:
         raise ClipRejected(
-            f"{code}_OPEN",
+            _OPEN[kind],
             f"{path.name!a}: {error.strerror}",
             remedy="put the file back where it can be read, or leave the sample out",
         ) from None
     if current != sha256:
         raise ClipRejected(
-            f"{code}_CHANGED",
+            _CHANGED[kind],
             f"{path.name!a} changed since it was indexed",
             remedy="rebuild the index when nothing writes there",
         )

@@ -33,9 +33,9 @@ def nearest_in_time(frames: NDArray[np.int32], times: NDArray[np.float64]) -> ND
     Returns:
         (C,) int32, ascending, within 0..T-1; `frames` themselves if the rate is constant.
     """
-    wanted = np.interp(frames, [0, max(1, len(times) - 1)], times[[0, -1]])
-    after = np.searchsorted(times, wanted).clip(1, max(1, len(times) - 1))
-    earlier = wanted - times[after - 1] <= times[after % len(times)] - wanted
+    even = np.interp(frames, [0, max(1, len(times) - 1)], times[[0, -1]])
+    after = np.searchsorted(times, even).clip(1, max(1, len(times) - 1))
+    earlier = even - times[after - 1] <= times[after % len(times)] - even
     return np.asarray(np.where(earlier, after - 1, after), np.int32)
 
 

@@ -28,7 +28,7 @@ class RandomStream(IntEnum):
 
 
 def epoch_rng(seed: int, epoch: int, stream: RandomStream, rank: int = 0) -> np.random.Generator:
-    """Generator of one stream of one epoch; `rank` tells processes apart where they must differ."""
+    """Generator of one stream of one epoch; processes that must differ pass their `rank`."""
     return np.random.default_rng((seed, epoch, stream, rank))
 
 

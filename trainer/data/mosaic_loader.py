@@ -114,7 +114,7 @@ class MosaicLoader:
 
     @cached_property
     def _resident(self) -> Tensor | None:
-        # Only when the first batch is wanted: a training that is finished needs none.
+        # Only when the first batch is requested: a training that is finished needs none.
         return load_resident(self.mosaics, self.ids, self.device, self.config.resident)
 
     def epoch(self, number: int, skip: int = 0) -> Generator[MosaicBatch, None, None]:

@@ -86,7 +86,7 @@ def row_weights_of(weights: Weights, ids: Sequence[str]) -> NDArray[np.float32]:
 def check_mode_inputs(
     mode: Mode, *, weights: Weights | None, clips: ClipSource | None, gcn: GcnConfig | None
 ) -> None:
-    """Make sure that what the mode needs beside the mosaics is given.
+    """Make sure that what the mode needs besides the mosaics is given.
 
     Raises:
         ParamsError: ``MODE_INPUTS``.
@@ -101,7 +101,7 @@ def check_mode_inputs(
 def side_digests(
     mode: Mode, ids: Sequence[str], weights: Weights | None, clips: ClipSource | None
 ) -> dict[str, str]:
-    """Digests by name of what the mode needs beside the mosaics of `ids`, before it is prepared.
+    """Digests by name of what the mode needs besides the mosaics of `ids`, before it is prepared.
 
     Raises:
         RefusedInput: ``WEIGHTS_IDS``, ``ID_UNKNOWN``.
@@ -123,7 +123,7 @@ def load_side_inputs(
     gcn: GcnConfig | None = None,
     missing: Missing = "row",
 ) -> SideInputs:
-    """What the mode needs beside the mosaics.
+    """What the mode needs besides the mosaics.
 
     Args:
         mode: ``plain``, ``fixed`` or ``end-to-end``.

@@ -32,7 +32,7 @@ class RunOptions:
         save_every: Epochs between two checkpoints.
         save_minutes: Least minutes between two checkpoints inside an epoch.
         on_epoch: Called with the record of every epoch, those before a resume included.
-        world: The processes that train together, each with the very same call.
+        world: The processes that train together, each with the same call.
         batch_norm: What several GPUs normalise by in the RGB branch.
     """
 

@@ -21,7 +21,7 @@ class Layout:
     Attributes:
         classes: Place and split of each class; the split is empty if the data set has none.
         above: The folders above the classes, whose own files are in no class.
-        empty: Folders beside them that hold no video.
+        empty: Folders next to them that hold no video.
         top: The folder that wraps the data set; empty if it is the root.
     """
 
@@ -46,7 +46,7 @@ def find_layout(tree: FolderTree) -> Layout:
     into. Otherwise the folders on top are the classes.
 
     Raises:
-        RefusedInput: ``DATASET_LAYOUT`` if other folders with videos stand beside a train and a
+        RefusedInput: ``DATASET_LAYOUT`` if other folders with videos stand next to a train and a
             test folder of classes.
     """
     place, above = "", [""]

@@ -19,10 +19,10 @@ DELIMITERS = ",;\t|"
 """Tried in this order; the one that finds most of the columns is taken."""
 
 _HINT = re.compile(r"sep=(.)", re.IGNORECASE)
-"""The first line by which Excel is told the delimiter."""
+"""The first line that names the delimiter to Excel."""
 
 _HEAD = 4096
-"""Characters of the first line in which the delimiter is looked for."""
+"""Characters of the first line in which the delimiter is searched."""
 
 _ERRORS = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"}
 """What a spreadsheet writes for a cell that it could not compute."""

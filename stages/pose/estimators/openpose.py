@@ -167,7 +167,7 @@ class OpenPose:
         """End OpenPose's threads.
 
         Returns:
-            What ended one of them before; it is told here only.
+            What ended one of them before; only this message has it.
         """
         wrapper, self._wrapper = self._wrapper, None
         try:

@@ -116,7 +116,7 @@ def find_build(root: Path | None, models: Path | None = None) -> Build:
 
     Args:
         root: Folder of the build or of the installation.
-        models: OpenPose's folder of models; by default it is looked for near the module.
+        models: OpenPose's folder of models; by default it is searched near the module.
 
     Raises:
         StroiError: ``OPENPOSE_MISSING`` if there is none, ``OPENPOSE_IMPORT`` if it does not

@@ -79,10 +79,10 @@ def read_detections(
             `check_agreement`, and if the video cannot be decoded.
     """
     files = list_clip(folder, start, stop)
-    wanted = frames_to_keep(max(files.by_frame, default=0) + 1, compared if estimator else 0)
+    kept = frames_to_keep(max(files.by_frame, default=0) + 1, compared if estimator else 0)
     pictures: dict[int, NDArray[np.uint8]] = {}
-    if wanted:
-        info, pictures = measure_and_keep(video, wanted, start, stop)
+    if kept:
+        info, pictures = measure_and_keep(video, kept, start, stop)
     else:
         info = count_frames(video, start, stop)
     missing, surplus = check_frames(folder, files, info.frames, start, stop)

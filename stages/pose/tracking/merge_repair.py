@@ -50,7 +50,7 @@ def repair_merges(tracks: _Poses, *, fps: float = 30.0) -> _Poses:
 
     When two people stand close, an estimator finds only one: one track pauses or ends there,
     the other (the bridge) goes on, and after the parting either may have got the wrong person.
-    After more than 0.75 s in one place speeds tell nothing any more, but people leave on the side
+    After more than 0.75 s in one place speeds mean nothing any more, but people leave on the side
     they came from: tracks that changed sides exchange what comes after. Shorter mergers are
     passings-by, and the match by speed stays. A track that ends and one that begins near the same
     bridge are one person.

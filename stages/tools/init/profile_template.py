@@ -93,7 +93,7 @@ mosaics:
   # Body parts: paper (head, hands, feet), upper_body, with_elbows_knees, full_body, or a list.
   rows: paper
   # Side of a crop in px of the video: {cell_reason}.
-  # The report shows mosaics to judge it by: a cell should hold a hand and what it holds.
+  # The report shows mosaics: a cell should hold a hand and what it holds.
   cell: {cell}
   size: 225
   clips_per_shard: 64
