@@ -16,6 +16,7 @@ from stroi.pipeline.params.base import ParamsModel, Positive, Share
 from stroi.pipeline.params.mosaic import MosaicParams
 from stroi.pipeline.params.name_pattern import compile_pattern
 from stroi.pipeline.params.own_skeletons import OwnSkeletonParams
+from stroi.pipeline.params.project import Pool, ProjectParams, Run
 from stroi.pipeline.params.split_rules import Column, Fold, Split, Validation
 from stroi.pipeline.params.training import (
     EnsembleParams,
@@ -36,6 +37,7 @@ __all__ = [
     "OpenPoseParams",
     "OwnSkeletonParams",
     "ParamsModel",
+    "Pool",
     "Profile",
     "ProjectParams",
     "ResnetParams",
@@ -275,25 +277,3 @@ class Profile(ParamsModel):
         except ParamsError as error:
             raise ValueError(error.text) from error
         return self
-
-
-class Run(ParamsModel):
-    """One entry of ``runs`` in params.yaml: a data set and one of its splits."""
-
-    dataset: str
-    split: str
-    input: Literal["skeletons", "skeletons3d"]
-    """Input of the graph network: estimated skeletons, or 3D skeletons of a sensor."""
-
-
-class ProjectParams(ParamsModel):
-    """What ``dvc repro`` builds: the content of params.yaml."""
-
-    rendered: tuple[str, ...] = ()
-    """Data sets that stage ``sample`` renders."""
-    datasets: tuple[str, ...]
-    sensors: tuple[str, ...] = ()
-    """Data sets with 3D skeletons of a sensor, for stage ``skeletons3d``."""
-    runs: dict[str, Run]
-    show: str = ""
-    """The run that ``dvc plots show`` draws."""

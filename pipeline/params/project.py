@@ -8,13 +8,15 @@ from pydantic import Field, model_validator
 
 from stroi.pipeline.params.base import ParamsModel
 
+Input = Literal["skeletons", "skeletons3d"]
+
 
 class Run(ParamsModel):
     """One entry of ``runs`` in params.yaml: a data set and one of its splits."""
 
     dataset: str
     split: str
-    input: Literal["skeletons", "skeletons3d"]
+    input: Input
     """Input of the graph network: estimated skeletons, or 3D skeletons of a sensor."""
 
 

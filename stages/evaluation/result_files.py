@@ -1,4 +1,4 @@
-"""The files of stage ``ensemble``, written and read, and the table as text."""
+"""The files of stage ``ensemble``, written and read."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from stroi.pipeline.index.csv import csv_bytes, iterate_csv
 from stroi.stages.evaluation.methods import METHODS
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.evaluation.table import Table
+from stroi.stages.evaluation.table_text import markdown
 
 REMEDY = "run `stroi ensemble` again, or `dvc repro`"
 
@@ -38,6 +39,7 @@ def write_results(folder: Path, table: Table, labels: PredictedLabels) -> None:
         ("predictions", _LABEL_HEADER, _labels(labels, table)),
     ):
         write_atomic(folder / f"{name}.csv", csv_bytes(header, lines))
+    write_atomic(folder / "table.md", markdown(table).encode())
 
 
 def _rows(table: Table) -> Iterator[tuple[object, ...]]:
@@ -136,51 +138,3 @@ def read_labels(folder: Path, table: Table) -> PredictedLabels:
 def stale_table(path: Path, problem: str) -> RefusedInput:
     """The refusal of a result file that does not fit the rest of the run."""
     return RefusedInput("TABLE", f"{path}: {problem}", remedy=REMEDY)
-
-
-def format_table(table: Table) -> str:
-    """The rows as text, then the lost clips and the accuracies of pairs, if there are any."""
-    width = max(20, *(len(row.method.name) for row in table.rows))
-    lines = [
-        f"{'#':>2}  {'Method':<{width}} {'Skeleton':<9} {'RGB':<6} {'Accuracy (%)':<13} "
-        "95 % interval"
-    ]
-    for row in table.rows:
-        method = row.method
-        spread = "" if row.spread is None else f" +- {percent(row.spread)}"
-        low, high = map(percent, row.interval)
-        lines.append(
-            f"{method.number:>2}  {method.name:<{width}} {method.skeleton:<9} {method.rgb:<6} "
-            f"{f'{percent(row.accuracy):>5}{spread}':<13} {low:>5} - {high:>5}"
-        )
-    seeds = len(table.seeds)
-    lines.append(
-        f"{table.test_clips} test clips, {len(table.classes)} classes, chance "
-        f"{table.chance:.1f} %, {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    )
-    return "\n".join([*lines, *lost_clips_lines(table), *_pair_lines(table)])
-
-
-def lost_clips_lines(table: Table) -> Iterator[str]:
-    """A line that says which clips the rows lack; none if they lack none."""
-    split = table.test_split
-    lost = [f"{count} by {stage}" for stage, count in split.left_out.items() if count]
-    own = f"; row 1 on the graph network's own page, which needs no mosaic: {split.seen} clips"
-    if lost:
-        yield (
-            f"of {split.listed} in the split; lost by stages: {', '.join(lost)}"
-            f"{own * (split.seen > table.test_clips)}"
-        )
-
-
-def _pair_lines(table: Table) -> Iterator[str]:
-    if not table.pairs:
-        return
-    title = "Pair (%, chance 50)"
-    width = max(len(title), *map(len, table.pairs))
-    heads = (f"row {row.method.number}" for row in table.rows)
-    yield f"{title:<{width}} " + " ".join(f"{head:>6}" for head in heads)
-    for name, pair in table.pairs.items():
-        values = (row.pairs[name] for row in table.rows)
-        text = " ".join(f"{'-' if value is None else percent(value):>6}" for value in values)
-        yield f"{name:<{width}} {text}  {pair.note}".rstrip()

@@ -17,7 +17,12 @@ from stroi.pipeline.params.profile import EnsembleParams
 from stroi.stages.evaluation.comparisons import PAIRS, ClassGain, Comparison, class_gains, compare
 from stroi.stages.evaluation.ground_truth import GroundTruth
 from stroi.stages.evaluation.methods import METHODS, Method
-from stroi.stages.evaluation.predictions import ChosenAlphas, RunPredictions, hit_mask
+from stroi.stages.evaluation.predictions import (
+    ChosenAlphas,
+    RunPredictions,
+    concatenate_folds,
+    hit_mask,
+)
 from stroi.trainer.metrics.accuracy import accuracy, per_class_accuracy, two_way_accuracy
 from stroi.trainer.metrics.significance import accuracy_interval
 
@@ -82,6 +87,19 @@ class SplitClips:
     left_out: Mapping[str, Clips]
 
 
+@dataclass(frozen=True)
+class FoldResult:
+    """One run of a pool.
+
+    Attributes:
+        test_clips: Its test clips.
+        accuracy: Of each row by its number, mean over seeds, in percent.
+    """
+
+    test_clips: Clips
+    accuracy: Mapping[int, Percent]
+
+
 class Table(BaseModel):
     """The seven rows, and what they were measured on.
 
@@ -99,6 +117,7 @@ class Table(BaseModel):
         gains: What the weights add, per class.
         alpha: Weight of the RGB branch in the ensembles, as given or as chosen; null for folds
             with choices of their own.
+        folds: The runs whose test clips were pooled; empty for one run.
     """
 
     model_config = ConfigDict(
@@ -117,6 +136,7 @@ class Table(BaseModel):
     comparisons: tuple[Comparison, ...]
     gains: tuple[ClassGain, ...]
     alpha: float | ChosenAlphas | None
+    folds: Mapping[str, FoldResult] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Table:
@@ -130,6 +150,11 @@ class Table(BaseModel):
             if len(values) != len(self.classes):
                 raise ValueError(f"there is not one {name} per class")
         return self
+
+    def fold_spread(self, number: int) -> tuple[float, float]:
+        """Mean and sample standard deviation of a row's accuracies over folds, in percent."""
+        values = [fold.accuracy[number] for fold in self.folds.values()]
+        return float(np.mean(values)), float(np.std(values, ddof=1))
 
     def row(self, number: int) -> RowResult:
         """The row that the paper numbers `number`, from 1."""
@@ -163,6 +188,26 @@ def make_table(predictions: RunPredictions, params: EnsembleParams) -> Table:
         gains=class_gains(hits, truth),
         alpha=predictions.alpha,
     )
+
+
+def make_pooled_table(folds: Mapping[str, RunPredictions], params: EnsembleParams) -> Table:
+    """The table of the test clips of several runs as one test.
+
+    Args:
+        folds: By the name of the run, at least one.
+        params: The params of their data set.
+
+    Raises:
+        RefusedInput: As `concatenate_folds`.
+    """
+    results = {
+        name: FoldResult(
+            len(fold.truth.ids),
+            {number: 100 * float(fold.hits(number).mean()) for number in fold.scores},
+        )
+        for name, fold in folds.items()
+    }
+    return make_table(concatenate_folds(folds), params).model_copy(update={"folds": results})
 
 
 def row_result(

@@ -26,7 +26,7 @@ CLASSES = ("drink", "phone", "read", "tablet")
 
 def _set_params(project: Path, datasets: str) -> None:
     (project / "params.yaml").write_text(
-        f"rendered: []\ndatasets: {datasets}\nsensors: []\n"
+        f"rendered: []\ndatasets: {datasets}\nsensors: []\npools: {{}}\n"
         "runs:\n  demo-xsub: {dataset: demo, split: xsub, input: skeletons}\nshow: demo-xsub\n"
     )
 

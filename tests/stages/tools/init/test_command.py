@@ -25,6 +25,7 @@ rendered: []
 datasets:
   - demo
 sensors: []
+pools: {}
 runs:
   demo-x: {dataset: demo, split: x, input: skeletons}
 show: demo-x
