@@ -1,9 +1,10 @@
-"""Stage ``ensemble``: sum the branches' scores by id and write the seven rows."""
+"""Stage ``ensemble``: sum the branches' scores by id and write the rows of the table."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -18,11 +19,14 @@ from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.ground_truth import ground_truth
 from stroi.stages.evaluation.methods import (
+    SKELETON_STREAM,
     STREAMS,
     graph_network_name,
     named_methods,
     network_name,
     resnet_name,
+    run_methods,
+    streams_of,
 )
 from stroi.stages.evaluation.predictions import (
     RunPredictions,
@@ -36,7 +40,7 @@ from stroi.stages.evaluation.table_text import format_table
 from stroi.stages.training.outputs import TEST, VALIDATION, left_out, scores_folder
 from stroi.stages.training.run_split import split_clips
 
-VERSION = 3
+VERSION = 4
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "ensemble", "splits")
@@ -46,7 +50,7 @@ def build_table(workspace: Workspace, run: RunParams) -> str:
     """Write the results of `run`, and copy the scores that they are made of.
 
     Returns:
-        The seven rows as text.
+        The rows as text.
 
     Raises:
         RefusedInput: If score files do not belong together.
@@ -56,11 +60,11 @@ def build_table(workspace: Workspace, run: RunParams) -> str:
     table = make_table(predictions, run.profile.ensemble)
     write_results(workspace.run(run.name, "ensemble"), table, predictions.labels())
     write_metrics(workspace.run(run.name, "metrics.json"), table)
-    _copy_scores(workspace, run)
+    _copy_scores(workspace, run, streams_of(predictions.methods))
     return format_table(table)
 
 
-def _copy_scores(workspace: Workspace, run: RunParams) -> None:
+def _copy_scores(workspace: Workspace, run: RunParams, streams: Sequence[str]) -> None:
     """Copy all scores of `run` to the folder of its data set, for pools of runs.
 
     DVC takes no list of folders from params.yaml, but a stage may depend on the folder above.
@@ -68,7 +72,7 @@ def _copy_scores(workspace: Workspace, run: RunParams) -> None:
     source, target = workspace.networks(run.name), workspace.scores(run.run.dataset, run.name)
     with os_errors_as_ours(target):
         shutil.rmtree(target, ignore_errors=True)
-        for folder in score_folders(source, run, *STREAMS):
+        for folder in score_folders(source, run, *streams):
             # Only the content: what DVC has checked out is read-only.
             copy = target / folder.relative_to(source)
             shutil.copytree(folder, copy, copy_function=shutil.copyfile)
@@ -90,25 +94,31 @@ def predict_run(workspace: Workspace, run: RunParams, folder: Path | None = None
     """
     params = run.profile.ensemble
     folder = folder or workspace.networks(run.name)
+    methods = run_methods(params.methods)
+    streams = streams_of(methods)
     index = read_index(workspace.index(run.run.dataset))
-    lost = lost_clips(folder, run)
+    lost = lost_clips(folder, run, streams)
     anywhere = set().union(*lost.values())
     split = split_clips(index, run, [sample.id for sample in index.samples])
     chosen = None
     if params.alpha == "validation":
         validation = ground_truth(index, split.validation, lost, "validation")
-        scores = read_streams(folder, run, VALIDATION, anywhere)
-        chosen = choose_alphas(scores, validation, params)
+        weighed = streams_of(method for method in methods if method.has_alpha)
+        scores = read_streams(folder, run, VALIDATION, anywhere, weighed)
+        chosen = choose_alphas(scores, validation, params, methods)
     truth = ground_truth(index, split.test, lost)
-    methods = named_methods(
-        network_name(graph_network_name, score_folders(folder, run, "gcn")),
+    named = named_methods(
+        network_name(graph_network_name, score_folders(folder, run, SKELETON_STREAM)),
         network_name(resnet_name, score_folders(folder, run, *STREAMS[1:])),
+        methods,
     )
-    scores = read_streams(folder, run, TEST, anywhere)
-    return predict_rows(scores, truth, params, chosen=chosen, methods=methods)
+    scores = read_streams(folder, run, TEST, anywhere, streams)
+    return predict_rows(scores, truth, params, chosen=chosen, methods=named)
 
 
-def lost_clips(folder: Path, run: RunParams) -> dict[str, set[str]]:
+def lost_clips(
+    folder: Path, run: RunParams, streams: Sequence[str] = STREAMS
+) -> dict[str, set[str]]:
     """Test and validation clips that each branch could not score, by the stage that lost them.
 
     The manifests of the scores list them: no cache is needed.
@@ -116,7 +126,8 @@ def lost_clips(folder: Path, run: RunParams) -> dict[str, set[str]]:
     Raises:
         RefusedInput: If a manifest is missing or damaged.
     """
-    branches = {run.run.input: ("gcn",), "mosaics": STREAMS[1:]}
+    rgb = [stream for stream in streams if stream != SKELETON_STREAM]
+    branches = {run.run.input: [SKELETON_STREAM], "mosaics": rgb}
     return {
         stage: set[str]().union(*map(left_out, score_folders(folder, run, *networks)))
         for stage, networks in branches.items()
@@ -124,7 +135,11 @@ def lost_clips(folder: Path, run: RunParams) -> dict[str, set[str]]:
 
 
 def read_streams(
-    folder: Path, run: RunParams, name: str, lost: set[str]
+    folder: Path,
+    run: RunParams,
+    name: str,
+    lost: set[str],
+    streams: Sequence[str] = STREAMS,
 ) -> dict[int, StreamScores]:
     """Scores by seed and by stage, without the clips that were lost in any branch.
 
@@ -134,7 +149,7 @@ def read_streams(
     return {
         seed: {
             stage: without(read_scores(scores_folder(folder / stage, seed), name), lost)
-            for stage in STREAMS
+            for stage in streams
         }
         for seed in run.profile.seeds
     }
@@ -159,7 +174,7 @@ def write_metrics(path: Path, table: Table) -> None:
     write_atomic(path, f"{text}\n".encode())
 
 
-@click.command(help="Sum the scores of RUN; prints the seven rows and writes runs/RUN/ensemble.")
+@click.command(help="Sum the scores of RUN; print the rows and write runs/RUN/ensemble.")
 @click.argument("run")
 @in_project
 def command(workspace: Workspace, run: str) -> None:
