@@ -34,7 +34,7 @@ def write_results(folder: Path, table: Table, labels: PredictedLabels) -> None:
         ("comparisons", _comparison_header(table), _comparisons(table)),
         ("pairs", pair_header, _pairs(table)),
         ("per_class", class_header, _classes(table)),
-        ("predictions", ("id", "actual", *rows), _labels(labels, table)),
+        ("predictions", ("id", "actual", *rows, *_margin_names(table)), _labels(labels, table)),
     ):
         write_atomic(folder / f"{name}.csv", csv_bytes(header, lines))
     write_atomic(folder / "table.md", markdown(table).encode())
@@ -42,6 +42,10 @@ def write_results(folder: Path, table: Table, labels: PredictedLabels) -> None:
 
 def _row_names(table: Table) -> tuple[str, ...]:
     return tuple(f"row{row.method.number}" for row in table.rows)
+
+
+def _margin_names(table: Table) -> tuple[str, ...]:
+    return tuple(f"{name}_margin" for name in _row_names(table))
 
 
 def _rows(table: Table) -> Iterator[tuple[object, ...]]:
@@ -82,9 +86,10 @@ def _classes(table: Table) -> Iterator[tuple[object, ...]]:
 
 
 def _labels(labels: PredictedLabels, table: Table) -> Iterator[tuple[str, ...]]:
-    columns = (labels.actual, *labels.predicted.values())
-    for clip, *own in zip(labels.ids, *columns, strict=True):
-        yield (clip, *(table.classes[label] for label in own))
+    for at, clip in enumerate(labels.ids):
+        own = (labels.actual[at], *(each[at] for each in labels.predicted.values()))
+        margins = (f"{each[at]:.4g}" for each in labels.margins.values())
+        yield (clip, *(table.classes[label] for label in own), *margins)
 
 
 def _cell(value: float | None) -> str:
@@ -119,22 +124,32 @@ def read_labels(folder: Path, table: Table) -> PredictedLabels:
         RefusedInput: If it is missing, malformed or does not belong to `table`.
     """
     path = folder / "predictions.csv"
-    columns = ("actual", *_row_names(table))
+    columns, margin_columns = ("actual", *_row_names(table)), _margin_names(table)
     label_of = {name: label for label, name in enumerate(table.classes)}
     rows = []
-    for line, row in iterate_csv(path, required=("id", *columns)):
+    for line, row in iterate_csv(path, required=("id", *columns, *margin_columns)):
         for column in columns:
             if row[column] not in label_of:
                 raise stale_table(path, f"line {line}: {row[column]!a} is no class of table.json")
-        rows.append((row["id"], [label_of[row[column]] for column in columns]))
+        try:
+            margins = [float(row[column]) for column in margin_columns]
+        except ValueError as error:
+            raise stale_table(path, f"line {line}: {error}") from None
+        rows.append((row["id"], [label_of[row[column]] for column in columns], margins))
     rows.sort()
     if len(rows) != table.test_clips:
         raise stale_table(path, f"{len(rows)} clips, table.json has {table.test_clips}")
-    ids = tuple(clip for clip, _ in rows)
+    ids = tuple(clip for clip, _, _ in rows)
     check_ids(ids)
-    actual, *predicted = np.array([labels for _, labels in rows], np.int64).T
-    numbers = (row.method.number for row in table.rows)
-    return PredictedLabels(ids, actual, dict(zip(numbers, predicted, strict=True)))
+    numbers = [row.method.number for row in table.rows]
+    actual, *predicted = np.array([labels for _, labels, _ in rows], np.int64).T
+    found = np.array([margins for _, _, margins in rows], np.float64).T
+    return PredictedLabels(
+        ids,
+        actual,
+        dict(zip(numbers, predicted, strict=True)),
+        dict(zip(numbers, found, strict=True)),
+    )
 
 
 def stale_table(path: Path, problem: str) -> RefusedInput:

@@ -168,6 +168,19 @@ class Table(BaseModel):
         """The row of that number."""
         return next(row for row in self.rows if row.method.number == number)
 
+    def label(self, number: int) -> str:
+        """Name of a row that no other row has: ``ST-GCN & ResNet18 + weights (fixed)``."""
+        method = self.row(number).method
+        return " & ".join(self._network(stream) for stream in method.streams)
+
+    def _network(self, stream: str) -> str:
+        """Name of the row of one stage, with its mode where another one has the same name."""
+        single = {row.method.streams: row.method.name for row in self.rows}
+        name = single.get((stream,), stream)
+        if list(single.values()).count(name) < 2:
+            return name
+        return f"{name} ({stream.partition('-')[2].replace('-', ' ')})"
+
     def shown_in(self, detail: Detail) -> tuple[RowResult, ...]:
         """The rows that a part of the page shows."""
         return tuple(row for row in self.rows if detail in row.method.details)

@@ -114,14 +114,15 @@ def _rows(table: Table) -> Iterator[str]:
 
 def _comparisons(table: Table) -> Iterator[str]:
     yield ""
-    yield "| rows | difference (points) | 95 % interval | won : lost (p), each seed | median p |"
+    yield "| methods | difference (points) | 95 % interval | won : lost (p), each seed | median p |"
     yield "|---|---|---|---|---|"
     for each in table.comparisons:
         ends = each.interval
         interval = "-" if ends is None else " to ".join(map(signed, ends))
         own = ", ".join(f"{test.gained} : {test.lost} ({test.p:.2g})" for test in each.seeds)
         yield (
-            f"| {each.second} minus {each.first} | {signed(each.gain)} | {interval} | {own} "
+            f"| {table.label(each.second)} \u2212 {table.label(each.first)} "
+            f"| {signed(each.gain)} | {interval} | {own} "
             f"| {each.median_p:.2g} |"
         )
     yield ""

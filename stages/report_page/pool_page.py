@@ -11,6 +11,7 @@ from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.evaluation.table import Table
 from stroi.stages.report_page import accuracy, provenance
 from stroi.stages.report_page.page import render
+from stroi.stages.report_page.verdict import Verdict, verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,9 @@ class PoolPage:
         splits: Split of each run in words, by its name.
         profile: The params of the data set.
         table: The rows, of all test clips and of each run.
-        verdict: Whether the best ensemble beats both single branches, in words.
+        verdict: What a test backs, what none does, and cautions.
+        paper: The paper has no such figures.
+        groups: No clips are shown.
         pairs: Two-way accuracies; empty if the profile names no pairs.
         classes: Accuracy per class.
         confusions: Most confused pairs by row.
@@ -35,11 +38,13 @@ class PoolPage:
     splits: dict[str, str]
     profile: Profile
     table: Table
-    verdict: str
+    verdict: Verdict
     pairs: tuple[accuracy.PairLine, ...]
     classes: tuple[accuracy.ClassLine, ...]
     confusions: tuple[accuracy.Confused, ...]
     matrices: tuple[accuracy.Matrix, ...]
+    paper: None = None
+    groups: tuple[()] = ()
 
 
 def pool_page(name: str, runs: Sequence[RunParams], table: Table, labels: PredictedLabels) -> str:
@@ -61,10 +66,18 @@ def pool_page(name: str, runs: Sequence[RunParams], table: Table, labels: Predic
         },
         profile=profile,
         table=table,
-        verdict=accuracy.verdict(table),
+        verdict=verdict(table, _cautions(runs[0])),
         pairs=accuracy.pair_lines(table),
         classes=accuracy.class_lines(table),
         confusions=accuracy.confusions(table, labels),
         matrices=accuracy.matrices(table, labels),
     )
     return render("pool.html", page)
+
+
+def _cautions(run: RunParams) -> tuple[str, ...]:
+    """That the split ignores who acts, if it does."""
+    by = run.profile.splits[run.run.split].by
+    if by == "subject":
+        return ()
+    return (f"the folds are by {by}: the same people may be on both sides",)

@@ -29,7 +29,8 @@ RUN = Path("runs/small-xsub")
 
 
 def _words(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.split("</style>")[1]))
+    text = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
 
 
 def _joints_run(workspace: Workspace, run: RunParams, layout: Layout = KINECT_V1) -> RunParams:
