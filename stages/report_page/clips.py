@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
+from stroi.pipeline.index.table import ClipEntry
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.report_page.pictures import Picture, picture
 
@@ -36,8 +37,8 @@ class Card:
         predicted: The class name that the row gave it.
         why: Why it is shown: ``worst``, ``best`` or ``drawn`` of its class.
         margin: Score of its class less the highest other one.
-        frames: The frames that the columns show.
-        source: Its video, below the data set's root; empty if unknown.
+        frames: The frames of its video that the columns show, from 0.
+        source: That video, below the data set's root; empty if unknown.
         picture: The mosaic.
         weights: Weight of each row and person: K tuples of 1 or 2, the left person first.
         missing: Black cells, or half cells of two persons.
@@ -130,7 +131,7 @@ def class_clips(
     classes: Sequence[str],
     mosaics: MosaicCache,
     weights: Weights,
-    sources: Mapping[str, str],
+    samples: Mapping[str, ClipEntry],
 ) -> tuple[ClassClips, ...]:
     """The chosen test clips.
 
@@ -140,7 +141,7 @@ def class_clips(
         classes: Names of all classes.
         mosaics: The mosaics.
         weights: Weights of every test clip.
-        sources: Video of each clip.
+        samples: Their entries in the index.
 
     Raises:
         RefusedInput: ``ID_UNKNOWN`` if a test clip has no mosaic.
@@ -155,14 +156,16 @@ def class_clips(
         persons = int(mosaics.person_count([name])[0])
         valid = mosaics.valid([name])[0, :persons, scored]
         own = weights.row_weights[weights_at[name]]
+        sample = samples[name]
+        frames = sample.start + mosaics.frames([name])[0, scored]
         return Card(
             id=name,
             actual=classes[labels.actual[at]],
             predicted=classes[labels.predicted[row][at]],
             why=why,
             margin=float(labels.margins[row][at]),
-            frames=tuple(mosaics.frames([name])[0, scored].tolist()),
-            source=sources.get(name, ""),
+            frames=tuple(frames.tolist()),
+            source=sample.video,
             picture=picture(mosaics.batch([name], columns=scored[None])[0], count),
             weights=tuple(map(tuple, own[:persons].T.tolist())),
             missing=int(np.count_nonzero(~valid)),

@@ -16,6 +16,7 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.rois import Rows
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger
 from stroi.pipeline.params.profile import Profile, Split
+from stroi.stages.report_page.pictures import Picture
 
 LISTED = 200
 """Quarantined clips that the page lists."""
@@ -38,10 +39,11 @@ class StageCount:
 
 @dataclass(frozen=True)
 class Lost:
-    """A quarantined clip and the stage that quarantined it."""
+    """A quarantined clip, the stage that quarantined it, and its first frame if there is one."""
 
     stage: str
     outcome: ClipOutcome
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)

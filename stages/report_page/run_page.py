@@ -12,6 +12,7 @@ from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.table import Table
 from stroi.stages.report_page import accuracy, attention, clips, provenance
+from stroi.stages.report_page.first_frames import with_first_frames
 from stroi.stages.report_page.inputs import read_inputs
 from stroi.stages.report_page.page import Page, render
 from stroi.stages.report_page.paper import Difference, Published, differences, published
@@ -65,8 +66,8 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
     first = next(iter(inputs.ledgers.values()), None)
     table, labels, weights = inputs.table, inputs.labels, inputs.weights
     shown = table.shown_in("confusions")[-1].method.number
-    sources = {sample.id: sample.video for sample in inputs.index.samples}
-    groups = clips.class_clips(labels, shown, table.classes, inputs.mosaics, weights, sources)
+    samples = {sample.id: sample for sample in inputs.index.samples}
+    groups = clips.class_clips(labels, shown, table.classes, inputs.mosaics, weights, samples)
     page = RunPage(
         run=run.name,
         dataset=run.run.dataset,
@@ -88,7 +89,11 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
         means=attention.mean_weights(labels.ids, labels.actual, table.classes, weights),
         layout=inputs.layout,
         rows=weights.rows,
-        losses=provenance.losses(inputs.ledgers, inputs.mosaics),
+        losses=with_first_frames(
+            provenance.losses(inputs.ledgers, inputs.mosaics),
+            workspace.raw(run.run.dataset),
+            samples,
+        ),
         no_ledger=inputs.no_ledger,
         curves=inputs.curves,
         params=provenance.params_sections(

@@ -12,6 +12,7 @@ from small_run import CLASSES, IDS, TEST, label_of, persons_of, weights
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
+from stroi.pipeline.index.table import ClipEntry
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.report_page.charts import weight_bar
@@ -25,7 +26,7 @@ from stroi.stages.report_page.clips import (
 ACTUAL = np.array([CLASSES.index(label_of(name)) for name in TEST], np.int64)
 MARGINS = np.linspace(1, 2, len(TEST))
 LABELS = PredictedLabels(TEST, ACTUAL, {7: ACTUAL}, {7: MARGINS})
-SOURCES = {name: f"videos/{name}.avi" for name in TEST}
+SAMPLES = {name: ClipEntry(name, f"videos/{name}.avi", label_of(name), start=100) for name in TEST}
 
 
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(-9, 9)), max_size=80), st.integers(1, 15))
@@ -57,14 +58,14 @@ def test_a_clip_of_few_is_named_for_what_it_is() -> None:
 def test_cards_hold_the_weights_and_frames_of_their_own_clip(workspace: Workspace) -> None:
     mosaics = MosaicCache(workspace.mosaics("small"))
     given_weights = weights(0)
-    groups = class_clips(LABELS, 7, CLASSES, mosaics, given_weights, SOURCES)
+    groups = class_clips(LABELS, 7, CLASSES, mosaics, given_weights, SAMPLES)
     shown = [card for group in groups for card in group.cards]
     assert {card.id for card in shown} == set(TEST)
     for card in shown:
         own = given_weights.row_weights[IDS.index(card.id), : persons_of(card.id)]
         np.testing.assert_array_equal(np.array(card.weights, np.float32), own.T)
         assert card.actual == label_of(card.id)
-        assert (card.frames, card.source) == ((0, 1, 2, 3, 4), f"videos/{card.id}.avi")
+        assert (card.frames, card.source) == ((100, 101, 102, 103, 104), f"videos/{card.id}.avi")
         assert card.margin == MARGINS[TEST.index(card.id)]
     assert top_weight(groups) == max(w for card in shown for row in card.weights for w in row)
     assert top_weight(()) == 1.0
@@ -76,7 +77,7 @@ def test_groups_count_wrong_clips(workspace: Workspace) -> None:
     predicted[TEST.index("k2_s3")] = 0
     margins = np.where(predicted == ACTUAL, 1.0, -1.0)
     labels = replace(LABELS, predicted={7: predicted}, margins={7: margins})
-    first, *others = class_clips(labels, 7, CLASSES, mosaics, weights(0), {})
+    first, *others = class_clips(labels, 7, CLASSES, mosaics, weights(0), SAMPLES)
     assert (first.name, first.clips, first.wrong) == ("give", 2, 1)
     assert [(card.id, card.right, card.why) for card in first.cards] == [
         ("k2_s3", False, "worst"),
@@ -93,7 +94,7 @@ def test_small_weights_have_a_bar_with_weight_one_at_its_end(
     whole = weights(0)
     faint = Weights(whole.ids, 0 * whole.joint_weights, np.full_like(whole.row_weights, weight))
     mosaics = MosaicCache(workspace.mosaics("small"))
-    html = weight_bar(weight, top_weight(class_clips(LABELS, 7, CLASSES, mosaics, faint, {})))
+    html = weight_bar(weight, top_weight(class_clips(LABELS, 7, CLASSES, mosaics, faint, SAMPLES)))
     assert f"width:{100 * weight:.2f}%" in html
     assert "left:100.00%" in html
 
