@@ -49,6 +49,12 @@ test-openpose: $(VENV)/.installed-test ## Test the build of OpenPose that OPENPO
 	@test -n "$(OPENPOSE_ROOT)" || { echo "error: no build of OpenPose; make test-openpose OPENPOSE_ROOT=FOLDER" >&2; exit 1; }
 	OPENPOSE_ROOT="$(OPENPOSE_ROOT)" python -m pytest -m "" -rA tests/stages/pose/estimators/test_real_openpose.py
 
+.PHONY: test-browser
+test-browser: $(VENV)/.installed-test ## Test the reports in Chromium; installs it if there is none
+	$(BIN)/python -m pip install --quiet -e '.[browser]'
+	command -v chromium >/dev/null || $(BIN)/python -m playwright install --with-deps chromium
+	python -m pytest -rs tests/stages/report_page/test_browser.py
+
 .PHONY: lint
 lint: $(VENV)/.installed-test ## Run the linters and the type check
 	ruff check .

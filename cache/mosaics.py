@@ -290,6 +290,14 @@ class MosaicCache(ShardedCache):
         """
         return self._gather("valid", ids).astype(np.bool_)
 
+    def frames(self, ids: Sequence[str]) -> NDArray[np.int32]:
+        """(B, C) ordinals of the frames that the columns of some samples show, from 0.
+
+        Raises:
+            RefusedInput: ``ID_UNKNOWN``; ``H5_EMPTY`` if there is no sample.
+        """
+        return self._gather("frame_index", ids).astype(np.int32)
+
     def person_count(self, ids: Sequence[str]) -> NDArray[np.int8]:
         """Persons in each of `ids`: (B,) int8, 1 to P.
 

@@ -17,3 +17,11 @@ def percent(value: float, decimals: int = 1) -> str:
         if abs(float(text)) not in (0.0, 100.0):
             return text
     return f"{round(value):.{decimals}f}"
+
+
+def signed(value: float | None) -> str:
+    """`value` with its sign, ``+2.5`` or ``0.0``, rounded by `percent`; a dash for None."""
+    if value is None:
+        return "\u2013"
+    text = percent(value)
+    return f"+{text}" if float(text) > 0 else text

@@ -36,6 +36,7 @@ COMMANDS: Table = {
     "gcn-report": ("stroi.stages.gcn_report:command", "Write the graph network's own page."),
     "resnet": ("stroi.stages.commands:resnet", "Train a ResNet on the mosaics."),
     "ensemble": ("stroi.stages.ensemble:command", "Sum the scores: the seven rows."),
+    "pool": ("stroi.stages.pool:command", "Table and page of several runs, such as all folds."),
     "fuse": ("stroi.stages.tools.fuse:command", "Sum any score folders by id."),
     "scores": ("stroi.stages.tools.own_scores:command", "Write another network's scores."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),

@@ -29,6 +29,7 @@ STAGES = {
     "gcn-report": "stroi.stages.gcn_report",
     "resnet": "stroi.stages.resnet",
     "ensemble": "stroi.stages.ensemble",
+    "pool": "stroi.stages.pool",
     "report": "stroi.stages.report",
 }
 """The commands that dvc.yaml runs, and their modules."""

@@ -45,6 +45,14 @@ class Workspace:
         """Out of one of a run's stages, such as ``gcn`` or ``resnet-fixed``."""
         return self.root / "runs" / run / stage
 
+    def networks(self, run: str) -> Path:
+        """Folder of a run; every stage that trains has a folder of networks and scores in it."""
+        return self.root / "runs" / run
+
+    def scores(self, dataset: str, run: str) -> Path:
+        """Copies of the score folders of a run: all that its table is made of."""
+        return self.root / "data" / dataset / "scores" / run
+
     @property
     def store(self) -> Path:
         """Finished work by content, outside the outs that DVC deletes (docs/resume.md)."""

@@ -54,6 +54,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "sample", "index", "skeletons", "skeletons3d", "mosaics", "gcn", "weights", "resnet",
             "ensemble", "report", "gcn_report",
         ),
+        ("pool",),
         ("tools",),
         ("commands",),
     ),

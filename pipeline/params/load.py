@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.params.profile import Profile, ProjectParams, Run
+from stroi.pipeline.params.profile import Pool, Profile, ProjectParams, Run
 from stroi.pipeline.params.tracked import missing_keys, tracked_sections
 from stroi.pipeline.params.yaml import Document, append, edit_yaml, printable, read_yaml
 
@@ -211,7 +212,12 @@ def _contradictions(run: Run, profile: Profile) -> Iterator[tuple[str, str, str,
 
 
 def add_to_params(
-    root: Path, dataset: str, runs: Mapping[str, Run], *, sensor: bool
+    root: Path,
+    dataset: str,
+    runs: Mapping[str, Run],
+    pools: Mapping[str, Pool] = MappingProxyType({}),
+    *,
+    sensor: bool,
 ) -> ProjectParams:
     """Add a data set and its runs to the params.yaml of a project; what is there already stays.
 
@@ -219,6 +225,7 @@ def add_to_params(
         root: The project.
         dataset: Name of the data set.
         runs: Runs to add by name. A run that is there is left as it is.
+        pools: Pools of them by name; one that is there is replaced.
         sensor: Whether the data set has 3D skeletons of a sensor.
 
     Returns:
@@ -231,12 +238,15 @@ def add_to_params(
     lists = {"datasets": project.datasets} | ({"sensors": project.sensors} if sensor else {})
     keys = [key for key, there in lists.items() if dataset not in there]
     new = {name: run for name, run in runs.items() if name not in project.runs}
-    if keys or new:
+    pooled = {name: pool for name, pool in pools.items() if project.pools.get(name) != pool}
+    if keys or new or pooled:
         with edit_yaml(root / "params.yaml") as content:
             for key in keys:
                 append(content, key, dataset)
             for name, run in new.items():
                 append(content, "runs", run.model_dump(), name)
+            for name, pool in pooled.items():
+                append(content, "pools", pool.model_dump(mode="json"), name)
     return load_project(root)
 
 
@@ -256,8 +266,9 @@ def check_project(root: Path) -> ProjectParams:
             profiles[dataset] = profile
     if (root / "dvc.yaml").exists():
         problems += missing_keys(project, profiles, root)
-    for name, run in project.runs.items():
+    for name in (*project.runs, *project.pools):
         check_name(name)
+    for name, run in project.runs.items():
         if run.dataset not in profiles:
             continue
         where = f"{root / 'params.yaml'}: runs.{name}"

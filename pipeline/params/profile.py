@@ -16,6 +16,7 @@ from stroi.pipeline.params.base import ParamsModel, Positive, Share
 from stroi.pipeline.params.mosaic import MosaicParams
 from stroi.pipeline.params.name_pattern import compile_pattern
 from stroi.pipeline.params.own_skeletons import OwnSkeletonParams
+from stroi.pipeline.params.project import Pool, ProjectParams, Run
 from stroi.pipeline.params.split_rules import Column, Fold, Split, Validation
 from stroi.pipeline.params.training import (
     EnsembleParams,
@@ -38,6 +39,7 @@ __all__ = [
     "OpenPoseParams",
     "OwnSkeletonParams",
     "ParamsModel",
+    "Pool",
     "Profile",
     "ProjectParams",
     "ResnetParams",
@@ -280,29 +282,3 @@ class Profile(ParamsModel):
         except ParamsError as error:
             raise ValueError(error.text) from error
         return self
-
-
-class Run(ParamsModel):
-    """One entry of ``runs`` in params.yaml: a data set and one of its splits."""
-
-    dataset: str
-    """Its name; profiles/NAME.yaml has its params."""
-    split: str
-    """One of the `splits` of that profile."""
-    input: Literal["skeletons", "skeletons3d"]
-    """Input of the graph network: estimated skeletons, or 3D skeletons of a sensor."""
-
-
-class ProjectParams(ParamsModel):
-    """What ``dvc repro`` builds: the content of params.yaml."""
-
-    rendered: tuple[str, ...] = ()
-    """Data sets that stage ``sample`` renders."""
-    datasets: tuple[str, ...]
-    """Data sets to index, estimate and cut; each needs data/NAME/raw and profiles/NAME.yaml."""
-    sensors: tuple[str, ...] = ()
-    """Data sets with 3D skeletons of a sensor, for stage ``skeletons3d``."""
-    runs: dict[str, Run]
-    """Trainings by their names: a data set under one of its splits."""
-    show: str = ""
-    """The run that ``dvc plots show`` draws."""

@@ -30,9 +30,9 @@ def missing_keys(
 ) -> Iterator[str]:
     """A line for each key that DVC would miss, at the start or before one of the stages."""
     path = root / "params.yaml"
-    for key in ("rendered", "sensors"):
+    for key, empty in (("rendered", "[]"), ("sensors", "[]"), ("pools", "{}")):
         if key not in project.model_fields_set:
-            yield f"{path}: {key}: missing, dvc.yaml uses it; add `{key}: []`"
+            yield f"{path}: {key}: missing, dvc.yaml uses it; add `{key}: {empty}`"
     is_set = "show" in project.model_fields_set
     if not is_set or (project.runs and project.show not in project.runs):
         problem = f"no run {project.show!a}" if project.show else "missing, dvc.yaml uses it"

@@ -125,11 +125,14 @@ class PredictedLabels:
         ids: Test clips, sorted, N.
         actual: (N,) their labels.
         predicted: (N,) predicted labels, by the method's number.
+        margins: (N,) score of the actual label less the highest other score, by the method's
+            number: how clearly a clip is right, or wrong if it is negative.
     """
 
     ids: tuple[str, ...]
     actual: NDArray[np.int64]
     predicted: Mapping[int, NDArray[np.int64]]
+    margins: Mapping[int, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,18 @@ class RunPredictions:
     def labels(self) -> PredictedLabels:
         """What each method predicts with the first seed."""
         labels = {number: scores[0].argmax(axis=1) for number, scores in self.scores.items()}
-        return PredictedLabels(self.truth.ids, self.truth.labels, labels)
+        margins = {
+            number: margin(scores[0], self.truth.labels) for number, scores in self.scores.items()
+        }
+        return PredictedLabels(self.truth.ids, self.truth.labels, labels, margins)
+
+
+def margin(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N,) score of each clip's label less its highest other score, of scores (N, L)."""
+    own = np.arange(len(labels)), labels
+    others = scores.copy()
+    others[own] = -np.inf
+    return np.asarray(scores[own] - others.max(axis=1), np.float64)
 
 
 def hit_mask(scores: Sequence[NDArray[np.float64]], truth: GroundTruth) -> NDArray[np.bool_]:

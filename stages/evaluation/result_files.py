@@ -1,4 +1,4 @@
-"""The files of stage ``ensemble``, written and read, and the table as text."""
+"""The files of stage ``ensemble``, written and read."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from stroi.cache.percent import percent
 from stroi.pipeline.index.csv import csv_bytes, iterate_csv
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.evaluation.table import Table
+from stroi.stages.evaluation.table_text import markdown
 
 REMEDY = "run `stroi ensemble` again, or `dvc repro`"
 
@@ -33,13 +34,18 @@ def write_results(folder: Path, table: Table, labels: PredictedLabels) -> None:
         ("comparisons", _comparison_header(table), _comparisons(table)),
         ("pairs", pair_header, _pairs(table)),
         ("per_class", class_header, _classes(table)),
-        ("predictions", ("id", "actual", *rows), _labels(labels, table)),
+        ("predictions", ("id", "actual", *rows, *_margin_names(table)), _labels(labels, table)),
     ):
         write_atomic(folder / f"{name}.csv", csv_bytes(header, lines))
+    write_atomic(folder / "table.md", markdown(table).encode())
 
 
 def _row_names(table: Table) -> tuple[str, ...]:
     return tuple(f"row{row.method.number}" for row in table.rows)
+
+
+def _margin_names(table: Table) -> tuple[str, ...]:
+    return tuple(f"{name}_margin" for name in _row_names(table))
 
 
 def _rows(table: Table) -> Iterator[tuple[object, ...]]:
@@ -80,9 +86,10 @@ def _classes(table: Table) -> Iterator[tuple[object, ...]]:
 
 
 def _labels(labels: PredictedLabels, table: Table) -> Iterator[tuple[str, ...]]:
-    columns = (labels.actual, *labels.predicted.values())
-    for clip, *own in zip(labels.ids, *columns, strict=True):
-        yield (clip, *(table.classes[label] for label in own))
+    for at, clip in enumerate(labels.ids):
+        own = (labels.actual[at], *(each[at] for each in labels.predicted.values()))
+        margins = (f"{each[at]:.4g}" for each in labels.margins.values())
+        yield (clip, *(table.classes[label] for label in own), *margins)
 
 
 def _cell(value: float | None) -> str:
@@ -117,72 +124,34 @@ def read_labels(folder: Path, table: Table) -> PredictedLabels:
         RefusedInput: If it is missing, malformed or does not belong to `table`.
     """
     path = folder / "predictions.csv"
-    columns = ("actual", *_row_names(table))
+    columns, margin_columns = ("actual", *_row_names(table)), _margin_names(table)
     label_of = {name: label for label, name in enumerate(table.classes)}
     rows = []
-    for line, row in iterate_csv(path, required=("id", *columns)):
+    for line, row in iterate_csv(path, required=("id", *columns, *margin_columns)):
         for column in columns:
             if row[column] not in label_of:
                 raise stale_table(path, f"line {line}: {row[column]!a} is no class of table.json")
-        rows.append((row["id"], [label_of[row[column]] for column in columns]))
+        try:
+            margins = [float(row[column]) for column in margin_columns]
+        except ValueError as error:
+            raise stale_table(path, f"line {line}: {error}") from None
+        rows.append((row["id"], [label_of[row[column]] for column in columns], margins))
     rows.sort()
     if len(rows) != table.test_clips:
         raise stale_table(path, f"{len(rows)} clips, table.json has {table.test_clips}")
-    ids = tuple(clip for clip, _ in rows)
+    ids = tuple(clip for clip, _, _ in rows)
     check_ids(ids)
-    actual, *predicted = np.array([labels for _, labels in rows], np.int64).T
-    numbers = (row.method.number for row in table.rows)
-    return PredictedLabels(ids, actual, dict(zip(numbers, predicted, strict=True)))
+    numbers = [row.method.number for row in table.rows]
+    actual, *predicted = np.array([labels for _, labels, _ in rows], np.int64).T
+    found = np.array([margins for _, _, margins in rows], np.float64).T
+    return PredictedLabels(
+        ids,
+        actual,
+        dict(zip(numbers, predicted, strict=True)),
+        dict(zip(numbers, found, strict=True)),
+    )
 
 
 def stale_table(path: Path, problem: str) -> RefusedInput:
     """The refusal of a result file that does not fit the rest of the run."""
     return RefusedInput("TABLE", f"{path}: {problem}", remedy=REMEDY)
-
-
-def format_table(table: Table) -> str:
-    """The rows as text, then the lost clips and the accuracies of pairs, if there are any."""
-    width = max(20, *(len(row.method.name) for row in table.rows))
-    lines = [
-        f"{'#':>2}  {'Method':<{width}} {'Skeleton':<9} {'RGB':<6} {'Accuracy (%)':<13} "
-        "95 % interval"
-    ]
-    for row in table.rows:
-        method = row.method
-        spread = "" if row.spread is None else f" +- {percent(row.spread)}"
-        low, high = map(percent, row.interval)
-        lines.append(
-            f"{method.number:>2}  {method.name:<{width}} {method.skeleton:<9} {method.rgb:<6} "
-            f"{f'{percent(row.accuracy):>5}{spread}':<13} {low:>5} - {high:>5}"
-        )
-    seeds = len(table.seeds)
-    lines.append(
-        f"{table.test_clips} test clips, {len(table.classes)} classes, chance "
-        f"{table.chance:.1f} %, {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    )
-    return "\n".join([*lines, *lost_clips_lines(table), *_pair_lines(table)])
-
-
-def lost_clips_lines(table: Table) -> Iterator[str]:
-    """A line that says which clips the rows lack; none if they lack none."""
-    split = table.test_split
-    lost = [f"{count} by {stage}" for stage, count in split.left_out.items() if count]
-    own = f"; row 1 on the graph network's own page, which needs no mosaic: {split.seen} clips"
-    if lost:
-        yield (
-            f"of {split.listed} in the split; lost by stages: {', '.join(lost)}"
-            f"{own * (split.seen > table.test_clips)}"
-        )
-
-
-def _pair_lines(table: Table) -> Iterator[str]:
-    if not table.pairs:
-        return
-    title = "Pair (%, chance 50)"
-    width = max(len(title), *map(len, table.pairs))
-    heads = (f"row {row.method.number}" for row in table.rows)
-    yield f"{title:<{width}} " + " ".join(f"{head:>6}" for head in heads)
-    for name, pair in table.pairs.items():
-        values = (row.pairs[name] for row in table.rows)
-        text = " ".join(f"{'-' if value is None else percent(value):>6}" for value in values)
-        yield f"{name:<{width}} {text}  {pair.note}".rstrip()

@@ -17,7 +17,12 @@ from stroi.pipeline.params.profile import EnsembleParams
 from stroi.stages.evaluation.comparisons import ClassGain, Comparison, class_gains, compare
 from stroi.stages.evaluation.ground_truth import GroundTruth
 from stroi.stages.evaluation.methods import METHODS, Detail, Method
-from stroi.stages.evaluation.predictions import ChosenAlphas, RunPredictions, hit_mask
+from stroi.stages.evaluation.predictions import (
+    ChosenAlphas,
+    RunPredictions,
+    concatenate_folds,
+    hit_mask,
+)
 from stroi.trainer.metrics.accuracy import accuracy, per_class_accuracy, two_way_accuracy
 from stroi.trainer.metrics.significance import accuracy_interval
 from stroi.trainer.plugins import origin
@@ -83,6 +88,19 @@ class SplitClips:
     left_out: Mapping[str, Clips]
 
 
+@dataclass(frozen=True)
+class FoldResult:
+    """One run of a pool.
+
+    Attributes:
+        test_clips: Its test clips.
+        accuracy: Of each row by its number, mean over seeds, in percent.
+    """
+
+    test_clips: Clips
+    accuracy: Mapping[int, Percent]
+
+
 class Table(BaseModel):
     """The rows, and what they were measured on.
 
@@ -101,6 +119,7 @@ class Table(BaseModel):
         alpha: Weight of the RGB branch in the ensembles, as given or as chosen; null for folds
             with choices of their own.
         plugins: Version and package of the plug-ins that have further rows.
+        folds: The runs whose test clips were pooled; empty for one run.
     """
 
     model_config = ConfigDict(
@@ -120,6 +139,7 @@ class Table(BaseModel):
     gains: tuple[ClassGain, ...]
     alpha: float | ChosenAlphas | None
     plugins: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+    folds: Mapping[str, FoldResult] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Table:
@@ -139,9 +159,27 @@ class Table(BaseModel):
                 raise ValueError(f"there is not one {name} per class")
         return self
 
+    def fold_spread(self, number: int) -> tuple[float, float]:
+        """Mean and sample standard deviation of a row's accuracies over folds, in percent."""
+        values = [fold.accuracy[number] for fold in self.folds.values()]
+        return float(np.mean(values)), float(np.std(values, ddof=1))
+
     def row(self, number: int) -> RowResult:
         """The row of that number."""
         return next(row for row in self.rows if row.method.number == number)
+
+    def label(self, number: int) -> str:
+        """Name of a row that no other row has: ``ST-GCN & ResNet18 + weights (fixed)``."""
+        method = self.row(number).method
+        return " & ".join(self._network(stream) for stream in method.streams)
+
+    def _network(self, stream: str) -> str:
+        """Name of the row of one stage, with its mode where another one has the same name."""
+        single = {row.method.streams: row.method.name for row in self.rows}
+        name = single.get((stream,), stream)
+        if list(single.values()).count(name) < 2:
+            return name
+        return f"{name} ({stream.partition('-')[2].replace('-', ' ')})"
 
     def shown_in(self, detail: Detail) -> tuple[RowResult, ...]:
         """The rows that a part of the page shows."""
@@ -180,6 +218,26 @@ def make_table(predictions: RunPredictions, params: EnsembleParams) -> Table:
         alpha=predictions.alpha,
         plugins={name: origin("methods", name) for name in params.methods},
     )
+
+
+def make_pooled_table(folds: Mapping[str, RunPredictions], params: EnsembleParams) -> Table:
+    """The table of the test clips of several runs as one test.
+
+    Args:
+        folds: By the name of the run, at least one.
+        params: The params of their data set.
+
+    Raises:
+        RefusedInput: As `concatenate_folds`.
+    """
+    results = {
+        name: FoldResult(
+            len(fold.truth.ids),
+            {number: 100 * float(fold.hits(number).mean()) for number in fold.scores},
+        )
+        for name, fold in folds.items()
+    }
+    return make_table(concatenate_folds(folds), params).model_copy(update={"folds": results})
 
 
 def row_result(

@@ -1,14 +1,13 @@
-"""Accuracy on the page: the verdict, pairs, classes, confusions."""
+"""Accuracy on the page: pairs, classes, confusions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.percent import percent
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.evaluation.table import RowResult, Table
 
@@ -82,39 +81,6 @@ class Matrix:
 
     row: RowResult
     counts: tuple[tuple[int, ...], ...]
-
-
-def verdict(table: Table) -> str:
-    """Whether the best ensemble beats both single branches, in one sentence.
-
-    The RGB branch is the best of all rows of it, so that the comparison is the hardest one.
-    """
-    single = [row for row in table.rows if not row.method.is_ensemble]
-    skeleton = next(row for row in single if row.method.is_skeleton)
-    rgb = [row for row in single if not row.method.is_skeleton]
-    best = _best(row for row in table.rows if row.method.is_ensemble)
-    rivals = (("the skeleton branch", skeleton), ("the best RGB branch", _best(rgb)))
-    # Means over seeds that ought to be equal may differ in the last bit.
-    gaps = [round(best.accuracy - rival.accuracy, 9) for _, rival in rivals]
-    first, second = (
-        f"{_gap(gap)} {name} (row {rival.method.number}, {percent(rival.accuracy)} %)"
-        for gap, (name, rival) in zip(gaps, rivals, strict=True)
-    )
-    beats = "beats" if min(gaps) > 0 else "does not beat"
-    return (
-        f"The best ensemble (row {best.method.number}, {percent(best.accuracy)} %) {beats} both "
-        f"single branches: it is {first} and {second}."
-    )
-
-
-def _best(rows: Iterable[RowResult]) -> RowResult:
-    return max(rows, key=lambda row: row.accuracy)
-
-
-def _gap(points: float) -> str:
-    if points == 0:
-        return "level with"
-    return f"{percent(abs(points))} points {'above' if points > 0 else 'below'}"
 
 
 def pair_lines(table: Table) -> tuple[PairLine, ...]:

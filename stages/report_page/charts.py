@@ -9,7 +9,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from stroi.cache.layouts import BODY_25, Layout
-from stroi.cache.percent import percent
+from stroi.cache.percent import percent, signed
 from stroi.trainer.models.skeleton_graph import hop_distance, parents
 
 STANDING: Mapping[str, tuple[float, float]] = {
@@ -39,14 +39,6 @@ _AXIS_ENDS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _STRONG = 0.72
 _ROUNDS = 200
 _BEYOND = 0.4
-
-
-def signed(value: float | None) -> str:
-    """`value` with its sign, ``+2.5`` or ``0.0``, rounded by `percent`; a dash for None."""
-    if value is None:
-        return "\u2013"
-    text = percent(value)
-    return f"+{text}" if float(text) > 0 else text
 
 
 def between(ends: tuple[float, float] | None) -> str:

@@ -18,7 +18,7 @@ from stroi.cache.rois import require_same_people, require_same_rows
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.index.csv import read_csv
 from stroi.pipeline.index.ledger import Ledger, read_ledger
-from stroi.pipeline.index.table import read_index
+from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
@@ -58,6 +58,7 @@ class Inputs:
         ledgers: By stage: ``index``, ``skeletons3d`` if the graph network saw a sensor's,
             ``skeletons``, ``mosaics``; those that are there.
         no_ledger: The stages whose ledger is not there.
+        index: The data set's clips.
         table: The rows.
         labels: What each row predicts for each test clip.
         mosaics: The mosaics.
@@ -69,6 +70,7 @@ class Inputs:
 
     ledgers: Mapping[str, Ledger]
     no_ledger: tuple[str, ...]
+    index: Index
     table: Table
     labels: PredictedLabels
     mosaics: MosaicCache
@@ -90,8 +92,8 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     dataset = run.run.dataset
     ensemble = workspace.run(run.name, "ensemble")
     table = read_table(ensemble)
-    classes = read_index(workspace.index(dataset)).classes
-    _check_params(ensemble / "table.json", table, classes, run)
+    index = read_index(workspace.index(dataset))
+    _check_params(ensemble / "table.json", table, index.classes, run)
     labels = read_labels(ensemble, table)
     weights, layout = read_joint_weights(workspace, run, labels.ids)
     streams = streams_of(row.method for row in table.rows)
@@ -116,6 +118,7 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     return Inputs(
         ledgers=ledgers,
         no_ledger=tuple(stage for stage in folders if stage not in ledgers),
+        index=index,
         table=table,
         labels=labels,
         mosaics=mosaics,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stroi.cache.layouts import Layout
-from stroi.cache.percent import percent
+from stroi.cache.percent import percent, signed
 from stroi.cache.rois import Rows, row_joints
 from stroi.pipeline.params.profile import Profile
 from stroi.stages.report_page import attention, charts, provenance
@@ -63,7 +63,7 @@ class Page:
         return tuple(name for name, curves in self.curves.items() if not curves)
 
 
-def render(template: str, page: Page) -> str:
+def render(template: str, page: object) -> str:
     """A page as one HTML file that loads nothing; equal text for equal content."""
     return _environment().get_template(template).render(page=page)
 
@@ -79,7 +79,7 @@ def _environment() -> Environment:
     )
     env.filters.update(
         percent=percent,
-        signed=charts.signed,
+        signed=signed,
         between=charts.between,
         p_value=charts.p_value,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -15,9 +16,12 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.cache.rois import Rows
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger
 from stroi.pipeline.params.profile import Profile, Split
+from stroi.stages.report_page.pictures import Picture
 
 LISTED = 200
 """Quarantined clips that the page lists."""
+
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/:;,'\"()]+/)+")
 
 SHOWN = 20
 """Items of a list of params or of a producer that the page shows."""
@@ -35,10 +39,11 @@ class StageCount:
 
 @dataclass(frozen=True)
 class Lost:
-    """A quarantined clip and the stage that quarantined it."""
+    """A quarantined clip, the stage that quarantined it, and its first frame if there is one."""
 
     stage: str
     outcome: ClipOutcome
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,11 @@ def losses(ledgers: Mapping[str, Ledger], mosaics: MosaicCache | None) -> Losses
         StageCount(stage, len(each.outcomes), len(each.done), len(each.quarantined))
         for stage, each in ledgers.items()
     )
-    lost = [Lost(stage, out) for stage, each in ledgers.items() for out in each.quarantined]
+    lost = [
+        Lost(stage, replace(out, detail=without_folders(out.detail)))
+        for stage, each in ledgers.items()
+        for out in each.quarantined
+    ]
     rows: Rows = () if mosaics is None else mosaics.rows
     missing, cells = _black_cells(mosaics)
     return Losses(
@@ -174,10 +183,14 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str
     return tuple(pairs)
 
 
+def without_folders(text: str) -> str:
+    """`text` with the names of files alone: the page must not show the folders of this machine."""
+    return _FOLDERS.sub("", text)
+
+
 def _text(value: object) -> str:
     if isinstance(value, str):
-        # The page must not show the folders of this machine.
-        return PurePath(value).name if PurePath(value).is_absolute() else value
+        return PurePath(value).name if PurePath(value).is_absolute() else without_folders(value)
     if isinstance(value, list):
         more = f" and {len(value) - SHOWN} more" if value[SHOWN:] else ""
         return (", ".join(map(_text, value[:SHOWN])) or "none") + more

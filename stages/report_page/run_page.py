@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stroi.cache.mosaics import MosaicCache
+from stroi.pipeline.index.cautions import split_cautions
+from stroi.pipeline.index.table import Index
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.table import Table
-from stroi.stages.report_page import accuracy, attention, provenance
+from stroi.stages.report_page import accuracy, attention, clips, provenance
+from stroi.stages.report_page.first_frames import with_first_frames
 from stroi.stages.report_page.inputs import read_inputs
 from stroi.stages.report_page.page import Page, render
+from stroi.stages.report_page.paper import Difference, Published, differences, published
+from stroi.stages.report_page.verdict import Verdict, verdict
+from stroi.stages.training.run_split import split_clips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,26 +25,34 @@ class RunPage(Page):
     """The content of the page, section by section.
 
     Attributes:
-        clips: Clips that were listed, and those of them that have a mosaic.
+        listed: Clips that were listed, and those of them that have a mosaic.
         table: The rows.
-        verdict: Whether the best ensemble beats both single branches, in words.
+        verdict: What a test backs, what none does, and cautions.
+        paper: The paper's figures for this data set and split; None for any other.
         pairs: Two-way accuracies; empty if the profile names no pairs.
         classes: Accuracy per class.
         confusions: Most confused pairs by row.
         matrices: Confusion matrices.
-        cards: Mosaics with their weights.
+        groups: Mosaics of some clips with their weights, class by class.
+        shown_row: The row whose predictions they have.
         top_weight: Right end of their weight bars.
+        sparse: The clips with the most black cells.
+        differences: Params that are not the paper's.
     """
 
-    clips: tuple[int, int]
+    listed: tuple[int, int]
     table: Table
-    verdict: str
+    verdict: Verdict
+    paper: Published | None
     pairs: tuple[accuracy.PairLine, ...]
     classes: tuple[accuracy.ClassLine, ...]
     confusions: tuple[accuracy.Confused, ...]
     matrices: tuple[accuracy.Matrix, ...]
-    cards: tuple[attention.Card, ...]
+    groups: tuple[clips.ClassClips, ...]
+    shown_row: int
     top_weight: float
+    sparse: tuple[clips.SparseClip, ...]
+    differences: tuple[Difference, ...]
 
 
 def run_page(workspace: Workspace, run: RunParams) -> str:
@@ -49,25 +65,35 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
     inputs = read_inputs(workspace, run)
     first = next(iter(inputs.ledgers.values()), None)
     table, labels, weights = inputs.table, inputs.labels, inputs.weights
-    cards = attention.cards(labels, table.classes, inputs.mosaics, weights)
+    shown = table.shown_in("confusions")[-1].method.number
+    samples = {sample.id: sample for sample in inputs.index.samples}
+    groups = clips.class_clips(labels, shown, table.classes, inputs.mosaics, weights, samples)
     page = RunPage(
         run=run.name,
         dataset=run.run.dataset,
         split=provenance.split_rule(run.run.split, run.profile.splits[run.run.split]),
         profile=run.profile,
-        clips=(len(first.outcomes if first else inputs.mosaics), len(inputs.mosaics)),
+        listed=(len(first.outcomes if first else inputs.mosaics), len(inputs.mosaics)),
         table=table,
-        verdict=accuracy.verdict(table),
+        verdict=verdict(table, _cautions(inputs.index, run, inputs.mosaics)),
+        paper=published(run),
         pairs=accuracy.pair_lines(table),
         classes=accuracy.class_lines(table),
         confusions=accuracy.confusions(table, labels),
         matrices=accuracy.matrices(table, labels),
-        cards=cards,
-        top_weight=attention.top_weight(cards),
+        groups=groups,
+        shown_row=shown,
+        top_weight=clips.top_weight(groups),
+        sparse=clips.sparse_clips(inputs.mosaics),
+        differences=differences(run),
         means=attention.mean_weights(labels.ids, labels.actual, table.classes, weights),
         layout=inputs.layout,
         rows=weights.rows,
-        losses=provenance.losses(inputs.ledgers, inputs.mosaics),
+        losses=with_first_frames(
+            provenance.losses(inputs.ledgers, inputs.mosaics),
+            workspace.raw(run.run.dataset),
+            samples,
+        ),
         no_ledger=inputs.no_ledger,
         curves=inputs.curves,
         params=provenance.params_sections(
@@ -81,3 +107,10 @@ def run_page(workspace: Workspace, run: RunParams) -> str:
         producers=provenance.producers(inputs.manifests),
     )
     return render("page.html", page)
+
+
+def _cautions(index: Index, run: RunParams, mosaics: MosaicCache) -> Iterator[str]:
+    """What makes the numbers of the split uncertain, besides few test clips."""
+    split = split_clips(index, run, mosaics.ids)
+    found = split_cautions(index.samples, split, run.profile.splits[run.run.split])
+    return (each for each in found if not each.startswith("only "))

@@ -37,6 +37,7 @@ PARAMS = """
 rendered: [demo]
 datasets: [demo]
 sensors: []
+pools: {}
 runs:
   demo-xsub: {dataset: demo, split: xsub, input: skeletons}
 show: demo-xsub

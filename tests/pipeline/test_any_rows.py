@@ -53,6 +53,7 @@ PARAMS = """\
 rendered: []
 datasets: [tiny]
 sensors: []
+pools: {}
 show: run
 runs: {run: {dataset: tiny, split: half, input: skeletons}}
 """

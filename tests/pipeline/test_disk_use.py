@@ -19,6 +19,7 @@ PARAMS = """
 rendered: []
 datasets: [tiny]
 sensors: []
+pools: {}
 runs: {}
 show: none
 """

@@ -54,7 +54,7 @@ def commit(project: Path, message: str) -> None:
 def write_params(project: Path, dataset: str, name: str, split: str) -> None:
     """A params.yaml that builds nothing but the run: its data is there."""
     (project / "params.yaml").write_text(
-        "rendered: []\ndatasets: []\nsensors: []\n"
+        "rendered: []\ndatasets: []\nsensors: []\npools: {}\n"
         f"runs:\n  {name}: {{dataset: {dataset}, split: {split}, input: skeletons}}\n"
         f"show: {name}\n"
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from dvc.utils.serialize import loads_yaml
 
-from stroi.pipeline.params.profile import Profile, ProjectParams, Run
+from stroi.pipeline.params.profile import Pool, Profile, ProjectParams, Run
 from stroi.pipeline.params.tracked import tracked_sections
 from stroi.pipeline.versions import STAGES as MODULES
 
@@ -40,7 +40,8 @@ def test_every_stage_of_stroi_is_run() -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_deps_are_data_and_tracked_files_are_versions_and_a_profile(name: str) -> None:
     assert all(dep.startswith(("data/", "runs/")) for dep in STAGES[name].get("deps", ()))
-    versions, profile = _keys(name)
+    versions, profile, *own = _keys(name)
+    assert own == (["params.yaml"] if name == "pool" else [])
     assert versions == "versions.yaml"
     assert re.fullmatch(r"profiles/\$\{item(\.dataset)?\}\.yaml", profile)
 
@@ -62,7 +63,7 @@ def test_its_own_version_is_tracked_and_the_trainers_where_it_counts(name: str) 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_params_are_the_groups_that_the_stage_declares(name: str) -> None:
-    _, keys = _keys(name).values()
+    _, keys, *_ = _keys(name).values()
     groups = {key.split(".")[0] for key in keys}
     assert groups <= set(Profile.model_fields)
     declared = set(importlib.import_module(MODULES[_command(name)]).STAGE_PARAMS)
@@ -74,13 +75,17 @@ def test_check_knows_the_sections_that_are_tracked() -> None:
     """`stroi check` misses them before DVC does, after hours of other stages."""
     run = Run(dataset="run", split="s", input="skeletons3d")
     project = ProjectParams(
-        rendered=("rendered",), datasets=("data",), sensors=("sensor",), runs={"r": run}
+        rendered=("rendered",),
+        datasets=("data",),
+        sensors=("sensor",),
+        runs={"r": run, "s": run},
+        pools={"p": Pool(dataset="run", runs=("r", "s"))},
     )
     found: dict[str, set[str]] = {}
     for name, entry in loads_yaml((ROOT / "dvc.yaml").read_text())["stages"].items():
         group = {"${rendered}": "rendered", "${datasets}": "data", "${sensors}": "sensor",
-                 "${runs}": "run"}[entry["foreach"]]  # fmt: skip
-        keys = _keys(name)[next(file for file in _keys(name) if file != "versions.yaml")]
+                 "${runs}": "run", "${pools}": "run"}[entry["foreach"]]  # fmt: skip
+        keys = _keys(name)[next(file for file in _keys(name) if file.startswith("profiles/"))]
         found.setdefault(group, set()).update(keys)
     splits = {"splits", "splits.${item.split}"}
     assert tracked_sections(project) == {name: keys - splits for name, keys in found.items()}

@@ -35,7 +35,7 @@ AGAIN = {
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of which DVC takes every stage for done, with made-up outs."""
     folder = new_repository(tmp_path_factory.mktemp("versions") / "project")
-    for name in ("raw", "index", "skeletons", "mosaics"):
+    for name in ("raw", "index", "skeletons", "mosaics", "scores/demo-xsub"):
         (folder / "data" / "demo" / name).mkdir(parents=True)
     for name in ("ledger.csv", "manifest.json"):
         (folder / "data" / "demo" / "skeletons" / name).touch()

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import result_table
+from small_folds import add_folds
 
 from stroi.pipeline.workspace import Workspace
 
@@ -33,20 +34,11 @@ def test_table_of_a_run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -
 def test_runs_that_test_other_clips_are_pooled_into_one_test(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = workspace.root
-    profile = root / "profiles" / "small.yaml"
-    folds = "".join(f"  {name}: {{by: subject, test: [{name}]}}\n" for name in ("s3", "s4"))
-    profile.write_text(profile.read_text().replace("splits:\n", f"splits:\n{folds}"))
-    runs = "".join(
-        f"  {name}: {{dataset: small, split: {name}, input: skeletons}}\n" for name in ("s3", "s4")
-    )
-    (root / "params.yaml").write_text((root / "params.yaml").read_text() + runs)
-    _part_of(workspace, "s3")
-    _part_of(workspace, "s4")
+    add_folds(workspace)
     _print(workspace, monkeypatch, "s3", "s4", "--pooled", "both")
     _print(workspace, monkeypatch, "small-xsub")
     pooled, whole = (
-        (root / "benchmarks" / "results" / f"{name}.md").read_text()
+        (workspace.root / "benchmarks" / "results" / f"{name}.md").read_text()
         for name in ("both", "small-xsub")
     )
     lines = [line for line in whole.splitlines() if line.startswith("| ")]
@@ -54,27 +46,8 @@ def test_runs_that_test_other_clips_are_pooled_into_one_test(
     assert [line for line in pooled.splitlines() if line in lines] == lines
     assert "The test clips of 2 runs as one test" in pooled
     # Row 1 errs on k1 of both, and on k3 of s3.
-    assert "| s3 | 4 | 2 | 2 | 3 | 2 | 2 | 3 | 2 |" in pooled
-    assert "| s4 | 4 | 3 | 2 | 4 | 4 | 2 | 4 | 4 |" in pooled
-
-
-def _part_of(workspace: Workspace, subject: str) -> None:
-    """A run that tests one subject's clips, with the scores of the whole run."""
-    from small_run import SEEDS, STREAMS, network_params
-
-    from stroi.cache.scores import Scores, read_scores, write_scores
-
-    for seed in SEEDS:
-        for stream in STREAMS:
-            whole = read_scores(
-                workspace.run("small-xsub", stream) / f"seed-{seed}" / "scores", "test"
-            )
-            own = [at for at, name in enumerate(whole.ids) if name.endswith(subject)]
-            part = Scores(tuple(whole.ids[at] for at in own), whole.logits[own], whole.classes)
-            folder = workspace.run(subject, stream) / f"seed-{seed}" / "scores"
-            write_scores(
-                folder, "test", part, params=network_params(workspace, stream), producer={}
-            )
+    assert "| s3 | 4 | 50.0 | 50.0 | 75.0 | 50.0 | 50.0 | 75.0 | 50.0 |" in pooled
+    assert "| s4 | 4 | 75.0 | 50.0 | 100.0 | 100.0 | 50.0 | 100.0 | 100.0 |" in pooled
 
 
 @pytest.mark.parametrize("arguments", [("a", "b"), ("a", "a", "--pooled", "x")])

@@ -35,6 +35,7 @@ Examples:
   stroi init mine --videos ~/videos
   stroi init mine --videos ~/videos --pattern '{subject}_{camera}_{*}'
   stroi init mine --videos ~/videos --table ~/clips.csv --split subject
+  stroi init mine --videos ~/videos --folds 5 --all
   stroi init mine --skeletons ~/mocap --layout joints.yaml
   stroi init ntu60 --videos /data/ntu --labels ntu60
 """
@@ -77,6 +78,12 @@ Examples:
     metavar="K",
     type=click.IntRange(min=2),
     help="Folds; as many as there are subjects leaves one subject out. Default: 5 at most.",
+)
+@click.option(
+    "--all",
+    "all_folds",
+    is_flag=True,
+    help="Add a run for every fold, and one table of all of them together.",
 )
 @click.option("--people", type=click.Choice(PEOPLE), help="People kept per clip. Default: auto.")
 @click.option("--source", type=click.Choice(SOURCES), help="Source of skeletons. Default: movenet.")
@@ -125,7 +132,9 @@ def command(
     options = replace(options, **given)
     options = prompt_missing(options, set(given)) if interactive else options
     done = set_up(workspace, options, given=given, force=force)
-    if done.rgb:
+    if done.pool:
+        click.echo(f"next: `dvc repro pool@{done.pool}`; `dvc repro` alone runs all of params.yaml")
+    elif done.rgb:
         click.echo(
             f"next: `dvc repro report@{done.run}`; `dvc repro` alone runs all of params.yaml"
         )

@@ -42,6 +42,7 @@ class InitOptions:
         pattern: Pattern of the videos' names; empty for none.
         split: Column to split by, ``auto``, or a split of an existing profile.
         folds: Number of folds; None for the default.
+        all_folds: Whether every fold gets a run, and all together a pool.
         people: People kept per clip.
         source: Source of skeletons.
         skeletons: Folder of 3D skeletons of one's own.
@@ -57,6 +58,7 @@ class InitOptions:
     pattern: str = ""
     split: str = "auto"
     folds: int | None = None
+    all_folds: bool = False
     people: str = "auto"
     source: str = "movenet"
     skeletons: Path | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -18,10 +18,10 @@ from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
 from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.skeleton_folders import OwnListing, list_own
 from stroi.pipeline.datasets.table import TABLE, read_table
-from stroi.pipeline.index.cautions import split_cautions
 from stroi.pipeline.index.table import Sample
 from stroi.pipeline.params.load import add_to_params, load_profile, load_project
 from stroi.pipeline.params.profile import IndexParams, MosaicParams, Profile, Run
+from stroi.pipeline.params.project import Input
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.crop_size import CropSize, Torsos, estimate_crop_size
 from stroi.stages.tools.init.foreseen import foreseen, unreadable_notes, without_video
@@ -40,7 +40,8 @@ from stroi.stages.tools.init.own_skeletons import (
     yaml_text,
 )
 from stroi.stages.tools.init.profile_template import Facts, profile_text
-from stroi.stages.tools.init.splits import choose_splits, first_usable
+from stroi.stages.tools.init.runs import existing_splits, pool_of, run_every_fold
+from stroi.stages.tools.init.splits import choose_splits
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,13 @@ class SetUp:
     """What was set up.
 
     Attributes:
-        run: Name of the run in params.yaml, new or existing.
+        run: Name of the first run in params.yaml, new or existing.
+        pool: Name of the pool of all folds; empty without one.
         rgb: Whether enough clips have a video for the RGB branch.
     """
 
     run: str
+    pool: str
     rgb: bool
 
 
@@ -106,10 +109,10 @@ def set_up(
     clips = with_digests(options.videos, listed)
     _say([*twin_notes(clips), *foreseen(options, clips, profile)])
     if profile is None:
-        text, run = _new_profile(options, clips)
+        text, splits, seen = _new_profile(options, clips)
     else:
         _say(dropped_options(options, given, profile))
-        text, run = "", _existing_run(options, profile, clips)
+        text, (splits, seen) = "", existing_splits(options, profile, clips)
     if own:
         link_own(raw, own.root, clips)
     elif options.table is None:
@@ -117,11 +120,20 @@ def set_up(
     else:
         link_table(raw, options.videos, options.table, clips)
     _write_profile(workspace, options, text)
-    name = f"{options.name}-{run.split}"
-    add_to_params(workspace.root, options.name, {name: run}, sensor=run.input == "skeletons3d")
-    click.echo(f"params.yaml: data set {options.name}, run {name}")
     limit = (profile or Profile()).skeletons.max_quarantined
-    return SetUp(name, without_video(clips) / len(clips) <= limit)
+    rgb = without_video(clips) / len(clips) <= limit
+    runs = {
+        f"{options.name}-{split}": Run(dataset=options.name, split=split, input=seen)
+        for split in splits
+    }
+    pools = pool_of(options.name, runs) if options.all_folds and rgb else {}
+    add_to_params(workspace.root, options.name, runs, pools, sensor=seen == "skeletons3d")
+    first, *others = runs
+    what = f"runs {first} to {others[-1]}" if others else f"run {first}"
+    click.echo(
+        f"params.yaml: data set {options.name}, {what}{''.join(map(', pool {}'.format, pools))}"
+    )
+    return SetUp(first, "".join(pools), rgb)
 
 
 def _say(notes: Iterable[str]) -> None:
@@ -209,34 +221,10 @@ def _list_own(options: InitOptions) -> OwnListing:
     return list_own(skeletons, videos, options.table, options.pattern)
 
 
-def _existing_run(options: InitOptions, profile: Profile, clips: Sequence[Sample]) -> Run:
-    """A run with a split of an existing profile, selected by its name or by its column.
-
-    The first split that fits the clips is taken: a profile may list splits for a larger data set.
-    """
-    by = options.split
-    fits = {name: rule for name, rule in profile.splits.items() if by in ("auto", name, rule.by)}
-    if not fits:
-        raise ParamsError(
-            "INIT_SPLIT",
-            f"the existing profile has no split {by!a}",
-            remedy=f"its splits are: {', '.join(profile.splits) or 'none'}",
-        )
-    name, split = first_usable(clips, fits)
-    click.echo(f"split {name}: {len(split.train)} training and {len(split.test)} test clips")
-    _say(split_cautions(clips, split, profile.splits[name]))
-    sensor = "skeletons3d" in profile.model_fields_set
-    if not sensor and without_video(clips) == len(clips):
-        raise RefusedInput(
-            "INIT_VIDEOS",
-            "no clip has a video, and the profile has no skeletons3d for the graph network",
-            remedy="add the videos, or the group skeletons3d to the profile",
-        )
-    return Run(dataset=options.name, split=name, input="skeletons3d" if sensor else "skeletons")
-
-
-def _new_profile(options: InitOptions, clips: Sequence[Sample]) -> tuple[str, Run]:
-    """A profile for a new data set, and its run."""
+def _new_profile(
+    options: InitOptions, clips: Sequence[Sample]
+) -> tuple[str, tuple[str, ...], Input]:
+    """A profile for a new data set, the splits of its runs, and what the graph network sees."""
     splits = choose_splits(clips, options.split, options.folds)
     click.echo(f"split {splits.summary}")
     _say(splits.cautions)
@@ -266,8 +254,8 @@ def _new_profile(options: InitOptions, clips: Sequence[Sample]) -> tuple[str, Ru
         cell_reason=crop.reason,
         splits=splits.rules,
     )
-    seen: Literal["skeletons", "skeletons3d"] = "skeletons3d" if own else "skeletons"
-    return profile_text(facts), Run(dataset=options.name, split=splits.run, input=seen)
+    names = run_every_fold(clips, splits.rules) if options.all_folds else (splits.run,)
+    return profile_text(facts), names, "skeletons3d" if own else "skeletons"
 
 
 def _crop_size(options: InitOptions, clips: Sequence[Sample], torsos: Torsos | None) -> CropSize:

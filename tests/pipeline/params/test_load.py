@@ -148,6 +148,7 @@ datasets: [x]
 sensors: []
 runs:
   r: {dataset: x, split: s, input: skeletons}
+pools: {}
 show: r
 """
 FULL = (
@@ -188,6 +189,30 @@ FULL = (
             "sensors: []",
             "sensors: [x]",
             "x.yaml: skeletons3d: missing, dvc.yaml uses it; add `skele",
+        ),
+        ("pools: {}\n", "", "params.yaml: pools: missing, dvc.yaml uses it; add `pools: {}`"),
+        ("pools: {}", "pools: {p: {dataset: x, runs: [r]}}", "at least 2 items"),
+        ("pools: {}", "pools: {p: {dataset: x, runs: [r, r]}}", "pools.p.runs: name each run once"),
+        (
+            "pools: {}",
+            "pools: {p: {dataset: x, runs: [r, q]}}",
+            "pools.p.runs: there is no run 'q'",
+        ),
+        (
+            "pools: {}",
+            "  q: {dataset: x, split: s, input: skeletons}\npools: {p: {dataset: y, runs: [r, q]}}",
+            "pools.p.runs: r is not of y",
+        ),
+        (
+            "pools: {}",
+            "  q: {dataset: x, split: s, input: skeletons}\npools: {r: {dataset: x, runs: [r, q]}}",
+            "pools.r: a run has this name: take another one",
+        ),
+        (
+            "pools: {}",
+            "  q: {dataset: x, split: s, input: skeletons}\n"
+            "pools: {a b: {dataset: x, runs: [r, q]}}",
+            "'a b' cannot name a data set or a run",
         ),
         ("runs:\n  r:", "runs:\n  1e5:", ":5: key '1e5' is not text: put it in quotes"),
         ("datasets: [x]", "datasets: [1e5]", "got 100000.0; put it in quotes: '1e5'"),

@@ -19,12 +19,12 @@ from stroi.stages.evaluation.ground_truth import GroundTruth, ground_truth
 from stroi.stages.evaluation.methods import METHODS, STREAMS, named_methods
 from stroi.stages.evaluation.predictions import concatenate_folds, method_scores, predict_rows
 from stroi.stages.evaluation.result_files import (
-    format_table,
     read_labels,
     read_table,
     write_results,
 )
 from stroi.stages.evaluation.table import make_table, row_result
+from stroi.stages.evaluation.table_text import format_table
 from stroi.stages.training.run_split import check_pairs
 
 CLASSES = ("drink", "phone", "wave")

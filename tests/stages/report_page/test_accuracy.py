@@ -1,4 +1,4 @@
-"""The verdict, confusions and gains against a plain reading of the same numbers."""
+"""Confusions and gains against a plain reading of the same numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from stroi.stages.report_page.accuracy import (
     class_lines,
     confusion_matrix,
     most_confused,
-    verdict,
 )
 
 
@@ -52,49 +51,6 @@ def table(accuracies: tuple[float, ...], per_class: tuple[float | None, ...] = (
         gains=gains,
         alpha=1.0,
     )
-
-
-def test_verdict_names_the_best_ensemble_and_both_gains() -> None:
-    assert verdict(table((81.4, 76.4, 86.8, 82.8, 90.1, 90.2, 91.5))) == (
-        "The best ensemble (row 7, 91.5 %) beats both single branches: it is 10.1 points above "
-        "the skeleton branch (row 1, 81.4 %) and 4.7 points above the best RGB branch "
-        "(row 3, 86.8 %)."
-    )
-
-
-def test_verdict_is_no_when_one_branch_is_better() -> None:
-    assert verdict(table((95.0, 50.0, 50.0, 60.0, 90.0, 80.0, 90.0))) == (
-        "The best ensemble (row 5, 90.0 %) does not beat both single branches: it is 5.0 points "
-        "below the skeleton branch (row 1, 95.0 %) and 30.0 points above the best RGB branch "
-        "(row 4, 60.0 %)."
-    )
-
-
-def test_verdict_is_no_when_a_branch_is_level() -> None:
-    text = verdict(table((70.0, 90.0, 50.0, 60.0, 90.0, 80.0, 85.0)))
-    assert "does not beat both" in text
-    assert "level with the best RGB branch (row 2, 90.0 %)" in text
-
-
-def test_verdict_rounds_no_lead_to_nothing_and_makes_none_of_rounding() -> None:
-    close = verdict(table((90.0, 50.0, 50.0, 60.0, 80.0, 90.04, 90.0)))
-    assert "beats both single branches: it is 0.04 points above the skeleton branch" in close
-    assert "(row 6, 99.96 %)" in verdict(table((90.0, 50.0, 50.0, 60.0, 80.0, 99.96, 90.0)))
-    # The same three seeds in another order have another mean in the last bit.
-    one, other = (float(np.mean([100 * (n / 96) for n in hits])) for hits in ((1, 2, 3), (1, 3, 2)))
-    assert one != other
-    both = sorted((one, other))
-    text = verdict(table((both[0], 1.0, 1.0, 1.0, both[1], 1.0, 1.0)))
-    assert "does not beat both" in text
-    assert "level with the skeleton branch" in text
-
-
-@given(st.tuples(*[st.integers(0, 100)] * 7))
-def test_verdict_says_yes_exactly_if_some_ensemble_beats_every_branch(
-    values: tuple[int, ...],
-) -> None:
-    beats = "beats both" in verdict(table(tuple(map(float, values))))
-    assert beats == (max(values[4:]) > max(values[:4]))
 
 
 def test_lines_of_classes_are_those_of_the_table() -> None:

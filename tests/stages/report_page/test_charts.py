@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, LAYOUTS, MOCAP_35, Layout
+from stroi.cache.percent import signed
 from stroi.cache.rois import PAPER, row_joints
 from stroi.stages.report_page import charts
 
@@ -40,7 +41,7 @@ def test_bar_has_the_length_of_its_value(
     ],
 )
 def test_points_have_a_sign_unless_they_are_nought(value: float | None, shown: str) -> None:
-    assert charts.signed(value) == shown
+    assert signed(value) == shown
 
 
 def test_intervals_and_small_probabilities_in_words() -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stroi.cache.mosaics import MosaicCache
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger
 from stroi.pipeline.params.profile import Profile, Split, Validation
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.report_page.provenance import LISTED, flatten, losses, params_sections, split_rule
+from stroi.stages.report_page.provenance import (
+    LISTED,
+    flatten,
+    losses,
+    params_sections,
+    split_rule,
+    without_folders,
+)
 
 
 def test_long_list_of_losses_is_cut_and_counted(workspace: Workspace) -> None:
@@ -84,3 +93,17 @@ def test_folds_and_validation_are_told_in_words() -> None:
         "x: by id; test fold 2 of 5; train all others; "
         "of the training clips validate by id: fold 1 of 4"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/home/me/videos/wave/a.avi: no frame decodes", "a.avi: no frame decodes"),
+        ("'/data/x/a.avi' and (/data/y/b.avi)", "'a.avi' and (b.avi)"),
+        ("videos/wave/a.avi", "videos/wave/a.avi"),
+        ("3 and/or 4, 25/2 frames", "3 and/or 4, 25/2 frames"),
+        ("https://example.org/a/b", "https://example.org/a/b"),
+    ],
+)
+def test_folders_of_this_machine_are_left_out(text: str, shown: str) -> None:
+    assert without_folders(text) == shown

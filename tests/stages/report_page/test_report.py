@@ -16,7 +16,7 @@ from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.report import build_report
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 RUN = Path("runs/small-xsub")
 
 
@@ -66,8 +66,10 @@ def test_the_seven_rows_stand_on_the_page(html: str) -> None:
         "3 ResNet18 + weights train train 87.5 0.0",
         "4 ResNet18 + weights eval train 75.0 0.0",
         "7 Ensemble 1+4 eval eval 75.0 0.0",
-        "(row 6, 87.5 %) does not beat both single branches: it is 25.0 points above the "
-        "skeleton branch (row 1, 62.5 %) and level with the best RGB branch (row 3, 87.5 %).",
+        "87.5 % of 8 test clips (95 % interval 62.5 to 100.0; chance 25.0 %).",
+        "Few test clips: with 8 one clip is 12.5 points",
+        "Above chance, except rows 1, 2, 5.",
+        "11 of 11 comparisons are open",
         "chance, 25.0 %. One clip is worth 12.5 points.",
         "mean over 2 seeds",
         "xsub: by subject; train all others; test s3, s4",
@@ -88,10 +90,13 @@ def test_pairs_classes_and_confusions_stand_on_the_page(html: str) -> None:
 def test_tests_and_intervals_stand_on_the_page(html: str) -> None:
     words = Page(html).words()
     # Rows 2 and 3 differ in 3 of 8 clips, all won by row 3: p = 2 / 2^3, with both seeds.
-    found = re.search(r"3 minus 2 \+37.5 ([^ ]+) … ([^ ]+) 3 : 0 0.250 3 : 0 0.250 0.250", words)
+    found = re.search(
+        r"\(end to end\) \u2212 ResNet18 \+37.5 ([^ ]+) … ([^ ]+) 3 : 0 0.250 3 : 0 0.250 0.250",
+        words,
+    )
     assert found is not None
     assert float(found[1]) <= 37.5 <= float(found[2])
-    assert words.count(" minus ") >= 11
+    assert words.count(" \u2212 ") >= 22
     assert "a p that stands against all of them is below 0.0045" in words
     assert "95 % interval over test clips and seeds (bootstrap)" in words
     assert re.search(r"drink 2 100.0 50.0 50.0 -50.0 -100.0 … 0.0", words)
@@ -114,12 +119,14 @@ def test_mosaics_weights_and_losses_stand_on_the_page(html: str) -> None:
     page = Page(html)
     words = page.words()
     pictures = [attrs for tag, attrs in page.tags if tag == "img"]
-    assert len(pictures) == 8
+    assert len(pictures) == 9
     assert all((each["src"] or "").startswith("data:image/png;base64,") for each in pictures)
     assert {(each["width"], each["height"]) for each in pictures} == {("100", "100")}
     assert "k0_s3 · 2 of 25 cells black: joint not found or out of frame" in words
     assert "k2_s3 · all 50 half cells filled" in words
-    assert "give ✗ taken for <script>" in words
+    assert "give 1 of 2 wrong" in words
+    assert "✗ taken for <script>" in words
+    assert "frames 0, 1, 2, 3, 4 of k2_s3.avi" in words
     assert "index 17 17 0 skeletons 17 16 1 mosaics 16 16 0" in words
     assert "skeletons lost VIDEO_OPEN cannot read <b>any</b> frame" in words
     # 12 clips of 25 cells and 4 clips of 50 half cells.
@@ -144,6 +151,8 @@ def test_nothing_hostile_gets_through_and_nothing_is_loaded(html: str) -> None:
         assert not any(name.startswith("on") for name in attrs)
         assert (attrs.get("src") or "data:").startswith("data:")
         assert (attrs.get("href") or "#").startswith("#")
+    targets = {attrs.get("href") for tag, attrs in page.tags if tag == "a"}
+    assert targets <= {f"#{attrs.get('id')}" for _, attrs in page.tags}
     assert html.count("&lt;script&gt;") > 5
 
 

@@ -32,7 +32,10 @@ def test_scores_know_the_clips_that_they_lack(tmp_path: Path) -> None:
         assert read_scores(folder, TEST).ids == IDS[5:]
         # The other lost clip would train.
         assert left_out(folder) == {"lost7"}
-    assert lost_clips(workspace, run) == {"skeletons": {"lost7"}, "mosaics": {"lost7"}}
+    assert lost_clips(workspace.networks(run.name), run) == {
+        "skeletons": {"lost7"},
+        "mosaics": {"lost7"},
+    }
 
 
 def test_a_malformed_list_of_clips_is_refused(tmp_path: Path) -> None:

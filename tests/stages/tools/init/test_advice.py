@@ -17,6 +17,7 @@ PARAMS = """\
 rendered: []
 datasets: [demo]
 sensors: []
+pools: {}
 runs:
   demo-xsub: {dataset: demo, split: xsub, input: skeletons}
 show: demo-xsub

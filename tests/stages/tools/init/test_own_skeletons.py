@@ -15,7 +15,7 @@ from stroi.pipeline.index.table import read_index
 from stroi.pipeline.params.load import check_project, load_profile
 from stroi.stages.tools.init import crop_size
 
-PARAMS = "rendered: []\ndatasets: []\nsensors: []\nruns: {}\nshow: mine-fold1\n"
+PARAMS = "rendered: []\ndatasets: []\nsensors: []\npools: {}\nruns: {}\nshow: mine-fold1\n"
 
 
 @pytest.fixture
