@@ -35,7 +35,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("workspace", "lazy"),
         ("params",),
         ("index", "parallel", "versions"),
-        ("options",),
+        ("options", "project"),
         ("datasets",),
         ("shards",),
         ("cache_commands", "project_commands"),

@@ -215,6 +215,8 @@ def add_to_params(
 ) -> ProjectParams:
     """Add a data set and its runs to the params.yaml of a project; what is there already stays.
 
+    The first run of a project is the one that plots show.
+
     Args:
         root: The project.
         dataset: Name of the data set.
@@ -237,6 +239,8 @@ def add_to_params(
                 append(content, key, dataset)
             for name, run in new.items():
                 append(content, "runs", run.model_dump(), name)
+            if new and not project.show:
+                content["show"] = next(iter(new))
     return load_project(root)
 
 

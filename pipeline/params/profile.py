@@ -289,6 +289,8 @@ class Run(ParamsModel):
 class ProjectParams(ParamsModel):
     """What ``dvc repro`` builds: the content of params.yaml."""
 
+    stroi: str = ""
+    """Version of the stroi that the project is of; ``stroi upgrade`` writes it."""
     rendered: tuple[str, ...] = ()
     """Data sets that stage ``sample`` renders."""
     datasets: tuple[str, ...]

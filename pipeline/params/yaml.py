@@ -137,7 +137,9 @@ def _read_text(path: Path) -> str:
         data = read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         raise ParamsError(
-            "PARAMS_MISSING", f"{path} does not exist", remedy="run from the project's root"
+            "PARAMS_MISSING",
+            f"{path} does not exist",
+            remedy="run this in a project, or name one by --root; `stroi new DIR` makes one",
         ) from None
     except OSError as error:
         raise ParamsError(

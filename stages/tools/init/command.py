@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from stroi.pipeline.options import in_project
-from stroi.pipeline.params.load import check_name
+from stroi.pipeline.params.load import check_name, load_project
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.options import (
     LABELS,
@@ -125,7 +125,9 @@ def command(
     options = replace(options, **given)
     options = prompt_missing(options, set(given)) if interactive else options
     done = set_up(workspace, options, given=given, force=force)
-    if done.rgb:
+    if done.rgb and len(load_project(workspace.root).runs) == 1:
+        click.echo("next: `dvc repro`")
+    elif done.rgb:
         click.echo(
             f"next: `dvc repro report@{done.run}`; `dvc repro` alone runs all of params.yaml"
         )
