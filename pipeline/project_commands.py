@@ -9,7 +9,7 @@ import click
 
 from stroi.pipeline.datasets.outlook import project_notes
 from stroi.pipeline.options import in_project
-from stroi.pipeline.params.describe import describe_profile
+from stroi.pipeline.params.describe import describe_profile, param_list
 from stroi.pipeline.params.load import check_project
 from stroi.pipeline.project.create import create_project
 from stroi.pipeline.project.template import stroi_version
@@ -54,9 +54,10 @@ def check(workspace: Workspace) -> None:
 
 
 @click.command(help="Print a profile with every param, its default and its meaning.")
-def params() -> None:
+@click.option("--names", is_flag=True, help="Only KEY=DEFAULT, as --set of the stages takes it.")
+def params(names: bool) -> None:
     """Print all params."""
-    click.echo(describe_profile().rstrip())
+    click.echo(param_list() if names else describe_profile().rstrip())
 
 
 @click.command(

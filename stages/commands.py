@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stroi.pipeline.options import in_project, with_tensorboard, with_threads
+from stroi.pipeline.options import as_stage, in_project, with_tensorboard, with_threads
 from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.trainer.config import Mode
@@ -14,7 +14,7 @@ from stroi.trainer.config import Mode
 
 @click.command(help="Train the graph network of RUN into runs/RUN/gcn, once per seed.")
 @click.argument("run")
-@in_project
+@as_stage
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda", "auto"]),
@@ -35,7 +35,7 @@ def gcn(
 
 @click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")
 @click.argument("run")
-@in_project
+@as_stage
 @with_threads
 def weights(workspace: Workspace, run: str, threads: int) -> None:
     """Dump the joint weights of one run."""
@@ -50,7 +50,7 @@ def weights(workspace: Workspace, run: str, threads: int) -> None:
 )
 @click.argument("run")
 @click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]))
-@in_project
+@as_stage
 @with_tensorboard
 @with_threads
 def resnet(

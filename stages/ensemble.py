@@ -12,7 +12,7 @@ from stroi.cache.files.locks import lock
 from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, read_scores
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project
+from stroi.pipeline.options import as_stage
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.ground_truth import ground_truth
@@ -143,10 +143,10 @@ def _write_metrics(path: Path, table: Table) -> None:
 
 @click.command(help="Sum the scores of RUN; prints the seven rows and writes runs/RUN/ensemble.")
 @click.argument("run")
-@in_project
+@as_stage
 def command(workspace: Workspace, run: str) -> None:
     """Build the table of one run."""
-    params = load_run(workspace.root, run)
+    params = load_run(workspace.root, run, workspace.settings)
     with lock(workspace.lock("ensemble", run)):
         table = build_table(workspace, params)
     click.echo(f"{run}:\n{table}")

@@ -20,7 +20,7 @@ from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.storage.assemble import Encoded
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, with_workers
+from stroi.pipeline.options import as_stage, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
@@ -194,11 +194,11 @@ def describe(cut: Cut) -> str:
 
 @click.command(help="Cut the mosaics of DATASET into data/DATASET/mosaics.")
 @click.argument("dataset")
-@in_project
+@as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the mosaic cache of one data set."""
-    params = load_profile(workspace.root, dataset).mosaics
+    params = load_profile(workspace.root, dataset, workspace.settings).mosaics
     with lock(workspace.lock("mosaics", dataset)):
         ledger = build_mosaics(
             workspace.raw(dataset),

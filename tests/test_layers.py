@@ -32,8 +32,9 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("train_gcn", "train_resnet"),
     ),
     "pipeline": (
-        ("workspace", "lazy"),
+        ("lazy",),
         ("params",),
+        ("workspace",),
         ("index", "parallel", "versions"),
         ("options", "project"),
         ("datasets",),

@@ -8,11 +8,19 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from stroi.pipeline.params.profile import Profile
+from stroi.pipeline.params.settings import param_names
 
 
 def describe_profile() -> str:
     """A commented profile in YAML that holds every key with its default."""
     return "\n".join(_lines(Profile(), 0)) + "\n"
+
+
+def param_list() -> str:
+    """``KEY=DEFAULT`` of every param, a line each."""
+    return "\n".join(
+        f"{name}={json.dumps(value, default=list)}" for name, value in param_names(Profile)
+    )
 
 
 def _lines(group: BaseModel, depth: int) -> Iterator[str]:

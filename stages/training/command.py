@@ -41,7 +41,7 @@ def training(workspace: Workspace, run: RunParams, stage: str) -> Iterator[World
     if world.is_leader:
         count = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
         click.echo(f"{stage.replace('-', ' ', 1)} {run.name}: trained with {count}")
-        if hint := commit_hint(workspace.root, f"{stage}@{run.name}"):
+        if hint := commit_hint(workspace, f"{stage}@{run.name}"):
             click.echo(hint)
 
 
