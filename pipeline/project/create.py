@@ -80,6 +80,7 @@ def _init_dvc(folder: Path, scm: bool) -> Iterator[str]:
     if not scm:
         config = config.replace("[core]\n", "[core]\n    no_scm = true\n")
     write_atomic(folder / ".dvc" / "config", config.encode())
+    write_atomic(folder / ".dvc" / "plots.html", shipped("plots.html"))
     write_atomic(folder / ".dvcignore", shipped("dvcignore"))
 
 
