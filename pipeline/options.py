@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 import click
 
 from stroi.cache.errors import ParamsError
+from stroi.pipeline.completion import complete_setting
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import load_project, profile_path
 from stroi.pipeline.params.profile import Profile
@@ -52,6 +53,7 @@ def as_stage(
         "texts",
         metavar="KEY=VALUE",
         multiple=True,
+        shell_complete=complete_setting,
         help="A param in place of the profile's, such as gcn.schedule.epochs=2; may be repeated. "
         "DVC does not know of it. `stroi params --names` lists the keys.",
     )

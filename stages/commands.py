@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stroi.pipeline.completion import complete_run
 from stroi.pipeline.options import as_stage, in_project, with_tensorboard, with_threads
 from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
@@ -13,7 +14,7 @@ from stroi.trainer.config import Mode
 
 
 @click.command(help="Train the graph network of RUN into runs/RUN/gcn, once per seed.")
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @as_stage
 @click.option(
     "--device",
@@ -34,7 +35,7 @@ def gcn(
 
 
 @click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @as_stage
 @with_threads
 def weights(workspace: Workspace, run: str, threads: int) -> None:
@@ -48,7 +49,7 @@ def weights(workspace: Workspace, run: str, threads: int) -> None:
     help="Train the ResNet of RUN into runs/RUN/resnet-MODE, once per seed. MODE: plain mosaics "
     "(row 2), weights with the graph network fixed (row 4) or trained end to end (row 3)."
 )
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]))
 @as_stage
 @with_tensorboard
@@ -68,7 +69,7 @@ def resnet(
     " mosaics; in fixed mode row weights too, in end-to-end mode and with --with-gcn skeletons."
     " docs/export.md has an example."
 )
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]), default="fixed")
 @in_project
 @click.option(

@@ -11,6 +11,7 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
 from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, read_scores
+from stroi.pipeline.completion import complete_run
 from stroi.pipeline.index.table import read_index
 from stroi.pipeline.options import as_stage
 from stroi.pipeline.params.load import RunParams, load_run
@@ -142,7 +143,7 @@ def _write_metrics(path: Path, table: Table) -> None:
 
 
 @click.command(help="Sum the scores of RUN; prints the seven rows and writes runs/RUN/ensemble.")
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @as_stage
 def command(workspace: Workspace, run: str) -> None:
     """Build the table of one run."""

@@ -10,6 +10,7 @@ import click
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.locks import lock
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
 from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
@@ -192,7 +193,7 @@ def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:
 
 
 @click.command(help="List and digest the clips of DATASET: data/DATASET/raw -> data/DATASET/index.")
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_dataset)
 @as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:

@@ -18,6 +18,7 @@ from stroi.cache.ids import ID_BYTES
 from stroi.cache.mosaics import Mosaics, assemble_mosaics, scored_columns
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.storage.assemble import Encoded
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import as_stage, with_workers
@@ -193,7 +194,7 @@ def describe(cut: Cut) -> str:
 
 
 @click.command(help="Cut the mosaics of DATASET into data/DATASET/mosaics.")
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_dataset)
 @as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:

@@ -8,6 +8,7 @@ import click
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
+from stroi.pipeline.completion import complete_run
 from stroi.pipeline.options import as_stage
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.params.profile import Profile
@@ -36,7 +37,7 @@ def build_report(workspace: Workspace, run: RunParams) -> Path:
 
 
 @click.command(help="Write runs/RUN/report.html: results, mosaics, weights and losses of RUN.")
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @as_stage
 def command(workspace: Workspace, run: str) -> None:
     """Write the page of one run."""

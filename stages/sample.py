@@ -11,6 +11,7 @@ import click
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.datasets.table import REQUIRED
 from stroi.pipeline.index.csv import csv_bytes
 from stroi.pipeline.options import as_stage, with_workers
@@ -72,7 +73,7 @@ def _render_all(raw: Path, clips: Sequence[DemoClip], tick: Tick) -> dict[str, C
 
 
 @click.command(help="Render the demo as data set DATASET: data/DATASET/raw.")
-@click.argument("dataset", default="demo")
+@click.argument("dataset", default="demo", shell_complete=complete_dataset)
 @as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:

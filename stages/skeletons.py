@@ -18,6 +18,7 @@ from stroi.cache.files.atomic import check_writable, sweep_temporaries
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.storage.assemble import Encoded
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.datasets.reading.tree import json_place
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, Sample, read_index
@@ -201,7 +202,7 @@ def describe(clip: Clip, unfilled: NDArray[np.float32], processed: NDArray[np.in
 
 
 @click.command(help="Estimate and track the skeletons of DATASET into data/DATASET/skeletons.")
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_dataset)
 @as_stage
 @with_workers
 @click.option(

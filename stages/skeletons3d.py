@@ -14,6 +14,7 @@ from stroi.cache.errors import ClipRejected
 from stroi.cache.files.locks import lock
 from stroi.cache.own_layouts import layout_json
 from stroi.cache.skeletons3d import JointClip, assemble_joints
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import as_stage, with_workers
@@ -126,7 +127,7 @@ def describe(clip: JointClip) -> str:
 
 
 @click.command(help="Read the 3D skeletons of a sensor in DATASET into data/DATASET/skeletons3d.")
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_dataset)
 @as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
