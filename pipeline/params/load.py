@@ -162,11 +162,7 @@ def check_name(name: str) -> str:
 
 
 def profile_path(root: Path, dataset: str) -> Path:
-    """The profile of `dataset` in the project at `root`.
-
-    Raises:
-        ParamsError: As `check_name`.
-    """
+    """The profile of `dataset` in the project at `root`; the name is checked."""
     return root / "profiles" / f"{check_name(dataset)}.yaml"
 
 

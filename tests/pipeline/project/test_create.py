@@ -47,7 +47,14 @@ def test_the_demo_s_project_is_this_repository(tmp_path: Path) -> None:
     """One source: the template's files are those of the repository, with which its tests run."""
     folder = tmp_path / "demo"
     assert new(folder, "--demo") == 0
-    for name in ("dvc.yaml", "params.yaml", "versions.yaml", ".dvcignore", ".dvc/config"):
+    for name in (
+        "dvc.yaml",
+        "params.yaml",
+        "versions.yaml",
+        ".dvcignore",
+        ".dvc/config",
+        ".dvc/plots.html",
+    ):
         assert (folder / name).read_bytes() == (ROOT / name).read_bytes(), name
     profile = folder / "profiles" / "demo.yaml"
     assert profile.read_bytes() == (ROOT / "profiles" / "demo.yaml").read_bytes()
@@ -69,6 +76,7 @@ def test_git_sees_the_project_and_not_its_data(tmp_path: Path) -> None:
         *(FILES - {".dvc", "profiles"}),
         ".dvc/.gitignore",
         ".dvc/config",
+        ".dvc/plots.html",
         "profiles/demo.yaml",
     }
 
