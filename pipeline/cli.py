@@ -22,6 +22,10 @@ OPEN_FILES = 1 << 16
 """Files that a process may open, at most; no cache needs so many."""
 
 COMMANDS: Table = {
+    "new": (
+        "stroi.pipeline.project_commands:new",
+        "Make a folder a project, --demo with the demo.",
+    ),
     "sample": ("stroi.stages.sample:command", "Render the demo data set."),
     "init": (
         "stroi.stages.tools.init.command:command",
@@ -45,7 +49,7 @@ COMMANDS: Table = {
     "params": ("stroi.pipeline.project_commands:params", "Print every param with its default."),
     "upgrade": (
         "stroi.pipeline.project_commands:upgrade",
-        "Bring versions.yaml up to date with this stroi.",
+        "Bring a project up to date with this stroi.",
     ),
     "inspect": (
         "stroi.stages.tools.inspect:command",

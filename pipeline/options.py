@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 import click
 
+from stroi.cache.errors import ParamsError
+from stroi.pipeline.completion import complete_setting
 from stroi.pipeline.parallel.executor import Workers
+from stroi.pipeline.params.load import load_project, profile_path
+from stroi.pipeline.params.profile import Profile
+from stroi.pipeline.params.settings import Setting, parse_setting
+from stroi.pipeline.params.yaml import read_yaml
 from stroi.pipeline.versions import STAGES, check_versions
 from stroi.pipeline.workspace import Workspace
 
@@ -20,26 +28,102 @@ Rest = ParamSpec("Rest")
 def in_project(
     function: Callable[Concatenate[Workspace, Rest], None],
 ) -> Callable[..., None]:
-    """Give a command ``--root`` and pass it on as a `Workspace`.
+    """Give a command ``--root`` and pass it on as a `Workspace`."""
 
-    A stage refuses a project whose versions.yaml differs from the code.
+    @_root
+    @wraps(function)
+    def wrapped(root: Path, *args: Any, **kwargs: Any) -> None:
+        # Absolute, because workers of a cluster run in folders of their own.
+        function(Workspace(root.resolve()), *args, **kwargs)
+
+    return wrapped
+
+
+def as_stage(
+    function: Callable[Concatenate[Workspace, Rest], None],
+) -> Callable[..., None]:
+    """Give the command of a stage ``--root`` and ``--set``, passed on as a `Workspace`.
+
+    A project whose versions.yaml differs from the code is refused.
     """
 
+    @_root
     @click.option(
+        "--set",
+        "texts",
+        metavar="KEY=VALUE",
+        multiple=True,
+        shell_complete=complete_setting,
+        help="A param in place of the profile's, such as gcn.schedule.epochs=2; may be repeated. "
+        "DVC does not know of it. `stroi params --names` lists the keys.",
+    )
+    @wraps(function)
+    def wrapped(root: Path, texts: tuple[str, ...], *args: Any, **kwargs: Any) -> None:
+        check_versions(root)
+        settings = tuple(map(parse_setting, texts))
+        context = click.get_current_context()
+        check_settings(context.info_name or "", settings)
+        workspace = Workspace(root.resolve(), settings)
+        function(workspace, *args, **kwargs)
+        if settings and (note := untracked_note(workspace, context)):
+            click.echo(note)
+
+    return wrapped
+
+
+def check_settings(stage: str, settings: Sequence[Setting]) -> None:
+    """Refuse settings that a stage does not read; keys that do not exist are left to the profile.
+
+    Raises:
+        ParamsError: ``SET_STAGE``.
+    """
+    if not settings:
+        return
+    read = importlib.import_module(STAGES[stage]).STAGE_PARAMS
+    for setting in settings:
+        if setting.key[0] in Profile.model_fields and setting.key[0] not in read:
+            raise ParamsError(
+                "SET_STAGE",
+                f"--set {setting.name}: stage {stage} does not read {setting.key[0]}",
+                remedy=f"it reads {', '.join(read)}",
+            )
+
+
+def untracked_note(workspace: Workspace, context: click.Context) -> str:
+    """What DVC makes of an out with settings, and the way that it tracks; empty if it knows.
+
+    A command that dvc.yaml has with ``--set`` is known to DVC. Of processes that train together the
+    first one says it.
+    """
+    known = "DVC_STAGE" in os.environ or not (workspace.root / "dvc.yaml").exists()
+    if known or os.environ.get("RANK", "0") != "0":
+        return ""
+    values = context.params
+    name = values.get("dataset") or values["run"]
+    mode = f"-{values['mode']}" if "mode" in values else ""
+    stage = f"{context.info_name}{mode}@{name}"
+    dataset = values.get("dataset") or load_project(workspace.root).runs[name].dataset
+    profile = profile_path(workspace.root, dataset)
+    there = read_yaml(profile).lines
+    changes = (
+        f"-S {shlex.quote(f'profiles/{profile.name}:{plus}{one.name}={one.text}')}"
+        for one in workspace.settings
+        for plus in ("" if one.key in there else "+",)
+    )
+    return (
+        f"note: DVC does not know of --set: do not `dvc commit` {stage}; the next `dvc repro` puts"
+        f" the profile's result in its place. DVC tracks `dvc exp run {' '.join(changes)} {stage}`"
+    )
+
+
+def _root(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
         "--root",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         default=".",
         show_default=True,
         help="Folder with params.yaml and profiles/.",
-    )
-    @wraps(function)
-    def wrapped(root: Path, *args: Any, **kwargs: Any) -> None:
-        if click.get_current_context().info_name in STAGES:
-            check_versions(root)
-        # Absolute, because workers of a cluster run in folders of their own.
-        function(Workspace(root.resolve()), *args, **kwargs)
-
-    return wrapped
+    )(function)
 
 
 def with_workers(function: Callable[..., None]) -> Callable[..., None]:

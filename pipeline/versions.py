@@ -2,13 +2,15 @@
 
 DVC would run every stage again for a changed help text if the code were a dependency. A stage's
 ``VERSION`` is raised by hand when the same inputs give another result. The plug-ins that a
-project's profiles choose stand beside the versions of their stages.
+project's profiles choose stand beside the versions of their stages. params.yaml records the stroi
+that a project is of.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -120,10 +122,26 @@ def changed_versions(root: Path) -> list[str]:
     ]
 
 
+def versions_text(root: Path | None = None) -> str:
+    """The code's versions as the file of a project has them; without one, no plug-in's."""
+    lines = "".join(f"{name}: {number}\n" for name, number in code_versions(root).items())
+    return f"{_HEADER}{lines}"
+
+
 def write_versions(root: Path) -> None:
     """Write the code's versions into a project."""
-    lines = "".join(f"{name}: {version}\n" for name, version in code_versions(root).items())
-    write_atomic(versions_path(root), f"{_HEADER}{lines}".encode())
+    write_atomic(versions_path(root), versions_text(root).encode())
+
+
+def recorded_version(root: Path) -> str:
+    """The stroi that a project is of, as its params.yaml says; empty if it does not.
+
+    Raises:
+        ParamsError: If the file is not valid YAML.
+    """
+    path = root / "params.yaml"
+    params = read_yaml(path).value if path.exists() else {}
+    return str(params.get("stroi", "")) if isinstance(params, dict) else ""
 
 
 def check_versions(root: Path) -> None:
@@ -135,8 +153,12 @@ def check_versions(root: Path) -> None:
         ParamsError: ``VERSIONS``.
     """
     if versions_path(root).exists() and (changed := changed_versions(root)):
+        made_by = recorded_version(root)
+        other = f"stroi {made_by}" if made_by not in ("", version("stroi")) else "another stroi"
         raise ParamsError(
             "VERSIONS",
-            f"{versions_path(root)} is of another stroi ({', '.join(changed)})",
-            remedy="run `stroi upgrade`, then `dvc repro`",
+            f"{versions_path(root)} is of {other}, this is {version('stroi')}"
+            f" ({', '.join(changed)})",
+            remedy="run `stroi upgrade` (--dry-run says what it changes), then `dvc repro`, which"
+            " runs these stages again",
         )

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stroi.pipeline.params.settings import Setting
 
 COMMAND_VARIABLE = "STROI_COMMAND"
 """Environment variable that the command line sets for itself and its workers, not for programs that
@@ -17,9 +21,11 @@ class Workspace:
 
     Attributes:
         root: Folder that holds dvc.yaml, params.yaml and profiles/.
+        settings: Params of this command, in place of those of the profile.
     """
 
     root: Path
+    settings: tuple[Setting, ...] = ()
 
     def raw(self, dataset: str) -> Path:
         """The data set as its owner ships it: a folder, or a link to one."""

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from stroi.pipeline.options import in_project, with_tensorboard, with_threads
+from stroi.pipeline.completion import complete_run
+from stroi.pipeline.options import as_stage, in_project, with_tensorboard, with_threads
 from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.trainer.config import Mode
 
 
 @click.command(help="Train the graph network of RUN into runs/RUN/gcn, once per seed.")
-@click.argument("run")
-@in_project
+@click.argument("run", shell_complete=complete_run)
+@as_stage
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda", "auto"]),
@@ -34,8 +35,8 @@ def gcn(
 
 
 @click.command(help="Dump the joint weights of RUN's graph network into runs/RUN/weights.")
-@click.argument("run")
-@in_project
+@click.argument("run", shell_complete=complete_run)
+@as_stage
 @with_threads
 def weights(workspace: Workspace, run: str, threads: int) -> None:
     """Dump the joint weights of one run."""
@@ -48,9 +49,9 @@ def weights(workspace: Workspace, run: str, threads: int) -> None:
     help="Train the ResNet of RUN into runs/RUN/resnet-MODE, once per seed. MODE: plain mosaics "
     "(row 2), weights with the graph network fixed (row 4) or trained end to end (row 3)."
 )
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]))
-@in_project
+@as_stage
 @with_tensorboard
 @with_threads
 def resnet(
@@ -68,7 +69,7 @@ def resnet(
     " mosaics; in fixed mode row weights too, in end-to-end mode and with --with-gcn skeletons."
     " docs/export.md has an example."
 )
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.argument("mode", type=click.Choice(["plain", "fixed", "end-to-end"]), default="fixed")
 @in_project
 @click.option(

@@ -13,8 +13,9 @@ from stroi.cache.files.atomic import os_errors_as_ours, write_atomic
 from stroi.cache.files.locks import lock
 from stroi.cache.percent import percent
 from stroi.cache.scores import Scores, read_scores
+from stroi.pipeline.completion import complete_run
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project
+from stroi.pipeline.options import as_stage
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.ground_truth import ground_truth
@@ -175,11 +176,11 @@ def write_metrics(path: Path, table: Table) -> None:
 
 
 @click.command(help="Sum the scores of RUN; print the rows and write runs/RUN/ensemble.")
-@click.argument("run")
-@in_project
+@click.argument("run", shell_complete=complete_run)
+@as_stage
 def command(workspace: Workspace, run: str) -> None:
     """Build the table of one run."""
-    params = load_run(workspace.root, run)
+    params = load_run(workspace.root, run, workspace.settings)
     with lock(workspace.lock("ensemble", run)):
         table = build_table(workspace, params)
     click.echo(f"{run}:\n{table}")

@@ -144,7 +144,7 @@ def run_gcn(
     workspace: Workspace, run: str, device: str, tensorboard: Path | None, threads: int
 ) -> None:
     """Train the graph network of one run."""
-    params = load_run(workspace.root, run)
+    params = load_run(workspace.root, run, workspace.settings)
     logs = LogFolders(workspace.store / "times", tensorboard)
     with training(workspace, params, "gcn") as world:
         caches = open_clips(workspace, params, threads=threads, world=world)

@@ -9,8 +9,9 @@ import click
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
 from stroi.cache.scores import read_scores
+from stroi.pipeline.completion import complete_run
 from stroi.pipeline.index.table import read_index
-from stroi.pipeline.options import in_project
+from stroi.pipeline.options import as_stage
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.ground_truth import ground_truth
@@ -51,11 +52,11 @@ def build_gcn_report(workspace: Workspace, run: RunParams) -> Path:
     help="Write runs/RUN/gcn-report.html: accuracy of RUN's graph network, weights and losses; "
     "for data without pictures, or before there are mosaics."
 )
-@click.argument("run")
-@in_project
+@click.argument("run", shell_complete=complete_run)
+@as_stage
 def command(workspace: Workspace, run: str) -> None:
     """Write the page of one run's skeleton branch."""
-    params = load_run(workspace.root, run)
+    params = load_run(workspace.root, run, workspace.settings)
     with lock(workspace.lock("gcn-report", run)):
         path = build_gcn_report(workspace, params)
     click.echo(f"{run}: {path}")

@@ -10,6 +10,7 @@ import click
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.locks import lock
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.datasets.reading.places import PlaceFinder, check_places
 from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.segments import overlap_notes
@@ -17,7 +18,7 @@ from stroi.pipeline.index.cautions import split_cautions
 from stroi.pipeline.index.checks import empty_notes
 from stroi.pipeline.index.ledger import ClipOutcome, Ledger, check_share, write_ledger
 from stroi.pipeline.index.table import ClipEntry, Index, Sample, write_index
-from stroi.pipeline.options import in_project, with_workers
+from stroi.pipeline.options import as_stage, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import RunParams, load_profile, load_project, load_run
 from stroi.pipeline.params.profile import IndexParams
@@ -195,12 +196,12 @@ def _runs(workspace: Workspace, dataset: str) -> list[RunParams]:
 
 
 @click.command(help="List and digest the clips of DATASET: data/DATASET/raw -> data/DATASET/index.")
-@click.argument("dataset")
-@in_project
+@click.argument("dataset", shell_complete=complete_dataset)
+@as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the index of one data set."""
-    params = load_profile(workspace.root, dataset).index
+    params = load_profile(workspace.root, dataset, workspace.settings).index
     runs = _runs(workspace, dataset)
     with lock(workspace.lock("index", dataset)):
         ledger = build_index(

@@ -19,9 +19,10 @@ from stroi.cache.rois import PAPER_PEOPLE, require_same_people
 from stroi.cache.skeletons import SkeletonCache
 from stroi.cache.storage.formats import MOSAICS
 from stroi.cache.storage.schema import Arrays
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, with_workers
+from stroi.pipeline.options import as_stage, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
@@ -207,12 +208,12 @@ def describe(cut: Cut) -> str:
 
 
 @click.command(help="Cut the mosaics of DATASET into data/DATASET/mosaics.")
-@click.argument("dataset")
-@in_project
+@click.argument("dataset", shell_complete=complete_dataset)
+@as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the mosaic cache of one data set."""
-    profile = load_profile(workspace.root, dataset)
+    profile = load_profile(workspace.root, dataset, workspace.settings)
     with lock(workspace.lock("mosaics", dataset)):
         ledger = build_mosaics(
             workspace.raw(dataset),

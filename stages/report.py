@@ -8,7 +8,8 @@ import click
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
-from stroi.pipeline.options import in_project
+from stroi.pipeline.completion import complete_run
+from stroi.pipeline.options import as_stage
 from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.params.profile import Profile
 from stroi.pipeline.workspace import Workspace
@@ -36,11 +37,11 @@ def build_report(workspace: Workspace, run: RunParams) -> Path:
 
 
 @click.command(help="Write runs/RUN/report.html: results, mosaics, weights and losses of RUN.")
-@click.argument("run")
-@in_project
+@click.argument("run", shell_complete=complete_run)
+@as_stage
 def command(workspace: Workspace, run: str) -> None:
     """Write the page of one run."""
-    params = load_run(workspace.root, run)
+    params = load_run(workspace.root, run, workspace.settings)
     with lock(workspace.lock("report", run)):
         path = build_report(workspace, params)
     click.echo(f"{run}: {path}")

@@ -267,7 +267,7 @@ def run_resnet(
     workspace: Workspace, run: str, mode: Mode, tensorboard: Path | None, threads: int
 ) -> None:
     """Train the ResNet of one run in one mode."""
-    params = load_run(workspace.root, run)
+    params = load_run(workspace.root, run, workspace.settings)
     logs = LogFolders(workspace.store / "times", tensorboard)
     with training(workspace, params, f"resnet-{mode}") as world:
         data = open_data(workspace, params, mode, threads=threads, world=world)

@@ -11,9 +11,10 @@ import click
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, assemble_skeletons
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.datasets.table import REQUIRED
 from stroi.pipeline.index.csv import csv_bytes
-from stroi.pipeline.options import in_project, with_workers
+from stroi.pipeline.options import as_stage, with_workers
 from stroi.pipeline.parallel.executor import Tick, Workers, parallel_map_unordered
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import SampleParams
@@ -72,12 +73,12 @@ def _render_all(raw: Path, clips: Sequence[DemoClip], tick: Tick) -> dict[str, C
 
 
 @click.command(help="Render the demo as data set DATASET: data/DATASET/raw.")
-@click.argument("dataset", default="demo")
-@in_project
+@click.argument("dataset", default="demo", shell_complete=complete_dataset)
+@as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Render the demo data set."""
-    params = load_profile(workspace.root, dataset).sample
+    params = load_profile(workspace.root, dataset, workspace.settings).sample
     with lock(workspace.lock("sample", dataset)):
         count = render_demo(workspace.raw(dataset), params, workers, workspace.store)
     click.echo(f"sample {dataset}: {count} clips rendered")

@@ -19,10 +19,11 @@ from stroi.cache.files.locks import lock
 from stroi.cache.skeletons import Clip, skeleton_fields
 from stroi.cache.storage.formats import SKELETONS
 from stroi.cache.storage.schema import Arrays
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.datasets.reading.tree import json_place
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, Sample, read_index
-from stroi.pipeline.options import in_project, with_workers
+from stroi.pipeline.options import as_stage, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import recorded, shaping
 from stroi.pipeline.params.load import load_profile
@@ -204,8 +205,8 @@ def describe(clip: Clip, unfilled: NDArray[np.float32], processed: NDArray[np.in
 
 
 @click.command(help="Estimate and track the skeletons of DATASET into data/DATASET/skeletons.")
-@click.argument("dataset")
-@in_project
+@click.argument("dataset", shell_complete=complete_dataset)
+@as_stage
 @with_workers
 @click.option(
     "--openpose-root",
@@ -227,7 +228,7 @@ def command(
     print_commands: bool,
 ) -> None:
     """Build the skeleton cache of one data set."""
-    profile = load_profile(workspace.root, dataset)
+    profile = load_profile(workspace.root, dataset, workspace.settings)
     params = profile.skeletons
     if print_commands:
         samples = read_index(workspace.index(dataset)).samples

@@ -16,9 +16,10 @@ from stroi.cache.own_layouts import layout_json
 from stroi.cache.rois import PAPER_PEOPLE
 from stroi.cache.skeletons3d import JointClip, joint_fields
 from stroi.cache.storage.formats import JOINTS
+from stroi.pipeline.completion import complete_dataset
 from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
-from stroi.pipeline.options import in_project, with_workers
+from stroi.pipeline.options import as_stage, with_workers
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.cache_params import NOT_CONTENT
 from stroi.pipeline.params.load import load_profile
@@ -142,12 +143,12 @@ def describe(clip: JointClip) -> str:
 
 
 @click.command(help="Read the 3D skeletons of a sensor in DATASET into data/DATASET/skeletons3d.")
-@click.argument("dataset")
-@in_project
+@click.argument("dataset", shell_complete=complete_dataset)
+@as_stage
 @with_workers
 def command(workspace: Workspace, dataset: str, workers: Workers) -> None:
     """Build the cache of a sensor's skeletons of one data set."""
-    profile = load_profile(workspace.root, dataset)
+    profile = load_profile(workspace.root, dataset, workspace.settings)
     with lock(workspace.lock("skeletons3d", dataset)):
         ledger = build_skeletons3d(
             workspace.raw(dataset),

@@ -64,7 +64,7 @@ def training_clips(workspace: Workspace, run: RunParams, usable: Sequence[str]) 
 
 def run_weights(workspace: Workspace, run: str, threads: int) -> None:
     """Dump the joint weights of one run."""
-    params = load_run(workspace.root, run)
+    params = load_run(workspace.root, run, workspace.settings)
     seeds = params.profile.seeds
     with lock(workspace.lock("weights", run)):
         drop_other_seeds(workspace.run(run, "weights"), seeds)

@@ -33,9 +33,11 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("train_gcn", "train_resnet"),
     ),
     "pipeline": (
-        ("workspace", "lazy"),
+        ("lazy",),
         ("params",),
+        ("workspace",),
         ("index", "parallel", "versions"),
+        ("completion", "project"),
         ("options",),
         ("datasets",),
         ("shards",),

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.params.profile import Profile
+from stroi.pipeline.params.settings import param_names
 from stroi.trainer.plugins import GROUPS, NoParams, Plugin, all_installed, find, package
 
 
@@ -37,6 +38,13 @@ def _fields(params: type[BaseModel]) -> Iterator[str]:
         yield from (f"# {line}" for line in (field.description or "").splitlines())
         default = field.get_default(call_default_factory=True)
         yield f"{name}:" if field.is_required() else f"{name}: {json.dumps(default, default=list)}"
+
+
+def param_list() -> str:
+    """``KEY=DEFAULT`` of every param, a line each."""
+    return "\n".join(
+        f"{name}={json.dumps(value, default=list)}" for name, value in param_names(Profile)
+    )
 
 
 def _lines(group: BaseModel, depth: int) -> Iterator[str]:

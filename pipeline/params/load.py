@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -15,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from stroi.cache.errors import ParamsError
 from stroi.pipeline.params.profile import Pool, Profile, ProjectParams, Run
+from stroi.pipeline.params.settings import Setting, apply, param_names
 from stroi.pipeline.params.tracked import missing_keys, tracked_sections
 from stroi.pipeline.params.yaml import Document, append, edit_yaml, printable, read_yaml
 
@@ -22,6 +24,9 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
 
 _LISTED = 50
+_ALIKE = 0.8
+"""How like a param's name an unknown key has to be to be taken for a slip, 0 to 1."""
+
 _INSTEAD_OF_NULL = {
     "model_type": "; write {}", "dict_type": "; write {}", "tuple_type": "; write []",
 }  # fmt: skip
@@ -39,8 +44,10 @@ class RunParams:
     profile: Profile
 
 
-def parse(model: type[Model], path: Path) -> tuple[Model | None, list[str]]:
-    """Read `path` as `model`.
+def parse(
+    model: type[Model], path: Path, settings: Sequence[Setting] = ()
+) -> tuple[Model | None, list[str]]:
+    """Read `path` as `model`, with `settings` in place of what it says.
 
     Returns:
         The params, or None with one line per mistake: ``file:line: key: what; fix``.
@@ -49,11 +56,13 @@ def parse(model: type[Model], path: Path) -> tuple[Model | None, list[str]]:
         ParamsError: If the file cannot be read or is not YAML.
     """
     document = read_yaml(path)
+    if settings and isinstance(document.value, dict):
+        apply(document, settings)
     try:
         return model.model_validate_json(json.dumps(document.value)), []
     except ValidationError as error:
         mistakes = sorted(
-            (_place(document, detail), _explain(path, document, detail))
+            (_line(document, detail), _explain(model, path, document, detail))
             for detail in error.errors()
         )
         # The branches of a union may find the same mistake twice.
@@ -63,27 +72,38 @@ def parse(model: type[Model], path: Path) -> tuple[Model | None, list[str]]:
 def _known(document: Document, detail: ErrorDetails) -> tuple[str, ...]:
     """The longest part of a mistake's key path that stands in the file."""
     at = tuple(str(part) for part in detail["loc"])
-    while at and at not in document.lines:
+    while at and at not in document.lines and at not in document.places:
         at = at[:-1]
     return at
 
 
-def _place(document: Document, detail: ErrorDetails) -> int:
-    return document.lines.get(_known(document, detail), 1)
+def _line(document: Document, detail: ErrorDetails) -> int:
+    at = _known(document, detail)
+    return document.lines.get(at, 0 if at in document.places else 1)
 
 
-def _explain(path: Path, document: Document, detail: ErrorDetails) -> str:
-    where = f"{path}:{_place(document, detail)}"
+def _explain(model: type[BaseModel], path: Path, document: Document, detail: ErrorDetails) -> str:
+    at = _known(document, detail)
+    where = document.places.get(at) or f"{path}:{_line(document, detail)}"
     if detail["type"] == "missing":
         return f"{where}: {'.'.join(map(str, detail['loc']))}: missing; add it"
-    at = _known(document, detail)
     key = printable(".".join(at)) or "file"
+    place = where if where == f"--set {key}" else f"{where}: {key}"
     if detail["type"] == "extra_forbidden":
-        return f"{where}: {key}: unknown key; remove it or correct its spelling"
+        wanted = where.removeprefix("--set ") if at in document.places else key
+        return f"{place}: unknown key; {_meant(model, wanted)}"
     got = detail["input"]
     message = printable(detail["msg"].removeprefix("Value error, "), 300)
     value = "" if isinstance(got, dict) else f", got {printable(repr(got))}"
-    return f"{where}: {key}: {message}{value}{_hint(got, document.texts.get(at, ''), detail)}"
+    return f"{place}: {message}{value}{_hint(got, document.texts.get(at, ''), detail)}"
+
+
+def _meant(model: type[BaseModel], wanted: str) -> str:
+    """What to do about an unknown key: the param or group that it is most like, if it is."""
+    params = [name.split(".") for name, _ in param_names(model)]
+    names = {".".join(parts[:depth]) for parts in params for depth in range(1, len(parts) + 1)}
+    like = get_close_matches(wanted, sorted(names), 1, _ALIKE)
+    return f"did you mean {like[0]}?" if like else "remove it or correct its spelling"
 
 
 def _hint(got: object, written: str, detail: ErrorDetails) -> str:
@@ -114,13 +134,13 @@ def _listed(problems: list[str]) -> tuple[str, ...]:
     return (*problems[:_LISTED], *more)
 
 
-def require(model: type[Model], path: Path) -> Model:
-    """`path` as `model`.
+def require(model: type[Model], path: Path, settings: Sequence[Setting] = ()) -> Model:
+    """`path` as `model`, with `settings` in place of what it says.
 
     Raises:
         ParamsError: ``PARAMS``, listing every mistake in it.
     """
-    params, problems = parse(model, path)
+    params, problems = parse(model, path, settings)
     _complain(problems)
     if params is None:
         raise ParamsError("PARAMS", f"{path} could not be read", remedy="mend the file")
@@ -142,14 +162,18 @@ def check_name(name: str) -> str:
     return name
 
 
-def load_profile(root: Path, dataset: str) -> Profile:
-    """The params of `dataset`.
+def profile_path(root: Path, dataset: str) -> Path:
+    """The profile of `dataset` in the project at `root`; the name is checked."""
+    return root / "profiles" / f"{check_name(dataset)}.yaml"
+
+
+def load_profile(root: Path, dataset: str, settings: Sequence[Setting] = ()) -> Profile:
+    """The params of `dataset`, with `settings` in place of what its profile says.
 
     Raises:
-        ParamsError: Listing every mistake in its profile.
+        ParamsError: Listing every mistake in them.
     """
-    path = root / "profiles" / f"{check_name(dataset)}.yaml"
-    return require(Profile, path)
+    return require(Profile, profile_path(root, dataset), settings)
 
 
 def load_project(root: Path) -> ProjectParams:
@@ -161,8 +185,8 @@ def load_project(root: Path) -> ProjectParams:
     return require(ProjectParams, root / "params.yaml")
 
 
-def load_run(root: Path, name: str) -> RunParams:
-    """One run of params.yaml with its data set's params.
+def load_run(root: Path, name: str, settings: Sequence[Setting] = ()) -> RunParams:
+    """One run of params.yaml with its data set's params, and `settings` in place of some.
 
     Raises:
         ParamsError: Listing every mistake in params.yaml and in the profile, or if there is no
@@ -176,7 +200,7 @@ def load_run(root: Path, name: str) -> RunParams:
             "PARAMS_RUN", f"{path} has no run {name!a}", remedy=f"its runs are: {known}"
         )
     run = project.runs[name]
-    profile = load_profile(root, run.dataset)
+    profile = load_profile(root, run.dataset, settings)
     if run.split not in profile.splits:
         known = ", ".join(sorted(profile.splits)) or "none"
         raise ParamsError(
@@ -221,6 +245,8 @@ def add_to_params(
 ) -> ProjectParams:
     """Add a data set and its runs to the params.yaml of a project; what is there already stays.
 
+    The first run of a project is the one that plots show.
+
     Args:
         root: The project.
         dataset: Name of the data set.
@@ -247,6 +273,8 @@ def add_to_params(
                 append(content, "runs", run.model_dump(), name)
             for name, pool in pooled.items():
                 append(content, "pools", pool.model_dump(mode="json"), name)
+            if new and not project.show:
+                content["show"] = next(iter(new))
     return load_project(root)
 
 
@@ -260,7 +288,7 @@ def check_project(root: Path) -> ProjectParams:
     problems: list[str] = []
     profiles: dict[str, Profile] = {}
     for dataset in tracked_sections(project):
-        profile, mistakes = parse(Profile, root / "profiles" / f"{check_name(dataset)}.yaml")
+        profile, mistakes = parse(Profile, profile_path(root, dataset))
         problems += mistakes
         if profile is not None:
             profiles[dataset] = profile

@@ -34,6 +34,8 @@ class Pool(ParamsModel):
 class ProjectParams(ParamsModel):
     """What ``dvc repro`` builds: the content of params.yaml."""
 
+    stroi: str = ""
+    """Version of the stroi that the project is of; ``stroi upgrade`` writes it."""
     rendered: tuple[str, ...] = ()
     """Data sets that stage ``sample`` renders."""
     datasets: tuple[str, ...]

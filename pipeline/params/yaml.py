@@ -40,11 +40,26 @@ class Document:
         value: dict with text keys, list, str, int, float, bool and None, nested.
         lines: Line (from 1) of each key path; an item of a list counts as the key of its number.
         texts: Scalars as they are written, by key path.
+        places: Where a value stands that is of no line, by key path: an option of a command.
     """
 
     value: Any = None
     lines: dict[tuple[str, ...], int] = field(default_factory=dict)
     texts: dict[tuple[str, ...], str] = field(default_factory=dict)
+    places: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def replace(self, key: tuple[str, ...], value: Document, place: str) -> None:
+        """Note that the value of a key path is that of another document, which stands at `place`.
+
+        The value itself is changed by the caller.
+        """
+        for known in (self.lines, self.texts, self.places):
+            for at in [at for at in known if at[: len(key)] == key]:
+                del known[at]
+        self.texts |= {(*key, *at): text for at, text in value.texts.items()}
+        self.places |= {(*key, *at): place for at in ((), *value.lines)}
+        new = {key[:depth] for depth in range(1, len(key))} - self.lines.keys()
+        self.places |= dict.fromkeys(new, place)
 
 
 def printable(text: str, limit: int = 80) -> str:
@@ -64,7 +79,19 @@ def read_yaml(path: Path) -> Document:
     Raises:
         ParamsError: ``PARAMS_MISSING``, ``PARAMS_UNREADABLE`` or ``PARAMS_YAML``, with the line.
     """
-    text = _read_text(path)
+    document = read_yaml_text(_read_text(path), path)
+    if document.value is None:
+        document.value = {}
+    return document
+
+
+def read_yaml_text(text: str, path: Path | str) -> Document:
+    """As `read_yaml`, of a text.
+
+    Args:
+        text: One YAML document.
+        path: What it is called in messages.
+    """
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer, yaml.Constructor = _Composer, _Constructor
     try:
@@ -137,7 +164,9 @@ def _read_text(path: Path) -> str:
         data = read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         raise ParamsError(
-            "PARAMS_MISSING", f"{path} does not exist", remedy="run from the project's root"
+            "PARAMS_MISSING",
+            f"{path} does not exist",
+            remedy="run this in a project, or name one by --root; `stroi new DIR` makes one",
         ) from None
     except OSError as error:
         raise ParamsError(
@@ -153,7 +182,7 @@ def _read_text(path: Path) -> str:
         ) from None
 
 
-def _wrong(path: Path, line: int, problem: str) -> ParamsError:
+def _wrong(path: Path | str, line: int, problem: str) -> ParamsError:
     return ParamsError("PARAMS_YAML", f"{path}:{line}: {problem}", remedy="mend the YAML")
 
 
@@ -178,7 +207,7 @@ class _Constructor(SafeConstructor):
         node = self.composer.get_single_node()
         self.document = Document()
         value = None if node is None else self._value(node, ())
-        self.document.value = {} if value is None else value
+        self.document.value = value
         return self.document
 
     def _value(self, node: Node, at: tuple[str, ...]) -> Any:

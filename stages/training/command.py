@@ -53,7 +53,7 @@ def training(workspace: Workspace, run: RunParams, stage: str) -> Iterator[World
         count = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
         accuracy = describe_test(workspace, run, stage)
         click.echo(f"{stage.replace('-', ' ', 1)} {run.name}: trained with {count}; {accuracy}")
-        if hint := commit_hint(workspace.root, f"{stage}@{run.name}"):
+        if hint := commit_hint(workspace, f"{stage}@{run.name}"):
             click.echo(hint)
 
 

@@ -12,6 +12,7 @@ from stroi.cache.manifest import read_manifest
 from stroi.cache.scores import Scores, write_scores
 from stroi.cache.storage.strict_json import JsonNode
 from stroi.pipeline.index.splits import SplitIds
+from stroi.pipeline.workspace import Workspace
 
 TEST = "test"
 """Name of the score file of the test clips."""
@@ -77,14 +78,15 @@ def left_out(folder: Path) -> set[str]:
     return set(JsonNode(producer, f"{folder}: producer").texts("left_out"))
 
 
-def commit_hint(root: Path, stage: str) -> str:
+def commit_hint(workspace: Workspace, stage: str) -> str:
     """What to do after a training that DVC did not start; empty if there is nothing to do.
 
     Args:
-        root: The project.
+        workspace: The project. A training with settings must not be committed.
         stage: DVC's name of the stage, such as ``gcn@demo-xsub``.
     """
-    if "DVC_STAGE" in os.environ or not (root / "dvc.yaml").exists():
+    tracked = (workspace.root / "dvc.yaml").exists()
+    if "DVC_STAGE" in os.environ or workspace.settings or not tracked:
         return ""
     return f"next: `dvc commit --force {stage}`; else `dvc repro` replaces this training by its own"
 

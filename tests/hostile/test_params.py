@@ -75,7 +75,7 @@ def test_no_text(tmp_path: Path, case: str) -> None:
 
 
 MISTAKES: dict[str, tuple[str, str, str]] = {
-    "unknown key": ("mosaics:\n  cel: 48", ":2: ", "mosaics.cel: unknown key; remove it or correc"),
+    "unknown key": ("mosaics:\n  cel: 48", ":2: ", "mosaics.cel: unknown key; did you mean mosai"),
     "no for a number": (
         "seeds:\n  - no", ":2: ", "seeds.0: Input should be a valid integer, got 'no'",
     ),

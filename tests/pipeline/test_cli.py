@@ -83,7 +83,7 @@ def test_wrong_params_are_all_told_and_exit_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert len(lines) == 4
-    assert lines[0].endswith(":2: mosaics.cel: unknown key; remove it or correct its spelling")
+    assert lines[0].endswith(":2: mosaics.cel: unknown key; did you mean mosaics.cell?")
     assert lines[1].endswith(":3: mosaics.size: Input should be a valid integer, got 'big'")
     assert ":4: gcn.alpha: Input should be greater than 0, got -1.0" in lines[2]
     assert lines[3].startswith("error: PARAMS: 3 mistakes in the params, the first at ")

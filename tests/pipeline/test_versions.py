@@ -6,6 +6,7 @@ import importlib
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,15 @@ def test_upgrade_prints_what_changed_and_writes_it_once(
     path.write_text(dumps_yaml({**code_versions(), "gcn": 99, "gone": 1}))
     here = ("--root", str(tmp_path))
     assert run(["upgrade", *here]) == 0
-    lines = [f"gcn: 99 -> {code_versions()['gcn']}", "gone: 1 -> none", f"{path}: written"]
-    assert capsys.readouterr().out.splitlines() == lines
+    changed = [f"gcn: 99 -> {code_versions()['gcn']}", "gone: 1 -> none"]
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"versions.yaml: {line}" for line in changed),
+        f"{tmp_path}: upgraded to stroi {version('stroi')}",
+    ]
     assert loads_yaml(path.read_text()) == code_versions()
     written = path.stat().st_mtime_ns
     assert run(["upgrade", *here]) == 0
-    assert capsys.readouterr().out == f"{path}: up to date\n"
+    assert capsys.readouterr().out == f"{tmp_path}: up to date: stroi {version('stroi')}\n"
     assert path.stat().st_mtime_ns == written
 
 
@@ -120,8 +124,9 @@ def test_a_stage_refuses_a_project_of_another_version(
     mode = ["plain"] if stage == "resnet" else []
     assert run([stage, name, *mode, "--root", str(project)]) == 2
     assert capsys.readouterr().err == (
-        f"error: VERSIONS: {path} is of another stroi ({stage}: 99 -> {code_versions()[stage]}); "
-        "run `stroi upgrade`, then `dvc repro`\n"
+        f"error: VERSIONS: {path} is of another stroi, this is {version('stroi')} ({stage}: 99 -> "
+        f"{code_versions()[stage]}); run `stroi upgrade` (--dry-run says what it changes), then "
+        "`dvc repro`, which runs these stages again\n"
     )
     assert not (project / "data").exists()
 

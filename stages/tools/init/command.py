@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from stroi.pipeline.options import in_project
-from stroi.pipeline.params.load import check_name
+from stroi.pipeline.params.load import check_name, load_project
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.options import (
     LABELS,
@@ -134,6 +134,8 @@ def command(
     done = set_up(workspace, options, given=given, force=force)
     if done.pool:
         click.echo(f"next: `dvc repro pool@{done.pool}`; `dvc repro` alone runs all of params.yaml")
+    elif done.rgb and len(load_project(workspace.root).runs) == 1:
+        click.echo("next: `dvc repro`")
     elif done.rgb:
         click.echo(
             f"next: `dvc repro report@{done.run}`; `dvc repro` alone runs all of params.yaml"

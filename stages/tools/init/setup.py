@@ -19,9 +19,10 @@ from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.skeleton_folders import OwnListing, list_own
 from stroi.pipeline.datasets.table import TABLE, read_table
 from stroi.pipeline.index.table import Sample
-from stroi.pipeline.params.load import add_to_params, load_profile, load_project
+from stroi.pipeline.params.load import add_to_params, load_profile, load_project, require
 from stroi.pipeline.params.profile import IndexParams, MosaicParams, Profile, Run
 from stroi.pipeline.params.project import Input
+from stroi.pipeline.project.template import shipped_profile
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.crop_size import CropSize, Torsos, estimate_crop_size
 from stroi.stages.tools.init.foreseen import foreseen, unreadable_notes, without_video
@@ -152,7 +153,7 @@ def check_project(workspace: Workspace) -> None:
         raise ParamsError(
             "INIT_PROJECT",
             f"{workspace.root} has no {' and no '.join(lacking)}: it is no stroi project",
-            remedy="run this in a clone of stroi's repository, or name one by --root",
+            remedy="make one by `stroi new DIR`, or name one by --root",
         )
     load_project(workspace.root)
 
@@ -162,7 +163,10 @@ def _profile_path(workspace: Workspace, name: str) -> Path:
 
 
 def _profile(workspace: Workspace, options: InitOptions, force: bool) -> Profile | None:
-    """The existing profile of this name, or the shipped one of the labels; None for a new one."""
+    """The existing profile of this name, or the shipped one of the labels; None for a new one.
+
+    The project's own copy of a shipped profile comes first: it may have been edited.
+    """
     own = () if force else (options.name,)
     shipped = () if options.labels in WRITTEN else (options.labels,)
     for name in dict.fromkeys((*own, *shipped)):
@@ -170,13 +174,17 @@ def _profile(workspace: Workspace, options: InitOptions, force: bool) -> Profile
             profile = load_profile(workspace.root, name)
             _check_kind(options, name, profile.index)
             return profile
-    if shipped:
+    if not shipped:
+        return None
+    if not shipped_profile(options.labels).exists():
         raise ParamsError(
             "INIT_PROFILE",
-            f"{_profile_path(workspace, options.labels)} does not exist",
-            remedy="copy it from stroi's repository",
+            f"{_profile_path(workspace, options.labels)} does not exist, and stroi ships none",
+            remedy="write it first; `stroi params` prints every key",
         )
-    return None
+    profile = require(Profile, shipped_profile(options.labels))
+    _check_kind(options, options.labels, profile.index)
+    return profile
 
 
 def _check_kind(options: InitOptions, name: str, index: IndexParams) -> None:
@@ -278,5 +286,8 @@ def _write_profile(workspace: Workspace, options: InitOptions, text: str) -> Non
     elif path.exists():
         click.echo(f"profiles/{path.name}: exists, kept")
     else:
-        write_atomic(path, _profile_path(workspace, options.labels).read_bytes())
-        click.echo(f"profiles/{path.name}: a copy of profiles/{options.labels}.yaml")
+        source = _profile_path(workspace, options.labels)
+        source = source if source.exists() else shipped_profile(options.labels)
+        write_atomic(path, source.read_bytes())
+        whose = "" if source.is_relative_to(workspace.root) else ", as stroi ships it"
+        click.echo(f"profiles/{path.name}: a copy of profiles/{source.name}{whose}")

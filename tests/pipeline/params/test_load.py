@@ -58,7 +58,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     assert caught.value.exit_status == 2
     assert "5 mistakes in the params, the first at" in str(caught.value)
     report = "\n".join(caught.value.details)
-    assert f"{where}:2: mosaics.cel: unknown key; remove it or correct its spelling" in report
+    assert f"{where}:2: mosaics.cel: unknown key; did you mean mosaics.cell?" in report
     assert f"{where}:3: mosaics.size: Input should be a valid integer, got 'many'" in report
     assert (
         f"{where}:4: mosaics.columns: Input should be greater than or equal to 1, got 0" in report

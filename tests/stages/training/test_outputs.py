@@ -13,6 +13,7 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.scores import read_scores
 from stroi.pipeline.index.table import read_index, write_index
+from stroi.pipeline.workspace import Workspace
 from stroi.stages.ensemble import lost_clips
 from stroi.stages.evaluation.methods import STREAMS
 from stroi.stages.training.outputs import TEST, commit_hint, left_out, scores_folder
@@ -54,8 +55,8 @@ def test_a_training_that_dvc_did_not_start_names_the_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DVC_STAGE", raising=False)
-    assert commit_hint(tmp_path, "gcn@r") == ""
+    assert commit_hint(Workspace(tmp_path), "gcn@r") == ""
     (tmp_path / "dvc.yaml").touch()
-    assert commit_hint(tmp_path, "gcn@r").startswith("next: `dvc commit --force gcn@r`")
+    assert commit_hint(Workspace(tmp_path), "gcn@r").startswith("next: `dvc commit --force gcn@r`")
     monkeypatch.setenv("DVC_STAGE", "gcn@r")
-    assert commit_hint(tmp_path, "gcn@r") == ""
+    assert commit_hint(Workspace(tmp_path), "gcn@r") == ""
