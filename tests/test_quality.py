@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("cache", "pipeline", "stages", "trainer")
+PACKAGES = ("api", "cache", "pipeline", "stages", "trainer")
 
 
 def test_only_the_command_line_names_the_stages(root: Path) -> None:
@@ -78,7 +78,7 @@ def test_wheel_holds_stroi_alone_and_everything_of_it(root: Path, tmp_path: Path
         *(n.split("/")[0] for n in names if ".dist-info/" in n),
     }
     sources = {
-        f"stroi/{path.relative_to(root)}"
+        f"stroi/{path.relative_to(root)}".replace("stroi/api/", "stroi/")
         for package in PACKAGES
         for path in (root / package).rglob("*")
         if path.suffix in {".py", ".onnx", ".html"}
