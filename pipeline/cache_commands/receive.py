@@ -14,8 +14,10 @@ from stroi.cache.share.info import form_of
 from stroi.cache.share.receive import Imported, import_cache
 from stroi.pipeline.cache_commands.common import (
     ANY,
+    Place,
     counting_files,
     example,
+    local_copy,
     many,
     with_jobs,
 )
@@ -32,12 +34,13 @@ def _check_sha256(_context: click.Context, _option: click.Parameter, text: str) 
 
 
 @click.command(
-    help="Check the received cache SOURCE, a folder or an archive of `stroi cache export`, and "
-    "place it as TARGET, whole or not at all. A copy is checked, in processes with limits, and "
-    "that copy is placed.\n\n"
+    help="Check the received cache SOURCE, a folder, an archive of `stroi cache export`, or the "
+    "URL of one (https://, s3://, hf://), and place it as TARGET, whole or not at all. A copy is "
+    "checked, in processes with limits, and that copy is placed. A download that was cut goes on "
+    "where it stopped.\n\n"
     + example("stroi cache import demo.tar data/demo/mosaics --index data/demo/index")
 )
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", type=Place(exists=True))
 @click.argument("target", type=ANY)
 @click.option("--index", type=ANY, help="Place the labels that came with it in this folder.")
 @click.option(
@@ -50,7 +53,12 @@ def _check_sha256(_context: click.Context, _option: click.Parameter, text: str) 
 @click.option("--unpack", "unpacked", is_flag=True, help="Place compact mosaics as plain pixels.")
 @with_jobs
 def command(
-    source: Path, target: Path, index: Path | None, expect: str, unpacked: bool, jobs: int
+    source: Path | str,
+    target: Path,
+    index: Path | None,
+    expect: str,
+    unpacked: bool,
+    jobs: int,
 ) -> None:
     """Take in one cache."""
     labels: dict[str, bytes] = {}
@@ -61,15 +69,16 @@ def command(
             labels.update({name: (folder / name).read_bytes() for name in INDEX_NAMES})
             refuse_other_index(index, labels)
 
-    done = import_cache(
-        source,
-        target,
-        expect=expect,
-        unpacked=unpacked,
-        jobs=jobs,
-        check=check,
-        watch=lambda manifest: counting_files(len(manifest.files)),
-    )
+    with local_copy(source) as received:
+        done = import_cache(
+            received,
+            target,
+            expect=expect,
+            unpacked=unpacked,
+            jobs=jobs,
+            check=check,
+            watch=lambda manifest: counting_files(len(manifest.files)),
+        )
     if index is not None:
         place_index(index, labels)
     _print_result(target, index, done)
