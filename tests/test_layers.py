@@ -53,6 +53,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "sample", "index", "skeletons", "skeletons3d", "mosaics", "gcn", "weights", "resnet",
             "ensemble", "report", "gcn_report",
         ),
+        ("predict",),
         ("tools",),
         ("commands",),
     ),

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stroi.cache.errors import ParamsError, RefusedInput
-from stroi.cache.mosaics import MosaicCache
 from stroi.cache.rois import require_same_rows
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, clips_digest
 from stroi.trainer.data.prepared_clips import kept
 from stroi.trainer.data.skeleton_input import ClipSource
+from stroi.trainer.data.window_reader import MosaicReader
 from stroi.trainer.models.joint_attention import weights_in_mosaic
 from stroi.trainer.models.weighted_mosaic_net import Skeletons
 from stroi.trainer.runtime import to_device
@@ -96,7 +96,7 @@ def _row_weights(weights: Weights, ids: Sequence[str]) -> NDArray[np.float32]:
     return chosen
 
 
-def valid_per_half(mosaics: MosaicCache, ids: Sequence[str]) -> NDArray[np.bool_]:
+def valid_per_half(mosaics: MosaicReader, ids: Sequence[str]) -> NDArray[np.bool_]:
     """Which halves of every cell show a joint.
 
     A mosaic of one person shows that person over the whole cell.
@@ -146,7 +146,7 @@ def side_digests(
 
 def load_side_inputs(
     mode: Mode,
-    mosaics: MosaicCache,
+    mosaics: MosaicReader,
     ids: Sequence[str],
     *,
     weights: Weights | None = None,
