@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from stroi.cache.errors import ParamsError, RefusedInput
+from stroi.cache.files.digests import sha256_file
 from stroi.cache.files.opening import read_no_link
 from stroi.cache.scores import Scores, read_scores
+from stroi.cache.share.receive import refuse_unexpected
+from stroi.cache.share.urls import as_path
 from stroi.cache.storage.strict_json import JsonNode, parse_json
 from stroi.cache.weights import Weights, read_weights
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.params.load import load_run as load_params
-from stroi.pipeline.workspace import Workspace
+from stroi.stages.shelf.contents import BRANCHES, CARD_NAME, Branch, read_card
 from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
+from stroi.trainer.config import Mode
 
 if TYPE_CHECKING:
+    from stroi.stages.predict.answer import Prediction
+    from stroi.stages.predict.run import TrainedRun
     from stroi.trainer.models.graph_net import GraphNet
     from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
-
-Branch = Literal["gcn", "resnet-plain", "resnet-fixed", "resnet-end-to-end"]
-"""A trained network of a run, by the name of its stage."""
 
 _METRICS_BYTES = 1 << 20
 
@@ -33,11 +37,11 @@ class Run:
     Every method reads its file when it is called, and verifies it.
 
     Attributes:
-        root: Folder of the project that it belongs to.
+        folder: Its folder.
         params: Its name, its data set, split and input, and the profile that it was trained with.
     """
 
-    root: Path
+    folder: Path
     params: RunParams
 
     @property
@@ -53,9 +57,7 @@ class Run:
     @property
     def networks(self) -> tuple[Branch, ...]:
         """The branches that were trained."""
-        return tuple(
-            branch for branch in get_args(Branch) if self._file(branch, self.seeds[0]).is_file()
-        )
+        return tuple(branch for branch in BRANCHES if self._file(branch, self.seeds[0]).is_file())
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -75,7 +77,7 @@ class Run:
         Raises:
             RefusedInput: ``METRICS`` before stage ``ensemble`` has run.
         """
-        path = self._workspace.run(self.name, "metrics.json")
+        path = self.folder / "metrics.json"
         document = parse_json(
             read_no_link(path, "METRICS", _METRICS_BYTES, remedy="run `stroi ensemble` first"),
             str(path),
@@ -94,7 +96,7 @@ class Run:
             ParamsError: ``RUN_SEED``.
             RefusedInput: ``RUN_UNTRAINED``; ``SCORES_NAME``; if the file is damaged.
         """
-        folder = scores_folder(self._workspace.run(self.name, branch), self._seed(seed))
+        folder = scores_folder(self.folder / branch, self._seed(seed))
         if not folder.is_dir():
             raise self._untrained(branch)
         return read_scores(folder, name)
@@ -109,7 +111,7 @@ class Run:
             ParamsError: ``RUN_SEED``.
             RefusedInput: ``RUN_UNTRAINED``; if the file is damaged.
         """
-        folder = seed_folder(self._workspace.run(self.name, "weights"), self._seed(seed))
+        folder = seed_folder(self.folder / "weights", self._seed(seed))
         if not folder.is_dir():
             raise self._untrained("weights")
         return read_weights(folder)
@@ -144,12 +146,43 @@ class Run:
 
         return load_resnet(self._trained(branch, self._seed(seed)))
 
-    @property
-    def _workspace(self) -> Workspace:
-        return Workspace(self.root)
+    def predict(
+        self,
+        video: Path | str,
+        *,
+        mode: Mode | None = None,
+        seed: int | None = None,
+        start: int = 0,
+        stop: int = 0,
+        threads: int = 1,
+    ) -> Prediction:
+        """What the run says about a new video, as `stroi predict` does.
+
+        Args:
+            video: A video file, or a folder of numbered images.
+            mode: Mode of the RGB branch: ``fixed``, ``end-to-end`` or ``plain``; by default the
+                first of these that was trained.
+            seed: One of `seeds`; the first if None.
+            start: First frame.
+            stop: Frame after the last; 0 for the whole rest.
+            threads: CPU threads of the networks; the same number gives the same bits.
+
+        Returns:
+            Its `label`, its `top(5)` with probabilities, and in `answer` and `clip` all scores,
+            weights, people and the mosaic.
+
+        Raises:
+            ParamsError: If the run's input cannot be made of a video, such as that of a sensor.
+            RefusedInput: If a network is missing or damaged.
+            ClipRejected: If the video cannot be used, or shows nobody.
+        """
+        from stroi.stages.predict.run import predict_video
+
+        networks = _networks(self.folder, mode, seed, threads)
+        return predict_video(networks, Path(video), start=start, stop=stop)
 
     def _file(self, branch: Branch, seed: int, stream: str = "") -> Path:
-        return checkpoint(self._workspace.run(self.name, branch), seed, stream)
+        return checkpoint(self.folder / branch, seed, stream)
 
     def _trained(self, branch: Branch, seed: int, stream: str = "") -> Path:
         path = self._file(branch, seed, stream)
@@ -171,27 +204,55 @@ class Run:
     def _untrained(self, what: str) -> RefusedInput:
         return RefusedInput(
             "RUN_UNTRAINED",
-            f"run {self.name} in {self.root} has no {what}",
+            f"run {self.name} in {self.folder} has no {what}",
             remedy="run `dvc repro`, or `dvc pull` if others trained it",
         )
 
 
-def load_run(source: Path | str) -> Run:
+def load_run(source: Path | str, *, expect: str = "") -> Run:
     """Open a trained run.
 
     Args:
-        source: Folder of the run in its project, such as ``runs/demo-xsub``.
+        source: Folder of the run in its project, such as ``runs/demo-xsub``; a folder that
+            `stroi run import` placed; or the URL of an archive that `stroi run export` wrote,
+            which is fetched once and kept as `stroi.open_mosaics` does.
+        expect: SHA-256 that the ``run.json`` of an exported run must have; empty takes any.
 
     Raises:
-        RefusedInput: ``RUN_OPEN`` if there is no run.
-        ParamsError: Listing every mistake in the params of its project.
+        RefusedInput: ``RUN_OPEN`` if there is no run; ``EXPECT``; as `stroi.open_mosaics` and
+            `stroi run import` for what lies at a URL.
+        ParamsError: Listing every mistake in its params.
     """
-    folder = Path(source).absolute()
+    path = as_path(source)
+    folder = _download(str(source), expect) if path is None else path.absolute()
+    card = folder / CARD_NAME
+    if card.is_file():
+        refuse_unexpected(source, sha256_file(card) if expect else "", expect)
+        return Run(folder, load_params(folder, read_card(card).run))
     root = folder.parents[1] if len(folder.parents) > 1 else folder
     if folder.parent.name != "runs" or not (root / "params.yaml").is_file():
         raise RefusedInput(
             "RUN_OPEN",
-            f"{source} is no run: it does not lie in the folder runs/ of a project",
-            remedy="name a folder such as PROJECT/runs/RUN",
+            f"{source} is no run: no folder in runs/ of a project, and none with a {CARD_NAME}",
+            remedy="name a folder such as PROJECT/runs/RUN, or `stroi run import` the archive",
         )
-    return Run(root, load_params(root, folder.name))
+    return Run(folder, load_params(root, folder.name))
+
+
+def _download(url: str, expect: str) -> Path:
+    from stroi.cache.share.remote import cached
+    from stroi.pipeline.cache_commands.common import counting_bytes
+    from stroi.stages.shelf.receive import import_run
+
+    def take(local: Path, target: Path) -> None:
+        import_run(local, target, expect=expect)
+
+    return cached(url, take, counting_bytes("download"))
+
+
+@lru_cache(maxsize=2)
+def _networks(folder: Path, mode: Mode | None, seed: int | None, threads: int) -> TrainedRun:
+    """The networks of a run, which cost more to read than a short video."""
+    from stroi.stages.predict.run import open_run
+
+    return open_run(folder, mode=mode, seed=seed, threads=threads)

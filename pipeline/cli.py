@@ -42,6 +42,7 @@ COMMANDS: Table = {
     "predict": ("stroi.stages.commands:predict", "Say what happens in new videos."),
     "show": ("stroi.stages.tools.show:command", "Write one picture of a clip."),
     "export": ("stroi.stages.commands:export", "Write a trained network as ONNX."),
+    "run": ("stroi.stages.shelf.commands:command", "Give away trained runs, and take them in."),
     "check": ("stroi.pipeline.project_commands:check", "Validate params.yaml and all profiles."),
     "params": ("stroi.pipeline.project_commands:params", "Print every param with its default."),
     "upgrade": (

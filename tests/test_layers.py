@@ -54,7 +54,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "ensemble", "report", "gcn_report",
         ),
         ("predict",),
-        ("tools",),
+        ("shelf", "tools"),
         ("commands",),
     ),
     "api": (("opening",), ("trained_run",), ("__main__",)),

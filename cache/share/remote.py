@@ -112,10 +112,36 @@ def fetched(remote: Remote, watch: Watch = silently) -> Iterator[Path]:
         shutil.rmtree(private)
 
 
-def cached_folder(url: str, expect: str = "", watch: Watch = silently) -> Path:
-    """Folder of the cache at a URL, checked and kept among the downloads.
+def cached(url: str, take: Callable[[Path, Path], object], watch: Watch = silently) -> Path:
+    """What lies at a URL, taken in once and kept among the downloads.
 
     It is fetched again only when something else lies at the URL; then the old one is removed.
+
+    Args:
+        url: Its address.
+        take: Given a local copy and a target, checks the one and places it as the other.
+        watch: Shows the progress in bytes.
+
+    Returns:
+        The target.
+
+    Raises:
+        ParamsError, RefusedInput, StroiError: As `find`, `fetched` and `take`.
+    """
+    remote = find(url)
+    kept, prefix = downloads_folder() / "kept", digest(url)[:16]
+    target = kept / f"{prefix}-{remote.version}"
+    if not target.is_dir():
+        with fetched(remote, watch) as local:
+            take(local, target)
+    for other in kept.glob(f"{prefix}-*"):
+        if other != target:
+            shutil.rmtree(other)
+    return target
+
+
+def cached_folder(url: str, expect: str = "", watch: Watch = silently) -> Path:
+    """Folder of the cache at a URL, checked and kept among the downloads.
 
     Args:
         url: Its address; of an archive, or of a folder with a manifest.
@@ -123,20 +149,12 @@ def cached_folder(url: str, expect: str = "", watch: Watch = silently) -> Path:
         watch: Shows the progress in bytes.
 
     Raises:
-        ParamsError, RefusedInput, StroiError: As `find`, `fetched` and
+        ParamsError, RefusedInput, StroiError: As `cached`, and
             `stroi.cache.share.receive.import_cache`.
     """
-    remote = find(url)
-    kept, prefix = downloads_folder() / "caches", digest(url)[:16]
-    target = kept / f"{prefix}-{remote.version}"
-    if not target.is_dir():
-        with fetched(remote, watch) as local:
-            import_cache(local, target, expect=expect)
-    refuse_unexpected(url, manifest_sha256(target), expect)
-    for other in kept.glob(f"{prefix}-*"):
-        if other != target:
-            shutil.rmtree(other)
-    return target
+    folder = cached(url, lambda local, target: import_cache(local, target, expect=expect), watch)
+    refuse_unexpected(url, manifest_sha256(folder), expect)
+    return folder
 
 
 def _manifest_bytes(files: Any, path: str, url: str) -> bytes | None:

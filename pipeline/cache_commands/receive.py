@@ -27,7 +27,8 @@ from stroi.pipeline.shards.pose_sources import SHOWING, mixed_sources
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def _check_sha256(_context: click.Context, _option: click.Parameter, text: str) -> str:
+def check_sha256(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    """The value of ``--expect``."""
     if text and not _SHA256.fullmatch(text):
         raise click.BadParameter("want 64 hexadecimal digits in lower case")
     return text
@@ -47,7 +48,7 @@ def _check_sha256(_context: click.Context, _option: click.Parameter, text: str) 
     "--expect",
     metavar="SHA256",
     default="",
-    callback=_check_sha256,
+    callback=check_sha256,
     help="The SHA-256 of manifest.json by its publisher; another one is refused.",
 )
 @click.option("--unpack", "unpacked", is_flag=True, help="Place compact mosaics as plain pixels.")

@@ -32,7 +32,7 @@ def test_every_kind_of_cache_opens(tmp_path: Path) -> None:
     assert stroi.open_skeletons3d(tmp_path / "skeletons3d").ids == ("a", "b")
     assert stroi.open_weights(tmp_path / "weights").ids == ("a", "b")
     assert stroi.open_scores(tmp_path / "scores").ids == ("a", "b")
-    with pytest.raises(RefusedInput, match=r"MANIFEST: .*kind"):
+    with pytest.raises(RefusedInput, match=r"SCHEMA: .* describes mosaics, want skeletons"):
         stroi.open_skeletons(tmp_path / "mosaics")
 
 

@@ -20,7 +20,10 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_public_names() -> None:
     assert set(stroi.__all__) == PUBLIC
-    assert {name for name in dir(stroi.Run) if not name.startswith("_")} | {"root", "params"} == RUN
+    assert {name for name in dir(stroi.Run) if not name.startswith("_")} | {
+        "folder",
+        "params",
+    } == RUN
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC - {"__version__"}))
@@ -36,7 +39,7 @@ def test_each_has_a_docstring_and_types(name: str) -> None:
         assert all(f"{each}:" in doc for each in parts.parameters if each != "verify")
 
 
-@pytest.mark.parametrize("name", sorted(RUN - {"root", "params"}))
+@pytest.mark.parametrize("name", sorted(RUN - {"folder", "params"}))
 def test_every_part_of_a_run_has_a_docstring(name: str) -> None:
     part = inspect.getattr_static(stroi.Run, name)
     assert inspect.getdoc(part)

@@ -15,7 +15,7 @@ from stroi.trainer.score_gcn import score_gcn
 
 def test_its_parts_are_those_on_disk(project: Path) -> None:
     run = stroi.load_run(project / "runs" / "r")
-    assert (run.name, run.seeds, run.root) == ("r", (0,), project)
+    assert (run.name, run.seeds, run.folder) == ("r", (0,), project / "runs" / "r")
     assert run.networks == ("gcn", "resnet-plain", "resnet-fixed", "resnet-end-to-end")
     assert run.classes == ("kick", "wave")
     assert set(run.metrics) == {*(f"row{n}" for n in range(1, 8)), "chance", "test_clips"}

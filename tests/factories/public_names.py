@@ -17,13 +17,14 @@ PUBLIC = {
 
 RUN = {
     "classes",
+    "folder",
     "graph_network",
     "metrics",
     "name",
     "networks",
     "params",
+    "predict",
     "rgb_network",
-    "root",
     "scores",
     "seeds",
     "weights",

@@ -123,7 +123,7 @@ def test_a_flipped_byte_is_refused_by_name_and_fetched_anew(
     with pytest.raises(RefusedInput, match=rf"DIGEST: {url}/mosaics-00001\.h5: .* damaged: c of 1"):
         cached_folder(url)
     assert left(downloads) == []
-    assert list((downloads / "caches").iterdir()) == []
+    assert list((downloads / "kept").iterdir()) == []
     path.write_bytes(whole)
     assert verify(cached_folder(url)) == []
 
