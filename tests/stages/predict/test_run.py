@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from answering_run import CLASSES, MODES, RUN, TEST, video
 
+import stroi
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.scores import read_scores
@@ -157,3 +158,14 @@ def test_networks_that_do_not_belong_together_are_refused(project: Path, tmp_pat
     (folder / "gcn" / "seed-0" / "checkpoint.safetensors").unlink()
     with pytest.raises(RefusedInput, match=r"NETWORK_MISSING: .*; run stage gcn first, or"):
         open_run(folder)
+
+
+def test_a_program_gets_the_same_from_import_stroi(project: Path) -> None:
+    run = stroi.load_run(project / "runs" / RUN)
+    clip = video(project, TEST[1])
+    for mode in ("fixed", "plain"):
+        got = run.predict(str(clip), mode=mode)
+        wanted = predict_video(open_run(RUN, root=project, mode=mode), clip)
+        assert got.top() == wanted.top()
+        np.testing.assert_array_equal(got.answer.scores["rgb"], wanted.answer.scores["rgb"])
+    assert got.label in run.classes
