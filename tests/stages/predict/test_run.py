@@ -157,3 +157,17 @@ def test_networks_that_do_not_belong_together_are_refused(project: Path, tmp_pat
     (folder / "gcn" / "seed-0" / "checkpoint.safetensors").unlink()
     with pytest.raises(RefusedInput, match=r"NETWORK_MISSING: .*; run stage gcn first, or"):
         open_run(folder)
+
+
+def test_networks_of_another_cut_or_other_classes_are_refused(
+    project: Path, tmp_path: Path
+) -> None:
+    recipe = run_recipe(Workspace(project), load_run(project, RUN)).to_json()
+    changes: dict[str, dict[str, object]] = {
+        "its mosaics are cut otherwise": {"mosaics": recipe["mosaics"] | {"size": 80}},
+        "its index has other classes": {"classes": ["a", "b", "c"]},
+    }
+    for number, (problem, change) in enumerate(changes.items()):
+        folder = _with(project, tmp_path / str(number), **change)
+        with pytest.raises(RefusedInput, match=rf"NETWORK_STALE: run {RUN}: {problem}"):
+            open_run(folder)
