@@ -52,7 +52,7 @@ def test_a_bad_video_is_told_and_does_not_end_the_others(
     assert [one["name"] for one in part["subjects"]] == ["the person"]
     assert len(part["branches"]["rgb"]["top"]) == 2
     assert sum(part["branches"]["ensemble"]["probabilities"]) == pytest.approx(1)
-    rows = list(csv.DictReader(files["csv"].open(encoding="utf-8")))
+    rows = list(csv.DictReader(files["csv"].read_text("utf-8").splitlines()))
     assert len(rows) == 2 * 3 * 2
     best = [row for row in rows if row["branch"] == "ensemble" and row["rank"] == "1"]
     assert best[0]["label"] == part["branches"]["ensemble"]["top"][0]["label"]
