@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from stroi.cache.percent import percent
 from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.ensemble import predict_run
-from stroi.stages.evaluation.methods import METHODS
+from stroi.stages.evaluation.methods import Method
 from stroi.stages.evaluation.predictions import RunPredictions, concatenate_folds
 from stroi.stages.evaluation.result_files import lost_clips_lines
 from stroi.stages.evaluation.table import Table, make_table
@@ -28,11 +28,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "h5py", "dvc")
 
 
-COLUMNS = " | ".join(f"row {method.number}" for method in METHODS)
+def heads(methods: Iterable[Method]) -> str:
+    """Numbers of rows as heads of columns."""
+    return " | ".join(f"row {method.number}" for method in methods)
 
 
 def rows(table: Table) -> Iterator[str]:
-    """The seven rows."""
+    """The rows."""
     yield "| # | method | skeleton | RGB | accuracy (%) | 95 % interval | each seed |"
     yield "|---|---|---|---|---|---|---|"
     for row in table.rows:
@@ -71,8 +73,8 @@ def pairs(table: Table) -> Iterator[str]:
     """Two-way accuracy inside each named pair of classes."""
     if table.pairs:
         yield ""
-        yield f"| pair (chance 50 %) | {COLUMNS} |"
-        yield "|---" * (len(METHODS) + 1) + "|"
+        yield f"| pair (chance 50 %) | {heads(row.method for row in table.rows)} |"
+        yield "|---" * (len(table.rows) + 1) + "|"
         for name, pair in table.pairs.items():
             own = (row.pairs[name] for row in table.rows)
             values = " | ".join("-" if value is None else percent(value) for value in own)
@@ -82,8 +84,9 @@ def pairs(table: Table) -> Iterator[str]:
 def folds(runs: Mapping[str, RunPredictions]) -> Iterator[str]:
     """Correct predictions of each run, mean over seeds."""
     yield ""
-    yield f"| run | test clips | {COLUMNS} |"
-    yield "|---" * (len(METHODS) + 2) + "|"
+    methods = next(iter(runs.values())).methods
+    yield f"| run | test clips | {heads(methods)} |"
+    yield "|---" * (len(methods) + 2) + "|"
     for name, run in runs.items():
         correct = (run.hits(number).sum(axis=1).mean() for number in run.scores)
         values = " | ".join(f"{value:.4g}" for value in correct)

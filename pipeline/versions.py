@@ -1,18 +1,22 @@
 """versions.yaml: the version of every stage's computation, which DVC tracks instead of the code.
 
 DVC would run every stage again for a changed help text if the code were a dependency. A stage's
-``VERSION`` is raised by hand when the same inputs give another result.
+``VERSION`` is raised by hand when the same inputs give another result. The plug-ins that a
+project's profiles choose stand beside the versions of their stages.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 from stroi.cache.errors import ParamsError
 from stroi.cache.files.atomic import write_atomic
+from stroi.pipeline.params.load import NAME
 from stroi.pipeline.params.yaml import read_yaml
+from stroi.trainer.plugins import GROUPS, is_built_in, names, versioned
 
 STAGES = {
     "sample": "stroi.stages.sample",
@@ -35,9 +39,49 @@ TRAINER = "stroi.trainer.run.run_key"
 _HEADER = "# Written by `stroi upgrade`. DVC runs a stage again when its version here changes.\n"
 
 
-def code_versions() -> dict[str, int]:
-    """``VERSION`` of every stage and of the trainer, in this installation of stroi."""
-    return {name: _version(module) for name, module in {**STAGES, "trainer": TRAINER}.items()}
+def code_versions(root: Path | None = None) -> dict[str, int | str]:
+    """``VERSION`` of every stage and of the trainer, in this installation of stroi.
+
+    Args:
+        root: A project: a stage that uses plug-ins has their versions too, ``2, lab-net 1``.
+
+    Raises:
+        ParamsError: If a file of the project cannot be read, or a plug-in cannot be loaded.
+    """
+    versions: dict[str, int | str] = {
+        name: _version(module) for name, module in {**STAGES, "trainer": TRAINER}.items()
+    }
+    for stage, plugins in (_plugins(root) if root else {}).items():
+        versions[stage] = ", ".join([str(versions[stage]), *sorted(plugins)])
+    return versions
+
+
+def _plugins(root: Path) -> dict[str, set[str]]:
+    """Plug-ins that the profiles of the project's data sets choose, by stage."""
+    found: dict[str, set[str]] = {}
+    for profile in _profiles(root):
+        for name, group in GROUPS.items():
+            section = profile.get(group.section)
+            value = section.get(group.key) if isinstance(section, dict) else None
+            for plugin in value if isinstance(value, list) else [value]:
+                # What is not installed is a mistake in the profile, and reported as one.
+                if plugin in names(name) and not is_built_in(name, plugin):
+                    for stage in group.stages:
+                        found.setdefault(stage, set()).update(versioned(name, plugin).values())
+    return found
+
+
+def _profiles(root: Path) -> Iterator[dict[str, object]]:
+    if not (root / "params.yaml").exists():
+        return
+    project = read_yaml(root / "params.yaml").value
+    datasets = project.get("datasets") if isinstance(project, dict) else None
+    for dataset in datasets if isinstance(datasets, list) else ():
+        path = root / "profiles" / f"{dataset}.yaml"
+        if NAME.fullmatch(str(dataset)) and path.exists():
+            profile = read_yaml(path).value
+            if isinstance(profile, dict):
+                yield profile
 
 
 def _version(module: str) -> int:
@@ -64,7 +108,7 @@ def changed_versions(root: Path) -> list[str]:
     Raises:
         ParamsError: If the file is not valid YAML.
     """
-    path, code = versions_path(root), code_versions()
+    path, code = versions_path(root), code_versions(root)
     project = read_yaml(path).value if path.exists() else {}
     if not isinstance(project, dict):
         project = {}
@@ -77,7 +121,7 @@ def changed_versions(root: Path) -> list[str]:
 
 def write_versions(root: Path) -> None:
     """Write the code's versions into a project."""
-    lines = "".join(f"{name}: {version}\n" for name, version in code_versions().items())
+    lines = "".join(f"{name}: {version}\n" for name, version in code_versions(root).items())
     write_atomic(versions_path(root), f"{_HEADER}{lines}".encode())
 
 

@@ -108,22 +108,17 @@ def export(
     click.echo(f"export {run}: {path}, {path.stat().st_size} bytes, equal to the network on noise")
 
 
-class _Seconds(click.ParamType):
-    """A time: ``2``, ``2s`` or ``0.5s``."""
-
-    name = "seconds"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The time in s."""
-        try:
-            seconds = float(str(value).removesuffix("s"))
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds < 86400:
-            self.fail(f"{value!r} is no time such as 2s or 0.5s", param, ctx)
-        return seconds
+def _seconds(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    """A time such as ``2``, ``2s`` or ``0.5s``, in s."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value.removesuffix("s"))
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86400:
+        raise click.BadParameter(f"{value!r} is no time such as 2s or 0.5s")
+    return seconds
 
 
 @click.command(
@@ -167,9 +162,17 @@ class _Seconds(click.ParamType):
     help="Write a video with skeletons, crops, mosaic and label: an .mp4 file, or a folder.",
 )
 @click.option(
-    "--window", type=_Seconds(), help="Cut long videos into windows of this length, such as 2s."
+    "--window",
+    callback=_seconds,
+    metavar="TIME",
+    help="Cut long videos into windows of this length, such as 2s.",
 )
-@click.option("--stride", type=_Seconds(), help="Time from one window to the next; half of it.")
+@click.option(
+    "--stride",
+    callback=_seconds,
+    metavar="TIME",
+    help="Time from window to window; by default half a window.",
+)
 @click.option(
     "--pose-model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -1,8 +1,9 @@
-"""Stage ``ensemble``: sum the branches' scores by id and write the seven rows."""
+"""Stage ``ensemble``: sum the branches' scores by id and write the rows of the table."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -17,11 +18,14 @@ from stroi.pipeline.params.load import RunParams, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.evaluation.ground_truth import ground_truth
 from stroi.stages.evaluation.methods import (
+    SKELETON_STREAM,
     STREAMS,
     graph_network_name,
     named_methods,
     network_name,
     resnet_name,
+    run_methods,
+    streams_of,
 )
 from stroi.stages.evaluation.predictions import (
     RunPredictions,
@@ -34,7 +38,7 @@ from stroi.stages.evaluation.table import Table, make_table
 from stroi.stages.training.outputs import TEST, VALIDATION, left_out, scores_folder
 from stroi.stages.training.run_split import split_clips
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "ensemble", "splits")
@@ -44,7 +48,7 @@ def build_table(workspace: Workspace, run: RunParams) -> str:
     """Write the results of `run`.
 
     Returns:
-        The seven rows as text.
+        The rows as text.
 
     Raises:
         RefusedInput: If score files do not belong together.
@@ -67,25 +71,31 @@ def predict_run(workspace: Workspace, run: RunParams) -> RunPredictions:
         ParamsError: If alpha must be chosen and the split has no validation clips.
     """
     params = run.profile.ensemble
+    methods = run_methods(params.methods)
+    streams = streams_of(methods)
     index = read_index(workspace.index(run.run.dataset))
-    lost = lost_clips(workspace, run)
+    lost = lost_clips(workspace, run, streams)
     anywhere = set().union(*lost.values())
     split = split_clips(index, run, [sample.id for sample in index.samples])
     chosen = None
     if params.alpha == "validation":
         validation = ground_truth(index, split.validation, lost, "validation")
-        scores = read_streams(workspace, run, VALIDATION, anywhere)
-        chosen = choose_alphas(scores, validation, params)
+        weighed = streams_of(method for method in methods if method.has_alpha)
+        scores = read_streams(workspace, run, VALIDATION, anywhere, weighed)
+        chosen = choose_alphas(scores, validation, params, methods)
     truth = ground_truth(index, split.test, lost)
-    methods = named_methods(
-        network_name(graph_network_name, score_folders(workspace, run, "gcn")),
+    named = named_methods(
+        network_name(graph_network_name, score_folders(workspace, run, SKELETON_STREAM)),
         network_name(resnet_name, score_folders(workspace, run, *STREAMS[1:])),
+        methods,
     )
-    scores = read_streams(workspace, run, TEST, anywhere)
-    return predict_rows(scores, truth, params, chosen=chosen, methods=methods)
+    scores = read_streams(workspace, run, TEST, anywhere, streams)
+    return predict_rows(scores, truth, params, chosen=chosen, methods=named)
 
 
-def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:
+def lost_clips(
+    workspace: Workspace, run: RunParams, streams: Sequence[str] = STREAMS
+) -> dict[str, set[str]]:
     """Test and validation clips that each branch could not score, by the stage that lost them.
 
     The manifests of the scores list them: no cache is needed.
@@ -93,7 +103,8 @@ def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:
     Raises:
         RefusedInput: If a manifest is missing or damaged.
     """
-    branches = {run.run.input: ("gcn",), "mosaics": STREAMS[1:]}
+    rgb = [stream for stream in streams if stream != SKELETON_STREAM]
+    branches = {run.run.input: [SKELETON_STREAM], "mosaics": rgb}
     return {
         stage: set[str]().union(*map(left_out, score_folders(workspace, run, *networks)))
         for stage, networks in branches.items()
@@ -101,7 +112,11 @@ def lost_clips(workspace: Workspace, run: RunParams) -> dict[str, set[str]]:
 
 
 def read_streams(
-    workspace: Workspace, run: RunParams, name: str, lost: set[str]
+    workspace: Workspace,
+    run: RunParams,
+    name: str,
+    lost: set[str],
+    streams: Sequence[str] = STREAMS,
 ) -> dict[int, StreamScores]:
     """Scores by seed and by stage, without the clips that were lost in any branch.
 
@@ -113,7 +128,7 @@ def read_streams(
             stage: without(
                 read_scores(scores_folder(workspace.run(run.name, stage), seed), name), lost
             )
-            for stage in STREAMS
+            for stage in streams
         }
         for seed in run.profile.seeds
     }
@@ -141,7 +156,7 @@ def _write_metrics(path: Path, table: Table) -> None:
     write_atomic(path, f"{text}\n".encode())
 
 
-@click.command(help="Sum the scores of RUN; prints the seven rows and writes runs/RUN/ensemble.")
+@click.command(help="Sum the scores of RUN; print the rows and write runs/RUN/ensemble.")
 @click.argument("run")
 @in_project
 def command(workspace: Workspace, run: str) -> None:

@@ -27,12 +27,13 @@ from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.metrics.ensemble import sum_streams
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import save_gcn
+from stroi.trainer.plugins import origin
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_gcn import score_gcn
 from stroi.trainer.train_gcn import train_gcn
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "gcn", "splits")
@@ -82,7 +83,9 @@ def train_seed(
         {file: sum_streams(streams, params.stream_weights) for file, streams in scores.items()},
         split=split,
         params=params.model_dump(mode="json"),
-        producer={"checkpoint": digests[0], "seed": seed, "split": split.digest} | further,
+        producer={"checkpoint": digests[0], "seed": seed, "split": split.digest}
+        | further
+        | origin("graph_nets", params.model),
     )
 
 

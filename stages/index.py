@@ -26,6 +26,7 @@ from stroi.stages.pose.readers.pose_digests import digest_poses
 from stroi.stages.training.run_split import split_clips
 from stroi.stages.video.file_states import KnownFile
 from stroi.stages.video.measure_files import Measured, measure_files
+from stroi.trainer.plugins import origin
 
 STAGE_PARAMS = ("index",)
 VERSION = 3
@@ -72,6 +73,8 @@ def build_index(
             " videos, run `dvc repro --single-item --pull resnet-fixed@RUN` (docs/sharing.md)",
         )
     listing = list_clips(raw, params)
+    if plugin := origin("datasets", params.adapter):
+        click.echo("clips listed by plug-in {plugin} of {plugin_package}".format(**plugin))
     for note in listing.notes:
         click.echo(note)
     clips = listing.clips

@@ -43,6 +43,7 @@ from stroi.trainer.data.prepared_clips import PreparedClips
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.imagenet import imagenet_weights
 from stroi.trainer.network_files.network_file import load_gcn, save_resnet
+from stroi.trainer.plugins import origin
 from stroi.trainer.run.distributed import SINGLE_PROCESS, World
 from stroi.trainer.run.progress import EpochRecord
 from stroi.trainer.run.run_key import VERSION as TRAINER_VERSION
@@ -50,7 +51,7 @@ from stroi.trainer.run.run_options import RunOptions
 from stroi.trainer.score_resnet import score_resnet
 from stroi.trainer.train_resnet import train_resnet
 
-VERSION = 3
+VERSION = 4
 """Raise it when the same input would give another result; versions.yaml tracks it."""
 
 STAGE_PARAMS = ("seeds", "weights", "resnet", "splits")
@@ -205,7 +206,7 @@ def train_seed(
     params, mosaics, index = run.profile.resnet, data.mosaics, data.index
     schedule, world, threads = params.schedule, resources.world, resources.threads
     device = world.device(params.device)  # before anything asks the GPU what it can do
-    side, origin = side_inputs(workspace, run, data, mode, seed)
+    side, digests = side_inputs(workspace, run, data, mode, seed)
     split = split_clips(index, run, usable(mosaics.ids, **side))
     if mode == "fixed":
         check_same_split(seed_folder(workspace.run(run.name, "weights"), seed), split, "weights")
@@ -213,7 +214,7 @@ def train_seed(
         check_same_split(scores_folder(workspace.run(run.name, "gcn"), seed), split, "gcn")
     scale = None
     if mode == "end-to-end":
-        scale = joint_weight_scale(workspace, run, data, side["gcn"], origin["gcn"], threads)
+        scale = joint_weight_scale(workspace, run, data, side["gcn"], digests["gcn"], threads)
     config = resnet_config(params, run.profile.weights, mode, scale)
     records: list[EpochRecord] = []
     label, name = f"resnet {mode}, seed {seed}", f"{run.name}-resnet-{mode}-seed-{seed}"
@@ -255,7 +256,8 @@ def train_seed(
         },
         split=split,
         params=params.model_dump(mode="json"),
-        producer={"checkpoint": sha256_file(checkpoint(out, seed)), "seed": seed, **origin},
+        producer={"checkpoint": sha256_file(checkpoint(out, seed)), "seed": seed, **digests}
+        | origin("rgb_nets", params.model),
     )
 
 

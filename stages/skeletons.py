@@ -48,6 +48,7 @@ from stroi.stages.pose.tracking.person_selection import fill_gaps, main_persons
 from stroi.stages.pose.tracking.tracking import track
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
 from stroi.stages.video.frame_sampling import mosaic_frames
+from stroi.trainer.plugins import origin
 
 STAGE_PARAMS = ("skeletons", "mosaics")
 VERSION = 5
@@ -98,7 +99,7 @@ def build_skeletons(
         encode=encode,
         detail=attrgetter("remark"),
         stated=recorded(params, plan.source),
-        origin={"chosen": plan.why},
+        origin={"chosen": plan.why, **origin("pose", plan.source)},
     )
     return build_cache(
         out,

@@ -24,8 +24,9 @@ from stroi.pipeline.params.profile import OwnSkeletonParams, Skeletons3dParams
 from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.sensors.own import read_joints
-from stroi.stages.sensors.readers import READERS
+from stroi.stages.sensors.readers import reader
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
+from stroi.trainer.plugins import is_built_in, origin, versioned
 
 STAGE_PARAMS = ("skeletons3d", "skeletons")
 VERSION = 3
@@ -59,8 +60,9 @@ def build_skeletons3d(
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
-    content = params.model_dump(exclude=dict.fromkeys(NOT_CONTENT, True))
-    producer: dict[str, Any] = {"numpy": np.__version__}
+    left_out = {*NOT_CONTENT, *(["options"] if is_built_in("sensors", params.format) else [])}
+    content = params.model_dump(mode="json", exclude=left_out)
+    producer: dict[str, Any] = {"numpy": np.__version__, **versioned("sensors", params.format)}
     joints, clips = KINECT_JOINTS, clip_inputs(raw, index.samples, store, "skeleton")
     if params.format == OWN and own is not None:
         content["own"] = own.model_dump(mode="json")
@@ -72,9 +74,10 @@ def build_skeletons3d(
         version=VERSION,
         params=content,
         producer=producer,
-        make=partial(read_skeleton, layout=params.format, own=own),
+        make=partial(read_skeleton, params=params, own=own),
         encode=assemble_joints,
         detail=describe,
+        origin=origin("sensors", params.format),
     )
     return build_cache(
         out,
@@ -88,14 +91,14 @@ def build_skeletons3d(
 
 
 def read_skeleton(
-    clip: ClipInput, *, layout: str, own: OwnSkeletonParams | None = None
+    clip: ClipInput, *, params: Skeletons3dParams, own: OwnSkeletonParams | None = None
 ) -> JointClip:
     """The joints of one clip, read from the bytes that the index lists.
 
     Args:
         clip: The clip.
-        layout: How its file is written: a key of `stroi.stages.sensors.readers.READERS`, or `OWN`.
-        own: What skeletons of one's own are like.
+        params: They name the format of its file.
+        own: What skeletons of one's own are like, where the format is ``own``.
 
     Raises:
         ClipRejected: ``SKEL_MISSING`` if the clip has no skeleton file; as
@@ -109,10 +112,10 @@ def read_skeleton(
         )
     clip.check_unchanged("skeleton")
     path = clip.raw / clip.skeleton
-    if layout == OWN and own is not None:
+    if params.format == OWN and own is not None:
         joints = read_joints(path, own, clip.camera, clip.start, clip.stop)
     else:
-        joints = READERS[layout](path, clip.start, clip.stop)
+        joints = reader(params.format, params.options)(path, clip.start, clip.stop)
     clip.check_unchanged("skeleton")
     return joints
 

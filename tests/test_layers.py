@@ -23,10 +23,11 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("share",),
     ),
     "trainer": (
+        ("plugins",),
         ("config",),
         ("runtime",),
         ("metrics", "models"),
-        ("network_files", "data"),
+        ("networks", "network_files", "data"),
         ("run",),
         ("loop", "score_gcn", "score_resnet"),
         ("train_gcn", "train_resnet"),
@@ -68,8 +69,15 @@ PACKAGES = {
     "stages": {"cache", "trainer", "pipeline", "stages"},
     "api": {"cache", "trainer", "pipeline", "stages", "api"},
 }
-EXCEPTIONS = {("pipeline.params", "trainer.config"), ("pipeline.cli", "stages")}
-"""Settings are declared once, in the trainer; the command line names the stages, lazily."""
+EXCEPTIONS = {
+    ("pipeline.params", "trainer.config"),
+    ("pipeline.params", "trainer.plugins"),
+    ("pipeline.versions", "trainer.plugins"),
+    ("pipeline.datasets", "trainer.plugins"),
+    ("pipeline.cli", "stages"),
+}
+"""Settings are declared once, in the trainer, and plug-ins are found there; the command line names
+the stages, lazily."""
 
 
 def _imports(path: Path) -> Iterator[str]:

@@ -14,11 +14,13 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    SerializeAsAny,
     WithJsonSchema,
     model_validator,
 )
 
 from stroi.cache.rois import Rows, read_rows, rows_to_json
+from stroi.trainer.plugins import NameOf, NoParams, options_of
 
 Precision = Literal["fp32", "bf16"]
 WantedPrecision = Literal["auto", "fp32", "bf16"]
@@ -29,8 +31,10 @@ Normalisation = Literal["two_sided", "eq3", "stgcn"]
 WeightPosition = Literal["after", "before"]
 Missing = Literal["row", "zero"]
 Mode = Literal["plain", "fixed", "end-to-end"]
-Backbone = Literal["stgcn", "ctrgcn"]
-RgbModel = Literal["resnet18", "resnet34", "resnet50", "efficientnet_lite0"]
+Backbone = Annotated[str, NameOf("graph_nets")]
+RgbModel = Annotated[str, NameOf("rgb_nets")]
+Options = Annotated[SerializeAsAny[BaseModel], Field(validate_default=True)]
+"""Params that a plug-in declares itself."""
 Images = Literal["mosaic", "cells"]
 Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
 Align = Literal["none", "heading", "body"]
@@ -156,7 +160,10 @@ class GcnSettings(Settings):
     """The skeleton branch: an ST-GCN with eq. 3 (paper, sections III.B and III.C)."""
 
     model: Backbone = "stgcn"
-    """The paper's network, or a stronger one whose graph adapts to the clip (CTR-GCN)."""
+    """The paper's network, a stronger one whose graph adapts to the clip (CTR-GCN), or a
+    plug-in's."""
+    options: Annotated[Options, options_of("graph_nets", "model")] = NoParams()
+    """Params of a plug-in's network."""
     frames: Annotated[int, Field(ge=4)] = 64
     """T, frames of a clip that the network sees; not in the paper."""
     fill: Fill = "stretch"
@@ -233,7 +240,9 @@ class ResNetSettings(Settings):
     """The RGB branch: an image network on weighted mosaics, eq. 5, 6 (paper, III.E, III.F)."""
 
     model: RgbModel = "resnet18"
-    """The paper's network, a deeper one, or EfficientNet-Lite0."""
+    """The paper's network, a deeper one, EfficientNet-Lite0, or a plug-in's."""
+    options: Annotated[Options, options_of("rgb_nets", "model")] = NoParams()
+    """Params of a plug-in's network."""
     images: Images = "mosaic"
     """What the network sees as one image: the ``mosaic``, as in the paper; or each of its
     ``cells``, whose features are weighted, then pooled over the columns by mean and deviation,

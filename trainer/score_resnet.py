@@ -80,10 +80,10 @@ def score_resnet(
     with deterministic(0, threads), evaluating(model), torch.no_grad(), closing(batches):
         for batch in batches:
             inputs = side.select(batch.index, batch.columns).to(device)
-            weights = inputs.row_weights
+            rows = inputs.row_weights
             if inputs.skeletons is not None:
-                weights = to_device(network_weights(model, inputs.skeletons), device)
-            rgb, _ = model(batch.mosaics, weights, cell_valid=inputs.cell_valid)
+                rows = to_device(network_weights(model, inputs.skeletons), device)
+            rgb, _ = model(batch.mosaics, rows, cell_valid=inputs.cell_valid)
             logits.append(rgb.float().cpu())
     return Scores(ordered, torch.cat(logits)[: len(ordered)].numpy(), model.classes)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.index.ledger import ClipOutcome
 from stroi.pipeline.index.table import ClipEntry
+from stroi.trainer.plugins import Plugin
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ class DatasetListing:
     def of(cls, clips: Iterable[ClipEntry]) -> DatasetListing:
         """A listing of `clips` alone."""
         return cls(tuple(sorted(clips, key=lambda clip: clip.id)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetAdapter(Plugin):
+    """How the clips of a data set are found, of group ``datasets``.
+
+    Attributes:
+        list_clips: Its root, a folder, to a `DatasetListing`; nothing is opened that need not be.
+    """
+
+    list_clips: Callable[..., DatasetListing]
 
 
 def _place(clip: ClipEntry) -> str:

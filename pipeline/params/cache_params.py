@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stroi.pipeline.params.profile import SkeletonParams
+from stroi.trainer.plugins import is_built_in
 
 NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
 """Params of a stage that group and count its clips, and do not change their results."""
@@ -26,6 +27,8 @@ def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
     """The params that a cache of skeletons from `source` records, as JSON values."""
     own = OF_SOURCES.get(source, "")
     left_out: dict[str, Any] = dict.fromkeys({*NOT_CONTENT, *OF_SOURCES.values()} - {own}, True)
+    if is_built_in("pose", source):
+        left_out["options"] = True
     if params.frames == "all":
         left_out["frames"] = True
     if own in OF_THIS_MACHINE:

@@ -7,18 +7,46 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from stroi.cache.errors import ParamsError
 from stroi.pipeline.params.profile import Profile
+from stroi.trainer.plugins import GROUPS, NoParams, Plugin, all_installed, find, package
 
 
 def describe_profile() -> str:
     """A commented profile in YAML that holds every key with its default."""
-    return "\n".join(_lines(Profile(), 0)) + "\n"
+    return "\n".join((*_lines(Profile(), 0), *_plugins())) + "\n"
+
+
+def _plugins() -> Iterator[str]:
+    """Params of the installed plug-ins, as comments: a profile has those of the chosen ones."""
+    for group, entry in all_installed():
+        chosen = GROUPS[group]
+        yield f"\n# {chosen.section}.{chosen.key}: {entry.name} ({package(entry)})"
+        try:
+            params = find(group, entry.name, Plugin).params
+        except ParamsError as error:
+            yield f"#   {error}"
+            continue
+        if params.model_fields:
+            yield f"# {chosen.section}.options:"
+        yield from (f"#   {line}" for line in _fields(params))
+
+
+def _fields(params: type[BaseModel]) -> Iterator[str]:
+    for name, field in params.model_fields.items():
+        yield from (f"# {line}" for line in (field.description or "").splitlines())
+        default = field.get_default(call_default_factory=True)
+        yield f"{name}:" if field.is_required() else f"{name}: {json.dumps(default, default=list)}"
 
 
 def _lines(group: BaseModel, depth: int) -> Iterator[str]:
     pad = "  " * depth
     for name, field in type(group).model_fields.items():
         group_below = getattr(group, name)
+        if isinstance(group_below, NoParams):
+            yield f"{pad}# {field.description}"
+            yield f"{pad}{name}: {{}}"
+            continue
         if isinstance(group_below, BaseModel):
             yield ("" if depth else "\n") + f"{pad}# {_summary(group_below)}"
             yield f"{pad}{name}:"

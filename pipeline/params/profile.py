@@ -23,6 +23,8 @@ from stroi.pipeline.params.training import (
     ResnetParams,
     WeightParams,
 )
+from stroi.trainer.config import Options
+from stroi.trainer.plugins import NameOf, NoParams, options_of
 
 __all__ = [
     "Column",
@@ -69,21 +71,11 @@ class SampleParams(ParamsModel):
 class IndexParams(ParamsModel):
     """Listing the clips of a data set (stage ``index``)."""
 
-    adapter: Literal[
-        "demo",
-        "table",
-        "nucla",
-        "ntu60",
-        "ntu120",
-        "folders",
-        "ut-interaction",
-        "pku-mmd",
-        "toyota-smarthome",
-        "toyota-smarthome-cv",
-        "smarthome-untrimmed",
-    ] = "table"
+    adapter: Annotated[str, NameOf("datasets")] = "table"
     """How clips are found: ``table`` reads table.csv, ``demo`` also checks that it is complete,
     ``folders`` takes one folder per class, the others know a data set's own layout."""
+    options: Annotated[Options, options_of("datasets", "adapter")] = NoParams()
+    """Params of a plug-in's adapter."""
     pattern: str = ""
     """Fields in the names of videos (``folders``), such as ``{subject}_{camera}_{*}``."""
     max_quarantined: Share = 0.05
@@ -168,11 +160,11 @@ class OnnxParams(ParamsModel):
 class SkeletonParams(ParamsModel):
     """Pose estimation and tracking (stage ``skeletons``)."""
 
-    source: Literal["auto", "movenet", "openpose", "openpose-json", "onnx", "kinect", "own"] = (
-        "movenet"
-    )
+    source: Annotated[str, NameOf("pose")] = "movenet"
     """Pose source. ``auto`` takes OpenPose if it is installed, else MoveNet: another machine may
     then give other skeletons. ``own`` takes the places of your own skeletons in the picture."""
+    options: Annotated[Options, options_of("pose", "source")] = NoParams()
+    """Params of a plug-in's pose source."""
     frames: Literal["all", "sampled"] = "all"
     """Frames in which people are estimated: ``sampled`` are those of the mosaics and some between,
     for data sets whose graph network sees 3D skeletons of a sensor."""
@@ -206,9 +198,11 @@ class SkeletonParams(ParamsModel):
 class Skeletons3dParams(ParamsModel):
     """3D skeletons of a sensor, for the graph network (stage ``skeletons3d``)."""
 
-    format: Literal["ntu", "nucla", "pku", "own"] = "ntu"
+    format: Annotated[str, NameOf("sensors")] = "ntu"
     """File format: .skeleton files of NTU RGB+D, JSON of N-UCLA, text lines of PKU-MMD, or your own
     .npz and .csv files as skeletons.own describes them."""
+    options: Annotated[Options, options_of("sensors", "format")] = NoParams()
+    """Params of a plug-in's format."""
     clips_per_shard: Positive = 256
     """Mean number of clips per file, at most twice as many, and fewer where a file would pass
     128 MiB."""

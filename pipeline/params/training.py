@@ -20,6 +20,7 @@ from stroi.trainer.config import (
     WantedPrecision,
     WeightSettings,
 )
+from stroi.trainer.plugins import NameOf
 
 
 class GcnParams(GcnSettings):
@@ -119,5 +120,7 @@ class EnsembleParams(ParamsModel):
     alpha: Alpha = 1.0
     """Weight of the RGB branch, the skeleton branch has 1; ``validation`` chooses it on the
     split's validation clips, for every seed and ensemble."""
+    methods: tuple[Annotated[str, NameOf("methods")], ...] = ()
+    """Further rows of the table, by the names of plug-ins."""
     pairs: dict[str, tuple[str, str]] = Field(default_factory=dict)
     """Pairs of classes whose confusion is reported, by a name for the pair (as in Fig. 1)."""

@@ -17,19 +17,9 @@ from pydantic import Field
 from stroi.stages.evaluation.ground_truth import GroundTruth
 from stroi.trainer.metrics.significance import Interval, McNemar, bootstrap_interval, mcnemar
 
-PAIRS = (
-    (2, 3), (2, 4), (3, 4),
-    (1, 5), (1, 6), (1, 7),
-    (2, 5), (3, 6), (4, 7),
-    (5, 6), (5, 7),
-)  # fmt: skip
-"""Rows that are compared: what the weights add to the ResNet, what each ensemble adds to either
-of its branches, and what the weights add to the ensemble."""
-
 GAIN = (2, 4)
 """Rows whose difference per class is the paper's Fig. 6."""
 
-Number = Annotated[int, Field(ge=1, le=7)]
 Points = Annotated[float, Field(ge=-100.0, le=100.0)]
 PValue = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -49,8 +39,8 @@ class Comparison:
             are tested on the same clips.
     """
 
-    first: Number
-    second: Number
+    first: int
+    second: int
     gain: Points
     interval: tuple[Points, Points] | None
     seeds: tuple[McNemar, ...]

@@ -1,75 +1,173 @@
-"""The seven methods of the paper's Tables I and II, and the names of their networks."""
+"""The rows of the table as data, the paper's seven among them, and the names of their networks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from stroi.cache.errors import RefusedInput
+from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.manifest import read_manifest
 from stroi.pipeline.params.profile import GcnParams, ResnetParams
 from stroi.trainer.config import Stream
-
-STREAMS = ("gcn", "resnet-plain", "resnet-end-to-end", "resnet-fixed")
-"""Stages that train a network, in the order of rows 1 to 4."""
+from stroi.trainer.plugins import Network, Plugin, find
 
 GRAPH_NETWORK, RESNET = "graph network", "ResNet"
 """Names of networks of which nothing more is known."""
 
-_MODELS = {
-    "stgcn": "ST-GCN",
-    "ctrgcn": "CTR-GCN",
-    "efficientnet_lite0": "EfficientNet-Lite0",
-}
-
 Use = Literal["train", "eval", "-"]
 """What a method does with a branch: train it, evaluate it, or leave it out."""
 
+Colour = Literal["skeleton", "rgb", "soft", "both"]
+"""CSS colour of a row on the page: by branch; ``soft`` is a paler ``rgb``."""
 
-@dataclass(frozen=True)
+Detail = Literal["pairs", "classes", "confusions", "matrix"]
+"""A part of the page that shows some rows only."""
+
+SKELETON_STREAM = "gcn"
+"""The stage of the graph network; all other streams belong to the RGB branch."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Method:
-    """One row of the paper's Tables I and II.
+    """One row of the table of results.
 
     Attributes:
-        number: The row's number in the paper.
-        name: The paper's name, with the names of the networks that ran.
+        number: The row's number, in the paper if the paper has it.
+        name: Its name; ``{gcn}`` and ``{resnet}`` stand for the names of the networks that ran.
         skeleton: Use of the graph network.
-        rgb: Use of the ResNet.
-        streams: Stages whose scores are summed; the first gets weight 1.
+        rgb: Use of the RGB branch.
+        streams: Stages whose scores are summed.
+        factors: One per stream; if empty the skeleton branch has 1 and the RGB branch
+            ``ensemble.alpha``.
+        colour: Of its bars.
+        compared_with: Numbers of the rows that it is tested against.
+        details: Parts of the page that show it besides the table.
     """
 
-    number: int
+    number: Annotated[int, Field(ge=1, le=99)]
     name: str
     skeleton: Use
     rgb: Use
-    streams: tuple[str, ...]
+    streams: Annotated[tuple[str, ...], Field(min_length=1)]
+    factors: tuple[Annotated[float, Field(ge=0.0)], ...] = ()
+    colour: Colour = "both"
+    compared_with: tuple[int, ...] = ()
+    details: tuple[Detail, ...] = ("pairs", "classes")
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether it sums the scores of both branches."""
+        """Whether it sums the scores of several networks."""
         return len(self.streams) > 1
 
+    @property
+    def is_skeleton(self) -> bool:
+        """Whether it is the skeleton branch alone."""
+        return self.streams == (SKELETON_STREAM,)
 
-def named_methods(gcn: str, resnet: str) -> tuple[Method, ...]:
-    """The seven methods with networks of these names."""
-    return (
-        Method(1, gcn, "train", "-", ("gcn",)),
-        Method(2, resnet, "-", "train", ("resnet-plain",)),
-        Method(3, f"{resnet} + weights", "train", "train", ("resnet-end-to-end",)),
-        Method(4, f"{resnet} + weights", "eval", "train", ("resnet-fixed",)),
-        Method(5, "Ensemble 1+2", "eval", "eval", ("gcn", "resnet-plain")),
-        Method(6, "Ensemble 1+3", "eval", "eval", ("gcn", "resnet-end-to-end")),
-        Method(7, "Ensemble 1+4", "eval", "eval", ("gcn", "resnet-fixed")),
+    @property
+    def has_alpha(self) -> bool:
+        """Whether `ensemble.alpha` weighs its RGB branch: it sums both branches."""
+        both = len(self.streams) == 2 and self.streams[0] == SKELETON_STREAM
+        return both and not self.factors
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodPlugin(Plugin):
+    """A further row of the table, of group ``methods``."""
+
+    method: Method
+
+
+PAPER_ROWS = (
+    Method(
+        number=1, name="{gcn}", skeleton="train", rgb="-", streams=("gcn",),
+        colour="skeleton", details=("pairs", "confusions", "matrix"),
+    ),
+    Method(
+        number=2, name="{resnet}", skeleton="-", rgb="train", streams=("resnet-plain",),
+        colour="soft", details=("pairs", "classes", "matrix"),
+    ),
+    Method(
+        number=3, name="{resnet} + weights", skeleton="train", rgb="train",
+        streams=("resnet-end-to-end",), colour="rgb", compared_with=(2,), details=(),
+    ),
+    Method(
+        number=4, name="{resnet} + weights", skeleton="eval", rgb="train",
+        streams=("resnet-fixed",), colour="rgb", compared_with=(2, 3),
+    ),
+    Method(
+        number=5, name="Ensemble 1+2", skeleton="eval", rgb="eval",
+        streams=("gcn", "resnet-plain"), compared_with=(1, 2), details=(),
+    ),
+    Method(
+        number=6, name="Ensemble 1+3", skeleton="eval", rgb="eval",
+        streams=("gcn", "resnet-end-to-end"), compared_with=(1, 3, 5), details=(),
+    ),
+    Method(
+        number=7, name="Ensemble 1+4", skeleton="eval", rgb="eval",
+        streams=("gcn", "resnet-fixed"), compared_with=(1, 4, 5),
+        details=("pairs", "classes", "confusions", "matrix"),
+    ),
+)  # fmt: skip
+"""The seven rows of the paper's Tables I and II, for networks of any name."""
+
+
+def streams_of(methods: Iterable[Method]) -> tuple[str, ...]:
+    """All stages whose scores some methods need, each once, in the order of the rows."""
+    return tuple(dict.fromkeys(stream for method in methods for stream in method.streams))
+
+
+STREAMS = streams_of(PAPER_ROWS)
+"""Stages that train a network of the paper's rows."""
+
+
+def run_methods(further: Sequence[str]) -> tuple[Method, ...]:
+    """The rows of a run by their numbers: the paper's seven, and plug-ins.
+
+    Args:
+        further: Names of the plug-ins, as ``ensemble.methods`` lists them.
+
+    Raises:
+        ParamsError: ``METHOD_NUMBER`` if two rows have one number or a row is compared with one
+            that is not there; as `stroi.trainer.plugins.find`.
+    """
+    rows = {method.number: method for method in PAPER_ROWS}
+    for name in further:
+        method = find("methods", name, MethodPlugin).method
+        if method.number in rows:
+            raise _wrong_row(name, f"row {method.number} is {rows[method.number].name!a} already")
+        rows[method.number] = method
+    for method in rows.values():
+        if missing := sorted(set(method.compared_with) - rows.keys()):
+            raise _wrong_row(method.name, f"it is compared with row {missing[0]}, which is no row")
+    return tuple(rows[number] for number in sorted(rows))
+
+
+def _wrong_row(name: str, problem: str) -> ParamsError:
+    return ParamsError(
+        "METHOD_NUMBER",
+        f"method {name}: {problem}",
+        remedy="leave it out of ensemble.methods, or change the number in its package",
     )
 
 
-METHODS = named_methods(GRAPH_NETWORK, RESNET)
-"""The seven methods with networks of which nothing more is known."""
+def named_methods(
+    gcn: str = GRAPH_NETWORK, resnet: str = RESNET, methods: Sequence[Method] = PAPER_ROWS
+) -> tuple[Method, ...]:
+    """The methods with networks of these names."""
+    return tuple(
+        replace(each, name=each.name.replace("{gcn}", gcn).replace("{resnet}", resnet))
+        for each in methods
+    )
+
+
+METHODS = named_methods()
+"""The seven rows with networks of which nothing more is known."""
 
 
 def graph_network_name(params: Mapping[str, Any]) -> str:
@@ -82,15 +180,17 @@ def graph_network_name(params: Mapping[str, Any]) -> str:
     """
     if "model" not in params:
         return GRAPH_NETWORK
-    known = {key: params[key] for key in ("model", "streams", "stream_weights") if key in params}
+    keys = ("model", "options", "streams", "stream_weights")
+    known = {key: params[key] for key in keys if key in params}
     gcn = GcnParams.model_validate_json(json.dumps(known))
     factors = gcn.stream_weights or (1.0,) * len(gcn.streams)
     streams = [name for name, factor in zip(gcn.streams, factors, strict=True) if factor]
+    label = find("graph_nets", gcn.model, Network).label
     if streams == ["joint"]:
-        return _MODELS[gcn.model]
+        return label
     every = len(get_args(Stream))
     names = f"{every} streams" if len(streams) == every else " + ".join(streams).replace("_", " ")
-    return f"{_MODELS[gcn.model]} ({names})"
+    return f"{label} ({names})"
 
 
 def resnet_name(params: Mapping[str, Any]) -> str:
@@ -101,9 +201,9 @@ def resnet_name(params: Mapping[str, Any]) -> str:
     """
     if "model" not in params:
         return RESNET
-    known = {key: params[key] for key in ("model", "images") if key in params}
+    known = {key: params[key] for key in ("model", "images", "options") if key in params}
     rgb = ResnetParams.model_validate_json(json.dumps(known))
-    name = _MODELS.get(rgb.model, rgb.model.replace("resnet", "ResNet"))
+    name = find("rgb_nets", rgb.model, Network).label
     return f"{name}, cell-wise" if rgb.images == "cells" else name
 
 

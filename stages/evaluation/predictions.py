@@ -67,6 +67,8 @@ def method_scores(
     logits = stream_logits(method, streams, truth)
     if not method.is_ensemble:
         return ensemble(logits, kind=params.scores)
+    if not method.has_alpha:
+        return ensemble(logits, kind=params.scores, weights=method.factors or None)
     weight = params.alpha if alpha is None else alpha
     if weight == "validation":
         raise ValueError("alpha must be chosen on validation clips first, by `choose_alphas`")
@@ -89,7 +91,10 @@ class ChosenAlphas:
 
 
 def choose_alphas(
-    by_seed: Mapping[int, StreamScores], truth: GroundTruth, params: EnsembleParams
+    by_seed: Mapping[int, StreamScores],
+    truth: GroundTruth,
+    params: EnsembleParams,
+    methods: Sequence[Method] = METHODS,
 ) -> ChosenAlphas:
     """Choose the best weight of the RGB branch for each ensemble and seed.
 
@@ -97,6 +102,7 @@ def choose_alphas(
         by_seed: Scores of the validation clips.
         truth: The validation clips.
         params: Whether logits or probabilities are summed.
+        methods: The rows.
     """
 
     def choose(method: Method, streams: StreamScores) -> AlphaChoice:
@@ -105,8 +111,8 @@ def choose_alphas(
 
     choices = {
         method.number: tuple(choose(method, streams) for streams in by_seed.values())
-        for method in METHODS
-        if method.is_ensemble
+        for method in methods
+        if method.has_alpha
     }
     return ChosenAlphas(len(truth.ids), choices)
 
@@ -147,7 +153,7 @@ class RunPredictions:
 
     def alphas(self, method: Method) -> tuple[float, ...]:
         """Weight of the RGB branch in a method, one per seed; () where there is none."""
-        if not method.is_ensemble or self.alpha is None:
+        if not method.has_alpha or self.alpha is None:
             return ()
         if isinstance(self.alpha, ChosenAlphas):
             return tuple(choice.alpha for choice in self.alpha.methods[method.number])

@@ -13,31 +13,33 @@ from stroi.cache.files.atomic import write_atomic
 from stroi.cache.ids import check_ids
 from stroi.cache.percent import percent
 from stroi.pipeline.index.csv import csv_bytes, iterate_csv
-from stroi.stages.evaluation.methods import METHODS
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.evaluation.table import Table
 
 REMEDY = "run `stroi ensemble` again, or `dvc repro`"
 
-_ROWS = tuple(f"row{method.number}" for method in METHODS)
 _HEADER = ("number", "method", "skeleton", "rgb", "accuracy", "spread", "low", "high",
            "test_clips", "chance", "alphas")  # fmt: skip
-_PAIR_HEADER = ("pair", "first", "second", "first_clips", "second_clips", *_ROWS, "note")
-_CLASS_HEADER = ("class", "test_clips", *_ROWS, "gain", "gain_low", "gain_high")
-_LABEL_HEADER = ("id", "actual", *_ROWS)
 
 
 def write_results(folder: Path, table: Table, labels: PredictedLabels) -> None:
     """Write all files of stage ``ensemble``; docs/results.md describes them."""
+    rows = _row_names(table)
+    pair_header = ("pair", "first", "second", "first_clips", "second_clips", *rows, "note")
+    class_header = ("class", "test_clips", *rows, "gain", "gain_low", "gain_high")
     write_atomic(folder / "table.json", f"{table.model_dump_json(indent=1)}\n".encode())
     for name, header, lines in (
         ("table", _HEADER, _rows(table)),
         ("comparisons", _comparison_header(table), _comparisons(table)),
-        ("pairs", _PAIR_HEADER, _pairs(table)),
-        ("per_class", _CLASS_HEADER, _classes(table)),
-        ("predictions", _LABEL_HEADER, _labels(labels, table)),
+        ("pairs", pair_header, _pairs(table)),
+        ("per_class", class_header, _classes(table)),
+        ("predictions", ("id", "actual", *rows), _labels(labels, table)),
     ):
         write_atomic(folder / f"{name}.csv", csv_bytes(header, lines))
+
+
+def _row_names(table: Table) -> tuple[str, ...]:
+    return tuple(f"row{row.method.number}" for row in table.rows)
 
 
 def _rows(table: Table) -> Iterator[tuple[object, ...]]:
@@ -115,10 +117,10 @@ def read_labels(folder: Path, table: Table) -> PredictedLabels:
         RefusedInput: If it is missing, malformed or does not belong to `table`.
     """
     path = folder / "predictions.csv"
-    columns = _LABEL_HEADER[1:]
+    columns = ("actual", *_row_names(table))
     label_of = {name: label for label, name in enumerate(table.classes)}
     rows = []
-    for line, row in iterate_csv(path, required=_LABEL_HEADER):
+    for line, row in iterate_csv(path, required=("id", *columns)):
         for column in columns:
             if row[column] not in label_of:
                 raise stale_table(path, f"line {line}: {row[column]!a} is no class of table.json")
@@ -129,7 +131,7 @@ def read_labels(folder: Path, table: Table) -> PredictedLabels:
     ids = tuple(clip for clip, _ in rows)
     check_ids(ids)
     actual, *predicted = np.array([labels for _, labels in rows], np.int64).T
-    numbers = (method.number for method in METHODS)
+    numbers = (row.method.number for row in table.rows)
     return PredictedLabels(ids, actual, dict(zip(numbers, predicted, strict=True)))
 
 

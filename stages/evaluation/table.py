@@ -1,4 +1,4 @@
-"""The table of results of one run: the seven rows of the paper's Tables I and II.
+"""The table of results of one run: the seven rows of the paper's Tables I and II, and plug-ins'.
 
 `Table` is declared once: stage ``ensemble`` writes it, the report reads it.
 """
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stroi.pipeline.params.profile import EnsembleParams
-from stroi.stages.evaluation.comparisons import PAIRS, ClassGain, Comparison, class_gains, compare
+from stroi.stages.evaluation.comparisons import ClassGain, Comparison, class_gains, compare
 from stroi.stages.evaluation.ground_truth import GroundTruth
-from stroi.stages.evaluation.methods import METHODS, Method
+from stroi.stages.evaluation.methods import METHODS, Detail, Method
 from stroi.stages.evaluation.predictions import ChosenAlphas, RunPredictions, hit_mask
 from stroi.trainer.metrics.accuracy import accuracy, per_class_accuracy, two_way_accuracy
 from stroi.trainer.metrics.significance import accuracy_interval
+from stroi.trainer.plugins import origin
 
 Percent = Annotated[float, Field(ge=0.0, le=100.0)]
 Clips = Annotated[int, Field(ge=0)]
@@ -83,7 +84,7 @@ class SplitClips:
 
 
 class Table(BaseModel):
-    """The seven rows, and what they were measured on.
+    """The rows, and what they were measured on.
 
     Attributes:
         test_clips: Clips that all rows are measured on.
@@ -99,6 +100,7 @@ class Table(BaseModel):
         gains: What the weights add, per class.
         alpha: Weight of the RGB branch in the ensembles, as given or as chosen; null for folds
             with choices of their own.
+        plugins: Version and package of the plug-ins that have further rows.
     """
 
     model_config = ConfigDict(
@@ -117,11 +119,17 @@ class Table(BaseModel):
     comparisons: tuple[Comparison, ...]
     gains: tuple[ClassGain, ...]
     alpha: float | ChosenAlphas | None
+    plugins: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Table:
-        if [row.method.number for row in self.rows] != [method.number for method in METHODS]:
-            raise ValueError(f"the rows are not 1 to {len(METHODS)}")
+        numbers = [row.method.number for row in self.rows]
+        if numbers[: len(METHODS)] != [method.number for method in METHODS]:
+            raise ValueError(f"the first rows are not 1 to {len(METHODS)}")
+        if numbers != sorted(set(numbers)):
+            raise ValueError("the rows are not in the order of their numbers, each once")
+        if {row for each in self.comparisons for row in (each.first, each.second)} - set(numbers):
+            raise ValueError("a comparison is of a row that is not there")
         if any(len(row.per_class) != len(self.classes) for row in self.rows):
             raise ValueError("a row has not one accuracy per class")
         if any(len(row.seeds) != len(self.seeds) for row in self.rows):
@@ -132,8 +140,12 @@ class Table(BaseModel):
         return self
 
     def row(self, number: int) -> RowResult:
-        """The row that the paper numbers `number`, from 1."""
-        return self.rows[number - 1]
+        """The row of that number."""
+        return next(row for row in self.rows if row.method.number == number)
+
+    def shown_in(self, detail: Detail) -> tuple[RowResult, ...]:
+        """The rows that a part of the page shows."""
+        return tuple(row for row in self.rows if detail in row.method.details)
 
 
 def make_table(predictions: RunPredictions, params: EnsembleParams) -> Table:
@@ -159,9 +171,14 @@ def make_table(predictions: RunPredictions, params: EnsembleParams) -> Table:
             for method in predictions.methods
         ),
         pairs={name: _pair(classes, truth) for name, classes in params.pairs.items()},
-        comparisons=tuple(compare(first, second, hits) for first, second in PAIRS),
+        comparisons=tuple(
+            compare(first, method.number, hits)
+            for method in predictions.methods
+            for first in method.compared_with
+        ),
         gains=class_gains(hits, truth),
         alpha=predictions.alpha,
+        plugins={name: origin("methods", name) for name in params.methods},
     )
 
 

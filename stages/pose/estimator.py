@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
+from stroi.trainer.plugins import Plugin
 
 DOCS = "docs/pose-sources.md"
 """Where a user finds how each pose source is set up."""
@@ -37,6 +40,17 @@ class Estimator(Protocol):
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """People in a frame (H, W, 3) BGR: (P, 25, 3) float32 BODY_25 in px, P >= 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseSource(Plugin):
+    """A source of skeletons that processes frames, of group ``pose``.
+
+    Attributes:
+        load: `SkeletonParams` to an `Estimator`; called once per process.
+    """
+
+    load: Callable[..., Estimator]
 
 
 def no_people() -> NDArray[np.float32]:

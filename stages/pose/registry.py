@@ -10,17 +10,35 @@ from pathlib import Path
 from typing import Any
 
 from stroi.cache.errors import ParamsError, StroiError
-from stroi.pipeline.params.profile import OnnxParams, OpenPoseParams, SkeletonParams
-from stroi.stages.pose.estimator import Estimator
+from stroi.pipeline.params.profile import SkeletonParams
+from stroi.stages.pose.estimator import Estimator, PoseSource
 from stroi.stages.pose.estimators.movenet import MoveNet
 from stroi.stages.pose.estimators.onnx import FILE_REMEDY, load_network
 from stroi.stages.pose.estimators.openpose import OpenPose
 from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
 from stroi.stages.pose.estimators.rtmo import Rtmo
 from stroi.stages.pose.estimators.rtmpose import RtmPose
+from stroi.trainer.plugins import find
 
-ESTIMATORS = ("movenet", "openpose", "onnx")
-"""Sources that process frames, by their names in the params."""
+
+def _load_movenet(params: SkeletonParams) -> Estimator:
+    return MoveNet(input_size=params.input_size)
+
+
+def _load_openpose(params: SkeletonParams) -> Estimator:
+    return OpenPose(params.openpose)
+
+
+def _load_onnx(params: SkeletonParams) -> Estimator:
+    if params.onnx.model is None:
+        raise ParamsError("ESTIMATOR_MODEL", "skeletons.onnx.model is not set", remedy=FILE_REMEDY)
+    network = load_network(Path(params.onnx.model), params.onnx.layout)
+    return Rtmo(network) if network.one_stage else RtmPose(network, _load_movenet(params))
+
+
+MOVENET = PoseSource(load=_load_movenet)
+OPENPOSE = PoseSource(load=_load_openpose)
+ONNX = PoseSource(load=_load_onnx)
 
 
 @dataclass(frozen=True)
@@ -28,7 +46,7 @@ class Choice:
     """The source that was taken.
 
     Attributes:
-        source: One of `ESTIMATORS`.
+        source: A name of group ``pose``.
         why: For the skeleton cache: the same on every machine that chose for the same reason.
         message: For the user: the same with the details of this machine.
     """
@@ -57,27 +75,21 @@ def choose(params: SkeletonParams) -> Choice:
 
 
 def load(params: SkeletonParams) -> Estimator:
-    """The estimator of ``params.source``, one of `ESTIMATORS`, loaded once per process.
+    """The estimator of ``params.source``, a name of group ``pose``, loaded once per process.
 
     Raises:
         ParamsError: ``ESTIMATOR_MODEL`` if no network is named.
         StroiError: If it is not installed, or its network is not whole.
     """
-    params = with_full_paths(params)
-    return _load(params.source, params.input_size, params.openpose, params.onnx)
+    # As text: params of plug-ins and layouts may hold what has no hash.
+    return _load(with_full_paths(params).model_dump_json())
 
 
 @lru_cache(maxsize=1)
-def _load(source: str, input_size: int, openpose: OpenPoseParams, onnx: OnnxParams) -> Estimator:
-    if source == "openpose":
-        return OpenPose(openpose)
-    movenet = MoveNet(input_size=input_size)
-    if source == "movenet":
-        return movenet
-    if onnx.model is None:
-        raise ParamsError("ESTIMATOR_MODEL", "skeletons.onnx.model is not set", remedy=FILE_REMEDY)
-    network = load_network(Path(onnx.model), onnx.layout)
-    return Rtmo(network) if network.one_stage else RtmPose(network, movenet)
+def _load(text: str) -> Estimator:
+    params = SkeletonParams.model_validate_json(text)
+    source = find("pose", params.source, PoseSource)
+    return source.load(params, *source.own(params.options))
 
 
 def with_full_paths(params: SkeletonParams) -> SkeletonParams:

@@ -13,6 +13,7 @@ import cv2
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams, SkeletonParams
 from stroi.stages.pose.registry import choose, load, record, with_full_paths
+from stroi.trainer.plugins import versioned
 
 DETECTION_VERSION = 2
 """Raise it, and the version of stage ``skeletons``, when the same video gives other people."""
@@ -78,7 +79,9 @@ def plan_pose_source(
     params = with_full_paths(params)
     choice = choose(params)
     params = params.replace(source=choice.source)
-    producer = {**record(load(params)), **shared}
+    producer = {**record(load(params)), **shared, **versioned("pose", params.source)}
+    if producer.get("plugin"):
+        producer["options"] = params.options.model_dump(mode="json")
     say(f"skeletons from {choice.message}")
     if params.frames == "all":
         return PoseSourcePlan(params, choice.why, producer)

@@ -41,7 +41,8 @@ class Answer:
     @property
     def branch(self) -> Branch:
         """The branch that decides: the ensemble, if there is one."""
-        return next(name for name in ("ensemble", "rgb", "skeleton") if name in self.scores)  # type: ignore[return-value]
+        order: tuple[Branch, ...] = ("ensemble", "rgb", "skeleton")
+        return next(name for name in order if name in self.scores)
 
 
 class Model(Protocol):

@@ -32,7 +32,7 @@ class Subject:
     """One of the people that count in a clip.
 
     Attributes:
-        name: ``left`` and ``right`` of two, else ``the person``.
+        name: ``the person``; ``left`` and ``right`` of two; ``number 1 from the left`` of more.
         box: x0, y0, x1, y1 in px around the joints: the median over the frames.
         seen: Share of the frames in which the person was detected.
     """
@@ -126,8 +126,7 @@ def clip_input(video: Path, start: int = 0, stop: int = 0) -> ClipInput:
 def subjects(skeleton: Clip) -> tuple[Subject, ...]:
     """The people that count in a clip, from left to right."""
     found = []
-    names = ("left", "right") if skeleton.person_count == 2 else ("the person",)
-    for person, name in enumerate(names):
+    for person, name in enumerate(_names(skeleton.person_count)):
         points = skeleton.keypoints[:, person]  # (T, 25, 3)
         there = points[..., 2] > 0
         frames = there.any(axis=1)
@@ -139,6 +138,14 @@ def subjects(skeleton: Clip) -> tuple[Subject, ...]:
         x1, y1 = np.median(high, axis=0).tolist()
         found.append(Subject(name, (x0, y0, x1, y1), float(frames.mean())))
     return tuple(found)
+
+
+def _names(count: int) -> tuple[str, ...]:
+    if count == 1:
+        return ("the person",)
+    if count == 2:
+        return ("left", "right")
+    return tuple(f"number {at + 1} from the left" for at in range(count))
 
 
 class CutMosaics:
@@ -197,4 +204,6 @@ def scored_mosaic(cut: Cut, params: MosaicParams) -> NDArray[np.uint8]:
     height, width, colours = mosaics.shape
     columns = mosaics.scored
     shape = (1, height, width // mosaics.columns * len(columns), colours)
-    return mosaics.batch([""], np.empty(shape, np.uint8), columns=columns[None])[0]
+    out = np.empty(shape, np.uint8)
+    mosaic: NDArray[np.uint8] = mosaics.batch([""], out, columns=columns[None])[0]
+    return mosaic

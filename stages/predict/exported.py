@@ -19,7 +19,7 @@ from stroi.cache.storage.strict_json import parse_json
 from stroi.stages.pose.estimator import onnx_session
 from stroi.stages.pose.source import PoseSourcePlan
 from stroi.stages.predict.answer import Answer, answer
-from stroi.stages.predict.clips import CutMosaics, VideoClip
+from stroi.stages.predict.clips import CutMosaics, VideoClip, scored_mosaic
 from stroi.stages.predict.recipe import Recipe, check_usable, pose_plan, read_recipe
 from stroi.trainer.config import Align, Fill, Mode, Settings
 from stroi.trainer.data.skeleton_input import prepare_all
@@ -97,15 +97,12 @@ class ExportedModel:
     def _inputs(self, clip: VideoClip) -> dict[str, NDArray[Any]]:
         ids = [clip.id]
         mosaics = CutMosaics({clip.id: clip.cut}, self.recipe.mosaics)
-        columns = mosaics.scored
-        height, width, colours = mosaics.shape
-        shape = (1, height, width // mosaics.columns * len(columns), colours)
         persons = mosaics.person_count(ids)
         # (1, 2, C, K): a mosaic of one person shows that person in both halves.
-        valid = mosaics.valid(ids)[:, :, columns]
+        valid = mosaics.valid(ids)[:, :, mosaics.scored]
         valid[persons == 1, 1] = valid[persons == 1, 0]
         inputs: dict[str, NDArray[Any]] = {
-            "mosaics": mosaics.batch(ids, np.empty(shape, np.uint8), columns=columns[None]),
+            "mosaics": scored_mosaic(clip.cut, self.recipe.mosaics)[None],
             "cell_valid": valid,
             "persons": persons.astype(np.int64),
         }
@@ -161,6 +158,8 @@ def open_exported(path: Path, *, pose_model: Path | None = None) -> ExportedMode
         )
         mode, seed = _mode(about["mode"]), int(about["seed"])
         recipe.alpha(mode, seed)
+        if tuple(about["classes"]) != recipe.classes:
+            raise ValueError("its classes are not those of its recipe")
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise _refused(path, f"its description is damaged ({str(error)[:60]!a})") from error
     plan, notes = pose_plan(recipe, pose_model)

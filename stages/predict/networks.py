@@ -77,13 +77,15 @@ def skeleton_branch(folder: Path, seed: int) -> SkeletonBranch:
     try:
         params = GcnParams.model_validate_json(json.dumps(scored_by.params))
     except ValueError as error:
-        raise _stale(f"{out}: unknown network ({str(error).splitlines()[0][:100]!a})") from error
+        raise stale_network(
+            f"{out}: unknown network ({str(error).splitlines()[0][:100]!a})"
+        ) from error
     names = ("", *params.streams[1:])
     paths = [existing_network(checkpoint(out, seed, name), "gcn") for name in names]
     digests = tuple(map(sha256_file, paths))
     producer = scored_by.producer
     if (producer.get("checkpoint"), *producer.get("streams", ())) != digests:
-        raise _stale(f"{out}, seed {seed}: its scores are of other networks")
+        raise stale_network(f"{out}, seed {seed}: its scores are of other networks")
     return SkeletonBranch(tuple(map(load_gcn, paths)), params, digests)
 
 
@@ -104,7 +106,7 @@ def row_weighting(folder: Path, seed: int, gcn: str) -> RowWeighting:
     if manifest.producer.get("checkpoint") != gcn or fixed.get("weights") != sha256_file(
         weights / WEIGHTS_NAME
     ):
-        raise _stale(
+        raise stale_network(
             f"{folder}, seed {seed}: graph network, weights and RGB branch do not belong together"
         )
     return _weighting(weights, manifest)
@@ -126,5 +128,6 @@ def _weighting(folder: Path, manifest: Manifest) -> RowWeighting:
     return RowWeighting(params, scale)
 
 
-def _stale(problem: str) -> RefusedInput:
+def stale_network(problem: str) -> RefusedInput:
+    """The refusal of networks that do not belong to the rest of the run."""
     return RefusedInput("NETWORK_STALE", problem, remedy="run `dvc repro`")

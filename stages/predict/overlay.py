@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stroi.cache.errors import StroiError
@@ -35,8 +36,8 @@ from stroi.stages.video.reader import read_frames
 
 CODECS = ("libx264", "libopenh264", "mpeg4")
 """Encoders in the order in which one is taken: H.264 where this build of PyAV has it."""
-HEIGHT = 480
-"""Largest height of the frame in the overlay, px."""
+HEIGHTS = (240, 480)
+"""Smallest and largest height of the frame in the overlay, px."""
 
 
 class Overlay:
@@ -50,7 +51,7 @@ class Overlay:
 
     def __init__(self, recipe: Recipe, width: int, height: int) -> None:
         self.recipe = recipe
-        self.height = min(HEIGHT, height)
+        self.height = min(max(height, HEIGHTS[0]), HEIGHTS[1])
         self.width = max(1, round(width * self.height / height))
         self.scale = self.height / height
         self._blank = np.zeros((height, width, 3), np.uint8)
@@ -135,15 +136,16 @@ class VideoWriter:
         # A file has a rate in whole numbers; no player needs more than a millionth.
         self._rate = Fraction(fps if 1 <= fps <= 1000 else 30.0).limit_denominator(1001)
         self._container = av.open(str(path), "w", format="mp4")
-        self._stream = None
+        self._stream: VideoStream | None = None
 
     def write(self, picture: Picture) -> None:
         """Add a picture (H, W, 3) BGR; the first one decides the size."""
         height, width = (side - side % 2 for side in picture.shape[:2])
         if self._stream is None:
-            self._stream = self._container.add_stream(encoder(), rate=self._rate)
-            self._stream.width, self._stream.height = width, height
-            self._stream.pix_fmt = "yuv420p"
+            stream = self._container.add_stream(encoder(), rate=self._rate)
+            assert isinstance(stream, VideoStream)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            self._stream = stream
         even = np.ascontiguousarray(picture[:height, :width])
         frame = VideoFrame.from_ndarray(even, format="bgr24")
         self._container.mux(self._stream.encode(frame))

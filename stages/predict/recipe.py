@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +26,7 @@ from stroi.stages.evaluation.methods import STREAMS
 from stroi.stages.evaluation.result_files import read_table
 from stroi.stages.pose.source import IN_ORDER, JSON, PoseSourcePlan, plan_pose_source
 from stroi.stages.training.run_split import split_clips
-from stroi.trainer.config import Mode, Settings
+from stroi.trainer.config import Count, Mode, Settings
 
 RECIPE_NAME = "recipe.json"
 """Name of the file in the folder of an exported run."""
@@ -36,6 +36,14 @@ _WANTED = {
     "kinect": "the skeleton files of a Kinect",
     "own": "your own skeleton files",
 }
+
+
+class ClipCounts(Settings):
+    """Number of clips of each class."""
+
+    train: dict[str, Count]
+    validation: dict[str, Count]
+    test: dict[str, Count]
 
 
 class Fusion(Settings):
@@ -58,7 +66,7 @@ class Recipe(Settings):
     """One network each."""
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     """Class names, in the order of the logits."""
-    clips: dict[Literal["train", "validation", "test"], dict[str, Annotated[int, Field(ge=0)]]]
+    clips: ClipCounts
     """Number of clips of each class, by part of the split."""
     skeletons: SkeletonParams
     """Pose source, tracking and choice of people; no paths of a machine."""
@@ -135,17 +143,18 @@ def run_recipe(workspace: Workspace, run: RunParams) -> Recipe:
     return recipe.model_copy(update={"skeletons": _with_paths(recipe.skeletons, profile.skeletons)})
 
 
-def _clip_counts(
-    workspace: Workspace, run: RunParams
-) -> dict[Literal["train", "validation", "test"], dict[str, int]]:
+def _clip_counts(workspace: Workspace, run: RunParams) -> ClipCounts:
     index = read_index(workspace.index(run.run.dataset))
     label = {sample.id: sample.label for sample in index.samples}
     split = split_clips(index, run, list(label))
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    counts = {part: Counter(map(label.__getitem__, ids)) for part, ids in parts.items()}
-    return {  # type: ignore[return-value]
-        part: {name: count[name] for name in index.classes} for part, count in counts.items()
-    }
+
+    def count(ids: Sequence[str]) -> dict[str, int]:
+        found = Counter(label[name] for name in ids)
+        return {name: found[name] for name in index.classes}
+
+    return ClipCounts(
+        train=count(split.train), validation=count(split.validation), test=count(split.test)
+    )
 
 
 def _fusion(workspace: Workspace, run: RunParams) -> Fusion:
@@ -246,8 +255,3 @@ def _refused(where: str, error: ValidationError) -> RefusedInput:
         f"{where}: its recipe: {place}: {first['msg']}",
         remedy="export it again, or rebuild the caches with `dvc repro`",
     )
-
-
-def counts_text(counts: Mapping[str, int]) -> str:
-    """How many clips in how many classes, in words."""
-    return f"{sum(counts.values())} clips of {sum(map(bool, counts.values()))} classes"

@@ -24,6 +24,7 @@ from stroi.cache.storage.strict_json import parse_json
 from stroi.cache.weights import Weights
 from stroi.pipeline.params.load import NAME, load_project, load_run
 from stroi.pipeline.workspace import Workspace
+from stroi.stages.mosaic.cut import cell_side
 from stroi.stages.pose.source import PoseSourcePlan
 from stroi.stages.predict.answer import Answer, Model, Prediction, answer
 from stroi.stages.predict.clips import CutMosaics, VideoClip, read_clip
@@ -33,6 +34,7 @@ from stroi.stages.predict.networks import (
     existing_network,
     row_weighting,
     skeleton_branch,
+    stale_network,
 )
 from stroi.stages.predict.recipe import (
     RECIPE_NAME,
@@ -46,6 +48,7 @@ from stroi.stages.training.outputs import checkpoint
 from stroi.trainer.config import Mode, WeightSettings
 from stroi.trainer.data.side_inputs import weights_per_half
 from stroi.trainer.metrics.ensemble import sum_streams
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.network_file import load_resnet
 from stroi.trainer.runtime import pick_device, pick_precision
@@ -197,6 +200,8 @@ def open_run(
     skeletons = None
     if not sensor:
         skeletons = skeleton_branch(folder, seed)
+        for network in skeletons.networks:
+            check_fits(recipe, network)
     else:
         notes += ("the skeleton branch sees a sensor's skeletons: it has no answer here",)
     rgb, weighting, files = None, None, {}
@@ -206,12 +211,29 @@ def open_run(
         stage = f"resnet-{mode}"
         path = existing_network(checkpoint(folder / stage, seed), stage)
         rgb, files[stage] = load_resnet(path), sha256_file(path)
+        check_fits(recipe, rgb)
         if mode == "fixed" and skeletons is not None:
             weighting = row_weighting(folder, seed, skeletons.checkpoints[0])
     return TrainedRun(
         recipe.run, recipe, mode, seed, plan, notes, files, store, skeletons, rgb, weighting,
         threads,
     )  # fmt: skip
+
+
+def check_fits(recipe: Recipe, network: GraphNet | WeightedMosaicNet) -> None:
+    """Refuse a network that was trained on other classes or mosaics than the recipe names.
+
+    Raises:
+        RefusedInput: ``NETWORK_STALE``.
+    """
+    if network.classes != recipe.classes:
+        raise stale_network(f"run {recipe.run}: its index has other classes than its networks")
+    if isinstance(network, GraphNet):
+        return
+    cells, params = network.cells, recipe.mosaics
+    side = network.config.cell or cell_side(params)
+    if (cells.rows, cells.columns, cells.height) != (len(params.rows), params.columns, side):
+        raise stale_network(f"run {recipe.run}: its mosaics are cut otherwise since it was trained")
 
 
 def predict_video(

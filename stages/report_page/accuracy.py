@@ -12,13 +12,6 @@ from stroi.cache.percent import percent
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.evaluation.table import RowResult, Table
 
-PAIR_ROWS = (1, 2, 4, 7)
-CLASS_ROWS = (2, 4, 7)
-CONFUSED_ROWS = (1, 7)
-MATRIX_ROWS = (7, 1, 2)
-COLOUR = {1: "skeleton", 2: "soft", 3: "rgb", 4: "rgb", 5: "both", 6: "both", 7: "both"}
-"""CSS colour of each row: by branch; the unweighted ResNet paler than the weighted ones."""
-
 CONFUSIONS = 6
 """Pairs of classes that the page lists as most confused."""
 
@@ -30,8 +23,8 @@ class PairLine:
     Attributes:
         name: Of the pair.
         classes: Its two class names.
-        accuracy: Two-way accuracy in percent by row number, rows `PAIR_ROWS`; None without test
-            clips.
+        accuracy: Two-way accuracy in percent by number of the rows in ``pairs``; None without
+            test clips.
         note: Why the accuracies are missing or say little; empty if they are sound.
     """
 
@@ -48,7 +41,7 @@ class ClassLine:
     Attributes:
         name: Of the class.
         clips: Its test clips.
-        accuracy: In percent by row number, rows `CLASS_ROWS`; None without test clips.
+        accuracy: In percent by number of the rows in ``classes``; None without test clips.
         gain: Row 4 minus row 2: what the weights add, in points; None without test clips.
         interval: Its 95 % interval; None if it is not known.
     """
@@ -94,9 +87,11 @@ class Matrix:
 def verdict(table: Table) -> str:
     """Whether the best ensemble beats both single branches, in one sentence.
 
-    The RGB branch is the best of rows 2, 3 and 4, so that the comparison is the hardest one.
+    The RGB branch is the best of all rows of it, so that the comparison is the hardest one.
     """
-    skeleton, *rgb = (row for row in table.rows if not row.method.is_ensemble)
+    single = [row for row in table.rows if not row.method.is_ensemble]
+    skeleton = next(row for row in single if row.method.is_skeleton)
+    rgb = [row for row in single if not row.method.is_skeleton]
     best = _best(row for row in table.rows if row.method.is_ensemble)
     rivals = (("the skeleton branch", skeleton), ("the best RGB branch", _best(rgb)))
     # Means over seeds that ought to be equal may differ in the last bit.
@@ -128,7 +123,7 @@ def pair_lines(table: Table) -> tuple[PairLine, ...]:
         PairLine(
             name,
             pair.classes,
-            {number: table.row(number).pairs[name] for number in PAIR_ROWS},
+            {row.method.number: row.pairs[name] for row in table.shown_in("pairs")},
             pair.note,
         )
         for name, pair in table.pairs.items()
@@ -141,7 +136,7 @@ def class_lines(table: Table) -> tuple[ClassLine, ...]:
         ClassLine(
             name,
             table.class_sizes[label],
-            {number: table.row(number).per_class[label] for number in CLASS_ROWS},
+            {row.method.number: row.per_class[label] for row in table.shown_in("classes")},
             table.gains[label].gain,
             table.gains[label].interval,
         )
@@ -159,10 +154,10 @@ def confusion_matrix(
 
 
 def matrices(table: Table, labels: PredictedLabels) -> tuple[Matrix, ...]:
-    """Confusion matrices of rows `MATRIX_ROWS`."""
+    """Confusion matrices of the rows that show theirs."""
     return tuple(
-        Matrix(table.row(number), tuple(map(tuple, _counts(table, labels, number).tolist())))
-        for number in MATRIX_ROWS
+        Matrix(row, tuple(map(tuple, _counts(table, labels, row.method.number).tolist())))
+        for row in table.shown_in("matrix")
     )
 
 
@@ -191,10 +186,10 @@ def most_confused(counts: NDArray[np.int64], classes: Sequence[str]) -> tuple[Co
 
 
 def confusions(table: Table, labels: PredictedLabels) -> tuple[Confused, ...]:
-    """The most confused pairs of rows `CONFUSED_ROWS`."""
+    """The most confused pairs of the rows that show theirs."""
     return tuple(
-        Confused(table.row(number), most_confused(_counts(table, labels, number), table.classes))
-        for number in CONFUSED_ROWS
+        Confused(row, most_confused(_counts(table, labels, row.method.number), table.classes))
+        for row in table.shown_in("confusions")
     )
 
 

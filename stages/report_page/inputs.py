@@ -22,7 +22,7 @@ from stroi.pipeline.index.table import read_index
 from stroi.pipeline.params.load import RunParams
 from stroi.pipeline.shards.verify_once import verify_once
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.evaluation.methods import STREAMS
+from stroi.stages.evaluation.methods import run_methods, streams_of
 from stroi.stages.evaluation.predictions import PredictedLabels
 from stroi.stages.evaluation.result_files import read_labels, read_table, stale_table
 from stroi.stages.evaluation.table import Table
@@ -58,7 +58,7 @@ class Inputs:
         ledgers: By stage: ``index``, ``skeletons3d`` if the graph network saw a sensor's,
             ``skeletons``, ``mosaics``; those that are there.
         no_ledger: The stages whose ledger is not there.
-        table: The seven rows.
+        table: The rows.
         labels: What each row predicts for each test clip.
         mosaics: The mosaics.
         weights: Joint weights of the first seed's GCN; every test clip is among them.
@@ -94,6 +94,7 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
     _check_params(ensemble / "table.json", table, classes, run)
     labels = read_labels(ensemble, table)
     weights, layout = read_joint_weights(workspace, run, labels.ids)
+    streams = streams_of(row.method for row in table.rows)
     branch = [run.run.input] if run.run.input == "skeletons3d" else []
     folders = {
         stage: getattr(workspace, stage)(dataset)
@@ -116,9 +117,9 @@ def read_inputs(workspace: Workspace, run: RunParams) -> Inputs:
         mosaics=mosaics,
         weights=weights,
         layout=layout,
-        curves=read_curves(workspace, run, STREAMS),
+        curves=read_curves(workspace, run, streams),
         manifests=read_manifests(
-            workspace, run, [folders[stage] for stage in folders if stage != "index"], STREAMS
+            workspace, run, [folders[stage] for stage in folders if stage != "index"], streams
         ),
     )
 
@@ -208,6 +209,9 @@ def _check_params(path: Path, table: Table, classes: tuple[str, ...], run: RunPa
         raise stale_table(path, f"its seeds are not the profile's {len(profile.seeds)} seeds")
     if {name: pair.classes for name, pair in table.pairs.items()} != dict(profile.ensemble.pairs):
         raise stale_table(path, "its pairs are not the profile's pairs")
+    rows = [method.number for method in run_methods(profile.ensemble.methods)]
+    if [row.method.number for row in table.rows] != rows:
+        raise stale_table(path, "its rows are not those of the profile's ensemble.methods")
 
 
 def check_ledgers(

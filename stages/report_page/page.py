@@ -11,7 +11,7 @@ from stroi.cache.layouts import Layout
 from stroi.cache.percent import percent
 from stroi.cache.rois import Rows, row_joints
 from stroi.pipeline.params.profile import Profile
-from stroi.stages.report_page import accuracy, attention, charts, provenance
+from stroi.stages.report_page import attention, charts, provenance
 from stroi.stages.report_page.inputs import Curve
 
 
@@ -89,8 +89,5 @@ def _environment() -> Environment:
         shade=charts.shade,
         skeleton=charts.skeleton,
         line_chart=charts.line_chart,
-        colour=accuracy.COLOUR,
-        pair_rows=accuracy.PAIR_ROWS,
-        class_rows=accuracy.CLASS_ROWS,
     )
     return env

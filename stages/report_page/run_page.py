@@ -18,7 +18,7 @@ class RunPage(Page):
 
     Attributes:
         clips: Clips that were listed, and those of them that have a mosaic.
-        table: The seven rows.
+        table: The rows.
         verdict: Whether the best ensemble beats both single branches, in words.
         pairs: Two-way accuracies; empty if the profile names no pairs.
         classes: Accuracy per class.

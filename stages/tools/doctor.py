@@ -21,6 +21,7 @@ from stroi.stages.tools.environment import (
     dvc_project,
     graphics,
     libraries,
+    plugins,
     pose_sources,
     processors,
     run_check,
@@ -31,6 +32,7 @@ def check_environment(workspace: Workspace, root: Path | None, model: Path | Non
     """Findings of all checks; a missing part never raises."""
     checks: list[tuple[str, str, EnvironmentCheck]] = [
         ("pose", "pose sources", partial(pose_sources, root, model)),
+        ("plug-ins", "installed", plugins),
         ("machine", "cpu", processors),
         ("machine", "gpu", graphics),
         ("codecs", "opencv", codecs),

@@ -16,8 +16,9 @@ from typing import Literal
 
 import numpy as np
 
-from stroi.cache.errors import StroiError
+from stroi.cache.errors import ParamsError, StroiError
 from stroi.trainer.config import IMAGENET_PACKAGE
+from stroi.trainer.plugins import GROUPS, Plugin, all_installed, find, is_built_in, package
 
 State = Literal["ok", "missing", "note"]
 
@@ -213,14 +214,14 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
     """
     from stroi.pipeline.params.profile import OnnxParams, OpenPoseParams, SkeletonParams
     from stroi.stages.pose.estimators.openpose_build import describe
-    from stroi.stages.pose.registry import ESTIMATORS, choose, load, with_full_paths
+    from stroi.stages.pose.registry import choose, load, with_full_paths
 
     params = SkeletonParams(
         source="auto",
         openpose=OpenPoseParams(root=str(root) if root else None),
         onnx=OnnxParams(model=str(model) if model else None),
     )
-    for name in ESTIMATORS:
+    for name in GROUPS["pose"].built_in:
         try:
             estimator = load(params.replace(source=name))
         except StroiError as error:
@@ -236,6 +237,25 @@ def pose_sources(root: Path | None, model: Path | None) -> Iterable[Finding]:
     yield Finding("pose", "own", "ok", "needs 3D skeletons with a camera or pixels only")
     message = choose(params).message
     yield Finding("pose", "auto", "note", f"would take {message}; the default is movenet")
+
+
+def plugins() -> Iterable[Finding]:
+    """Installed plug-ins: whether each can be used."""
+    for group, entry in all_installed():
+        where = f"{group}: {entry.name}"
+        try:
+            if is_built_in(group, entry.name):
+                problem = f"{package(entry)} has a plug-in of the name of a built-in one"
+                raise ParamsError("PLUGIN_NAME", problem, remedy="rename it in its package")
+            plugin = find(group, entry.name, Plugin)
+            more = plugin.doctor()
+        except StroiError as error:
+            yield Finding(
+                "plug-ins", where, "missing", f"{error.code}: {error.message}", error.remedy
+            )
+        else:
+            about = f"{package(entry)}, version {plugin.version}"
+            yield Finding("plug-ins", where, "ok", f"{about}; {more}" if more else about)
 
 
 def dvc_project(project: Path) -> Iterable[Finding]:

@@ -17,7 +17,7 @@ from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import Skeletons3dParams
 from stroi.stages import skeletons3d as joints
-from stroi.stages.sensors.readers import READERS
+from stroi.stages.sensors.readers import reader
 from stroi.stages.skeletons3d import build_skeletons3d
 
 T = 12
@@ -62,7 +62,7 @@ def test_a_cache_that_verifies(raw: Path) -> None:
     assert verify(raw.parent / "skeletons3d") == []
     cache = JointCache(raw.parent / "skeletons3d")
     for number in range(6):
-        clip, expected = cache[f"c{number}"], READERS["ntu"](raw / f"c{number}.skeleton")
+        clip, expected = cache[f"c{number}"], reader("ntu")(raw / f"c{number}.skeleton")
         np.testing.assert_array_equal(clip.position, expected.position, strict=True)
         np.testing.assert_array_equal(clip.state, expected.state, strict=True)
 
@@ -105,12 +105,12 @@ def test_a_file_that_is_again_what_the_index_lists_is_read(raw: Path) -> None:
 
 def test_a_file_that_changes_while_it_is_read(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(path: Path, start: int, stop: int) -> object:
-        clip = READERS["ntu"](path, start, stop)
+        clip = reader("ntu")(path, start, stop)
         if path.name == "c3.skeleton":
             path.write_bytes(path.read_bytes() + b"\n")
         return clip
 
-    monkeypatch.setattr(joints, "READERS", {"ntu": read})
+    monkeypatch.setattr(joints, "reader", lambda *_: read)
     found = build(raw, listed(raw))
     assert [(one.id, one.code) for one in found.quarantined] == [("c3", "SKEL_CHANGED")]
 
@@ -126,5 +126,5 @@ def test_too_many_bad_clips_fail_after_the_rest_is_done(raw: Path) -> None:
 def test_a_finished_clip_is_not_read_again(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = listed(raw)
     build(raw, index)
-    monkeypatch.setattr(joints, "READERS", {})
+    monkeypatch.delattr(joints, "reader")
     assert build(raw, index, "again").summary() == "6 clips = 6 done + 0 quarantined"

@@ -13,18 +13,36 @@ import torch
 from torch import Tensor, nn
 
 from stroi.cache.layouts import BODY_25, Layout
-from stroi.trainer.config import Backbone, GcnConfig
+from stroi.trainer.config import GcnConfig
 from stroi.trainer.models.ctrgcn import CtrGcnBlock
 from stroi.trainer.models.input_streams import network_stream
 from stroi.trainer.models.layers import BlockShape, initialise_convolutions
 from stroi.trainer.models.skeleton_graph import adjacency
 from stroi.trainer.models.stgcn import StGcnBlock
+from stroi.trainer.plugins import Network, find
 
-GRAPH_NETS: dict[Backbone, type[StGcnBlock | CtrGcnBlock]] = {
-    "stgcn": StGcnBlock,
-    "ctrgcn": CtrGcnBlock,
-}
-"""The block of each graph network, by `GcnConfig.model`; in all else the networks are alike."""
+
+class BlockStack(nn.Sequential):
+    """The blocks of a graph network: (B, 3, T, V) to (B, D, T'', V).
+
+    Args:
+        block: Their class.
+        graph: (K, V, V) normalised adjacency.
+        config: Channels and strides.
+    """
+
+    def __init__(
+        self, block: type[StGcnBlock | CtrGcnBlock], graph: Tensor, config: GcnConfig
+    ) -> None:
+        super().__init__(
+            *(
+                block(BlockShape(*widths, stride, residual=number > 0), graph, config)
+                for number, (widths, stride) in enumerate(
+                    zip(pairwise((3, *config.channels)), config.strides, strict=True)
+                )
+            )
+        )
+        self.memory_format = block.memory_format
 
 
 class GraphNet(nn.Module):
@@ -46,14 +64,9 @@ class GraphNet(nn.Module):
             adjacency(layout, alpha=config.alpha, normalisation=config.normalisation)
         )
         self.data_bn = nn.BatchNorm1d(len(layout.joints) * 3)
-        block = GRAPH_NETS[config.model]
-        self.memory_format = block.memory_format
-        self.blocks = nn.ModuleList(
-            block(BlockShape(*widths, stride, residual=number > 0), graph, config)
-            for number, (widths, stride) in enumerate(
-                zip(pairwise((3, *config.channels)), config.strides, strict=True)
-            )
-        )
+        network = find("graph_nets", config.model, Network)
+        self.blocks: nn.Module = network.build(graph, config, *network.own(config.options))
+        self.memory_format = getattr(self.blocks, "memory_format", torch.contiguous_format)
         self.fc = nn.Linear(config.channels[-1], len(self.classes))
         initialise_convolutions(self)
 
@@ -87,10 +100,7 @@ class GraphNet(nn.Module):
         y = bodies.reshape(count, frames, joints * axes).transpose(1, 2)  # (B, V*3, T)
         y = self.data_bn(y).view(count, joints, axes, frames)  # (B, V, 3, T)
         y = y.permute(0, 2, 3, 1)  # (B, 3, T, V)
-        y = y.contiguous(memory_format=self.memory_format)
-        for block in self.blocks:
-            y = block(y)
-        return y  # type: ignore[no-any-return]
+        return self.blocks(y.contiguous(memory_format=self.memory_format))  # type: ignore[no-any-return]
 
 
 def scatter_to_persons(values: Tensor, present: Tensor) -> Tensor:

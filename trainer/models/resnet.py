@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from stroi.trainer.config import RgbModel
 from stroi.trainer.models.layers import BitDropout, initialise_convolutions
 from stroi.trainer.models.rgb_net import RgbNet
 
@@ -93,7 +92,7 @@ def _shortcut(channels_in: int, channels: int, stride: int) -> nn.Sequential | N
     )
 
 
-DEPTHS: dict[RgbModel, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+DEPTHS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
     "resnet34": (BasicBlock, (3, 4, 6, 3)),
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
@@ -114,7 +113,7 @@ class ResNet(RgbNet):
     def __init__(
         self,
         classes: int,
-        model: RgbModel = "resnet18",
+        model: str = "resnet18",
         dropout: float = 0.0,
         vectors: int = 1,
     ) -> None:

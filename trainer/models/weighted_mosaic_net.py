@@ -21,12 +21,11 @@ from stroi.trainer.models.cell_grid import (
     valid_map,
     weight_map,
 )
-from stroi.trainer.models.efficientnet_lite import EfficientNetLite0
 from stroi.trainer.models.flip import flip_mosaic, flip_row_weights, flip_skeletons
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.joint_attention import joint_weights, row_weights, weights_in_mosaic
-from stroi.trainer.models.resnet import ResNet
 from stroi.trainer.models.rgb_net import RgbNet
+from stroi.trainer.plugins import Network, find
 
 
 class Skeletons(NamedTuple):
@@ -255,6 +254,6 @@ def build_rgb_net(classes: int, config: ResNetConfig, cells: CellGrid) -> RgbNet
     """The image network of the settings, with a classifier for `classes` classes."""
     # Cell by cell it takes a mean and a deviation of every row.
     vectors = 2 * cells.rows if config.images == "cells" else 1
-    if config.model == "efficientnet_lite0":
-        return EfficientNetLite0(classes, config.dropout, vectors)
-    return ResNet(classes, config.model, config.dropout, vectors)
+    network = find("rgb_nets", config.model, Network)
+    net: RgbNet = network.build(classes, config, vectors, *network.own(config.options))
+    return net

@@ -26,6 +26,7 @@ from stroi.trainer.data.input_digests import array_digest, mosaic_digest
 from stroi.trainer.data.side_inputs import side_digests
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
+from stroi.trainer.plugins import versioned
 from stroi.trainer.run.run_options import RunOptions
 
 VERSION = 5
@@ -62,6 +63,7 @@ def run_key(
         "version": VERSION,
         "what": what,
         "config": config.model_dump(mode="json"),
+        "network": versioned(_group(config), config.model),
         "schedule": schedule.model_dump(mode="json"),
         "seed": run.seed,
         "threads": run.threads,
@@ -74,6 +76,10 @@ def run_key(
         "inputs": dict(inputs),
     }
     return digest(parts)
+
+
+def _group(config: GcnConfig | ResNetConfig) -> str:
+    return "graph_nets" if isinstance(config, GcnConfig) else "rgb_nets"
 
 
 def model_digest(model: nn.Module) -> str:
@@ -109,7 +115,10 @@ def mosaic_inputs(
     if model.gcn is not None:
         network = used_end_to_end(model.gcn.config, model.gcn.layout)
         inputs["gcn"] = model_digest(model.gcn)
-        inputs["network"] = digest([layout_json(model.gcn.layout), network.model_dump(mode="json")])
+        plugin = versioned("graph_nets", network.model)
+        inputs["network"] = digest(
+            [layout_json(model.gcn.layout), network.model_dump(mode="json"), *plugin.values()]
+        )
     return inputs
 
 
@@ -154,7 +163,7 @@ def used_gcn(config: GcnConfig, layout: Layout) -> GcnConfig:
         {
             "centre": config.stream in ("bone", "bone_motion"),
             "align": flat,
-            "topologies": config.model != "ctrgcn",
+            "topologies": config.model == "stgcn",
             "alpha": config.normalisation == "stgcn",
             "smoothing": config.loss != "cross_entropy",
         },

@@ -10,16 +10,21 @@ from typing import Literal
 import click
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.datasets.table import TABLE
 from stroi.pipeline.params.name_pattern import compile_pattern
 from stroi.pipeline.params.profile import Profile
 from stroi.stages.tools.init.splits import COLUMNS
+from stroi.trainer.plugins import is_built_in, names
 
-WRITTEN = ("folders", "table", "smarthome-untrimmed")
+WRITTEN = (
+    "folders",
+    "table",
+    "smarthome-untrimmed",
+    *(name for name in names("datasets") if not is_built_in("datasets", name)),
+)
 """Adapters whose profile is written; the others have a shipped one."""
 
-LABELS = (*WRITTEN, *sorted(set(ADAPTERS) - {"demo", *WRITTEN}))
+LABELS = (*WRITTEN, *sorted(set(names("datasets")) - {"demo", *WRITTEN}))
 SOURCES = ("movenet", "auto", "openpose", "openpose-json")
 PEOPLE = ("auto", "1", "2")
 

@@ -24,7 +24,7 @@ from stroi.pipeline.datasets.ntu_lists import (
     performers,
     unknown_part,
 )
-from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.datasets.registry import adapter
 from stroi.pipeline.index.table import ClipEntry
 
 LISTS = Path(__file__).parents[4] / "shared" / "data" / "ntu_lists"
@@ -130,7 +130,7 @@ def test_copies_in_another_container_are_videos(tmp_path: Path, ending: str) -> 
 
 
 def test_the_adapters_have_their_names() -> None:
-    assert (ADAPTERS["ntu60"], ADAPTERS["ntu120"]) == (list_ntu60, list_ntu120)
+    assert (adapter("ntu60").list_clips, adapter("ntu120").list_clips) == (list_ntu60, list_ntu120)
 
 
 def test_what_is_listed_as_missing_is_left_out_with_or_without_a_file(tmp_path: Path) -> None:

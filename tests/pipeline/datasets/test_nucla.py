@@ -13,7 +13,7 @@ from nucla_files import LABELS, picture_name, write_skeleton
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets.nucla import CLASSES
-from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.datasets.registry import adapter
 from stroi.pipeline.index.ledger import ClipOutcome, read_ledger
 from stroi.pipeline.index.splits import divide
 from stroi.pipeline.index.table import ClipEntry, read_index
@@ -24,7 +24,7 @@ from stroi.stages.index import build_index
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = ROOT.parent / "shared" / "data" / "nucla_skeletons" / "all_sqe.tar.gz"
-list_nucla = ADAPTERS["nucla"]
+list_nucla = adapter("nucla").list_clips
 
 
 def pictures(folder: Path, numbers: range) -> Path:

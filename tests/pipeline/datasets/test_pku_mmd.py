@@ -11,7 +11,7 @@ import pytest
 from stroi.cache.errors import RefusedInput
 from stroi.cache.skeletons3d import JointCache
 from stroi.pipeline.datasets.pku_mmd import CLASSES
-from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.datasets.registry import adapter
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.splits import divide
 from stroi.pipeline.index.table import ClipEntry, read_index
@@ -29,7 +29,7 @@ SUBJECTS = (
 )
 VIEWS = "Training videos: \n0002-M, 0002-R, 0003-M, 0003-R\nValidataion videos: \n0002-L, 0003-L\n"
 
-list_pku = ADAPTERS["pku-mmd"]
+list_pku = adapter("pku-mmd").list_clips
 
 
 def write(root: Path, place: str, text: str) -> Path:

@@ -18,7 +18,6 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import Mosaics, assemble_mosaics
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.weights import read_weights
-from stroi.pipeline.datasets.registry import ADAPTERS
 from stroi.pipeline.index.table import Index, Sample, read_index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.load import RunParams
@@ -43,6 +42,7 @@ from stroi.stages.training.outputs import seed_folder
 from stroi.stages.training.run_split import split_clips
 from stroi.trainer.config import Mode, Schedule
 from stroi.trainer.models.resnet import BasicBlock
+from stroi.trainer.plugins import names
 
 QUICK = Schedule(epochs=1, batch_size=2, lr=0.05)
 CELL = 4
@@ -170,7 +170,7 @@ def _thin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_adapter_is_here() -> None:
-    assert set(CASES) | set(SAME) == set(ADAPTERS)
+    assert set(CASES) | set(SAME) == set(names("datasets"))
     assert set(SAME.values()) <= set(CASES)
 
 

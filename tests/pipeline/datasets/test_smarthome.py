@@ -8,7 +8,7 @@ import pytest
 
 from stroi.cache.errors import RefusedInput
 from stroi.pipeline.datasets import smarthome_untrimmed as untrimmed
-from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.datasets.registry import adapter
 from stroi.pipeline.datasets.smarthome import CLASSES, TRAIN_PERSONS, VIEW_CLASSES
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.splits import divide
@@ -39,7 +39,7 @@ def trimmed(root: Path, names: list[str]) -> Path:
 
 
 def test_names_say_it_all(tmp_path: Path) -> None:
-    listing = ADAPTERS["toyota-smarthome"](trimmed(tmp_path, NAMES))
+    listing = adapter("toyota-smarthome").list_clips(trimmed(tmp_path, NAMES))
     assert [clip.id for clip in listing.clips] == sorted(NAMES)
     assert listing.clips[0] == ClipEntry(
         NAMES[0], f"mp4/{NAMES[0]}.mp4", "Cook.Cleandishes", "p02", "c03"
@@ -53,7 +53,7 @@ def test_classes_are_those_of_the_protocols() -> None:
 
 
 def test_the_cross_view_protocols_have_19_classes(tmp_path: Path) -> None:
-    listing = ADAPTERS["toyota-smarthome-cv"](trimmed(tmp_path, NAMES))
+    listing = adapter("toyota-smarthome-cv").list_clips(trimmed(tmp_path, NAMES))
     assert {clip.label for clip in listing.clips} == {"Walk", "Sitdown", "Enter"}
     assert {(lost.id, lost.code) for lost in listing.left_out} == {
         (NAMES[0], "CLASS_LEFT_OUT"),
@@ -85,12 +85,12 @@ def test_other_names_are_left_out_with_a_code(tmp_path: Path, name: str, code: s
 
 def test_a_clip_in_two_places_and_another_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match="DATASET_EMPTY"):
-        ADAPTERS["toyota-smarthome"](tmp_path)
+        adapter("toyota-smarthome").list_clips(tmp_path)
     trimmed(tmp_path, NAMES)
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / f"{NAMES[1]}.mp4").touch()
     with pytest.raises(RefusedInput, match=f"ID_DUPLICATE: .*copy/{NAMES[1]}.mp4"):
-        ADAPTERS["toyota-smarthome"](tmp_path)
+        adapter("toyota-smarthome").list_clips(tmp_path)
 
 
 def test_profiles_have_the_published_protocols() -> None:
@@ -128,7 +128,7 @@ def tables(root: Path, texts: dict[str, str | None]) -> Path:
 
 def test_tables_cut_the_untrimmed_videos(tmp_path: Path) -> None:
     raw = tables(tmp_path, {"P02T01C06": EVENTS, "P11T15C01": EVENTS})
-    listing = ADAPTERS["smarthome-untrimmed"](raw)
+    listing = adapter("smarthome-untrimmed").list_clips(raw)
     assert len(listing.clips) == 4
     assert listing.clips[1] == ClipEntry(
         "P02T01C06_000236_000502",
@@ -160,7 +160,7 @@ def test_every_defect_of_a_table_has_its_code(
     tmp_path: Path, text: str | None, name: str, code: str
 ) -> None:
     raw = tables(tmp_path / "raw", {"P02T01C06": text, "P11T15C01": EVENTS})
-    listing = ADAPTERS["smarthome-untrimmed"](raw)
+    listing = adapter("smarthome-untrimmed").list_clips(raw)
     assert [(lost.id, lost.code) for lost in listing.left_out] == [(name, code)]
     assert len(listing.clips) == (4 if "line" in name else 2)
     assert any("1 rows or videos left out" in note for note in listing.notes)
@@ -169,11 +169,11 @@ def test_every_defect_of_a_table_has_its_code(
 def test_a_table_without_its_video_is_told_and_others_are_refused(tmp_path: Path) -> None:
     raw = tables(tmp_path, {"P02T01C06": EVENTS, "P11T15C01": EVENTS})
     (raw / "Videos_mp4" / "P02T01C06.mp4").unlink()
-    listing = ADAPTERS["smarthome-untrimmed"](raw)
+    listing = adapter("smarthome-untrimmed").list_clips(raw)
     assert [(lost.id, lost.code) for lost in listing.left_out] == [("P02T01C06", "VIDEO_MISSING")]
     (raw / "Videos_mp4" / "P11T15C01.mp4").unlink()
     with pytest.raises(RefusedInput, match=r"DATASET_EMPTY: .* \(2 files and rows left out\)"):
-        ADAPTERS["smarthome-untrimmed"](raw)
+        adapter("smarthome-untrimmed").list_clips(raw)
 
 
 @pytest.mark.parametrize("name", ["toyota-smarthome", "toyota-smarthome-cv"])

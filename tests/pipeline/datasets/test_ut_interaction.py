@@ -9,12 +9,12 @@ import pytest
 from ut_files import write_set
 
 from stroi.cache.errors import RefusedInput
-from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.datasets.registry import adapter
 from stroi.pipeline.index.splits import check_parts, divide
 from stroi.pipeline.index.table import ClipEntry, Index, Sample
 from stroi.pipeline.params.load import load_profile
 
-LIST = ADAPTERS["ut-interaction"]
+LIST = adapter("ut-interaction").list_clips
 
 
 def test_names(tmp_path: Path) -> None:

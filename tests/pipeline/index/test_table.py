@@ -10,7 +10,7 @@ import pytest
 
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.pipeline.cli import run
-from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.datasets.registry import adapter
 from stroi.pipeline.index.ledger import read_ledger
 from stroi.pipeline.index.table import Sample, read_index
 from stroi.pipeline.parallel.executor import Workers
@@ -174,7 +174,7 @@ def test_table_mistakes_are_refused(
     tmp_path: Path, rows: list[str], header: str, expected: str
 ) -> None:
     with pytest.raises(RefusedInput, match=expected):
-        ADAPTERS["table"](_dataset(tmp_path, rows, header))
+        adapter("table").list_clips(_dataset(tmp_path, rows, header))
 
 
 def test_missing_data_set_says_where_to_put_it(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_missing_data_set_says_where_to_put_it(tmp_path: Path) -> None:
 
 def test_demo_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match="3 clips do not fill 8"):
-        ADAPTERS["demo"](_dataset(tmp_path, ROWS))
+        adapter("demo").list_clips(_dataset(tmp_path, ROWS))
 
 
 def _damaged(tmp_path: Path, name: str, old: str, new: str) -> Path:

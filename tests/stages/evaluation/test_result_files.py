@@ -43,14 +43,14 @@ Change = Callable[[dict[str, Any]], object]
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda table: table["rows"].pop(), "the rows are not 1 to 7"),
-        (lambda table: table["rows"].reverse(), "the rows are not 1 to 7"),
+        (lambda table: table["rows"].pop(), "the first rows are not 1 to 7"),
+        (lambda table: table["rows"].reverse(), "the first rows are not 1 to 7"),
         (lambda table: table["rows"][2]["per_class"].pop(), "one accuracy per class"),
         (lambda table: table["rows"][0].update(accuracy=101.0), "rows.0.accuracy"),
         (lambda table: table["rows"][0].update(accuracy="<b>"), "rows.0.accuracy"),
         (lambda table: table.update(test_clips=0), "test_clips"),
         (lambda table: table.pop("chance"), "chance"),
-        (lambda table: table["comparisons"][0].update(first=9), "comparisons.0.first"),
+        (lambda table: table["comparisons"][0].update(first=9), "a comparison is of a row that"),
         (lambda table: table["comparisons"][0].update(median_p=1.5), "comparisons.0.median_p"),
         (lambda table: table["gains"].pop(), "there is not one gain per class"),
         (lambda table: table["class_sizes"].pop(), "there is not one size per class"),

@@ -43,7 +43,7 @@ def test_heavier_rows_are_brighter_and_have_longer_bars() -> None:
     assert shades == sorted(shades)
     assert weight_colour(9.0) == weight_colour(2.0)
     mosaic = np.zeros((50, 50, 3), np.uint8)
-    weights = np.array([[0.2, 1.8]] * 2, np.float32)
+    weights = np.array([[0.25, 1.75]] * 2, np.float32)
     panel = mosaic_panel(mosaic, ["head", "feet"], weights, 1, 120)
     light, heavy = (
         int((panel[row, :46] == weight_colour(weight)).all(axis=1).sum())

@@ -169,3 +169,17 @@ def test_a_program_gets_the_same_from_import_stroi(project: Path) -> None:
         assert got.top() == wanted.top()
         np.testing.assert_array_equal(got.answer.scores["rgb"], wanted.answer.scores["rgb"])
     assert got.label in run.classes
+
+
+def test_networks_of_another_cut_or_other_classes_are_refused(
+    project: Path, tmp_path: Path
+) -> None:
+    recipe = run_recipe(Workspace(project), load_run(project, RUN)).to_json()
+    changes: dict[str, dict[str, object]] = {
+        "its mosaics are cut otherwise": {"mosaics": recipe["mosaics"] | {"size": 80}},
+        "its index has other classes": {"classes": ["a", "b", "c"]},
+    }
+    for number, (problem, change) in enumerate(changes.items()):
+        folder = _with(project, tmp_path / str(number), **change)
+        with pytest.raises(RefusedInput, match=rf"NETWORK_STALE: run {RUN}: {problem}"):
+            open_run(folder)

@@ -10,7 +10,7 @@ from ntu_people import furniture, person, skeleton_lines
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import KINECT_V2
-from stroi.stages.sensors.readers import READERS
+from stroi.stages.sensors.readers import reader
 
 T = 24
 A, B, C = 72057594037944738, 72057594037944739, 72057594037944740
@@ -40,7 +40,7 @@ def test_two_people_a_couch_and_frames_without_anybody(tmp_path: Path) -> None:
     lines = skeleton_lines(T + 1, bodies, np.concatenate([states, states[:1]]))
     path = tmp_path / "a.skeleton"
     path.write_text("\n".join(lines))
-    clip = READERS["ntu"](path)
+    clip = reader("ntu")(path)
     assert (clip.person_count, clip.layout, clip.fps) == (2, KINECT_V2, 30)
     expected = np.stack([plain(lines, C), plain(lines, A)], axis=1)
     seen = expected[..., 11]
@@ -52,7 +52,7 @@ def test_two_people_a_couch_and_frames_without_anybody(tmp_path: Path) -> None:
 def test_one_person_leaves_the_second_place_empty(tmp_path: Path) -> None:
     path = tmp_path / "a.skeleton"
     path.write_text("\n".join(skeleton_lines(T, {A: (range(T), person(T, at=0))})))
-    clip = READERS["ntu"](path)
+    clip = reader("ntu")(path)
     assert clip.person_count == 1
     assert clip.position.shape == (T, 2, 25, 3)
     assert not clip.state[:, 1].any()
@@ -63,4 +63,4 @@ def test_a_bad_file_is_refused_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.skeleton"
     path.write_text("2\n0\n")
     with pytest.raises(ClipRejected, match=r"SKEL_LINE: .*a.skeleton', line 3: the file ends"):
-        READERS["ntu"](path)
+        reader("ntu")(path)

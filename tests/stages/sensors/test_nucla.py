@@ -17,12 +17,12 @@ from nucla_files import joints, write_skeleton
 from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import KINECT_V1
 from stroi.cache.skeletons3d import JointClip, assemble_joints
-from stroi.stages.sensors.readers import READERS
+from stroi.stages.sensors.readers import reader
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = ROOT.parent / "shared" / "data" / "nucla_skeletons" / "all_sqe.tar.gz"
 NAME = "a05_s01_e00_v01"
-read_joints = READERS["nucla"]
+read_joints = reader("nucla")
 
 
 @pytest.mark.parametrize("frames", [1, 6, 39])

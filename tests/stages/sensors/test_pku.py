@@ -16,7 +16,7 @@ from stroi.pipeline.index.table import Index, Sample
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import Skeletons3dParams
 from stroi.stages.sensors.pku import read_segment
-from stroi.stages.sensors.readers import READERS
+from stroi.stages.sensors.readers import reader
 from stroi.stages.skeletons3d import build_skeletons3d
 
 T = 60
@@ -156,4 +156,4 @@ def test_clips_of_one_file_become_a_cache(file: Path, tmp_path: Path) -> None:
     for start, stop in ((0, 20), (20, 45), (45, 60)):
         found, expected = cache[f"0002-L_{start:06d}_{stop:06d}"], read_segment(file, start, stop)
         np.testing.assert_array_equal(found.position, expected.position)
-    assert READERS["pku"](file, 20, 45).person_count == 2
+    assert reader("pku")(file, 20, 45).person_count == 2

@@ -16,10 +16,11 @@ from stroi.cache.layouts import BODY_25, Layout
 from stroi.trainer.config import GcnConfig, Schedule, Stream
 from stroi.trainer.metrics.accuracy import accuracy
 from stroi.trainer.models.ctrgcn import CtrGraphConv, MultiScaleTemporalConv
-from stroi.trainer.models.graph_net import GRAPH_NETS, GraphNet
+from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.input_streams import compute_stream
 from stroi.trainer.models.joint_attention import joint_weights
 from stroi.trainer.network_files.network_file import load_gcn, save_gcn
+from stroi.trainer.plugins import GROUPS
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_gcn import compute_weights, score_gcn
 
@@ -156,7 +157,7 @@ def test_permuting_the_joints_permutes_their_weights() -> None:
     )
 
 
-@pytest.mark.parametrize("model", GRAPH_NETS)
+@pytest.mark.parametrize("model", GROUPS["graph_nets"].built_in)
 @pytest.mark.parametrize("stream", ["joint", "bone", "joint_motion", "bone_motion"])
 def test_every_backbone_sees_its_stream(model: str, stream: Stream) -> None:
     config = SMALL.replace(model=model)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stroi.cache.errors import RefusedInput, StroiError
-from stroi.pipeline.datasets.registry import ADAPTERS
+from stroi.pipeline.datasets.registry import adapter
 from stroi.pipeline.index.table import ClipEntry
 from stroi.stages.tools.init.links import link_folder, link_table
 
@@ -98,7 +98,7 @@ def test_a_table_s_files_are_linked_one_by_one(raw: Path, videos: Path, tmp_path
     links = {str(path.relative_to(raw)) for path in raw.rglob("*") if path.is_symlink()}
     images = {f"frames/{number}.png" for number in range(3)}
     assert links == {"table.csv", "day 1/a.avi", *images}
-    assert {clip.id for clip in ADAPTERS["table"](raw).clips} == {"one", "two", "lost"}
+    assert {clip.id for clip in adapter("table").list_clips(raw).clips} == {"one", "two", "lost"}
 
 
 def test_a_video_in_the_way_is_not_overwritten(raw: Path, videos: Path, tmp_path: Path) -> None:
