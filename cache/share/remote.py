@@ -72,8 +72,8 @@ def find(url: str) -> Remote:
     manifest = None if urlsplit(url).path.endswith(".tar") else _manifest_bytes(files, path, url)
     if manifest is not None:
         listed = Manifest.from_dict(parse_json(manifest, url), url).files
-        parts = tuple((f"{path}/{each.name}", each.name, each.bytes) for each in listed)
-        return Remote(url, files, parts, manifest, digest([url, sha256_bytes(manifest)])[:32])
+        inside = tuple((f"{path}/{each.name}", each.name, each.bytes) for each in listed)
+        return Remote(url, files, inside, manifest, digest([url, sha256_bytes(manifest)])[:32])
     with errors_of(url):
         info: dict[str, Any] = files.info(path)
     if info.get("type") == "directory":

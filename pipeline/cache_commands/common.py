@@ -27,27 +27,21 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY = click.Path(path_type=Path)
 
 
-class Place(click.ParamType):
-    """A local path, as a Path, or a URL, as the text that it is.
+def place(*, exists: bool) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Callback of an argument that is a local path, passed on as a Path, or a URL, as its text.
 
     Args:
         exists: Whether a local path must exist.
     """
+    local = click.Path(exists=exists, path_type=Path)
 
-    name = "path"
-
-    def __init__(self, *, exists: bool) -> None:
-        self._local = click.Path(exists=exists, path_type=Path)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path | str:
-        """A Path of what is local, ``file://`` too; other URLs as they are."""
+    def convert(context: click.Context, argument: click.Parameter, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(convert(context, argument, each) for each in value)
         path = as_path(value)
-        if path is None:
-            return str(value)
-        converted: Path = self._local.convert(path, param, ctx)
-        return converted
+        return value if path is None else local.convert(str(path), argument, context)
+
+    return convert
 
 
 @contextmanager

@@ -17,12 +17,12 @@ from stroi.cache.share.publish import AS_IT_IS, FORMS, export_cache
 from stroi.cache.share.upload import require_writable, upload
 from stroi.pipeline.cache_commands.common import (
     FOLDER,
-    Place,
     check_files,
     counting_bytes,
     counting_samples,
     example,
     many,
+    place,
     size,
     with_jobs,
 )
@@ -53,7 +53,7 @@ def written_at(target: Path | str) -> Iterator[Path]:
     + example("stroi cache export data/demo/mosaics demo.tar --licence CC-BY-4.0 --codec jpeg")
 )
 @click.argument("folder", type=FOLDER)
-@click.argument("target", type=Place(exists=False))
+@click.argument("target", callback=place(exists=False))
 @click.option("--title", default=NOT_STATED, help="What the publication is called.")
 @click.option("--dataset-name", default=NOT_STATED, help="Data set that it was made from.")
 @click.option("--licence", default=NOT_STATED, help="SPDX name or one sentence; no default.")
@@ -94,12 +94,12 @@ def command(
     raise_first(check_files(folder, manifest, jobs, received=False))
     labels = index_of(index, manifest.ids) if index is not None else None
     with (
-        written_at(target) as place,
+        written_at(target) as local,
         counting_samples(len(manifest.ids), "export") as on_sample,
     ):
         done = export_cache(
             folder,
-            place,
+            local,
             about,
             form=codec,
             quality=quality,

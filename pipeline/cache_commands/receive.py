@@ -14,11 +14,11 @@ from stroi.cache.share.info import form_of
 from stroi.cache.share.receive import Imported, import_cache
 from stroi.pipeline.cache_commands.common import (
     ANY,
-    Place,
     counting_files,
     example,
     local_copy,
     many,
+    place,
     with_jobs,
 )
 from stroi.pipeline.cache_commands.labels import check_index, place_index, refuse_other_index
@@ -41,7 +41,7 @@ def check_sha256(_context: click.Context, _option: click.Parameter, text: str) -
     "where it stopped.\n\n"
     + example("stroi cache import demo.tar data/demo/mosaics --index data/demo/index")
 )
-@click.argument("source", type=Place(exists=True))
+@click.argument("source", callback=place(exists=True))
 @click.argument("target", type=ANY)
 @click.option("--index", type=ANY, help="Place the labels that came with it in this folder.")
 @click.option(

@@ -14,12 +14,12 @@ from stroi.cache.manifest import FileEntry, Manifest, read_manifest
 from stroi.cache.share.info import form_of
 from stroi.cache.share.receive import copy_received
 from stroi.pipeline.cache_commands.common import (
-    Place,
     check_files,
     example,
     facts,
     local_copy,
     many,
+    place,
     size,
     with_jobs,
 )
@@ -64,27 +64,27 @@ def verify_folder(folder: Path, jobs: int, show: Show) -> tuple[Manifest, list[R
 
 
 @contextmanager
-def opened(place: Path | str) -> Iterator[Path]:
+def opened(source: Path | str) -> Iterator[Path]:
     """The folder of a cache while a block runs: itself, or what an archive or a URL holds."""
-    with local_copy(place) as local:
+    with local_copy(source) as local:
         if local.is_dir():
             yield local
             return
         with TemporaryDirectory(prefix="stroi-verify-") as scratch:
             folder = Path(scratch) / "cache"
-            with refusals_naming(folder, place):
+            with refusals_naming(folder, source):
                 copy_received(local, folder)
                 yield folder
 
 
 def verify_place(
-    place: Path | str, workspace: Workspace, dataset: str | None, jobs: int
+    source: Path | str, workspace: Workspace, dataset: str | None, jobs: int
 ) -> list[RefusedInput]:
     """Check one cache, print what is found, and return its problems."""
-    with opened(place) as folder:
+    with opened(source) as folder:
 
         def show(text: str) -> None:
-            click.echo(text.replace(str(folder), str(place)))
+            click.echo(text.replace(str(folder), str(source)))
 
         manifest, problems = verify_folder(folder, jobs, show)
         if dataset is not None:
@@ -96,7 +96,7 @@ def verify_place(
         state = many(len(problems), "problem") if problems else "complete and untouched"
         counts = f"{many(len(manifest.files), 'file')}, {many(len(manifest.ids), 'sample')}"
         show(f"{folder}: {counts}, {size(sizes)}: {state}")
-        return [renamed(problem, folder, place) for problem in problems]
+        return [renamed(problem, folder, source) for problem in problems]
 
 
 @click.command(
@@ -105,14 +105,16 @@ def verify_place(
     "With --dataset, also compare them with the params, videos and skeletons of this project.\n\n"
     + example("stroi cache verify data/demo/mosaics --dataset demo")
 )
-@click.argument("places", metavar="FOLDER...", nargs=-1, required=True, type=Place(exists=True))
+@click.argument(
+    "sources", metavar="FOLDER...", nargs=-1, required=True, callback=place(exists=True)
+)
 @click.option("--dataset", metavar="NAME", help="Compare with this data set of the project.")
 @with_jobs
 @in_project
 def command(
-    workspace: Workspace, places: tuple[Path | str, ...], dataset: str | None, jobs: int
+    workspace: Workspace, sources: tuple[Path | str, ...], dataset: str | None, jobs: int
 ) -> None:
     """Verify caches."""
     raise_first(
-        [each for place in places for each in verify_place(place, workspace, dataset, jobs)]
+        [each for source in sources for each in verify_place(source, workspace, dataset, jobs)]
     )

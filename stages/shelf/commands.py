@@ -11,11 +11,11 @@ from stroi.cache.share.card import NOT_STATED, About
 from stroi.cache.share.upload import require_writable
 from stroi.pipeline.cache_commands.common import (
     ANY,
-    Place,
     counting_bytes,
     example,
     local_copy,
     many,
+    place,
     size,
 )
 from stroi.pipeline.cache_commands.export import written_at
@@ -50,7 +50,7 @@ def command() -> None:
     + example("stroi run export demo-xsub demo-xsub.tar --licence CC-BY-4.0")
 )
 @click.argument("run")
-@click.argument("out", type=Place(exists=False))
+@click.argument("out", callback=place(exists=False))
 @in_project
 @click.option("--title", default=NOT_STATED, help="What the publication is called.")
 @click.option("--dataset-name", default=NOT_STATED, help="Data set that it was trained on.")
@@ -76,8 +76,8 @@ def export(
         refuse_existing(out)
     else:
         require_writable(out)
-    with written_at(out) as place:
-        packed = pack_run(workspace, params, place, about)
+    with written_at(out) as local:
+        packed = pack_run(workspace, params, local, about)
     if licence == NOT_STATED:
         click.echo("warning: no licence: others may not use this; see --licence", err=True)
     card = packed.card
@@ -95,7 +95,7 @@ def export(
     "network is read in a process with limits.\n\n"
     + example("stroi run import demo-xsub.tar shelf/demo-xsub")
 )
-@click.argument("source", type=Place(exists=True))
+@click.argument("source", callback=place(exists=True))
 @click.argument("target", type=ANY)
 @click.option(
     "--expect",

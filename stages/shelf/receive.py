@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -159,7 +160,7 @@ def check_branch(folder: Path, card: RunCard, branch: Branch, seed: int) -> None
     import_module("stroi.trainer.network_files.network_file")
     for path in sorted(first.parent.glob("checkpoint*.safetensors")):
         classes = run_limited(
-            lambda path=path: _classes(path, branch),
+            partial(_classes, path, branch),
             str(path),
             memory=_MEMORY,
             seconds=_SECONDS + path.stat().st_size // _BYTES_PER_SECOND,
