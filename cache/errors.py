@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class StroiError(Exception):
@@ -83,6 +85,23 @@ def raise_first(problems: Sequence[RefusedInput]) -> None:
             remedy=first.remedy,
             details=tuple(map(str, others)),
         )
+
+
+@contextmanager
+def refusals_naming(copy: Path, source: Path | str) -> Iterator[None]:
+    """Give refusals within the block the name of `source` instead of that of its copy."""
+    try:
+        yield
+    except RefusedInput as error:
+        raise renamed(error, copy, source) from error
+
+
+def renamed(error: RefusedInput, copy: Path, source: Path | str) -> RefusedInput:
+    """The same refusal with the name of `source` instead of that of its copy."""
+    message, *details = (
+        text.replace(str(copy), str(source)) for text in (error.message, *error.details)
+    )
+    return RefusedInput(error.code, message, remedy=error.remedy, details=tuple(details))
 
 
 def _rebuild(

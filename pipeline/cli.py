@@ -44,7 +44,10 @@ COMMANDS: Table = {
     "fuse": ("stroi.stages.tools.fuse:command", "Sum any score folders by id."),
     "scores": ("stroi.stages.tools.own_scores:command", "Write another network's scores."),
     "report": ("stroi.stages.report:command", "Write the page that shows it all."),
+    "predict": ("stroi.stages.commands:predict", "Say what happens in new videos."),
+    "show": ("stroi.stages.tools.show:command", "Write one picture of a clip."),
     "export": ("stroi.stages.commands:export", "Write a trained network as ONNX."),
+    "run": ("stroi.stages.shelf.commands:command", "Give away trained runs, and take them in."),
     "check": ("stroi.pipeline.project_commands:check", "Validate params.yaml and all profiles."),
     "params": ("stroi.pipeline.project_commands:params", "Print every param with its default."),
     "upgrade": (

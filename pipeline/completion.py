@@ -28,6 +28,14 @@ def complete_run(context: click.Context, _parameter: click.Parameter, incomplete
     return _beginning(project.runs if project else (), incomplete)
 
 
+def complete_pool(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Pools of the project that begin so."""
+    project = _project(context)
+    return _beginning(project.pools if project else (), incomplete)
+
+
 def complete_setting(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:

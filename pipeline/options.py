@@ -99,10 +99,10 @@ def untracked_note(workspace: Workspace, context: click.Context) -> str:
     if known or os.environ.get("RANK", "0") != "0":
         return ""
     values = context.params
-    name = values.get("dataset") or values["run"]
+    name = values.get("dataset") or values.get("run") or values["pool"]
     mode = f"-{values['mode']}" if "mode" in values else ""
     stage = f"{context.info_name}{mode}@{name}"
-    dataset = values.get("dataset") or load_project(workspace.root).runs[name].dataset
+    dataset = values.get("dataset") or _dataset(workspace, name)
     profile = profile_path(workspace.root, dataset)
     there = read_yaml(profile).lines
     changes = (
@@ -114,6 +114,12 @@ def untracked_note(workspace: Workspace, context: click.Context) -> str:
         f"note: DVC does not know of --set: do not `dvc commit` {stage}; the next `dvc repro` puts"
         f" the profile's result in its place. DVC tracks `dvc exp run {' '.join(changes)} {stage}`"
     )
+
+
+def _dataset(workspace: Workspace, name: str) -> str:
+    """The data set of a run or of a pool."""
+    project = load_project(workspace.root)
+    return (project.runs.get(name) or project.pools[name]).dataset
 
 
 def _root(function: Callable[..., None]) -> Callable[..., None]:

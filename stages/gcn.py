@@ -128,6 +128,8 @@ def train_stream(
                 world=resources.world,
             ),
             validation=index.labels(split.validation),
+            start=None if params.start == "none" else Path(params.start),
+            start_sha256=params.start_sha256,
         )
     return model, records
 

@@ -16,7 +16,7 @@ from stroi.cache.files.locks import lock
 from stroi.cache.ids import ID_BYTES
 from stroi.cache.mosaics import Mosaics, mosaic_fields, scored_columns
 from stroi.cache.rois import PAPER_PEOPLE, require_same_people
-from stroi.cache.skeletons import SkeletonCache
+from stroi.cache.skeletons import Clip, SkeletonCache
 from stroi.cache.storage.formats import MOSAICS
 from stroi.cache.storage.schema import Arrays
 from stroi.pipeline.completion import complete_dataset
@@ -109,8 +109,8 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
         params: The stage's params.
 
     Raises:
-        ClipRejected: ``VIDEO_NONE`` if the clip has no video; ``MOSAIC_BLACK`` if the mosaic
-            shows nothing; if the video changed since it was indexed, or its frames cannot be read.
+        ClipRejected: ``VIDEO_NONE`` if the clip has no video; if the video changed since it was
+            indexed; as `cut_clip`.
     """
     if not clip.video:
         raise ClipRejected(
@@ -118,10 +118,17 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
             "a skeleton without a video",
             remedy="add the video, or train the graph network alone",
         )
-    video = clip.raw / clip.video
     clip.check_unchanged("video")
-    skeleton = _open_skeletons(skeletons)[clip.id]
-    count = len(skeleton.keypoints)
+    return cut_clip(clip, _open_skeletons(skeletons)[clip.id], params)
+
+
+def cut_clip(clip: ClipInput, skeleton: Clip, params: MosaicParams) -> Cut:
+    """The mosaic of a clip with this skeleton.
+
+    Raises:
+        ClipRejected: ``MOSAIC_BLACK`` if it shows nothing; if its frames cannot be read.
+    """
+    video, count = clip.raw / clip.video, len(skeleton.keypoints)
     frame_index = mosaic_frames(count, params)
     if params.sample_by == "time":
         times = frame_times(video, *clip.segment)

@@ -7,7 +7,8 @@ import click
 from stroi.cache.errors import ParamsError
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.locks import lock
-from stroi.pipeline.options import in_project
+from stroi.pipeline.completion import complete_pool
+from stroi.pipeline.options import as_stage
 from stroi.pipeline.params.load import RunParams, check_name, load_project, load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.ensemble import predict_run, write_metrics
@@ -63,15 +64,15 @@ def load_pool(workspace: Workspace, name: str) -> dict[str, RunParams]:
             f"{workspace.root / 'params.yaml'} has no pool {name!a}",
             remedy=f"its pools are: {known}",
         )
-    return {run: load_run(workspace.root, run) for run in pools[name].runs}
+    return {run: load_run(workspace.root, run, workspace.settings) for run in pools[name].runs}
 
 
 @click.command(
     help="Take the test clips of all runs of POOL as one test: prints the table and writes it and"
     " a page below runs/POOL. params.yaml lists the pools."
 )
-@click.argument("pool")
-@in_project
+@click.argument("pool", shell_complete=complete_pool)
+@as_stage
 def command(workspace: Workspace, pool: str) -> None:
     """Build the table and the page of one pool."""
     load_pool(workspace, pool)

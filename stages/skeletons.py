@@ -32,6 +32,7 @@ from stroi.pipeline.shards.build import TaskSpec
 from stroi.pipeline.shards.pose_sources import mixed_sources
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.pose.detect import DETECTIONS, describe_source, detect_poses
+from stroi.stages.pose.detections import Detections
 from stroi.stages.pose.estimators.openpose_build import ROOT_VARIABLE
 from stroi.stages.pose.openpose_commands import openpose_commands
 from stroi.stages.pose.readers.openpose_files import NO_FOLDER
@@ -150,7 +151,15 @@ def make_skeleton(clip: ClipInput, *, plan: PoseSourcePlan, store: Path) -> Skel
     Raises:
         ClipRejected: If the video cannot be used or shows nobody.
     """
-    detections = detect_poses(clip, plan, store)
+    return choose_people(detect_poses(clip, plan, store), clip, plan)
+
+
+def choose_people(detections: Detections, clip: ClipInput, plan: PoseSourcePlan) -> Skeleton:
+    """The people that count among all that were detected in a clip.
+
+    Raises:
+        ClipRejected: ``NO_PERSON``.
+    """
     params, frames = plan.params, len(detections.counts)
     choice: dict[str, Any] = {
         "people": params.people,

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import stroi
 from stroi.trainer.plugins import GROUPS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FILE = re.compile(
-    r"(?<![\w/.-])(?:benchmarks|cache|docs|pipeline|stages|tests|trainer)/[\w/-]+\.\w+"
+    r"(?<![\w/.-])(?:api|benchmarks|cache|docs|examples|pipeline|stages|tests|trainer)/[\w/-]+\.\w+"
 )
 NAME = re.compile(r"\bstroi((?:\.[a-z]\w*)+)(?:\.([A-Z]\w*))?")
 WRITTEN_BY_THE_READER = {"benchmarks/results/RUN.md"}
@@ -36,6 +37,8 @@ def _names(module: Path) -> set[str]:
 
 def _is_there(parts: tuple[str, ...]) -> bool:
     """Whether a dotted name below ``stroi`` is a package, a module, or a name in one."""
+    if parts[0] in stroi.__all__:
+        return True
     path = ROOT.joinpath(*parts)
     if path.is_dir() or path.with_suffix(".py").exists():
         return True

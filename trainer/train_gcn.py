@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from stroi.cache.files.digests import digest
+from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.layouts import BODY_25
 from stroi.cache.own_layouts import layout_json
 from stroi.trainer.config import GcnConfig, Schedule
@@ -19,6 +20,7 @@ from stroi.trainer.data.skeleton_augment import augment_skeletons, epoch_draws
 from stroi.trainer.data.skeleton_input import ClipSource, layout_of
 from stroi.trainer.loop import fit
 from stroi.trainer.models.graph_net import GraphNet
+from stroi.trainer.network_files.network_file import start_gcn
 from stroi.trainer.run.checkpointer import Checkpointer
 from stroi.trainer.run.losses import branch_loss, loss_and_accuracy
 from stroi.trainer.run.resume_point import TrainState
@@ -54,6 +56,8 @@ def train_gcn(
     schedule: Schedule,
     run: RunOptions,
     validation: Mapping[str, int] | None = None,
+    start: Path | None = None,
+    start_sha256: str | None = None,
 ) -> GraphNet:
     """Train the graph network on the clips that `labels` names.
 
@@ -66,6 +70,8 @@ def train_gcn(
         schedule: Optimiser and rates.
         run: Seed, device, checkpoints, processes.
         validation: Class number of clips to validate every epoch on; no step depends on them.
+        start: File of a graph network to start from, but for its classifier.
+        start_sha256: What its digest must be; None takes any.
 
     Returns:
         The trained network in evaluation mode.
@@ -74,20 +80,25 @@ def train_gcn(
         ParamsError: ``DEVICE``, ``KEEP_BEST``, ``PATIENCE``.
         StroiError: ``CLIP_EMPTY``, ``TRAIN_TOO_FEW``, ``LOSS_NOT_FINITE``, ``WEIGHTS_NOT_FINITE``,
             ``TEAM_RUN``.
-        RefusedInput: ``LABEL_RANGE``.
+        RefusedInput: ``LABEL_RANGE``; a refused file.
     """
     device, world = pick_device(run.device), run.world
     clips, ids = kept(clips), tuple(sorted(labels))
     targets = torch.from_numpy(label_array(labels, ids, classes))
     layout = layout_of(clips[ids[0]]) if ids else BODY_25
     with deterministic(run.seed, run.threads):
-        model = GraphNet(classes, config, layout).to(device)
+        model = GraphNet(classes, config, layout)
+    if start is not None:
+        start_gcn(model, start, sha256=start_sha256)
+    model.to(device)
     named = layout_json(layout)
     inputs = {
         "clips": clips_digest(clips, ids),
         "layout": named if isinstance(named, str) else digest(named),
         "labels": array_digest(targets.numpy()),
     }
+    if start is not None:
+        inputs["start"] = sha256_file(start)
     if validation:
         unseen = tuple(sorted(validation))
         inputs["validation"] = clips_digest(clips, unseen)

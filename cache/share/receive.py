@@ -10,13 +10,13 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.errors import RefusedInput, raise_first
+from stroi.cache.errors import RefusedInput, raise_first, refusals_naming
 from stroi.cache.files.atomic import os_errors_as_ours
 from stroi.cache.files.staging import move_into_place, new_file, refuse_existing, staging_folder
 from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
@@ -96,8 +96,9 @@ def import_cache(
     with (
         open_received(source) as received,
         staging_folder(target, received.size) as private,
-        _refusals_of(private / "received", source) as folder,
+        refusals_naming(private / "received", source),
     ):
+        folder = private / "received"
         folder.mkdir()
         manifest = _take_manifest(received, folder, expect)
         sha256 = manifest_sha256(folder)
@@ -119,6 +120,20 @@ def import_cache(
             return Imported(manifest, sha256, card, placed=False)
         move_into_place(made, target)
     return Imported(manifest, sha256, card, placed=True)
+
+
+def copy_received(source: Path, folder: Path) -> Manifest:
+    """Copy a received folder or archive into a new folder, unchecked.
+
+    Raises:
+        RefusedInput: As `import_cache`, for what is wrong before a file is looked into.
+        StroiError: If the disk is full or read-only.
+    """
+    with open_received(source) as received, os_errors_as_ours(folder, received.size):
+        folder.mkdir()
+        manifest = _take_manifest(received, folder, "")
+        _take_rest(received, manifest, folder, folder)
+    return manifest
 
 
 def _refuse_other(target: Path, sha256: str, jobs: int) -> None:
@@ -149,13 +164,22 @@ def _take_manifest(received: ReceivedFiles, folder: Path, expect: str) -> Manife
         )
     with new_file(folder / MANIFEST_NAME) as out:
         sha256 = received.copy(entry, out)
+    refuse_unexpected(received.where, sha256, expect)
+    return read_manifest(folder)
+
+
+def refuse_unexpected(where: Path | str, sha256: str, expect: str) -> None:
+    """Refuse a manifest that has another SHA-256 than its publisher said.
+
+    Raises:
+        RefusedInput: ``EXPECT``; never if `expect` is empty.
+    """
     if expect and sha256 != expect:
         raise RefusedInput(
             "EXPECT",
-            f"{received.where}: the SHA-256 of its manifest is {sha256}, want {expect}",
+            f"{where}: the SHA-256 of its manifest is {sha256}, want {expect}",
             remedy="this is another cache or another version of it: ask the sender",
         )
-    return read_manifest(folder)
 
 
 def _take_rest(received: ReceivedFiles, manifest: Manifest, folder: Path, target: Path) -> None:
@@ -178,17 +202,3 @@ def _take_rest(received: ReceivedFiles, manifest: Manifest, folder: Path, target
         if name != MANIFEST_NAME:
             with new_file(folder / name) as out:
                 received.copy(entry, out)
-
-
-@contextmanager
-def _refusals_of(copy: Path, source: Path) -> Iterator[Path]:
-    """Give refusals within the block the source's name instead of its copy's."""
-    try:
-        yield copy
-    except RefusedInput as error:
-        message, *details = (
-            text.replace(str(copy), str(source)) for text in (error.message, *error.details)
-        )
-        raise RefusedInput(
-            error.code, message, remedy=error.remedy, details=tuple(details)
-        ) from error

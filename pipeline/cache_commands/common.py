@@ -13,6 +13,7 @@ import click
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import FileEntry, Manifest
 from stroi.cache.share.card import flat
+from stroi.cache.share.urls import Watch, as_path
 from stroi.cache.verify import OnFile, find_problems
 from stroi.pipeline.parallel.progress import progress
 
@@ -20,9 +21,43 @@ Command = Callable[..., Any]
 
 _MOST_FACTS = 100
 _LONGEST = 200
+MEGA = 1_000_000
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY = click.Path(path_type=Path)
+
+
+def place(*, exists: bool) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Callback of an argument that is a local path, passed on as a Path, or a URL, as its text.
+
+    Args:
+        exists: Whether a local path must exist.
+    """
+    local = click.Path(exists=exists, path_type=Path)
+
+    def convert(context: click.Context, argument: click.Parameter, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(convert(context, argument, each) for each in value)
+        path = as_path(value)
+        return value if path is None else local.convert(str(path), argument, context)
+
+    return convert
+
+
+@contextmanager
+def local_copy(source: Path | str) -> Iterator[Path]:
+    """A local path as it is, or a copy of what lies at a URL, while a block runs.
+
+    Raises:
+        ParamsError, RefusedInput, StroiError: As `stroi.cache.share.remote.find` and `fetched`.
+    """
+    if isinstance(source, Path):
+        yield source
+        return
+    from stroi.cache.share.remote import fetched, find
+
+    with fetched(find(source), counting_bytes("download")) as path:
+        yield path
 
 
 def with_jobs(function: Command) -> Command:
@@ -93,6 +128,24 @@ def counting_samples(total: int, label: str) -> Iterator[Callable[[int], None]]:
     """A progress display of `total` samples."""
     with progress(total, label=label, unit="samples") as bar:
         yield bar.update
+
+
+def counting_bytes(label: str) -> Watch:
+    """A progress display of bytes, in MB."""
+
+    @contextmanager
+    def watch(total: int) -> Iterator[Callable[[int], None]]:
+        moved = 0
+
+        def on_bytes(count: int) -> None:
+            nonlocal moved
+            shown, moved = moved // MEGA, moved + count
+            bar.update(moved // MEGA - shown)
+
+        with progress(total // MEGA, label=label, unit="MB") as bar:
+            yield on_bytes
+
+    return watch
 
 
 def facts(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -11,27 +14,46 @@ from stroi.cache.files.staging import refuse_existing
 from stroi.cache.manifest import read_manifest
 from stroi.cache.share.card import NOT_STATED, About
 from stroi.cache.share.publish import AS_IT_IS, FORMS, export_cache
+from stroi.cache.share.upload import require_writable, upload
 from stroi.pipeline.cache_commands.common import (
-    ANY,
     FOLDER,
     check_files,
+    counting_bytes,
     counting_samples,
     example,
     many,
+    place,
     size,
     with_jobs,
 )
 from stroi.pipeline.cache_commands.labels import index_of
 
 
+@contextmanager
+def written_at(target: Path | str) -> Iterator[Path]:
+    """Where to write what belongs to `target`: there, or a place that is uploaded after the block.
+
+    Raises:
+        ParamsError, StroiError: As `stroi.cache.share.upload.upload`.
+    """
+    if isinstance(target, Path):
+        yield target
+        return
+    with TemporaryDirectory(prefix="stroi-export-") as folder:
+        made = Path(folder) / target.rstrip("/").rpartition("/")[2]
+        yield made
+        upload(made, target, counting_bytes("upload"))
+
+
 @click.command(
-    help="Publish the cache FOLDER as TARGET: a folder, or an archive if it ends in .tar. It is "
+    help="Publish the cache FOLDER as TARGET: a folder, or an archive if it ends in .tar, here or "
+    "at a URL that can be written to (s3://, hf://). It is "
     "verified first; a card (card.json, README.md, a contact sheet) goes with it, and nothing "
     "that names this machine or its user.\n\n"
     + example("stroi cache export data/demo/mosaics demo.tar --licence CC-BY-4.0 --codec jpeg")
 )
 @click.argument("folder", type=FOLDER)
-@click.argument("target", type=ANY)
+@click.argument("target", callback=place(exists=False))
 @click.option("--title", default=NOT_STATED, help="What the publication is called.")
 @click.option("--dataset-name", default=NOT_STATED, help="Data set that it was made from.")
 @click.option("--licence", default=NOT_STATED, help="SPDX name or one sentence; no default.")
@@ -50,7 +72,7 @@ from stroi.pipeline.cache_commands.labels import index_of
 @with_jobs
 def command(
     folder: Path,
-    target: Path,
+    target: Path | str,
     codec: str,
     quality: int | None,
     index: Path | None,
@@ -64,14 +86,20 @@ def command(
 ) -> None:
     """Publish one cache."""
     about = About(title, dataset_name, licence, citation, contact)
-    refuse_existing(target)
+    if isinstance(target, Path):
+        refuse_existing(target)
+    else:
+        require_writable(target)
     manifest = read_manifest(folder)
     raise_first(check_files(folder, manifest, jobs, received=False))
     labels = index_of(index, manifest.ids) if index is not None else None
-    with counting_samples(len(manifest.ids), "export") as on_sample:
+    with (
+        written_at(target) as local,
+        counting_samples(len(manifest.ids), "export") as on_sample,
+    ):
         done = export_cache(
             folder,
-            target,
+            local,
             about,
             form=codec,
             quality=quality,

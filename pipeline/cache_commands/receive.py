@@ -16,7 +16,9 @@ from stroi.pipeline.cache_commands.common import (
     ANY,
     counting_files,
     example,
+    local_copy,
     many,
+    place,
     with_jobs,
 )
 from stroi.pipeline.cache_commands.labels import check_index, place_index, refuse_other_index
@@ -25,32 +27,39 @@ from stroi.pipeline.shards.pose_sources import SHOWING, mixed_sources
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def _check_sha256(_context: click.Context, _option: click.Parameter, text: str) -> str:
+def check_sha256(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    """The value of ``--expect``."""
     if text and not _SHA256.fullmatch(text):
         raise click.BadParameter("want 64 hexadecimal digits in lower case")
     return text
 
 
 @click.command(
-    help="Check the received cache SOURCE, a folder or an archive of `stroi cache export`, and "
-    "place it as TARGET, whole or not at all. A copy is checked, in processes with limits, and "
-    "that copy is placed.\n\n"
+    help="Check the received cache SOURCE, a folder, an archive of `stroi cache export`, or the "
+    "URL of one (https://, s3://, hf://), and place it as TARGET, whole or not at all. A copy is "
+    "checked, in processes with limits, and that copy is placed. A download that was cut goes on "
+    "where it stopped.\n\n"
     + example("stroi cache import demo.tar data/demo/mosaics --index data/demo/index")
 )
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", callback=place(exists=True))
 @click.argument("target", type=ANY)
 @click.option("--index", type=ANY, help="Place the labels that came with it in this folder.")
 @click.option(
     "--expect",
     metavar="SHA256",
     default="",
-    callback=_check_sha256,
+    callback=check_sha256,
     help="The SHA-256 of manifest.json by its publisher; another one is refused.",
 )
 @click.option("--unpack", "unpacked", is_flag=True, help="Place compact mosaics as plain pixels.")
 @with_jobs
 def command(
-    source: Path, target: Path, index: Path | None, expect: str, unpacked: bool, jobs: int
+    source: Path | str,
+    target: Path,
+    index: Path | None,
+    expect: str,
+    unpacked: bool,
+    jobs: int,
 ) -> None:
     """Take in one cache."""
     labels: dict[str, bytes] = {}
@@ -61,15 +70,16 @@ def command(
             labels.update({name: (folder / name).read_bytes() for name in INDEX_NAMES})
             refuse_other_index(index, labels)
 
-    done = import_cache(
-        source,
-        target,
-        expect=expect,
-        unpacked=unpacked,
-        jobs=jobs,
-        check=check,
-        watch=lambda manifest: counting_files(len(manifest.files)),
-    )
+    with local_copy(source) as received:
+        done = import_cache(
+            received,
+            target,
+            expect=expect,
+            unpacked=unpacked,
+            jobs=jobs,
+            check=check,
+            watch=lambda manifest: counting_files(len(manifest.files)),
+        )
     if index is not None:
         place_index(index, labels)
     _print_result(target, index, done)

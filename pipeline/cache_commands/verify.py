@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
-from stroi.cache.errors import RefusedInput, raise_first
+from stroi.cache.errors import RefusedInput, raise_first, refusals_naming, renamed
 from stroi.cache.manifest import FileEntry, Manifest, read_manifest
 from stroi.cache.share.info import form_of
+from stroi.cache.share.receive import copy_received
 from stroi.pipeline.cache_commands.common import (
-    FOLDER,
     check_files,
     example,
     facts,
+    local_copy,
     many,
+    place,
     size,
     with_jobs,
 )
@@ -22,29 +27,27 @@ from stroi.pipeline.cache_commands.compare import compare
 from stroi.pipeline.options import in_project
 from stroi.pipeline.workspace import Workspace
 
+Show = Callable[[str], None]
 
-def print_producer(folder: Path, manifest: Manifest) -> None:
+
+def print_producer(folder: Path, manifest: Manifest, show: Show) -> None:
     """Print what made a cache, by its manifest."""
     form = f" ({form_of(manifest.kind)} form)" if form_of(manifest.kind) else ""
     number = manifest.producer.get("stage_version")
     version = f" with stage version {number}" if isinstance(number, int) else ""
-    click.echo(
-        f"{folder}: {manifest.kind.removesuffix('_compact')}{form}, schema {manifest.schema}"
-    )
-    click.echo(f"  made by stroi {manifest.stroi_version}{version}")
-    click.echo(f"  params {manifest.params_digest}")
+    show(f"{folder}: {manifest.kind.removesuffix('_compact')}{form}, schema {manifest.schema}")
+    show(f"  made by stroi {manifest.stroi_version}{version}")
+    show(f"  params {manifest.params_digest}")
     for key, text in facts(manifest.params):
-        click.echo(f"    {key}: {text}")
-    click.echo("  producer")
+        show(f"    {key}: {text}")
+    show("  producer")
     for key, text in facts(manifest.producer):
-        click.echo(f"    {key}: {text}")
+        show(f"    {key}: {text}")
     inputs = sorted({what for entry in manifest.files for what in entry.inputs})
-    click.echo(
-        f"  inputs: {', '.join(f'{what} of every sample' for what in inputs) or 'not recorded'}"
-    )
+    show(f"  inputs: {', '.join(f'{what} of every sample' for what in inputs) or 'not recorded'}")
 
 
-def verify_folder(folder: Path, jobs: int) -> tuple[Manifest, list[RefusedInput]]:
+def verify_folder(folder: Path, jobs: int, show: Show) -> tuple[Manifest, list[RefusedInput]]:
     """Check one folder and print a line for every file."""
     lines: list[str] = []
 
@@ -55,36 +58,63 @@ def verify_folder(folder: Path, jobs: int) -> tuple[Manifest, list[RefusedInput]
     manifest = read_manifest(folder)
     problems = check_files(folder, manifest, jobs, received=True, on_file=on_checked)
     for line in lines:
-        click.echo(line)
-    print_producer(folder, manifest)
+        show(line)
+    print_producer(folder, manifest, show)
     return manifest, problems
 
 
+@contextmanager
+def opened(source: Path | str) -> Iterator[Path]:
+    """The folder of a cache while a block runs: itself, or what an archive or a URL holds."""
+    with local_copy(source) as local:
+        if local.is_dir():
+            yield local
+            return
+        with TemporaryDirectory(prefix="stroi-verify-") as scratch:
+            folder = Path(scratch) / "cache"
+            with refusals_naming(folder, source):
+                copy_received(local, folder)
+                yield folder
+
+
+def verify_place(
+    source: Path | str, workspace: Workspace, dataset: str | None, jobs: int
+) -> list[RefusedInput]:
+    """Check one cache, print what is found, and return its problems."""
+    with opened(source) as folder:
+
+        def show(text: str) -> None:
+            click.echo(text.replace(str(folder), str(source)))
+
+        manifest, problems = verify_folder(folder, jobs, show)
+        if dataset is not None:
+            notes, others = compare(folder, manifest, workspace, dataset)
+            problems += others
+            for note in notes:
+                show(f"  {note}")
+        sizes = sum(entry.bytes for entry in manifest.files)
+        state = many(len(problems), "problem") if problems else "complete and untouched"
+        counts = f"{many(len(manifest.files), 'file')}, {many(len(manifest.ids), 'sample')}"
+        show(f"{folder}: {counts}, {size(sizes)}: {state}")
+        return [renamed(problem, folder, source) for problem in problems]
+
+
 @click.command(
-    help="Check every file of each cache FOLDER: complete, unchanged, well-formed; and print "
-    "what made it, with which params, from which inputs.\n\nWith --dataset, also "
-    "compare them with the params, videos and skeletons of this project.\n\n"
+    help="Check every file of each cache FOLDER, which may be an archive or a URL too: complete, "
+    "unchanged, well-formed; and print what made it, with which params, from which inputs.\n\n"
+    "With --dataset, also compare them with the params, videos and skeletons of this project.\n\n"
     + example("stroi cache verify data/demo/mosaics --dataset demo")
 )
-@click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=FOLDER)
+@click.argument(
+    "sources", metavar="FOLDER...", nargs=-1, required=True, callback=place(exists=True)
+)
 @click.option("--dataset", metavar="NAME", help="Compare with this data set of the project.")
 @with_jobs
 @in_project
 def command(
-    workspace: Workspace, folders: tuple[Path, ...], dataset: str | None, jobs: int
+    workspace: Workspace, sources: tuple[Path | str, ...], dataset: str | None, jobs: int
 ) -> None:
     """Verify caches."""
-    problems: list[RefusedInput] = []
-    for folder in folders:
-        manifest, problems_here = verify_folder(folder, jobs)
-        if dataset is not None:
-            notes, others = compare(folder, manifest, workspace, dataset)
-            problems_here += others
-            for note in notes:
-                click.echo(f"  {note}")
-        sizes = sum(entry.bytes for entry in manifest.files)
-        state = many(len(problems_here), "problem") if problems_here else "complete and untouched"
-        counts = f"{many(len(manifest.files), 'file')}, {many(len(manifest.ids), 'sample')}"
-        click.echo(f"{folder}: {counts}, {size(sizes)}: {state}")
-        problems += problems_here
-    raise_first(problems)
+    raise_first(
+        [each for source in sources for each in verify_place(source, workspace, dataset, jobs)]
+    )

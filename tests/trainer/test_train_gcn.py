@@ -21,6 +21,7 @@ from stroi.cache.weights import Weights, read_weights, write_weights
 from stroi.trainer import score_gcn as scoring
 from stroi.trainer.config import Schedule
 from stroi.trainer.metrics.accuracy import accuracy
+from stroi.trainer.models import body_passes
 from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.network_files.network_file import load_gcn, save_gcn
 from stroi.trainer.run.progress import EpochRecord
@@ -183,7 +184,7 @@ def test_bodies_of_a_pass_and_threads_change_the_last_bits_only(
     whole = compute_weights(net, clips(), IDS)[0]
     threads = compute_weights(net, clips(), IDS, threads=2)[0]
     np.testing.assert_allclose(threads.row_weights, whole.row_weights, rtol=1e-6, atol=1e-6)
-    monkeypatch.setattr(scoring, "BODIES_PER_PASS", 3)
+    monkeypatch.setattr(body_passes, "BODIES_PER_PASS", 3)
     part = compute_weights(net, clips(), IDS)[0]
     np.testing.assert_allclose(part.row_weights, whole.row_weights, rtol=1e-6, atol=1e-6)
 

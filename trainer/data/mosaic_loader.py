@@ -32,7 +32,7 @@ from stroi.trainer.data.epoch_order import (
 )
 from stroi.trainer.data.mosaic_augment import AugmentParams
 from stroi.trainer.data.prefetch import PREFETCH_SLOTS, prefetch
-from stroi.trainer.data.window_reader import MosaicSource, WindowReader
+from stroi.trainer.data.window_reader import MosaicReader, MosaicSource, WindowReader
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.runtime import to_device
 
@@ -159,12 +159,16 @@ class MosaicLoader:
 
 
 def stream_batches(
-    mosaics: MosaicCache, ids: Sequence[str], plan: EpochPlan, device: torch.device, window: int = 0
+    mosaics: MosaicReader,
+    ids: Sequence[str],
+    plan: EpochPlan,
+    device: torch.device,
+    window: int = 0,
 ) -> Generator[MosaicBatch, None, None]:
     """Batches out of the files, read ahead by one thread.
 
     Args:
-        mosaics: The cache.
+        mosaics: Where they are read.
         ids: N sample ids.
         plan: What the batches hold.
         device: Where the mosaics go; through pinned memory to a GPU.

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stroi.cache.errors import ParamsError, RefusedInput
-from stroi.cache.mosaics import MosaicCache
 from stroi.cache.rois import require_same_people, require_same_rows
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Missing, Mode
 from stroi.trainer.data.input_digests import array_digest, clips_digest
 from stroi.trainer.data.prepared_clips import kept
 from stroi.trainer.data.skeleton_input import ClipSource
+from stroi.trainer.data.window_reader import MosaicReader
 from stroi.trainer.models.weighted_mosaic_net import Skeletons
 from stroi.trainer.runtime import to_device
 
@@ -115,7 +115,7 @@ def side_digests(
 
 def load_side_inputs(
     mode: Mode,
-    mosaics: MosaicCache,
+    mosaics: MosaicReader,
     ids: Sequence[str],
     *,
     weights: Weights | None = None,
@@ -163,7 +163,7 @@ def load_side_inputs(
 
 
 def _require_people(
-    mosaics: MosaicCache, values: NDArray[np.float32], where: str, stages: str
+    mosaics: MosaicReader, values: NDArray[np.float32], where: str, stages: str
 ) -> None:
     """Refuse `values` (N, M, ...) of another number of people than the mosaics'."""
     require_same_people(

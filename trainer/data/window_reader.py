@@ -7,12 +7,13 @@ thread reads the next. So two windows are in memory, whatever the cache's size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroi.cache.mosaics import MosaicCache
+from stroi.cache.rois import Rows
 from stroi.trainer.data.prefetch import prefetch
 
 
@@ -29,6 +30,43 @@ class MosaicSource(Protocol):
         """Copy the mosaics of `ids`, (B, L) `columns` of each, into (B, H, L * w, 3) `out`."""
 
 
+class MosaicReader(MosaicSource, Protocol):
+    """Mosaics that can be scored: a `MosaicCache`, or mosaics in memory."""
+
+    @property
+    def folder(self) -> Path:
+        """Where they are from, for messages."""
+
+    @property
+    def rows(self) -> Rows:
+        """What the K rows show."""
+
+    @property
+    def people(self) -> int:
+        """P, most persons that a mosaic can show."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height and width in px and 3 colours of every mosaic."""
+
+    @property
+    def columns(self) -> int:
+        """C, columns of every mosaic."""
+
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """(L,) positions of the columns that are scored."""
+
+    def valid(self, ids: Sequence[str]) -> NDArray[np.bool_]:
+        """Which cells show a joint: (B, P, C, K)."""
+
+    def person_count(self, ids: Sequence[str]) -> NDArray[np.int8]:
+        """Persons in each: (B,), 1 to P."""
+
+    def storage_order(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Positions in `ids` in the order in which they are quickest to read."""
+
+
 class WindowReader:
     """Mosaics out of windows that are read ahead.
 
@@ -42,7 +80,7 @@ class WindowReader:
 
     def __init__(
         self,
-        cache: MosaicCache,
+        cache: MosaicReader,
         ids: Sequence[str],
         batch_indices: Sequence[NDArray[np.int64]],
         columns: NDArray[np.int64] | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -21,7 +21,9 @@ from stroi.trainer.models.graph_net import GraphNet
 from stroi.trainer.models.rgb_net import RgbNet
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.network_files.safetensors_io import (
+    check_network,
     first_bytes,
+    is_pickled,
     read_meta,
     read_tensors,
     refuse,
@@ -134,9 +136,9 @@ def load_resnet(path: Path) -> WeightedMosaicNet:
 def load_pretrained(net: RgbNet, path: Path, *, sha256: str | None = None) -> None:
     """Start `net` from a local file of the same network; the classifier stays as it is.
 
-    The file must have the network's published names, as safetensors or as `torch.save` writes it
-    (``.pth``). The counters of the batch normalisation, which old files lack, may be missing:
-    nothing reads them.
+    The file is one of `save_resnet`, in any mode and with any classes; or it has the network's
+    published names, as safetensors or as `torch.save` writes it (``.pth``). The counters of the
+    batch normalisation, which old files lack, may be missing: nothing reads them.
 
     Args:
         net: Network whose entries other than the classifier's are overwritten.
@@ -147,19 +149,58 @@ def load_pretrained(net: RgbNet, path: Path, *, sha256: str | None = None) -> No
         RefusedInput: ``START_DIGEST`` if the digest is another, before anything of the file is
             interpreted; if the file is damaged or its names and shapes are not the network's.
     """
-    if sha256 is not None:
-        first_bytes(path)
-        digest = sha256_file(path)
-        if digest != sha256:
-            problem = f"its SHA-256 is {digest}, not {sha256}"
-            remedy = "name the right file, or correct resnet.start_sha256"
-            raise refuse("START_DIGEST", path, problem, remedy)
+    _check_digest(path, sha256, "resnet")
     head = [f"{net.classifier_name}.{part}" for part in ("weight", "bias")]
+    if not is_pickled(path) and read_meta(path).get("kind") == "resnet":
+        _take_over(net, load_resnet(path).resnet, head, path)
+        return
     own = {name: value for name, value in net.state_dict().items() if name not in head}
     loaded, _ = read_tensors(path, own, ignore=head, optional=".num_batches_tracked", pth=True)
     with torch.no_grad():
         for name, value in loaded.items():
             own[name].copy_(value)
+
+
+def start_gcn(model: GraphNet, path: Path, *, sha256: str | None = None) -> None:
+    """Start a graph network from a file of `save_gcn`; the classifier stays as it is.
+
+    Args:
+        model: Network whose entries other than the classifier's are overwritten.
+        path: A file of a graph network of the same shape and joints, with any classes.
+        sha256: What the file's digest must be; None takes any file.
+
+    Raises:
+        RefusedInput: As `load_pretrained`; ``START_LAYOUT`` if it is of other joints.
+    """
+    _check_digest(path, sha256, "gcn")
+    given = load_gcn(path)
+    if given.layout != model.layout:
+        problem = f"its joints are those of {given.layout.name}, not of {model.layout.name}"
+        raise refuse("START_LAYOUT", path, problem, "start from a network of the same skeletons")
+    _take_over(model, given, ["fc.weight", "fc.bias"], path)
+
+
+def _take_over(own: nn.Module, given: nn.Module, head: Sequence[str], path: Path) -> None:
+    """Copy all entries of `given` but the classifier's, which must be those of `own`."""
+    want, got = (
+        {name: value for name, value in net.state_dict().items() if name not in head}
+        for net in (own, given)
+    )
+    check_network(path, got, want, None)
+    with torch.no_grad():
+        for name, value in got.items():
+            want[name].copy_(value)
+
+
+def _check_digest(path: Path, sha256: str | None, group: str) -> None:
+    if sha256 is None:
+        return
+    first_bytes(path)
+    digest = sha256_file(path)
+    if digest != sha256:
+        problem = f"its SHA-256 is {digest}, not {sha256}"
+        remedy = f"name the right file, or correct {group}.start_sha256"
+        raise refuse("START_DIGEST", path, problem, remedy)
 
 
 def _gcn_header(model: GraphNet) -> _GcnHeader:

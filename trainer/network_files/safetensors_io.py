@@ -99,7 +99,7 @@ def read_tensors(
             ``PTH_NAMES``, ``PTH_SHAPE``, ``PTH_TENSOR`` or ``PTH_NONFINITE``; the codes of
             `parse_json` for its meta values.
     """
-    if pth and first_bytes(path).startswith((_ZIP, _PICKLE)):
+    if pth and is_pickled(path):
         entries, meta = _torch_load(path), {}
     else:
         with _open_safetensors(path) as file:
@@ -111,7 +111,7 @@ def read_tensors(
         if name not in ignore
     }
     if like is not None:
-        _check_network(path, tensors, like, optional)
+        check_network(path, tensors, like, optional)
     if (name := _first_not_finite(tensors)) is not None:
         raise refuse(
             "PTH_NONFINITE",
@@ -131,6 +131,15 @@ def read_meta(path: Path) -> dict[str, Any]:
     """
     with _open_safetensors(path) as file:
         return _meta(path, file)
+
+
+def is_pickled(path: Path) -> bool:
+    """Whether a file is as `torch.save` writes it.
+
+    Raises:
+        RefusedInput: As `first_bytes`.
+    """
+    return first_bytes(path).startswith((_ZIP, _PICKLE))
 
 
 def first_bytes(path: Path) -> bytes:
@@ -223,10 +232,14 @@ def _first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     return None
 
 
-def _check_network(
+def check_network(
     path: Path, tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], optional: str | None
 ) -> None:
-    """Refuse tensors that are not exactly a network's, by name, shape and type."""
+    """Refuse tensors that are not exactly a network's, by name, shape and type.
+
+    Raises:
+        RefusedInput: ``PTH_NAMES``, ``PTH_SHAPE``, ``PTH_TENSOR``.
+    """
     missing = {
         name for name in like.keys() - tensors.keys() if not (optional and name.endswith(optional))
     }

@@ -29,7 +29,7 @@ from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.plugins import versioned
 from stroi.trainer.run.run_options import RunOptions
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the same inputs and settings would train to another result."""
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

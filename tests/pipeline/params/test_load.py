@@ -330,6 +330,28 @@ def test_starts_that_cannot_be_had_are_refused(tmp_path: Path, setting: str, exp
     assert expected in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        (
+            "start: a.safetensors, streams: [joint, bone]",
+            "gcn: start: a file is of one stream; name one stream, or set it to none",
+        ),
+        (
+            "start_sha256: '" + 64 * "0" + "'",
+            "gcn: start_sha256: it belongs to a file, name that in start or remove it",
+        ),
+        ("start: a.safetensors, start_sha256: abc", "gcn.start_sha256: String should match"),
+    ],
+)
+def test_starts_of_a_graph_network_that_cannot_be(
+    tmp_path: Path, setting: str, expected: str
+) -> None:
+    with pytest.raises(ParamsError) as caught:
+        load_profile(_project(tmp_path, f"{GOOD}gcn: {{{setting}}}\n"), "x")
+    assert expected in str(caught.value)
+
+
 def printed_params() -> Iterator[tuple[str, str]]:
     """Every whole params.yaml of the docs, with its page."""
     for page in sorted((ROOT / "docs").glob("*.md")):

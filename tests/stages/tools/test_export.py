@@ -182,7 +182,7 @@ def test_what_is_not_trained_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     ]
     assert stroi(line) == 3
     error = capsys.readouterr().err
-    assert "EXPORT_MISSING" in error
+    assert "NETWORK_MISSING" in error
     assert "run stage resnet-end-to-end first, or `dvc repro`" in error
 
 
@@ -202,7 +202,7 @@ def test_parts_that_were_not_made_from_each_other_are_refused(
     else:
         _told_nothing(seed_folder(runs / "weights", 0))
     assert stroi(["export", RUN, "--with-gcn", "--root", str(root), "--out", str(tmp_path)]) == 3
-    assert "EXPORT_STALE" in capsys.readouterr().err
+    assert "NETWORK_STALE" in capsys.readouterr().err
 
 
 def _told_nothing(folder: Path) -> None:

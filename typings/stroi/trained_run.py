@@ -1,0 +1,1 @@
+../../api/trained_run.py
