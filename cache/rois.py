@@ -193,12 +193,7 @@ def person_edges(width: int, people: int) -> tuple[int, ...]:
 def require_same_people(wanted: int, of: str, found: int, where: str, remedy: str) -> None:
     """Refuse what was made for another number of people per clip.
 
-    Args:
-        wanted: The most people that a clip must be able to have.
-        of: What has as many.
-        found: The most that it can have.
-        where: What it is.
-        remedy: What the user should do.
+    The arguments are those of `require_same_rows`, with the most people of a clip for the rows.
 
     Raises:
         RefusedInput: ``PEOPLE_OTHER``, with both numbers.

@@ -195,13 +195,9 @@ class SkeletonParams(ParamsModel):
     """Largest share of clips that may be quarantined before the stage fails."""
 
     @model_validator(mode="after")
-    def _sampled_is_for_estimators(self) -> SkeletonParams:
+    def _settings_go_together(self) -> SkeletonParams:
         if self.frames == "sampled" and self.source in ("openpose-json", "kinect", "own"):
             raise ValueError(f"frames: sampled is for estimators; {self.source} is none")
-        return self
-
-    @model_validator(mode="after")
-    def _subjects_are_kept(self) -> SkeletonParams:
         if self.subjects != "auto" and self.subjects > self.people:
             raise ValueError(f"subjects is {self.subjects}: set people to {self.subjects} or more")
         return self

@@ -56,12 +56,12 @@ def valid_map(cell_valid: Tensor, person_count: Tensor, cells: CellGrid) -> Tens
     """Which pixels of a mosaic belong to a person's part of a cell that shows a joint.
 
     Args:
-        cell_valid: (B, P, L, K) bool of each person's part.
+        cell_valid: (B, P, L, K) flags of each person's part, bool or 0 and 1.
         person_count: (B,) persons that each mosaic shows.
         cells: The mosaic's grid.
 
     Returns:
-        (B, 1, H, W) bool.
+        (B, 1, H, W), of the type of the flags.
     """
     each = cell_valid.transpose(2, 3).flatten(2)  # (B, P, L, K) -> (B, P, K*L)
     row = _spread(each, person_count, cells.width)  # (B, K*L, w)

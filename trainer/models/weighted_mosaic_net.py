@@ -179,7 +179,8 @@ class WeightedMosaicNet(nn.Module):
         counts = self._counts(mosaics, person_count)
         pixel_weights = None if weights is None else weight_map(weights, counts, self.cells)
         if cell_valid is not None:
-            valid = valid_map(cell_valid, counts, self.cells).to(x.dtype)  # (B, 1, H, W)
+            # As numbers, because onnxruntime does not choose between flags.
+            valid = valid_map(cell_valid.to(x.dtype), counts, self.cells)  # (B, 1, H, W)
             pixel_weights = valid if pixel_weights is None else pixel_weights * valid
         if pixel_weights is not None and self.config.weight_position == "before":
             x = x * pixel_weights

@@ -72,6 +72,8 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     [
         ("gcn: {channels: [8]}\n", "1 channels, 10 strides: one each per block"),
         ("gcn: {temporal_kernel: 4}\n", "a temporal_kernel of 4 frames has no middle"),
+        ("skeletons: {subjects: 3}\n", "subjects is 3: set people to 3 or more"),
+        ("skeletons: {people: 5}\n", "should be less than or equal to 4"),
         ("splits: {s: {by: subject}}\n", "name the values of train, of test, or of both"),
         ("splits: {s: {by: camera, train: ['1'], test: ['1']}}\n", "on both sides: 1"),
         ("splits: {s: {by: id, fold: [6, 5]}}\n", "there is no fold 6 of 5: they count from 1"),
