@@ -32,6 +32,7 @@ ROOMS = {
     "stages/gcn_report": "Scores, tables and reports",
     "cache/scores": "Scores, tables and reports",
     "stages/tools": "Tools",
+    "stages/predict": "New videos",
     "cache/share": "Sharing caches",
     "pipeline/cache_commands": "Sharing caches",
     "cache/files": "Files and processes",
@@ -40,6 +41,8 @@ ROOMS = {
     "pipeline": "Files and processes",
 }
 """Where the code is -> the heading; the first that fits."""
+
+OTHER = "Files and processes"
 
 EXIT_STATUS = {
     "StroiError": 1,
@@ -99,7 +102,7 @@ def errors_page(root: Path) -> str:
 def heading(sites: Sequence[ErrorSite]) -> str:
     """Under which heading a code is: that of most of its places."""
     counts = Counter(
-        next(title for room, title in ROOMS.items() if site.module.startswith(room))
+        next((title for room, title in ROOMS.items() if site.module.startswith(room)), OTHER)
         for site in sites
     )
     return counts.most_common(1)[0][0]

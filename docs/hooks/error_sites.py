@@ -166,8 +166,10 @@ def _sites(modules: Mapping[str, Module], module: Module, makers: Makers) -> Ite
         scope = Scope(modules, module, inner.get(id(call)))
         argument = ARGUMENT.fullmatch(maker.code)
         expression = _arguments(maker, call).get(argument[1]) if argument else None
-        _, message, remedy = _fill(maker, call, scope)
-        for code in _codes(expression, scope):
+        filled, message, remedy = _fill(maker, call, scope)
+        # A maker whose code has a default may be called without one.
+        codes = _codes(expression, scope) if expression else filter(CODE.fullmatch, [filled])
+        for code in codes:
             yield ErrorSite(code, maker.kind, module.path, _plain(message), _plain(remedy))
     for node in ast.walk(module.tree):
         yield from _loose_sites(node, Scope(modules, module, inner.get(id(node))))
@@ -177,7 +179,7 @@ def _plain(template: str) -> str:
     return ARGUMENT.sub(lambda match: f"‹{words(match[1])}›", template)
 
 
-def _codes(node: ast.expr | None, scope: Scope) -> Iterator[str]:
+def _codes(node: ast.expr, scope: Scope) -> Iterator[str]:
     """What a code may be; nothing where another site shows it."""
     match node:
         case ast.Constant(value=""):
@@ -192,7 +194,7 @@ def _codes(node: ast.expr | None, scope: Scope) -> Iterator[str]:
         ):
             for value in table.values:
                 yield from _codes(value, scope)
-        case None | ast.Starred() | ast.Attribute(attr="code"):
+        case ast.Starred() | ast.Attribute(attr="code"):
             return
         case ast.Name(id=name) if name in scope.parameters or _looped_over(name, scope):
             return

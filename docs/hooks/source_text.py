@@ -6,12 +6,13 @@ What is known at run time only stands in a template as ``‹name›``: ``‹path
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
+from configparser import ConfigParser
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-PACKAGES = ("cache", "pipeline", "stages", "trainer")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -34,9 +35,12 @@ class Module:
 
 @cache
 def read_modules(root: Path) -> dict[str, Module]:
-    """All files of the four packages by their paths."""
+    """All files of the packages that setup.cfg maps to folders, by their paths."""
     modules = {}
-    for package in PACKAGES:
+    setup = ConfigParser()
+    setup.read(root / "setup.cfg")
+    folders = re.findall(r"^stroi\S* = (\S+)$", setup["options"]["package_dir"], re.M)
+    for package in folders:
         for path in sorted((root / package).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             name = path.relative_to(root).as_posix()

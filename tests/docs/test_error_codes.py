@@ -22,7 +22,8 @@ NOT_CODES = {
     "HDF5_PLUGIN_PRELOAD", "IMREAD_COLOR_RGB", "LOCAL_RANK", "OMP_NUM_THREADS", "OPENPOSE_ROOT",
     "SAMPLE_ID", "STORE_LOCK", "STROI_COMMAND", "STROI_DEBUG", "STROI_FAULT", "STROI_JOBS",
     "STROI_STORE", "STROI_TENSORBOARD", "STROI_THREADS", "WORLD_SIZE",
-    "DETECTION_VERSION", "LD_LIBRARY_PATH", "LONG_MERGER", "MOST_TRACKS",
+    "DETECTION_VERSION", "LD_LIBRARY_PATH", "LONG_MERGER", "MOST_TRACKS", "STROI_DOWNLOADS",
+    "XDG_CACHE_HOME", "AWS_PROFILE", "AWS_ENDPOINT_URL", "HF_TOKEN",
 }  # fmt: skip
 """Other strings in capitals: variables of the environment, names of layouts and of functions."""
 
@@ -106,13 +107,41 @@ def test_templates_describe_what_is_raised(root: Path, tmp_path: Path) -> None:
         ), error
 
 
+SETUP = "[options]\npackage_dir =\n    stroi.cache = cache\n"
+ERRORS = "class StroiError(Exception): ...\n"
+USE = "from stroi.cache.errors import StroiError\n"
+
+
+def _source(folder: Path, text: str) -> Path:
+    """A tree with one file that makes errors, its text beginning in line 2."""
+    (folder / "setup.cfg").write_text(SETUP)
+    (folder / "cache").mkdir()
+    (folder / "cache" / "errors.py").write_text(ERRORS)
+    (folder / "cache" / "reader.py").write_text(USE + text)
+    return folder
+
+
 def test_code_that_is_put_together_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "errors.py").write_text("class StroiError(Exception): ...\n")
-    source = "from stroi.cache.errors import StroiError\nraise StroiError(f'{kind}_OPEN', 'gone')\n"
-    (tmp_path / "cache" / "reader.py").write_text(source)
     with pytest.raises(UnreadableCode, match=r"cache/reader\.py:2: write the code out"):
-        error_sites(tmp_path)
+        error_sites(_source(tmp_path, "raise StroiError(f'{kind}_OPEN', 'gone')\n"))
+
+
+def test_code_message_and_remedy_are_found_through_functions(tmp_path: Path) -> None:
+    text = """\
+REMEDY = "fetch it again"
+def refused(path, problem, code="FILE_READ", remedy=REMEDY):
+    return StroiError(code, f"{path.name!a}: {problem}", remedy=remedy)
+def read(path, error):
+    problem = f"cannot be read ({error.strerror})"
+    raise refused(path, problem)
+def check(path, text):
+    raise refused(path, "is empty", "FILE_EMPTY", remedy="remove it")
+"""
+    sites = error_sites(_source(tmp_path, text))
+    assert [(site.code, site.message, site.remedy) for site in sites] == [
+        ("FILE_READ", "‹path›: cannot be read (‹reason›)", "fetch it again"),
+        ("FILE_EMPTY", "‹path›: is empty", "remove it"),
+    ]
 
 
 def test_docs_name_codes_that_are_there(root: Path, codes: dict[str, list[object]]) -> None:
