@@ -176,7 +176,9 @@ class RunPredictions:
 
 
 def margin(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(N,) score of each clip's label less its highest other score, of scores (N, L)."""
+    """(N,) score of each clip's label less the highest other one, of scores (N, L); 0 for L = 1."""
+    if scores.shape[1] == 1:
+        return np.zeros(len(labels))
     own = np.arange(len(labels)), labels
     others = scores.copy()
     others[own] = -np.inf

@@ -101,7 +101,7 @@ def test_equal_scores_give_equal_bytes(workspace: Workspace) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert set(before) == {
         "table.json", "table.csv", "comparisons.csv", "pairs.csv", "per_class.csv",
-        "predictions.csv",
+        "predictions.csv", "table.md",
     }  # fmt: skip
 
 

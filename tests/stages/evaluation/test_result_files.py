@@ -35,6 +35,11 @@ def test_results_are_read_as_written(folder: Path) -> None:
     predicted = dict(zip(TEST, labels.predicted[1], strict=True))
     assert CLASSES[predicted["k1_s3"]] == "wave"
     assert np.mean(labels.predicted[1] == labels.actual) == pytest.approx(0.625)
+    # The certainty of row 1 is 1: so clear is every clip, and wrong where it errs.
+    assert (
+        labels.margins[1].tolist()
+        == np.where(labels.predicted[1] == labels.actual, 1.0, -1.0).tolist()
+    )
 
 
 Change = Callable[[dict[str, Any]], object]
@@ -100,6 +105,15 @@ def test_predictions_of_other_clips_are_refused(
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(RefusedInput, match=message):
+        read_labels(folder, read_table(folder))
+
+
+def test_a_margin_that_is_no_number_is_refused(folder: Path) -> None:
+    path = folder / "predictions.csv"
+    first, *lines = path.read_text().splitlines()
+    lines[0] = lines[0].rpartition(",")[0] + ",wide"
+    path.write_text("\n".join([first, *lines]))
+    with pytest.raises(RefusedInput, match=r"line 2: could not convert string to float: 'wide'"):
         read_labels(folder, read_table(folder))
 
 

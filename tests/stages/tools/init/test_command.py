@@ -106,25 +106,6 @@ def test_options_reach_the_profile(project: Path, videos: Path) -> None:
     assert list(profile.splits) == ["fold1", "fold2"]
 
 
-def test_every_fold_becomes_a_run_and_all_together_a_pool(
-    project: Path, videos: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ("mine", "--videos", videos, "--folds", "4", "--all")
-    assert init(project, *command) == 0
-    *_, _, kept, last = capsys.readouterr().out.splitlines()
-    assert kept == "params.yaml: data set mine, runs mine-fold1 to mine-fold4, pool mine-folds"
-    assert last == "next: `dvc repro pool@mine-folds`; `dvc repro` alone runs all of params.yaml"
-    plan = check_project(project)
-    runs = tuple(f"mine-fold{number}" for number in range(1, 5))
-    assert plan.pools["mine-folds"].runs == runs
-    assert [plan.runs[run].split for run in runs] == ["fold1", "fold2", "fold3", "fold4"]
-    before = (project / "params.yaml").read_bytes()
-    assert before.startswith(b"# mine\n")
-    assert init(project, *command) == 0
-    assert (project / "params.yaml").read_bytes() == before
-    assert "all folds: 4 runs, which test 8 of 8 clips\n" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_table_of_one_s_own(project: Path, videos: Path, tmp_path: Path, inside: bool) -> None:
     table = (videos if inside else tmp_path) / "table.csv"
