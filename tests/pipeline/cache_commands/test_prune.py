@@ -86,7 +86,7 @@ def test_earlier_params_are_named_first_and_removed_when_asked(project: Path) ->
 
 
 def test_finished_clips_of_an_interrupted_run_go(project: Path) -> None:
-    (project / "texts" / "clip6.txt").write_text("lost")
+    (project / "texts" / "clip5.txt").write_text("lost")
     with pytest.raises(StroiError, match="CLIP_READ"):
         _build(project, factor=2)
     clips = project / ".stroi" / CLIPS
