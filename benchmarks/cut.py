@@ -22,7 +22,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
@@ -204,16 +203,26 @@ def main() -> None:
             clips.append(write(folder / str(number), frames))
             del frames
         found = measure(clips, arguments.frames, arguments.turns)
+        write_page(arguments, found, {})
         ntu = [clip["H.264 in AVI, one key frame"] for clip in clips]
-        count = arguments.repeats * len(ntu)
-        stages: dict[str, Any] = {}
+        stages: dict[str, dict[str, float]] = {}
         for label, code in {"this": "", "before": arguments.before}.items():
             if label == "this" or code:
                 home = Path(code) / "stroi" if code else ROOT
                 project = ntu_project(
                     folder / label, ntu, arguments.frames, arguments.repeats, home
                 )
+                count = arguments.repeats * len(ntu)
                 stages[label] = {stage: run(project, stage, code) / count for stage in STAGES}
+                write_page(arguments, found, stages)
+
+
+def write_page(
+    arguments: argparse.Namespace,
+    found: dict[str, list[float]],
+    stages: dict[str, dict[str, float]],
+) -> None:
+    """Write what is known up to now."""
     lines = [
         "# Cutting against decoding",
         "",
@@ -222,7 +231,7 @@ def main() -> None:
         "",
         f"- Machine: {processor()}, {len(os.sched_getaffinity(0))} cores; Python"
         f" {platform.python_version()}, PyAV {av.__version__}, OpenCV {cv2.__version__}.",
-        f"- {len(clips)} clips of {arguments.frames} frames of 1920 x 1080 px, five columns;"
+        f"- {arguments.clips} clips of {arguments.frames} frames of 1920 x 1080 px, five columns;"
         f" medians of {arguments.turns} turns of processor time.",
         f"- Load of other processes: {os.getloadavg()[0]:.1f}.",
         "",
@@ -233,8 +242,9 @@ def main() -> None:
             for way, (plain, kept, ours) in found.items()
         ),
         "",
-        f"{count} clips as NTU RGB+D has them (H.264 in AVI, a `.skeleton` beside each), seconds of"
-        " processor time a clip, the start of the commands included:",
+        f"{arguments.repeats * arguments.clips} clips as NTU RGB+D has them (H.264 in AVI, a"
+        " `.skeleton` beside each), seconds of processor time a clip, the start of the commands"
+        " included:",
         "",
         "| | " + " | ".join(STAGES) + " | together |",
         "|---|" + "---|" * (len(STAGES) + 1),

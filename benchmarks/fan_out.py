@@ -49,7 +49,7 @@ def measure(workspace: Workspace, dataset: str, jobs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=workspace.root) as name:
         folder = Path(name)
         log = folder / "log"
-        skeletons.make_skeleton = partial(logged, log=log)  # type: ignore[assignment]
+        skeletons.make_skeleton = partial(logged, log=log)
         began = time.monotonic()
         skeletons.build_skeletons(
             workspace.raw(dataset), index, folder / "out", profile.skeletons, Workers(jobs),

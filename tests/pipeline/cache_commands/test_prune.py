@@ -14,7 +14,7 @@ import pytest
 import recipes
 from click.testing import CliRunner, Result
 
-from stroi.cache.errors import OutputInUse, RefusedInput
+from stroi.cache.errors import OutputInUse, RefusedInput, StroiError
 from stroi.cache.files.locks import lock
 from stroi.cache.files.temporaries import this_process
 from stroi.cache.verify import verify
@@ -22,6 +22,7 @@ from stroi.pipeline.cache_commands.prune import command, find_unused, prune
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.shards.build import STORE_LOCK, build_shards
 from stroi.pipeline.shards.crashes import CRASHED, MARKS
+from stroi.pipeline.shards.finished_clips import CLIPS
 
 
 @pytest.fixture
@@ -82,6 +83,18 @@ def test_earlier_params_are_named_first_and_removed_when_asked(project: Path) ->
     assert _shelf(project).isdisjoint(first)
     assert len(_shelf(project)) == 6
     assert verify(out) == []
+
+
+def test_finished_clips_of_an_interrupted_run_go(project: Path) -> None:
+    (project / "texts" / "clip5.txt").write_text("lost")
+    with pytest.raises(StroiError, match="CLIP_READ"):
+        _build(project, factor=2)
+    clips = project / ".stroi" / CLIPS
+    left = list(clips.iterdir())
+    assert left
+    assert find_unused(project / ".stroi", 7) == {}
+    assert set(left) <= set(prune(project / ".stroi", 0))
+    assert list(clips.iterdir()) == []
 
 
 def test_params_that_come_back_are_computed_anew(project: Path) -> None:

@@ -146,6 +146,31 @@ def test_finished_clips_of_an_unfinished_shard_are_kept(texts: Path) -> None:
     assert [lost.id for lost in read_ledger(base / "out").quarantined] == ["clip2"]
 
 
+def test_bytes_do_not_depend_on_the_backend_or_on_who_gets_which_clip(
+    texts: Path, tmp_path: Path
+) -> None:
+    """Four clips are of one video; the workers of the cluster are threads of this process."""
+    from distributed import LocalCluster
+
+    base = texts.parent
+    tasks = [
+        replace(task, place=("video", number) if number < 4 else ("", 0))
+        for number, task in enumerate(recipes.jobs(texts))
+    ]
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None,
+        local_directory=tmp_path,
+    ) as cluster:  # fmt: skip
+        cases = {"one": Workers(1), "dask": Workers(2, "dask", cluster.scheduler_address)}
+        for name, workers in cases.items():
+            build_shards(
+                base / name, recipes.spec(), tasks, clips_per_shard=3, store=base / f"store-{name}",
+                workers=workers,
+            )  # fmt: skip
+    assert _tree(base / "one") == _tree(base / "dask")
+    assert list((base / "store-dask" / CLIPS).iterdir()) == []
+
+
 def test_second_run_does_no_work(texts: Path) -> None:
     _build(texts)
     first = _tree(texts.parent / "out")

@@ -37,7 +37,7 @@ def sent(path: Path, wanted: list[int]) -> int:
             def decode(self, packet: object) -> object:
                 nonlocal count
                 count += packet is not None
-                return decode(packet)  # type: ignore[call-overload]
+                return decode(packet)
 
         counted = OpenVideo(video.file, video.container, Counted(), video.frames, video.state)  # type: ignore[arg-type]
         numbers = list(module.decode_frames(counted, order, {0, *wanted}))
