@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from stroi.cache.errors import ParamsError, StroiError
+from stroi.cache.errors import ClipRejected, ParamsError, StroiError
 from stroi.cache.files.atomic import write_atomic
 from stroi.pipeline.datasets.folders import VIDEO_ENDINGS
 from stroi.pipeline.parallel.executor import Workers, parallel_map_unordered
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.predict.answer import Answer, Model
 from stroi.stages.predict.clips import VideoClip, read_clip
 from stroi.stages.predict.output import (
@@ -117,7 +118,7 @@ def predict_videos(
             partial(_predict_one, place=place, options=options),
             tasks,
             workers=workers,
-            total=len(tasks),
+            total=sum(_units(video, options) for video in videos),
             label="predict",
             scratch=Path(scratch),
         ):
@@ -137,12 +138,23 @@ def _predict_one(
         model = open_model(place)
         if options.windows is None:
             result = _whole(model, video, overlay)
+            tick()
         else:
-            result = _in_windows(model, video, options.windows, overlay)
+            result = _in_windows(model, video, options.windows, overlay, tick)
     except StroiError as error:
         result = VideoResult(str(video), code=error.code, problem=error.text)
-    tick()
+        tick()
     return at, result
+
+
+def _units(video: Path, options: Options) -> int:
+    """What the progress display counts of a video: its windows, or 1."""
+    if options.windows is None:
+        return 1
+    try:
+        return window_grid(video, *options.windows).count
+    except ClipRejected:  # it is told when its turn comes
+        return 1
 
 
 def _whole(model: Model, video: Path, overlay: Path | None) -> VideoResult:
@@ -154,12 +166,16 @@ def _whole(model: Model, video: Path, overlay: Path | None) -> VideoResult:
     skeleton = clip.skeleton
     return VideoResult(
         str(video), skeleton.fps, skeleton.width, skeleton.height,
-        (part_result(clip, answer),), overlay=str(overlay or ""),
+        (part_result(clip, answer, model.recipe.mosaics),), overlay=str(overlay or ""),
     )  # fmt: skip
 
 
 def _in_windows(
-    model: Model, video: Path, windows: tuple[float, float], overlay: Path | None
+    model: Model,
+    video: Path,
+    windows: tuple[float, float],
+    overlay: Path | None,
+    tick: Callable[[], None],
 ) -> VideoResult:
     grid, recipe = window_grid(video, *windows), model.recipe
     parts: list[PartResult] = []
@@ -172,7 +188,8 @@ def _in_windows(
             video, grid, model.plan, recipe.mosaics, None if drawer is None else drawer.add
         )
         for window, answer in score_windows(model, read):
-            parts.append(_window_result(window, answer))
+            parts.append(_window_result(window, answer, recipe.mosaics))
+            tick()
             if drawer is not None:
                 drawer.answer(window.clip, answer, grid.middle(window.number)[1])
         if drawer is not None:
@@ -193,11 +210,11 @@ def score_windows(
             yield window, None if window.clip is None else next(answers)
 
 
-def _window_result(window: Window, answer: Answer | None) -> PartResult:
+def _window_result(window: Window, answer: Answer | None, params: MosaicParams) -> PartResult:
     if window.clip is None or answer is None:
         why = "" if window.reason is None else window.reason.text
         return PartResult(window.start, window.stop, None, remark=why)
-    return part_result(window.clip, answer)
+    return part_result(window.clip, answer, params)
 
 
 def list_videos(paths: Sequence[Path]) -> list[Path]:
