@@ -123,10 +123,10 @@ def _one_part(
         return
     best = {branch: _top(part.answer, branch, classes, top) for branch in part.answer.scores}
     width = max(len(name) for own in best.values() for name, _ in own)
-    yield "  " + "   ".join(f"{branch:<{width + 6}}" for branch in best).rstrip()
+    yield "  " + "   ".join(f"{branch:<{width + 7}}" for branch in best).rstrip()
     for rank in range(min(top, len(classes))):
         own = (best[branch][rank] for branch in best)
-        yield "  " + "   ".join(f"{name:<{width}} {share:5.1%}" for name, share in own)
+        yield "  " + "   ".join(f"{name:<{width}} {share:6.1%}" for name, share in own)
 
 
 def _track(result: VideoResult, classes: Sequence[str]) -> Iterator[str]:
