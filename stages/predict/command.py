@@ -31,7 +31,7 @@ from stroi.stages.predict.output import (
 from stroi.stages.predict.overlay import (
     Overlay,
     WindowOverlay,
-    overlay_path,
+    overlay_paths,
     video_writer,
     write_overlay,
 )
@@ -108,10 +108,10 @@ def predict_videos(
         StroiError: If the networks cannot be used, or a worker was killed.
     """
     open_model(place)  # what is wrong with it is told before any video
-    tasks = [
-        (at, video, options.overlay and overlay_path(options.overlay, video, videos))
-        for at, video in enumerate(videos)
-    ]
+    overlays: Sequence[Path | None] = [None] * len(videos)
+    if options.overlay is not None:
+        overlays = overlay_paths(options.overlay, videos)
+    tasks = list(zip(range(len(videos)), videos, overlays, strict=True))
     results: dict[int, VideoResult] = {}
     with TemporaryDirectory(prefix="stroi-predict-") as scratch:
         for at, result in parallel_map_unordered(
@@ -256,12 +256,6 @@ def run_predict(
         StroiError: ``PREDICT_SOME`` if a video could not be predicted; all others were.
     """
     videos = list_videos(paths)
-    if options.overlay and len(videos) > 1 and options.overlay.suffix:
-        raise ParamsError(
-            "PREDICT_OVERLAY",
-            f"{len(videos)} videos and one overlay, {options.overlay}",
-            remedy="give --overlay a folder",
-        )
     results = predict_videos(place, videos, options, workers)
     model = open_model(place)
     for note in model.notes:
