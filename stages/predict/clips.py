@@ -27,6 +27,9 @@ from stroi.stages.skeletons import choose_people
 from stroi.stages.video.clip_input import ClipInput
 from stroi.stages.video.fingerprint import measure_clip
 
+SCALES = (1.5, 10.0)
+"""Least and largest height of a person, relative to the side of a crop, without a warning."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -139,6 +142,18 @@ def subjects(skeleton: Clip) -> tuple[Subject, ...]:
         x1, y1 = np.median(high, axis=0).tolist()
         found.append(Subject(name, (x0, y0, x1, y1), float(frames.mean())))
     return tuple(found)
+
+
+def scale_note(skeleton: Clip, params: MosaicParams) -> str:
+    """A warning if the crops are far too small or too large for these people; else nothing."""
+    sides = [side for row in params.rows if (side := row.cell or params.cell) != "fit"]
+    heights = [one.box[3] - one.box[1] for one in subjects(skeleton)]
+    if not sides or not heights or SCALES[0] <= max(heights) / max(sides) <= SCALES[1]:
+        return ""
+    return (
+        f"crops of {max(sides)} px for people of {max(heights):.0f} px: scale the video until they"
+        " are as large as in the clips that the run was trained on"
+    )
 
 
 def _names(count: int) -> tuple[str, ...]:

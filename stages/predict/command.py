@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from stroi.cache.errors import ParamsError, StroiError
+from stroi.cache.errors import ClipRejected, ParamsError, StroiError
 from stroi.cache.files.atomic import write_atomic
 from stroi.pipeline.datasets.folders import VIDEO_ENDINGS
 from stroi.pipeline.parallel.executor import Workers, parallel_map_unordered
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.predict.answer import Answer, Model
 from stroi.stages.predict.clips import VideoClip, read_clip
 from stroi.stages.predict.output import (
@@ -30,7 +31,7 @@ from stroi.stages.predict.output import (
 from stroi.stages.predict.overlay import (
     Overlay,
     WindowOverlay,
-    overlay_path,
+    overlay_paths,
     video_writer,
     write_overlay,
 )
@@ -107,17 +108,17 @@ def predict_videos(
         StroiError: If the networks cannot be used, or a worker was killed.
     """
     open_model(place)  # what is wrong with it is told before any video
-    tasks = [
-        (at, video, options.overlay and overlay_path(options.overlay, video, videos))
-        for at, video in enumerate(videos)
-    ]
+    overlays: Sequence[Path | None] = [None] * len(videos)
+    if options.overlay is not None:
+        overlays = overlay_paths(options.overlay, videos)
+    tasks = list(zip(range(len(videos)), videos, overlays, strict=True))
     results: dict[int, VideoResult] = {}
     with TemporaryDirectory(prefix="stroi-predict-") as scratch:
         for at, result in parallel_map_unordered(
             partial(_predict_one, place=place, options=options),
             tasks,
             workers=workers,
-            total=len(tasks),
+            total=sum(_units(video, options) for video in videos),
             label="predict",
             scratch=Path(scratch),
         ):
@@ -137,12 +138,23 @@ def _predict_one(
         model = open_model(place)
         if options.windows is None:
             result = _whole(model, video, overlay)
+            tick()
         else:
-            result = _in_windows(model, video, options.windows, overlay)
+            result = _in_windows(model, video, options.windows, overlay, tick)
     except StroiError as error:
         result = VideoResult(str(video), code=error.code, problem=error.text)
-    tick()
+        tick()
     return at, result
+
+
+def _units(video: Path, options: Options) -> int:
+    """What the progress display counts of a video: its windows, or 1."""
+    if options.windows is None:
+        return 1
+    try:
+        return window_grid(video, *options.windows).count
+    except ClipRejected:  # it is told when its turn comes
+        return 1
 
 
 def _whole(model: Model, video: Path, overlay: Path | None) -> VideoResult:
@@ -154,12 +166,16 @@ def _whole(model: Model, video: Path, overlay: Path | None) -> VideoResult:
     skeleton = clip.skeleton
     return VideoResult(
         str(video), skeleton.fps, skeleton.width, skeleton.height,
-        (part_result(clip, answer),), overlay=str(overlay or ""),
+        (part_result(clip, answer, model.recipe.mosaics),), overlay=str(overlay or ""),
     )  # fmt: skip
 
 
 def _in_windows(
-    model: Model, video: Path, windows: tuple[float, float], overlay: Path | None
+    model: Model,
+    video: Path,
+    windows: tuple[float, float],
+    overlay: Path | None,
+    tick: Callable[[], None],
 ) -> VideoResult:
     grid, recipe = window_grid(video, *windows), model.recipe
     parts: list[PartResult] = []
@@ -172,7 +188,8 @@ def _in_windows(
             video, grid, model.plan, recipe.mosaics, None if drawer is None else drawer.add
         )
         for window, answer in score_windows(model, read):
-            parts.append(_window_result(window, answer))
+            parts.append(_window_result(window, answer, recipe.mosaics))
+            tick()
             if drawer is not None:
                 drawer.answer(window.clip, answer, grid.middle(window.number)[1])
         if drawer is not None:
@@ -193,11 +210,11 @@ def score_windows(
             yield window, None if window.clip is None else next(answers)
 
 
-def _window_result(window: Window, answer: Answer | None) -> PartResult:
+def _window_result(window: Window, answer: Answer | None, params: MosaicParams) -> PartResult:
     if window.clip is None or answer is None:
         why = "" if window.reason is None else window.reason.text
         return PartResult(window.start, window.stop, None, remark=why)
-    return part_result(window.clip, answer)
+    return part_result(window.clip, answer, params)
 
 
 def list_videos(paths: Sequence[Path]) -> list[Path]:
@@ -239,12 +256,6 @@ def run_predict(
         StroiError: ``PREDICT_SOME`` if a video could not be predicted; all others were.
     """
     videos = list_videos(paths)
-    if options.overlay and len(videos) > 1 and options.overlay.suffix:
-        raise ParamsError(
-            "PREDICT_OVERLAY",
-            f"{len(videos)} videos and one overlay, {options.overlay}",
-            remedy="give --overlay a folder",
-        )
     results = predict_videos(place, videos, options, workers)
     model = open_model(place)
     for note in model.notes:

@@ -8,8 +8,9 @@ from typing import Any
 
 from stroi.cache.manifest import stroi_version
 from stroi.pipeline.index.csv import csv_bytes
+from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.predict.answer import Answer, Branch, Model
-from stroi.stages.predict.clips import Subject, VideoClip
+from stroi.stages.predict.clips import Subject, VideoClip, scale_note
 
 COLUMNS = ("video", "start", "stop", "people", "branch", "rank", "label", "probability")
 """Of the CSV file: a line per part of a video, branch and rank."""
@@ -26,6 +27,7 @@ class PartResult:
         subjects: The people that count.
         most_people: Most people that were detected in one frame.
         remark: What a user should know, or why there is no answer.
+        note: A warning; empty if there is none.
     """
 
     start: int
@@ -34,6 +36,7 @@ class PartResult:
     subjects: tuple[Subject, ...] = ()
     most_people: int = 0
     remark: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,13 @@ class VideoResult:
         return frame / (self.fps or 30.0)
 
 
-def part_result(clip: VideoClip, answer: Answer) -> PartResult:
+def part_result(clip: VideoClip, answer: Answer, params: MosaicParams) -> PartResult:
     """A prediction without its pictures."""
     stop = clip.start + len(clip.skeleton.keypoints)
     return PartResult(
         clip.start, stop, answer, clip.subjects, clip.most_people,
         "; ".join(filter(None, (clip.remark, clip.cut.remark))),
+        scale_note(clip.skeleton, params),
     )  # fmt: skip
 
 
@@ -99,6 +103,8 @@ def table(results: Iterable[VideoResult], classes: Sequence[str], top: int) -> I
         else:
             yield f"{result.video}: {len(result.parts)} windows, {result.fps:.4g} frames/s"
             yield from _track(result, classes)
+            notes = [part.note for part in result.parts if part.note]
+            yield from (f"  note: {note}" for note in notes[:1])
         if result.overlay:
             yield f"  overlay: {result.overlay}"
 
@@ -110,15 +116,17 @@ def _one_part(
         f"{result.video}: {part.stop - part.start} frames of {result.width} x {result.height} px,"
         f" {people_text(part)}"
     )
+    if part.note:
+        yield f"  note: {part.note}"
     if part.answer is None:
         yield f"  no answer: {part.remark}"
         return
     best = {branch: _top(part.answer, branch, classes, top) for branch in part.answer.scores}
     width = max(len(name) for own in best.values() for name, _ in own)
-    yield "  " + "   ".join(f"{branch:<{width + 6}}" for branch in best).rstrip()
+    yield "  " + "   ".join(f"{branch:<{width + 7}}" for branch in best).rstrip()
     for rank in range(min(top, len(classes))):
         own = (best[branch][rank] for branch in best)
-        yield "  " + "   ".join(f"{name:<{width}} {share:5.1%}" for name, share in own)
+        yield "  " + "   ".join(f"{name:<{width}} {share:6.1%}" for name, share in own)
 
 
 def _track(result: VideoResult, classes: Sequence[str]) -> Iterator[str]:
@@ -198,6 +206,7 @@ def _part_json(
         "stop": part.stop,
         "seconds": [result.seconds(part.start), result.seconds(part.stop)],
         "remark": part.remark,
+        "note": part.note,
         "subjects": [
             {"name": one.name, "box": [round(side, 1) for side in one.box], "seen": one.seen}
             for one in part.subjects

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import os
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -14,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from stroi.cache.errors import StroiError
+from stroi.cache.errors import ParamsError, StroiError
 from stroi.cache.files.atomic import os_errors_as_ours
 from stroi.cache.files.temporaries import new_temporary_folder
 from stroi.cache.skeletons import Clip
@@ -248,8 +249,37 @@ class WindowOverlay:
         self.answer(*self._last, stop=2**62)
 
 
-def overlay_path(target: Path, video: Path, videos: Sequence[Path]) -> Path:
-    """Where the overlay of a video goes: `target` itself for one, else in that folder."""
-    if len(videos) == 1 and target.suffix.lower() == ".mp4":
-        return target
-    return target / f"{video.stem}.mp4"
+def overlay_paths(target: Path, videos: Sequence[Path]) -> list[Path]:
+    """Where the overlay of each video goes: `target` itself if it is an .mp4 file, else into it.
+
+    In a folder an overlay is called by the path of its video below the folder that all share.
+
+    Raises:
+        ParamsError: ``PREDICT_OVERLAY`` if one file is to be that of several videos, or would
+            replace a video.
+    """
+    if target.suffix.lower() == ".mp4":
+        paths = [target] * len(videos)
+    else:
+        places = [video.absolute() for video in videos]
+        shared = Path(os.path.commonpath([place.parent for place in places]))
+        names = ["_".join(place.relative_to(shared).parts) for place in places]
+        stems = Counter(Path(name).stem for name in names)
+        paths = [
+            target / f"{name if stems[Path(name).stem] > 1 else Path(name).stem}.mp4"
+            for name in names
+        ]
+    if len(set(paths)) < len(paths):
+        raise ParamsError(
+            "PREDICT_OVERLAY",
+            f"{len(videos)} videos and one overlay, {target}",
+            remedy="give --overlay a folder",
+        )
+    inputs = {video.resolve() for video in videos}
+    if taken := [path for path in paths if path.resolve() in inputs]:
+        raise ParamsError(
+            "PREDICT_OVERLAY",
+            f"the overlay {taken[0]} would replace the video of that name",
+            remedy="give --overlay another place",
+        )
+    return paths

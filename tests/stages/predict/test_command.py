@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from answering_run import CLASSES, RUN, TEST, video
 
+from stroi.cache.errors import ParamsError
 from stroi.pipeline.cli import run as stroi
-from stroi.stages.predict.overlay import encoder
+from stroi.stages.predict.overlay import encoder, overlay_paths
 
 
 def _predict(project: Path, *arguments: object, jobs: int = 1) -> int:
@@ -95,6 +96,19 @@ def test_windows_print_a_label_track_and_draw_one_overlay(
     assert lines[-1] == f"  overlay: {out}"
     with av.open(str(out)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 31
+
+
+def test_overlays_have_names_of_their_own_and_replace_no_video(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    videos = [tmp_path / name for name in ("a.avi", "more/b.avi", "more/b.mp4")]
+    names = [path.name for path in overlay_paths(out, videos)]
+    assert names == ["a.mp4", "more_b.avi.mp4", "more_b.mp4.mp4"]
+    assert overlay_paths(tmp_path / "seen.mp4", videos[:1]) == [tmp_path / "seen.mp4"]
+    with pytest.raises(ParamsError, match=r"PREDICT_OVERLAY: 3 videos and one overlay"):
+        overlay_paths(tmp_path / "seen.mp4", videos)
+    for target in (tmp_path, tmp_path / "c.mp4"):
+        with pytest.raises(ParamsError, match=r"c.mp4 would replace the video of that name"):
+            overlay_paths(target, [tmp_path / "c.mp4"])
 
 
 def test_the_same_bytes_by_one_worker_and_by_two(project: Path, tmp_path: Path) -> None:
