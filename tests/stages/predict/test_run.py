@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from answering_run import CLASSES, MODES, RUN, TEST, video
+from answering_run import CLASSES, RUN, TEST, video
 
 from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
@@ -26,7 +26,9 @@ from stroi.trainer.config import Mode
 ROWS = {"plain": 5, "end-to-end": 6, "fixed": 7}
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", ["fixed", "end-to-end", pytest.param("plain", marks=pytest.mark.nightly)]
+)
 def test_a_test_clip_gets_the_bits_of_the_stages(project: Path, mode: Mode) -> None:
     workspace = Workspace(project)
     run = open_run(RUN, root=project, mode=mode)
