@@ -72,6 +72,10 @@ class Model(Protocol):
     def checkpoints(self) -> Mapping[str, str]:
         """SHA-256 of their files."""
 
+    @property
+    def store(self) -> Path | None:
+        """Folder that keeps detections, so that a video costs less the second time; or None."""
+
     def score(self, clips: Sequence[VideoClip]) -> list[Answer]:
         """The answer for each clip; it depends on that clip alone.
 

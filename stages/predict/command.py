@@ -158,8 +158,7 @@ def _units(video: Path, options: Options) -> int:
 
 
 def _whole(model: Model, video: Path, overlay: Path | None) -> VideoResult:
-    store = getattr(model, "store", None)
-    clip = read_clip(video, model.plan, model.recipe.mosaics, store=store)
+    clip = read_clip(video, model.plan, model.recipe.mosaics, store=model.store)
     [answer] = model.score([clip])
     if overlay is not None:
         write_overlay(overlay, video, model.recipe, clip, answer)

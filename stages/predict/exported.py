@@ -54,6 +54,8 @@ class ExportedModel:
         checkpoints: SHA-256 of the file and of the checkpoints that it was made from.
         preparation: How skeletons are prepared; None if it takes none.
         sums: Whether its two outputs are a row of the table, so that their sum is one.
+        session: The network.
+        store: No folder keeps detections.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ExportedModel:
     preparation: Mapping[str, Any] | None
     sums: bool
     session: onnxruntime.InferenceSession = field(repr=False)
+    store: None = None
 
     def score(self, clips: Sequence[VideoClip]) -> list[Answer]:
         """The answer for each clip; it depends on that clip alone.

@@ -234,9 +234,7 @@ def check_fits(recipe: Recipe, network: GraphNet | WeightedMosaicNet) -> None:
         raise stale_network(f"run {recipe.run}: its mosaics are cut otherwise since it was trained")
 
 
-def predict_video(
-    model: Model, video: Path, *, start: int = 0, stop: int = 0, store: Path | None = None
-) -> Prediction:
+def predict_video(model: Model, video: Path, *, start: int = 0, stop: int = 0) -> Prediction:
     """What a run says about a video, or about the frames from `start` to before `stop`.
 
     Args:
@@ -244,12 +242,13 @@ def predict_video(
         video: A video file, or a folder of numbered images.
         start: First frame.
         stop: Frame after the last; 0 for the whole rest.
-        store: Folder that keeps detections, so that a second time costs less; None for none.
 
     Raises:
         ClipRejected: If the video cannot be used, or shows nobody.
     """
-    clip = read_clip(video, model.plan, model.recipe.mosaics, store=store, start=start, stop=stop)
+    clip = read_clip(
+        video, model.plan, model.recipe.mosaics, store=model.store, start=start, stop=stop
+    )
     return Prediction(video, clip, model.score([clip])[0], model.recipe.classes)
 
 

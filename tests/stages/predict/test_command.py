@@ -32,7 +32,7 @@ def test_a_bad_video_is_told_and_does_not_end_the_others(
     (folder / "a.mp4").write_bytes(b"no video")
     files = {kind: tmp_path / f"found.{kind}" for kind in ("json", "csv")}
     status = _predict(
-        project, RUN, folder, "--json", files["json"], "--csv", files["csv"], "--top", 2, jobs=2
+        project, RUN, folder, "--json", files["json"], "--csv", files["csv"], "--top", 2
     )
     out, err = capsys.readouterr()
     assert status == 1
@@ -111,6 +111,7 @@ def test_overlays_have_names_of_their_own_and_replace_no_video(tmp_path: Path) -
             overlay_paths(target, [tmp_path / "c.mp4"])
 
 
+@pytest.mark.nightly
 def test_the_same_bytes_by_one_worker_and_by_two(project: Path, tmp_path: Path) -> None:
     videos = [video(project, name) for name in TEST]
     for jobs in (1, 2):
