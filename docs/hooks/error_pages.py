@@ -67,7 +67,7 @@ that is left out is in `ledger.csv` of the stage, and the run goes on.
 
 EXAMPLE = (
     "error: PARAMS_MISSING: /home/ann/project/params.yaml does not exist;"
-    " run from the project's root"
+    " run this in a project, or name one by --root; `stroi new DIR` makes one"
 )
 
 

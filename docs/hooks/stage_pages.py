@@ -31,6 +31,7 @@ COMMANDS = (
     "resnet",
     "ensemble",
     "report",
+    "pool",
 )
 """The commands of dvc.yaml in its order."""
 
