@@ -21,7 +21,7 @@ from stroi.pipeline.index.ledger import Ledger
 from stroi.pipeline.index.table import Index, read_index
 from stroi.pipeline.options import as_stage, with_workers
 from stroi.pipeline.parallel.executor import Workers
-from stroi.pipeline.params.cache_params import NOT_CONTENT
+from stroi.pipeline.params.cache_params import recorded_joints
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import OwnSkeletonParams, Skeletons3dParams
 from stroi.pipeline.shards.build import TaskSpec
@@ -29,7 +29,7 @@ from stroi.pipeline.workspace import Workspace
 from stroi.stages.sensors.own import read_joints
 from stroi.stages.sensors.readers import reader
 from stroi.stages.video.clip_input import ClipInput, build_cache, clip_inputs
-from stroi.trainer.plugins import is_built_in, origin, versioned
+from stroi.trainer.plugins import origin, versioned
 
 STAGE_PARAMS = ("skeletons3d", "skeletons")
 VERSION = 3
@@ -65,14 +65,10 @@ def build_skeletons3d(
     Raises:
         StroiError: If more clips than ``max_quarantined`` were quarantined.
     """
-    left_out = {*NOT_CONTENT, *(["options"] if is_built_in("sensors", params.format) else [])}
-    content = params.model_dump(mode="json", exclude=left_out)
-    if people != PAPER_PEOPLE:
-        content["people"] = people
+    content = recorded_joints(params, own, people)
     producer: dict[str, Any] = {"numpy": np.__version__, **versioned("sensors", params.format)}
     joints, clips = KINECT_JOINTS, clip_inputs(raw, index.samples, store, "skeleton")
     if params.format == OWN and own is not None:
-        content["own"] = own.model_dump(mode="json")
         producer |= {"opencv": cv2.__version__, "layout": layout_json(own.joints)}
         joints = len(own.joints.joints)
         clips = clip_inputs(raw, index.samples, store, "skeleton", "camera")

@@ -11,7 +11,7 @@ from stroi.cache.manifest import MANIFEST_NAME, Manifest, read_manifest
 from stroi.cache.share.card import flat
 from stroi.pipeline.cache_commands.common import first_few, many
 from stroi.pipeline.index.table import Sample, read_index, segment_digest
-from stroi.pipeline.params.cache_params import NOT_CONTENT, OF_SOURCES, recorded
+from stroi.pipeline.params.cache_params import NOT_CONTENT, OF_SOURCES, recorded, recorded_joints
 from stroi.pipeline.params.load import load_profile
 from stroi.pipeline.params.profile import Profile
 from stroi.pipeline.workspace import Workspace
@@ -19,7 +19,6 @@ from stroi.pipeline.workspace import Workspace
 _GROUPS = {
     "mosaics": ("mosaics",),
     "mosaics_compact": ("mosaics",),
-    "skeletons3d": ("skeletons3d",),
     "weights": ("weights",),
     "scores": ("gcn", "resnet"),
 }
@@ -87,7 +86,11 @@ def _params(
         for name in _GROUPS.get(manifest.kind, ())
     ]
     if manifest.kind == "skeletons":
-        groups = [recorded(profile.skeletons, source) for source in ("", *OF_SOURCES)]
+        sources = ("", *OF_SOURCES, profile.skeletons.source)
+        groups = [recorded(profile.skeletons, source) for source in sources]
+    if manifest.kind == "skeletons3d":
+        own, people = profile.skeletons.own, profile.skeletons.people
+        groups = [recorded_joints(profile.skeletons3d, own, people)]
     if not groups:
         notes.append(f"params: not compared: {where} has none for {manifest.kind}")
         return []

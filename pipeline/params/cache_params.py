@@ -1,11 +1,11 @@
-"""Which params of the skeletons a cache records of a profile, and which of them shape it."""
+"""Which params of skeletons a cache records of a profile, and which of them shape it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from stroi.cache.rois import PAPER_PEOPLE
-from stroi.pipeline.params.profile import SkeletonParams
+from stroi.pipeline.params.profile import OwnSkeletonParams, SkeletonParams, Skeletons3dParams
 from stroi.trainer.plugins import is_built_in
 
 NOT_CONTENT = {"clips_per_shard", "max_quarantined"}
@@ -24,11 +24,35 @@ OF_THIS_MACHINE = {
 """Params that name files and devices of this machine; they are never recorded, the networks are."""
 
 
+def recorded_joints(
+    params: Skeletons3dParams, own: OwnSkeletonParams | None, people: int
+) -> dict[str, Any]:
+    """The params that a cache of 3D skeletons records, as JSON values.
+
+    Args:
+        params: Those of the stage.
+        own: What skeletons of one's own are like.
+        people: Most people of a clip.
+    """
+    left_out = {*NOT_CONTENT, *(["options"] if is_built_in("sensors", params.format) else [])}
+    content = params.model_dump(mode="json", exclude=left_out)
+    if people != PAPER_PEOPLE:
+        content["people"] = people
+    if params.format == "own" and own is not None:
+        content["own"] = own.model_dump(mode="json")
+    return content
+
+
 def recorded(params: SkeletonParams, source: str) -> dict[str, Any]:
-    """The params that a cache of skeletons from `source` records, as JSON values."""
+    """The params that a cache of skeletons from `source` records, as JSON values.
+
+    Args:
+        params: Those of the stage.
+        source: A pose source; empty for one without params of its own.
+    """
     own = OF_SOURCES.get(source, "")
     left_out: dict[str, Any] = dict.fromkeys({*NOT_CONTENT, *OF_SOURCES.values()} - {own}, True)
-    if is_built_in("pose", source):
+    if not source or is_built_in("pose", source):
         left_out["options"] = True
     if params.frames == "all":
         left_out["frames"] = True

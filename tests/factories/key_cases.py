@@ -152,6 +152,8 @@ CASES: dict[str, list[Case]] = {
     "resnet.resident": [Case("never", NOTHING)],
     # Of one process there is no other batch than the whole one.
     "resnet.batch_norm": [Case("local", NOTHING)],
+    "gcn.start": [Case("<gcn>", {"gcn"})],
+    "gcn.start_sha256": [Case("<gcn's digest>", NOTHING, {"gcn.start": "<gcn>"})],
     "resnet.start": [Case("<start>", RESNETS)],
     "resnet.start_sha256": [Case("<digest>", NOTHING, {"resnet.start": "<start>"})],
     **{

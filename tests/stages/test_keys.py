@@ -178,7 +178,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_param_changes_the_keys_of_what_depends_on_it(keys: Keys, start: Path, path: str) -> None:
+    gcn = checkpoint(keys.workspace.run(keys.run.name, "gcn"), 0)
     names = {"<start>": str(start), "<digest>": sha256_file(start)}
+    names |= {"<gcn>": str(gcn), "<gcn's digest>": sha256_file(gcn)}
 
     def meant(value: Any) -> Any:
         return names.get(value, value) if isinstance(value, str) else value

@@ -53,7 +53,7 @@ def test_round_trip_and_equal_bytes(
     """Any arrays of any format come back as they were, from equal bytes."""
     fmt = FORMATS[kind]
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    size = {dim: data.draw(st.integers(1, 4)) for dim in "NCKVL"}
+    size = {dim: data.draw(st.integers(1, 4)) for dim in "NCKVLP"}
     size |= {"H": size["K"] * 3, "W": size["C"] * 2}
     counts = random.integers(1, 5, size["N"])
     size["F"] = int(counts.sum())
@@ -61,7 +61,8 @@ def test_round_trip_and_equal_bytes(
     for field in fmt.fields:
         shape = tuple(size[dim] if isinstance(dim, str) else dim for dim in field.dims)
         low = 0 if field.low is None else field.low
-        values = random.integers(low, 1 + (2 if field.high is None else field.high), shape)
+        high = size[field.high] if isinstance(field.high, str) else field.high
+        values = random.integers(low, 1 + (2 if high is None else high), shape)
         arrays[field.name] = values.astype(field.numpy)
     arrays["sample_id"] = ids_to_array([f"clip{i}" for i in range(size["N"])])
     if fmt.ragged_lengths:

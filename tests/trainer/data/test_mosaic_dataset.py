@@ -34,7 +34,7 @@ def test_batches_hold_every_mosaic(folder: Path, workers: int) -> None:
     )
     read = {}
     for batch in loader:
-        assert set(batch) == {"id", "mosaic"}
+        assert set(batch) == {"id", "mosaic", "persons"}
         assert batch["mosaic"].dtype == torch.uint8
         read.update(zip(batch["id"], batch["mosaic"].numpy(), strict=True))
     assert tuple(read) == cache.ids
@@ -63,9 +63,8 @@ def test_weights_and_labels_are_joined_by_id(folder: Path) -> None:
     assert batch["label"].tolist() == [labels[name] for name in chosen]
     for name, mosaic, row in zip(chosen, batch["mosaic"], batch["weights"], strict=True):
         np.testing.assert_array_equal(mosaic.numpy(), cache[name])
-        both = weights.row_weights[weights.ids.index(name)]
-        alone = cache.person_count([name])[0] == 1
-        np.testing.assert_array_equal(row.numpy(), both[[0, 0]] if alone else both)
+        np.testing.assert_array_equal(row.numpy(), weights.row_weights[weights.ids.index(name)])
+    assert batch["persons"].tolist() == cache.person_count(chosen).tolist()
 
 
 def test_a_clip_without_its_weights_or_label_is_no_gap(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from stroi.stages.demo.clips import DemoClip
 from stroi.stages.demo.render import render_clip
 from stroi.stages.tools.init import crop_size
 
-PARAMS = """\
+PARAMS = f"""\
+stroi: {version("stroi")}
 rendered: []
 datasets: [demo]
 sensors: []
-pools: {}
+pools: {{}}
 runs:
-  demo-xsub: {dataset: demo, split: xsub, input: skeletons}
+  demo-xsub: {{dataset: demo, split: xsub, input: skeletons}}
 show: demo-xsub
 """
 NAMES = ("anna_1", "anna_2", "ben_1", "ben_2")

@@ -81,7 +81,7 @@ def test_with_videos_and_a_camera_no_estimator_is_needed(
     length = float(np.median(np.concatenate(torsos)))
     expected = f"half of {length:.0f} px, the median of {12 * 24} torsos of the skeletons of 12"
     assert expected in output
-    assert "next: `dvc repro report@mine-fold1`" in output
+    assert "next: `dvc repro`" in output
     profile = load_profile(project, "mine")
     assert profile.skeletons.source == "own"
     assert profile.mosaics.cell == 2 * round(length / 4)
