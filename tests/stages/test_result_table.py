@@ -26,7 +26,7 @@ def test_table_of_a_run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -
         r"\| 1 \| ST-GCN \| train \| - \| 62.5 ± 0.0 \| [0-9.]+ to [0-9.]+ \| 62.5, 62.5 ", text
     )
     assert re.search(
-        r"\| ResNet18 \+ weights \(end-to-end\) − ResNet18 \| \+37.5 \| .* \| 3 : 0 \(0.25\), 3 : 0"
+        r"\| ResNet18 \+ weights \(end to end\) . ResNet18 \| \+37.5 \| .* \| 3 : 0 \(0.25\), 3 : 0"
         r" \(0.25\) \| 0.25 \|",
         text,
     )
