@@ -53,6 +53,12 @@ class Page:
         return frozenset(at for own in row_joints(self.rows, self.layout) for at in own)
 
     @property
+    def shown_parts(self) -> str:
+        """What the rows show, in words: ``head, right hand and left hand``."""
+        *others, last = (row.title for row in self.rows)
+        return f"{', '.join(others)} and {last}" if others else last
+
+    @property
     def has_validation(self) -> bool:
         """Whether any training had validation clips."""
         return any(curve.has_validation for curves in self.curves.values() for curve in curves)

@@ -125,8 +125,10 @@ def test_every_stage(cut: Path, name: str) -> None:
         html = (cut / "runs/run" / page).read_text()
         [head] = re.findall(r'<table class="heat weights">\s*<thead>(.*?)</thead>', html, re.DOTALL)
         assert re.findall(r'<th scope="col">([^<]*)</th>', head) == heads
-    black = re.search(r"Row of the mosaic.*?</table>", (cut / "runs/run/report.html").read_text(),
-                      re.DOTALL)  # fmt: skip
+    page = (cut / "runs/run/report.html").read_text()
+    words = " and ".join([", ".join(NAMES[name][:-1]), NAMES[name][-1]]).removeprefix(" and ")
+    assert f"by a mosaic of crops alone ({words})" in page
+    black = re.search(r"Row of the mosaic.*?</table>", page, re.DOTALL)
     assert black is not None
     assert re.findall(r'<th scope="row">([^<]*)</th>', black[0]) == NAMES[name]
 
