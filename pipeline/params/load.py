@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.params.profile import Pool, Profile, ProjectParams, Run
+from stroi.pipeline.params.profile import Profile, ProjectParams, Run
 from stroi.pipeline.params.settings import Setting, apply, param_names
 from stroi.pipeline.params.tracked import missing_keys, tracked_sections
-from stroi.pipeline.params.yaml import Document, append, edit_yaml, printable, read_yaml
+from stroi.pipeline.params.yaml import Document, printable, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 """What a data set or run may be called: DVC pastes these names unquoted into shell lines."""
@@ -233,49 +232,6 @@ def _contradictions(run: Run, profile: Profile) -> Iterator[tuple[str, str, str,
         if schedule.patience:
             problem = f"{name}.schedule.patience is set, and its split has no validation clips"
             yield "PATIENCE", "split", problem, f"{give}, or set {name}.schedule.patience to 0"
-
-
-def add_to_params(
-    root: Path,
-    dataset: str,
-    runs: Mapping[str, Run],
-    pools: Mapping[str, Pool] = MappingProxyType({}),
-    *,
-    sensor: bool,
-) -> ProjectParams:
-    """Add a data set and its runs to the params.yaml of a project; what is there already stays.
-
-    The first run of a project is the one that plots show.
-
-    Args:
-        root: The project.
-        dataset: Name of the data set.
-        runs: Runs to add by name. A run that is there is left as it is.
-        pools: Pools of them by name; one that is there is replaced.
-        sensor: Whether the data set has 3D skeletons of a sensor.
-
-    Returns:
-        The project with them.
-
-    Raises:
-        ParamsError: As `load_project`.
-    """
-    project = load_project(root)
-    lists = {"datasets": project.datasets} | ({"sensors": project.sensors} if sensor else {})
-    keys = [key for key, there in lists.items() if dataset not in there]
-    new = {name: run for name, run in runs.items() if name not in project.runs}
-    pooled = {name: pool for name, pool in pools.items() if project.pools.get(name) != pool}
-    if keys or new or pooled:
-        with edit_yaml(root / "params.yaml") as content:
-            for key in keys:
-                append(content, key, dataset)
-            for name, run in new.items():
-                append(content, "runs", run.model_dump(), name)
-            for name, pool in pooled.items():
-                append(content, "pools", pool.model_dump(mode="json"), name)
-            if new and not project.show:
-                content["show"] = next(iter(new))
-    return load_project(root)
 
 
 def check_project(root: Path) -> ProjectParams:

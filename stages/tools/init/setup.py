@@ -19,9 +19,10 @@ from stroi.pipeline.datasets.registry import list_clips
 from stroi.pipeline.datasets.skeleton_folders import OwnListing, list_own
 from stroi.pipeline.datasets.table import TABLE, read_table
 from stroi.pipeline.index.table import Sample
-from stroi.pipeline.params.load import add_to_params, load_profile, load_project, require
+from stroi.pipeline.params.load import load_profile, load_project, require
 from stroi.pipeline.params.profile import IndexParams, MosaicParams, Profile, Run
 from stroi.pipeline.params.project import Input
+from stroi.pipeline.params.project_edit import add_to_params
 from stroi.pipeline.project.template import shipped_profile
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.tools.init.crop_size import CropSize, Torsos, estimate_crop_size

@@ -14,8 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stroi.cache.errors import ParamsError
-from stroi.pipeline.params.load import add_to_params, load_profile, load_project, parse
+from stroi.pipeline.params.load import load_profile, load_project, parse
 from stroi.pipeline.params.profile import Profile, Run
+from stroi.pipeline.params.project_edit import add_to_params
 from stroi.pipeline.params.yaml import MAX_BYTES, printable, read_yaml
 
 
