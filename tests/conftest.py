@@ -60,8 +60,17 @@ THINNED = {
     ("test_checkpoints.py", "test_what_is_no_plain_file_neither_hangs_nor_grows"),
     ("test_convert.py", "test_killed_run_goes_on_where_it_stopped"),
     ("test_disk_full.py", "test_file_system_that_is_too_small"),
+    (
+        "test_end_to_end_mode.py",
+        "test_gradient_through_either_formula_and_scale_against_finite_differences",
+    ),
+    (
+        "test_end_to_end_mode.py",
+        "test_gradient_through_every_image_network_against_finite_differences",
+    ),
     ("test_export_onnx.py", "test_scores_are_the_trainers"),
     ("test_faults.py", "test_fault_at_every_passing_of_every_point"),
+    ("test_fine_tuning.py", "test_resumed_equals_uninterrupted"),
     ("test_ntu_protocols.py", "test_splits_have_the_published_sizes"),
     ("test_params.py", "test_mistakes"),
     ("test_params.py", "test_names_never_reach_a_shell"),

@@ -200,6 +200,7 @@ def test_mistakes_in_their_params_are_reported_with_file_and_line(lab: Lab) -> N
     ]
 
 
+@pytest.mark.nightly
 def test_a_raised_version_is_asked_for_and_makes_new_results(lab: Lab) -> None:
     versions = loads_yaml((lab.project / "versions.yaml").read_text())
     code = code_versions()

@@ -106,6 +106,7 @@ def change_of_row7(project: Path, *revisions: str) -> dict[str, float]:
     return change
 
 
+@pytest.mark.nightly
 def test_commits_and_experiments_are_compared(project: Path) -> None:
     change = {"old": SKELETON, "new": RGB, "diff": RGB - SKELETON}
     assert change_of_row7(project, "HEAD~1", "HEAD") == change

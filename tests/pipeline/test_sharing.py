@@ -89,6 +89,7 @@ def ran(output: str) -> list[str]:
     return re.findall(r"Running stage '(.+?)'", output)
 
 
+@pytest.mark.nightly
 def test_the_senders_params_give_the_senders_numbers(sender: Path, receiver: Receiver) -> None:
     receiver.did("pull", INDEX, MOSAICS, WEIGHTS)
     assert ran(receiver.did("repro", "--single-item", "--force", TRAINING)) == [TRAINING]
