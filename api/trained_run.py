@@ -178,7 +178,7 @@ class Run:
         """
         from stroi.stages.predict.run import predict_video
 
-        networks = _networks(self.folder, mode, seed, threads)
+        networks = _networks(self.folder, mode, seed, threads, _states(self.folder))
         return predict_video(networks, Path(video), start=start, stop=stop)
 
     def _file(self, branch: Branch, seed: int, stream: str = "") -> Path:
@@ -250,8 +250,21 @@ def _download(url: str, expect: str) -> Path:
     return cached(url, take, counting_bytes("download"))
 
 
+States = tuple[tuple[str, int, int], ...]
+"""Name, time of the last change and size of files."""
+
+
+def _states(folder: Path) -> States:
+    """Those of a run's networks: a run that is trained again is read again."""
+    files = sorted(folder.rglob("*.safetensors"))
+    found = [(path, path.stat()) for path in files]
+    return tuple((str(path), state.st_mtime_ns, state.st_size) for path, state in found)
+
+
 @lru_cache(maxsize=2)
-def _networks(folder: Path, mode: Mode | None, seed: int | None, threads: int) -> TrainedRun:
+def _networks(
+    folder: Path, mode: Mode | None, seed: int | None, threads: int, _states: States
+) -> TrainedRun:
     """The networks of a run, which cost more to read than a short video."""
     from stroi.stages.predict.run import open_run
 

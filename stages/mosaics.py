@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 
 from stroi.cache.errors import ClipRejected
+from stroi.cache.files.digests import sha256_file
 from stroi.cache.files.locks import lock
 from stroi.cache.ids import ID_BYTES
+from stroi.cache.manifest import MANIFEST_NAME
 from stroi.cache.mosaics import Mosaics, mosaic_fields, scored_columns
 from stroi.cache.rois import PAPER_PEOPLE, require_same_people
 from stroi.cache.skeletons import Clip, SkeletonCache
@@ -79,7 +81,12 @@ def build_mosaics(
         version=VERSION,
         params=params.model_dump(exclude=NOT_CONTENT),
         producer={"opencv": cv2.__version__, "av": av.__version__},
-        make=partial(make_mosaic, skeletons=skeletons, params=params),
+        make=partial(
+            make_mosaic,
+            skeletons=skeletons,
+            skeletons_sha256=sha256_file(skeletons / MANIFEST_NAME),
+            params=params,
+        ),
         fields=to_fields,
         detail=describe,
         # Each clip's skeleton is an input by its content, however it came about.
@@ -100,12 +107,15 @@ def build_mosaics(
 _SAMPLED = {"frame": ", sampled by frame number", "time": ", sampled by time"}
 
 
-def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cut:
+def make_mosaic(
+    clip: ClipInput, *, skeletons: Path, skeletons_sha256: str, params: MosaicParams
+) -> Cut:
     """The mosaic of one clip.
 
     Args:
         clip: The clip.
         skeletons: Folder of the skeleton cache.
+        skeletons_sha256: Digest of its manifest: a process may see the folder change.
         params: The stage's params.
 
     Raises:
@@ -119,7 +129,8 @@ def make_mosaic(clip: ClipInput, *, skeletons: Path, params: MosaicParams) -> Cu
             remedy="add the video, or train the graph network alone",
         )
     clip.check_unchanged("video")
-    return cut_clip(clip, _open_skeletons(skeletons)[clip.id], params)
+    skeleton = _open_skeletons(skeletons, skeletons_sha256)[clip.id]
+    return cut_clip(clip, skeleton, params)
 
 
 def cut_clip(clip: ClipInput, skeleton: Clip, params: MosaicParams) -> Cut:
@@ -174,7 +185,7 @@ def check_not_black(cut: Cut, params: MosaicParams) -> None:
 
 
 @lru_cache(maxsize=1)
-def _open_skeletons(folder: Path) -> SkeletonCache:
+def _open_skeletons(folder: Path, _sha256: str) -> SkeletonCache:
     # The stage verified the folder before the workers started.
     return SkeletonCache(folder, verify=False)
 

@@ -79,7 +79,8 @@ def test_tutorial_leads_to_table_and_report(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert (project / "runs" / "mine-fold1" / "report.html").stat().st_size > 100_000
     # What the page shows is what the commands print; only the folder is another.
-    shown = "".join(re.findall(r"^```\n(.*?)^```$", page, re.M | re.S)).splitlines()
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.M | re.S)
+    shown = "".join(text for language, text in blocks if not language).splitlines()
     printed = [line.replace("/home/ann", str(tmp_path)) for line in shown if "videos/" not in line]
     assert len(printed) > 8
     assert [line for line in printed if line not in done.stdout + done.stderr] == []

@@ -11,8 +11,9 @@ from dvc.utils.serialize import loads_yaml
 from projects import ROOT, dvc, git
 
 from stroi.pipeline.cli import COMMANDS, run
-from stroi.pipeline.params.load import add_to_params, load_profile, load_project
+from stroi.pipeline.params.load import load_profile, load_project
 from stroi.pipeline.params.profile import Run
+from stroi.pipeline.params.project_edit import add_to_params
 from stroi.pipeline.project.template import shipped_profile, stroi_version
 from stroi.pipeline.versions import code_versions
 

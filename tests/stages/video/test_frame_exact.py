@@ -134,6 +134,7 @@ def test_every_cell_shows_the_frame_that_the_skeleton_was_found_in(
     cut = make_mosaic(
         ClipInput("clip", video.parent, video.name, "", {"video": measure_clip(video)[0]}),
         skeletons=folder,
+        skeletons_sha256="",
         params=MosaicParams(columns=columns, sampling=sampling, cell=CELL, size=5 * CELL),
     )
     cells = cut.mosaic.reshape(5, CELL, columns, CELL, 3).swapaxes(1, 2)
