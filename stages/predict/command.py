@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import click
 
@@ -53,6 +54,7 @@ class ModelPlace:
         mode: Mode of the RGB branch; None for the first that was trained.
         seed: Seed of the networks; None for the first.
         pose_model: The user's own pose network.
+        call: Another for each command: a process that is kept opens them anew for the next one.
     """
 
     run: str = ""
@@ -61,6 +63,7 @@ class ModelPlace:
     mode: Mode | None = None
     seed: int | None = None
     pose_model: Path | None = None
+    call: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass(frozen=True)

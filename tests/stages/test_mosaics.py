@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -334,6 +335,25 @@ def test_mosaics_of_the_same_skeletons_are_cut_once(
     second, origin = cut(estimator="movenet", chosen="named", scipy="1.1")
     assert second == first
     assert origin == {"estimator": "movenet", "chosen": "named", "scipy": "1.1"}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_other_skeletons_are_cut_in_the_same_process(tmp_path: Path, jobs: int) -> None:
+    """Processes are kept from one build to the next, and so is what they keep of a folder."""
+    raw, there = tmp_path / "raw", tmp_path / "skeletons"
+    pictures(raw / "a", 8)
+    index = Index((sample(raw, "a", "a"),), ("wave",))
+    boxes = []
+    for place in (20, 60):
+        clip = standing(8)
+        clip.keypoints[:, 0, :, 0] = place
+        shutil.rmtree(there, ignore_errors=True)
+        write_skeletons(there, {"a": clip})
+        out = tmp_path / f"mosaics-{place}"
+        build_mosaics(raw, index, there, out, PARAMS, Workers(jobs), tmp_path / "store")
+        (shard,) = out.glob("*.h5")
+        boxes.append(read_mosaics(shard).box[0, 0, 0, 0].tolist())
+    assert boxes == [[12, 24, 28, 40], [52, 24, 68, 40]]
 
 
 def mosaic_of(

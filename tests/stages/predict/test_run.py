@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,12 @@ from stroi.cache.skeletons import SkeletonCache
 from stroi.pipeline.params.load import load_run
 from stroi.pipeline.workspace import Workspace
 from stroi.stages.ensemble import predict_run
+from stroi.stages.predict.command import ModelPlace, open_model
 from stroi.stages.predict.recipe import run_recipe, write_recipe
 from stroi.stages.predict.run import open_run, predict_video
 from stroi.stages.training.outputs import TEST as TEST_SCORES
-from stroi.stages.training.outputs import scores_folder
+from stroi.stages.training.outputs import checkpoint, scores_folder
+from stroi.trained_run import _networks, _states
 from stroi.trainer.config import Mode
 
 ROWS = {"plain": 5, "end-to-end": 6, "fixed": 7}
@@ -187,3 +190,24 @@ def test_networks_of_another_cut_or_other_classes_are_refused(
         folder = _with(project, tmp_path / str(number), **change)
         with pytest.raises(RefusedInput, match=rf"NETWORK_STALE: run {RUN}: {problem}"):
             open_run(folder)
+
+
+def test_networks_that_a_process_keeps_are_read_again_when_they_changed(project: Path) -> None:
+    """As in a notebook, between whose predictions the run is trained again."""
+    folder = project / "runs" / RUN
+
+    def opened() -> object:
+        return _networks(folder, "plain", None, 1, _states(folder))
+
+    first = opened()
+    assert opened() is first
+    path = checkpoint(folder / "resnet-plain", 0)
+    status = path.stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert opened() is not first
+
+
+def test_every_command_opens_its_networks(project: Path) -> None:
+    one, other = (ModelPlace(RUN, root=project, mode="plain") for _ in range(2))
+    assert open_model(one) is open_model(one)
+    assert open_model(other) is not open_model(one)
