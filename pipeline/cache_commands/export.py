@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
@@ -17,6 +19,7 @@ from stroi.cache.share.publish import AS_IT_IS, FORMS, export_cache
 from stroi.cache.share.upload import require_writable, upload
 from stroi.pipeline.cache_commands.common import (
     FOLDER,
+    Command,
     check_files,
     counting_bytes,
     counting_samples,
@@ -45,6 +48,51 @@ def written_at(target: Path | str) -> Iterator[Path]:
         upload(made, target, counting_bytes("upload"))
 
 
+def check_free(target: Path | str) -> None:
+    """Refuse a place that is taken, or a URL that cannot be written to.
+
+    Raises:
+        ParamsError, StroiError: ``TARGET_EXISTS``; as `stroi.cache.share.upload.require_writable`.
+    """
+    if isinstance(target, Path):
+        refuse_existing(target)
+    else:
+        require_writable(target)
+
+
+def with_about(made: str) -> Callable[[Command], Command]:
+    """Give a command the options of a card, passed on as its argument ``about``.
+
+    Args:
+        made: How it came of its data set, such as ``made from``.
+    """
+
+    def decorate(function: Command) -> Command:
+        @click.option("--title", default=NOT_STATED, help="What the publication is called.")
+        @click.option("--dataset-name", default=NOT_STATED, help=f"Data set that it was {made}.")
+        @click.option(
+            "--licence", default=NOT_STATED, help="SPDX name or one sentence; no default."
+        )
+        @click.option("--citation", default=NOT_STATED, help="What to cite.")
+        @click.option("--contact", default=NOT_STATED, help="Whom to ask.")
+        @wraps(function)
+        def wrapped(
+            *args: Any,
+            title: str,
+            dataset_name: str,
+            licence: str,
+            citation: str,
+            contact: str,
+            **kwargs: Any,
+        ) -> None:
+            about = About(title, dataset_name, licence, citation, contact)
+            function(*args, about=about, **kwargs)
+
+        return wrapped
+
+    return decorate
+
+
 @click.command(
     help="Publish the cache FOLDER as TARGET: a folder, or an archive if it ends in .tar, here or "
     "at a URL that can be written to (s3://, hf://). It is "
@@ -54,11 +102,7 @@ def written_at(target: Path | str) -> Iterator[Path]:
 )
 @click.argument("folder", type=FOLDER)
 @click.argument("target", callback=place(exists=False))
-@click.option("--title", default=NOT_STATED, help="What the publication is called.")
-@click.option("--dataset-name", default=NOT_STATED, help="Data set that it was made from.")
-@click.option("--licence", default=NOT_STATED, help="SPDX name or one sentence; no default.")
-@click.option("--citation", default=NOT_STATED, help="What to cite.")
-@click.option("--contact", default=NOT_STATED, help="Whom to ask.")
+@with_about("made from")
 @click.option(
     "--codec",
     type=click.Choice(FORMS),
@@ -78,18 +122,10 @@ def command(
     index: Path | None,
     no_sheet: bool,
     jobs: int,
-    title: str,
-    dataset_name: str,
-    licence: str,
-    citation: str,
-    contact: str,
+    about: About,
 ) -> None:
     """Publish one cache."""
-    about = About(title, dataset_name, licence, citation, contact)
-    if isinstance(target, Path):
-        refuse_existing(target)
-    else:
-        require_writable(target)
+    check_free(target)
     manifest = read_manifest(folder)
     raise_first(check_files(folder, manifest, jobs, received=False))
     labels = index_of(index, manifest.ids) if index is not None else None
@@ -107,7 +143,7 @@ def command(
             sheet=not no_sheet,
             on_sample=on_sample,
         )
-    if licence == NOT_STATED:
+    if about.licence == NOT_STATED:
         click.echo("warning: no licence: others may not use this; see --licence", err=True)
     with_labels = "with labels" if labels else "without labels"
     counts = f"{many(done.info.samples, 'sample')} {with_labels}, {many(done.files, 'file')}"

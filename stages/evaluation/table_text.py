@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from stroi.cache.percent import percent, signed
 from stroi.stages.evaluation.table import Table
@@ -47,26 +47,33 @@ def lost_clips_lines(table: Table) -> Iterator[str]:
 def _pair_lines(table: Table) -> Iterator[str]:
     if not table.pairs:
         return
-    title = "Pair (%, chance 50)"
-    width = max(len(title), *map(len, table.pairs))
-    heads = (f"row {row.method.number}" for row in table.rows)
-    yield f"{title:<{width}} " + " ".join(f"{head:>6}" for head in heads)
-    for name, pair in table.pairs.items():
-        values = (row.pairs[name] for row in table.rows)
-        text = " ".join(f"{'-' if value is None else percent(value):>6}" for value in values)
-        yield f"{name:<{width}} {text}  {pair.note}".rstrip()
+    notes = [f"  {pair.note}" if pair.note else "" for pair in table.pairs.values()]
+    values = {name: [row.pairs[name] for row in table.rows] for name in table.pairs}
+    title, *lines = _by_row("Pair (%, chance 50)", table, values)
+    yield title
+    yield from (line + note for line, note in zip(lines, notes, strict=True))
 
 
 def _fold_lines(table: Table) -> Iterator[str]:
     if not table.folds:
         return
-    title = "Run (%, its test clips)"
-    width = max(len(title), *map(len, table.folds))
+    values = {
+        name: [fold.accuracy[row.method.number] for row in table.rows]
+        for name, fold in table.folds.items()
+    }
+    yield from _by_row("Run (%, its test clips)", table, values)
+
+
+def _by_row(
+    title: str, table: Table, values: Mapping[str, Sequence[float | None]]
+) -> Iterator[str]:
+    """A line of heads, then one for each name with its value in percent of every row."""
+    width = max(len(title), *map(len, values))
     heads = (f"row {row.method.number}" for row in table.rows)
     yield f"{title:<{width}} " + " ".join(f"{head:>6}" for head in heads)
-    for name, fold in table.folds.items():
-        values = (percent(fold.accuracy[row.method.number]) for row in table.rows)
-        yield f"{name:<{width}} " + " ".join(f"{value:>6}" for value in values)
+    for name, own in values.items():
+        text = " ".join(f"{'-' if value is None else percent(value):>6}" for value in own)
+        yield f"{name:<{width}} {text}"
 
 
 def markdown(table: Table) -> str:

@@ -61,9 +61,21 @@ class Overlay:
         """A frame in the size in which it is drawn."""
         return fit(frame, self.height)
 
+    def panel(self, clip: VideoClip | None, answer: Answer | None) -> Picture:
+        """What stands beside every frame of a clip: mosaic and weights; None is nobody's."""
+        params = self.recipe.mosaics
+        names = [row.name for row in params.rows]
+        if clip is None or answer is None:
+            side = len(names) * 16
+            black = np.zeros((side, side * params.columns // len(names), 3), np.uint8)
+            return mosaic_panel(black, names, None, 1, self.height)
+        mosaic, people = scored_mosaic(clip.cut, params), clip.skeleton.person_count
+        return mosaic_panel(mosaic, names, answer.row_weights, people, self.height)
+
     def draw(
         self,
         small: Picture,
+        panel: Picture,
         clip: VideoClip | None,
         answer: Answer | None,
         at: int,
@@ -73,29 +85,22 @@ class Overlay:
 
         Args:
             small: The frame, as `shrink` made it.
+            panel: What `panel` made of the clip.
             clip: People and mosaic; None for nobody.
             answer: The scores.
             at: Number of the frame in the video; people are drawn if it is one of the clip's.
             seconds: Time of the frame.
         """
-        picture, params = small.copy(), self.recipe.mosaics
-        names = [row.name for row in params.rows]
-        side = len(names) * 16
+        picture = small.copy()
         if clip is None or answer is None:
-            panel = mosaic_panel(
-                np.zeros((side, side * params.columns // len(names), 3), np.uint8), names, None, 1,
-                self.height,
-            )  # fmt: skip
             lines = [f"{seconds:7.2f} s  nobody", *[""] * 3]
         else:
-            skeleton, weights = clip.skeleton, answer.row_weights
+            skeleton = clip.skeleton
             at -= clip.start
             if 0 <= at < len(skeleton.keypoints):
                 draw_people(picture, skeleton.keypoints[at, : skeleton.person_count], self.scale)
-                boxes, valid = frame_boxes(self._blank, skeleton, at, params)
-                draw_boxes(picture, boxes, valid, weights, self.scale)
-            mosaic = scored_mosaic(clip.cut, params)
-            panel = mosaic_panel(mosaic, names, weights, skeleton.person_count, self.height)
+                boxes, valid = frame_boxes(self._blank, skeleton, at, self.recipe.mosaics)
+                draw_boxes(picture, boxes, valid, answer.row_weights, self.scale)
             lines = self._lines(answer, seconds)
         whole = np.hstack([picture, panel])
         return stack([text_panel(lines, whole.shape[1]), whole])
@@ -212,10 +217,11 @@ def write_overlay(path: Path, video: Path, recipe: Recipe, clip: VideoClip, answ
     """
     skeleton = clip.skeleton
     overlay = Overlay(recipe, skeleton.width, skeleton.height)
+    panel = overlay.panel(clip, answer)
     with read_frames(video) as frames, video_writer(path, skeleton.fps) as writer:
         for at, frame in enumerate(frames):
             seconds = at / (skeleton.fps or 30.0)
-            writer.write(overlay.draw(overlay.shrink(frame), clip, answer, at, seconds))
+            writer.write(overlay.draw(overlay.shrink(frame), panel, clip, answer, at, seconds))
 
 
 class WindowOverlay:
@@ -238,10 +244,11 @@ class WindowOverlay:
 
     def answer(self, clip: VideoClip | None, answer: Answer | None, stop: int) -> None:
         """Write the waiting frames before `stop`: they are those of this window."""
+        panel = self._overlay.panel(clip, answer)
         while self._waiting and self._waiting[0][0] < stop:
             at, small = self._waiting.popleft()
             seconds = at / self._fps
-            self._writer.write(self._overlay.draw(small, clip, answer, at, seconds))
+            self._writer.write(self._overlay.draw(small, panel, clip, answer, at, seconds))
         self._last = clip, answer
 
     def finish(self) -> None:

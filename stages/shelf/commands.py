@@ -8,7 +8,6 @@ import click
 
 from stroi.cache.files.staging import refuse_existing
 from stroi.cache.share.card import NOT_STATED, About
-from stroi.cache.share.upload import require_writable
 from stroi.pipeline.cache_commands.common import (
     ANY,
     counting_bytes,
@@ -18,7 +17,7 @@ from stroi.pipeline.cache_commands.common import (
     place,
     size,
 )
-from stroi.pipeline.cache_commands.export import written_at
+from stroi.pipeline.cache_commands.export import check_free, with_about, written_at
 from stroi.pipeline.cache_commands.receive import check_sha256
 from stroi.pipeline.lazy import LazyGroup
 from stroi.pipeline.options import in_project
@@ -52,33 +51,16 @@ def command() -> None:
 @click.argument("run")
 @click.argument("out", callback=place(exists=False))
 @in_project
-@click.option("--title", default=NOT_STATED, help="What the publication is called.")
-@click.option("--dataset-name", default=NOT_STATED, help="Data set that it was trained on.")
-@click.option("--licence", default=NOT_STATED, help="SPDX name or one sentence; no default.")
-@click.option("--citation", default=NOT_STATED, help="What to cite.")
-@click.option("--contact", default=NOT_STATED, help="Whom to ask.")
-def export(
-    workspace: Workspace,
-    run: str,
-    out: Path | str,
-    title: str,
-    dataset_name: str,
-    licence: str,
-    citation: str,
-    contact: str,
-) -> None:
+@with_about("trained on")
+def export(workspace: Workspace, run: str, out: Path | str, about: About) -> None:
     """Pack one run."""
     from stroi.stages.shelf.pack import pack_run
 
-    about = About(title, dataset_name, licence, citation, contact)
     params = load_run(workspace.root, run)
-    if isinstance(out, Path):
-        refuse_existing(out)
-    else:
-        require_writable(out)
+    check_free(out)
     with written_at(out) as local:
         packed = pack_run(workspace, params, local, about)
-    if licence == NOT_STATED:
+    if about.licence == NOT_STATED:
         click.echo("warning: no licence: others may not use this; see --licence", err=True)
     card = packed.card
     total = sum(file.bytes for file in card.files)
