@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.rois import require_same_rows
+from stroi.cache.rois import require_same_people, require_same_rows
 from stroi.cache.weights import Weights
 from stroi.trainer.data.side_inputs import row_weights_of
 
@@ -49,7 +49,8 @@ class MosaicDataset(Dataset[MosaicItem]):
 
     Raises:
         RefusedInput: ``ID_UNKNOWN`` if a clip has no mosaic, ``WEIGHTS_IDS`` if it has no weights,
-            ``LABEL_IDS`` if it has no label; ``ROWS_OTHER`` if the weights are those of other rows.
+            ``LABEL_IDS`` if it has no label; ``ROWS_OTHER`` or ``PEOPLE_OTHER`` if the weights are
+            those of other rows or of another number of people.
     """
 
     def __init__(
@@ -71,6 +72,11 @@ class MosaicDataset(Dataset[MosaicItem]):
                 mosaics.rows, f"{mosaics.folder}", weights.rows, "the weights",
                 "give weights and mosaics of the same profile",
             )  # fmt: skip
+            if self.ids:
+                require_same_people(
+                    mosaics.people, f"{mosaics.folder}", weights.people, "the weights",
+                    "give weights and mosaics of the same profile",
+                )  # fmt: skip
             self._weights = row_weights_of(weights, self.ids)
         self._labels = None if labels is None else _labels(labels, self.ids)
 

@@ -73,6 +73,10 @@ def test_a_clip_without_its_weights_or_label_is_no_gap(folder: Path) -> None:
         MosaicDataset(cache, labels=dict.fromkeys(cache.ids[:-1], 0))
     with pytest.raises(RefusedInput, match="WEIGHTS_IDS: 2 of 5 mosaics have no weights"):
         MosaicDataset(cache, weights=make_weights(("a-1", "a-3", "b-1")))
+    other = make_weights(cache.ids)
+    alone = replace(other, row_weights=other.row_weights[:, :1])
+    with pytest.raises(RefusedInput, match=r"PEOPLE_OTHER: .*the weights.* give weights and mos"):
+        MosaicDataset(cache, weights=alone)
     with pytest.raises(RefusedInput, match=r"ID_UNKNOWN: .* has no sample 'c'"):
         MosaicDataset(cache, ids=["c"])
 
