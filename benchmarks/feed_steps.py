@@ -16,7 +16,8 @@ from torch.optim import SGD
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import Compile, LoaderConfig, Precision, ResNetConfig
-from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, cell_grid
+from stroi.trainer.data.mosaic_batches import MosaicBatch
+from stroi.trainer.data.mosaic_loader import MosaicLoader, cell_grid
 from stroi.trainer.data.side_inputs import SideInputs
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet
 from stroi.trainer.runtime import compile_network, deterministic

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.files.digests import sha256_file
 from stroi.stages.video import fingerprint as source
-from stroi.stages.video.decoder import close_all
+from stroi.stages.video.decoding.kept_open import close_all
 from stroi.stages.video.reader import read_frames
 
 

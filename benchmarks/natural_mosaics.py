@@ -7,11 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from assembled import assemble_mosaics
 from numpy.typing import NDArray
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import FileEntry, Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.mosaics import Mosaics
 from stroi.cache.rois import row_joints
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.params.profile import MosaicParams

@@ -4,29 +4,28 @@ A folder of them comes in two forms: *training*, plain pixels that are copied ou
 file, and *compact*, one JPEG or lossless WebP picture per clip (`stroi.cache.share.convert`).
 
 Legend of shapes: N clips, B batch, K rows (body parts), C columns (sampled frames), L of them
-scored (`scored_columns`), h and w cell height and width in pixels, H = K * h, W = C * w;
-P persons that a mosaic shows at most.
+scored (`stroi.cache.mosaic_columns`), h and w cell height and width in pixels, H = K * h,
+W = C * w, P persons that a mosaic shows at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.ids import ids_to_array
+from stroi.cache.mosaic_columns import check_columns, scored_columns_of
 from stroi.cache.pictures.codecs import decode_picture
 from stroi.cache.pictures.compact_shard import blob_at, blob_ends, check_compact, picture_size
 from stroi.cache.rois import Rows, recorded_rows
 from stroi.cache.shards import ShardedCache
-from stroi.cache.storage.assemble import Encoded, assemble
 from stroi.cache.storage.formats import MOSAICS, MOSAICS_COMPACT
-from stroi.cache.storage.schema import ID_FIELD, Array
+from stroi.cache.storage.schema import Array
 
 Form = Literal["training", "compact"]
 
@@ -57,17 +56,6 @@ class Mosaics:
     valid: NDArray[np.bool_]
 
 
-def assemble_mosaics(parts: Sequence[Mosaics]) -> Encoded:
-    """One shard of mosaics that follow one another by id; their pixels are not copied.
-
-    Raises:
-        RefusedInput: If shapes, types, ids or values are not as `Mosaics` says, or there are
-            more than a file can hold.
-    """
-    named = ({ID_FIELD.name: ids_to_array(part.ids), **mosaic_fields(part)} for part in parts)
-    return assemble(MOSAICS, list(named))
-
-
 def mosaic_fields(mosaics: Mosaics) -> dict[str, Array]:
     """Array of each field of a shard but the ids, as on disk; pixels are not copied."""
     box, valid = mosaics.box, mosaics.valid
@@ -81,51 +69,6 @@ def mosaic_fields(mosaics: Mosaics) -> dict[str, Array]:
         "valid": valid.astype(np.uint8) if valid.dtype == np.bool_ else valid,
         "mosaic": mosaics.mosaic,
     }
-
-
-def scored_columns(columns: int, candidates: int) -> NDArray[np.int64]:
-    """Positions of the L scored columns among C candidates.
-
-    The C - L further ones are spread over the L + 1 gaps before, between and behind them, as
-    evenly as whole numbers allow.
-
-    Args:
-        columns: L, from 1.
-        candidates: C, from L.
-
-    Returns:
-        (L,) positions, ascending.
-    """
-    ordinal = np.arange(columns, dtype=np.int64)
-    return ordinal + (ordinal + 1) * (candidates - columns) // (columns + 1)
-
-
-def scored_columns_of(params: Mapping[str, Any], count: int, where: str) -> NDArray[np.int64]:
-    """Positions of the scored columns of a cache.
-
-    Args:
-        params: Params of its manifest.
-        count: C, columns that its mosaics have.
-        where: The cache, for messages.
-
-    Returns:
-        (L,) positions; all C where the params have no candidates.
-
-    Raises:
-        RefusedInput: ``SCHEMA`` if the params have another C, or an L that C cannot hold.
-    """
-    candidates: Any = params.get("candidates") or 0
-    columns: Any = params.get("columns")
-    if candidates == 0:
-        return np.arange(count, dtype=np.int64)
-    integers = type(candidates) is int and type(columns) is int
-    if not integers or candidates != count or not 1 <= columns <= count:
-        raise RefusedInput(
-            "SCHEMA",
-            f"{where}: {count} columns, its manifest says {columns!a} out of {candidates!a}",
-            remedy="rebuild the mosaics",
-        )
-    return scored_columns(columns, count)
 
 
 class MosaicCache(ShardedCache):
@@ -216,7 +159,7 @@ class MosaicCache(ShardedCache):
         """
         height, width, colours = self.shape
         if columns is not None:
-            _check_columns(columns, len(ids), self.columns)
+            check_columns(columns, len(ids), self.columns)
             width = width // self.columns * columns.shape[1]
         shape = (len(ids), height, width, colours)
         if out is None:
@@ -343,13 +286,6 @@ class MosaicCache(ShardedCache):
                     remedy="rebuild the folder with one set of params",
                 )
         return arrays
-
-
-def _check_columns(columns: NDArray[np.int64], clips: int, there: int) -> None:
-    if columns.ndim != 2 or len(columns) != clips or columns.shape[1] < 1:
-        raise ValueError(f"columns are {columns.shape}, want some for each of {clips} clips")
-    if columns.size and not 0 <= columns.min() <= columns.max() < there:
-        raise ValueError(f"columns {columns.min()} to {columns.max()} of {there}")
 
 
 def _size(shard: dict[str, Array]) -> tuple[int, int]:

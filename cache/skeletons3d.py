@@ -6,7 +6,6 @@ layout, 3 = x, y and z in metres.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from stroi.cache.errors import refuse
 from stroi.cache.layouts import Layout
 from stroi.cache.own_layouts import read_layout
 from stroi.cache.shards import ShardedCache
-from stroi.cache.storage.assemble import Encoded, assemble_clips
 from stroi.cache.storage.formats import JOINTS
 from stroi.cache.storage.schema import Array, ragged_rows
 
@@ -42,29 +40,30 @@ class JointClip:
     fps: float
 
 
-def assemble_joints(ids: Sequence[str], clips: Sequence[JointClip]) -> Encoded:
-    """One shard; equal bytes for equal clips, whose joints are not copied.
-
-    Args:
-        ids: N sample ids, sorted.
-        clips: Clip of each id, all of one layout.
-
-    Raises:
-        ValueError: If there are not as many clips as ids.
-        RefusedInput: If ids, shapes, types or values are not as `JointClip` says, or there are
-            more than a file can hold.
-    """
-    return assemble_clips(JOINTS, ids, list(_to_arrays(clips)))
-
-
 def joint_fields(clip: JointClip) -> dict[str, Array]:
     """Array of each field, but the id, of a shard with this clip alone; nothing is copied.
 
     Raises:
         RefusedInput: If shapes are not as `JointClip` says.
     """
-    [arrays] = _to_arrays([clip])
-    return arrays
+    if not len(clip.position) or clip.state.shape != clip.position.shape[:3]:
+        raise refuse(
+            "SCHEMA", f"a clip has joints {clip.position.shape} and states {clip.state.shape}"
+        )
+    if clip.position.shape[2] != len(clip.layout.joints):
+        raise refuse(
+            "SCHEMA",
+            f"a clip has {clip.position.shape[2]} joints, {clip.layout.name} has"
+            f" {len(clip.layout.joints)}",
+        )
+    return {
+        "frame_count": np.array([len(clip.position)], np.int32),
+        "person_count": np.array([clip.person_count], np.int8),
+        "fps": np.array([clip.fps], np.float64),
+        "layout": np.array([clip.layout.name.encode()], "S16"),
+        "position": clip.position,
+        "state": clip.state,
+    }
 
 
 class JointCache(ShardedCache):
@@ -121,25 +120,3 @@ def _clip(arrays: dict[str, Array], row: int, layout: Layout) -> JointClip:
         layout=layout,
         fps=float(arrays["fps"][row]),
     )
-
-
-def _to_arrays(clips: Sequence[JointClip]) -> Iterator[dict[str, Array]]:
-    if not clips:
-        raise refuse("H5_EMPTY", "there are no joints of any clip")
-    for number, clip in enumerate(clips):
-        fits = len(clip.position) > 0 and clip.state.shape == clip.position.shape[:3]
-        joints = len(clip.layout.joints)
-        if not fits or clip.position.shape[2] != joints or clip.layout != clips[0].layout:
-            raise refuse(
-                "SCHEMA",
-                f"clip {number} has {clip.layout.name} joints {clip.position.shape} and states"
-                f" {clip.state.shape}, the first clip has {clips[0].layout.name}",
-            )
-        yield {
-            "frame_count": np.array([len(clip.position)], np.int32),
-            "person_count": np.array([clip.person_count], np.int8),
-            "fps": np.array([clip.fps], np.float64),
-            "layout": np.array([clip.layout.name.encode()], "S16"),
-            "position": clip.position,
-            "state": clip.state,
-        }

@@ -16,7 +16,8 @@ from stroi.cache.files.digests import sha256_file
 from stroi.cache.files.locks import lock
 from stroi.cache.ids import ID_BYTES
 from stroi.cache.manifest import MANIFEST_NAME
-from stroi.cache.mosaics import Mosaics, mosaic_fields, scored_columns
+from stroi.cache.mosaic_columns import scored_columns
+from stroi.cache.mosaics import Mosaics, mosaic_fields
 from stroi.cache.rois import PAPER_PEOPLE, require_same_people
 from stroi.cache.skeletons import Clip, SkeletonCache
 from stroi.cache.storage.formats import MOSAICS

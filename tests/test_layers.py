@@ -19,6 +19,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("check_shard",),
         ("verify",),
         ("shards",),
+        ("mosaic_columns",),
         ("mosaics", "skeletons", "skeletons3d", "weights", "scores"),
         ("share",),
     ),

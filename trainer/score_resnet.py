@@ -13,7 +13,7 @@ from torch import Tensor
 from stroi.cache.rois import require_same_people, require_same_rows
 from stroi.cache.scores import Scores
 from stroi.cache.weights import Weights
-from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
+from stroi.trainer.data.mosaic_batches import EpochPlan, stream_batches
 from stroi.trainer.data.side_inputs import SideInputs, load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.data.window_reader import MosaicReader

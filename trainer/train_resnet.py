@@ -16,7 +16,8 @@ from stroi.cache.weights import Weights
 from stroi.trainer.config import LoaderConfig, Mode, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import label_array
 from stroi.trainer.data.mosaic_augment import augment_batch, augment_params_of_epoch
-from stroi.trainer.data.mosaic_loader import MosaicBatch, MosaicLoader, cell_grid
+from stroi.trainer.data.mosaic_batches import MosaicBatch
+from stroi.trainer.data.mosaic_loader import MosaicLoader, cell_grid
 from stroi.trainer.data.side_inputs import SideInputs, check_mode_inputs, load_side_inputs
 from stroi.trainer.data.skeleton_input import ClipSource
 from stroi.trainer.loop import fit

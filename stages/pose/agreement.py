@@ -15,7 +15,8 @@ from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import BODY_25
 from stroi.stages.pose.detections import Detections
 from stroi.stages.pose.estimator import Estimator
-from stroi.stages.video.reader import VideoInfo, read_frames
+from stroi.stages.video.frames import VideoInfo
+from stroi.stages.video.reader import read_frames
 
 _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 JOINTS = [

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.opening import open_regular
 from stroi.stages.pose.estimator import Estimator
-from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE
-from stroi.stages.video.reader import VideoInfo, read_frames
+from stroi.stages.video.decoding.opening import MAX_SIDE, MIN_SIDE
+from stroi.stages.video.frames import VideoInfo
+from stroi.stages.video.reader import read_frames
 
 MAX_REMARK = 500
 """Longest remark that is read, in characters."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import digest, settled_state
-from stroi.cache.mosaics import scored_columns
+from stroi.cache.mosaic_columns import scored_columns
 from stroi.cache.skeletons import Clip
 from stroi.pipeline.datasets.folders import sample_id
 from stroi.pipeline.params.profile import MosaicParams

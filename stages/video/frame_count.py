@@ -12,12 +12,14 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from stroi.stages.video.coded_order import PLACEHOLDER
-from stroi.stages.video.decoder import OpenVideo, decoded_frames, open_video, packets
+from stroi.stages.video.decoding.coded_order import PLACEHOLDER
+from stroi.stages.video.decoding.decoder import decoded_frames, packets
+from stroi.stages.video.decoding.opening import OpenVideo, open_video
+from stroi.stages.video.decoding.selective_decoding import CONTAINERS
 from stroi.stages.video.frame_rate import frame_rate
 from stroi.stages.video.frames import MAX_FRAMES, VideoInfo
-from stroi.stages.video.reader import VideoFrames, read_frames, read_times
-from stroi.stages.video.selective_decoding import CONTAINERS
+from stroi.stages.video.reader import read_frames, read_times
+from stroi.stages.video.video_frames import VideoFrames
 
 CODECS = ("h264", "hevc", "mjpeg", "mpeg4")
 """Codecs of which such a packet is one frame."""

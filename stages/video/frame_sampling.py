@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ParamsError
-from stroi.cache.mosaics import scored_columns
+from stroi.cache.mosaic_columns import scored_columns
 from stroi.pipeline.params.profile import MosaicParams
 
 SamplingRule = Literal["interior", "centre", "paper"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
 from stroi.pipeline.index.table import tolerance
-from stroi.stages.video.decoder import printable
+from stroi.stages.video.decoding.decoder import printable
 from stroi.stages.video.orientation import UPRIGHT, Orientation
 
 MAX_FRAMES = 500_000

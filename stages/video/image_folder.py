@@ -15,7 +15,8 @@ from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import digest, sha256_bytes
 from stroi.cache.files.opening import read_regular
 from stroi.cache.pictures.picture_headers import picture_size
-from stroi.stages.video.decoder import MAX_SIDE, MIN_SIDE, printable
+from stroi.stages.video.decoding.decoder import printable
+from stroi.stages.video.decoding.opening import MAX_SIDE, MIN_SIDE
 from stroi.stages.video.frames import FrameSource, other_size
 from stroi.stages.video.orientation import Orientation, of_image
 

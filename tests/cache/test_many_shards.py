@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from assembled import assemble_joints
 from small_caches import make_clip, make_joints, make_mosaics, write_cache
 
 from stroi.cache import mosaics as mosaics_module
@@ -17,7 +18,7 @@ from stroi.cache.manifest import Manifest, file_entry, write_manifest
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.shards import ShardedCache
 from stroi.cache.skeletons import SkeletonCache, assemble_skeletons
-from stroi.cache.skeletons3d import JointCache, assemble_joints
+from stroi.cache.skeletons3d import JointCache
 
 COUNT = 320
 IDS = tuple(f"c{number:03d}" for number in range(COUNT))

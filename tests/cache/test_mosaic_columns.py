@@ -14,7 +14,8 @@ from small_caches import make_mosaics, write_cache
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.mosaics import MosaicCache, scored_columns, scored_columns_of
+from stroi.cache.mosaic_columns import scored_columns, scored_columns_of
+from stroi.cache.mosaics import MosaicCache
 from stroi.cache.share.convert import pack
 from stroi.cache.verify import declared_columns, verify
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from assembled import assemble_mosaics
 from blobs import good, hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,6 @@ from stroi.cache.manifest import Manifest, read_manifest, write_manifest
 from stroi.cache.mosaics import (
     MosaicCache,
     Mosaics,
-    assemble_mosaics,
 )
 from stroi.cache.rois import PAPER, PRESETS, rows_to_json
 from stroi.cache.share.convert import pack

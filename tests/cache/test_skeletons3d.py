@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from assembled import assemble_joints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_caches import make_joints, write_joints
@@ -21,7 +22,6 @@ from stroi.cache.own_layouts import layout_json, own_layout
 from stroi.cache.skeletons3d import (
     JointCache,
     JointClip,
-    assemble_joints,
 )
 from stroi.cache.storage.formats import JOINTS
 from stroi.cache.storage.hdf5 import encode
@@ -77,12 +77,12 @@ def test_a_state_is_content() -> None:
     [
         (
             make_joints(2, layout="kinect_v2"),
-            "SCHEMA: clip 1 has kinect_v2 joints (2, 2, 25, 3) and states (2, 2, 25), the first"
-            " clip has kinect_v1",
+            "H5_LENGTHS: new skeletons3d file: position of a sample is (2, 25, 3), of the first"
+            " (2, 20, 3)",
         ),
         (
             replace(make_joints(2), layout=KINECT_V2),
-            "SCHEMA: clip 1 has kinect_v2 joints (2, 2, 20, 3) and states (2, 2, 20)",
+            "SCHEMA: a clip has 20 joints, kinect_v2 has 25",
         ),
         (
             replace(make_joints(2), state=np.full((2, 2, 20), 3, np.uint8)),
@@ -98,7 +98,7 @@ def test_a_state_is_content() -> None:
         ),
         (
             replace(make_joints(2), state=np.zeros((2, 2, 19), np.uint8)),
-            "SCHEMA: clip 1 has kinect_v1 joints (2, 2, 20, 3) and states (2, 2, 19)",
+            "SCHEMA: a clip has joints (2, 2, 20, 3) and states (2, 2, 19)",
         ),
     ],
     ids=range(6),

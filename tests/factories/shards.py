@@ -15,11 +15,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from assembled import assemble_mosaics
 from small_caches import make_mosaics, write_cache
 
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.mosaics import assemble_mosaics
 
 GIB = 1 << 30
 IDS = ("a-1", "a-2", "a-3")

@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from assembled import assemble_joints, assemble_mosaics
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.ids import ids_from_array, ids_to_array
 from stroi.cache.layouts import LAYOUTS
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
-from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.mosaics import Mosaics
 from stroi.cache.scores import Scores, write_scores
 from stroi.cache.share.convert import pack
 from stroi.cache.skeletons import Clip, assemble_skeletons
-from stroi.cache.skeletons3d import JointClip, assemble_joints
+from stroi.cache.skeletons3d import JointClip
 from stroi.cache.storage.assemble import Encoded
 from stroi.cache.storage.formats import MOSAICS, MOSAICS_COMPACT, SCORES
 from stroi.cache.storage.hdf5 import decode, encode

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from assembled import assemble_mosaics
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
+from stroi.cache.mosaics import MosaicCache, Mosaics
 from stroi.cache.rois import PAPER, Rows, rows_to_json
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import GcnConfig, Schedule

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from assembled import assemble_mosaics
 from projects import new_project
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.mosaics import Mosaics
 from stroi.pipeline.index.ledger import ClipOutcome, write_ledger
 from stroi.pipeline.index.table import Sample, write_index
 from stroi.pipeline.params.cache_params import NOT_CONTENT

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from assembled import assemble_mosaics
 
 from stroi.cache.manifest import Manifest, file_entry, read_manifest, write_manifest
-from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.mosaics import Mosaics
 from stroi.cache.scores import Scores, write_scores
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.weights import Weights, write_weights

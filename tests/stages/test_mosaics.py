@@ -1,90 +1,27 @@
-"""Stage mosaics: candidates, parts of videos, clips without a video, clips of few frames."""
+"""Stage mosaics: candidates, segments, shards, clips without a video."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numbered import write_video
-from numpy.typing import NDArray
+from grey_videos import PARAMS, built, greys, pictures, sample, standing
 from small_caches import read_mosaics, write_skeletons
 
 from stroi.cache.errors import StroiError
 from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.mosaics import MosaicCache
-from stroi.cache.skeletons import Clip
-from stroi.pipeline.index.ledger import Ledger, read_ledger
-from stroi.pipeline.index.table import Index, Sample
+from stroi.pipeline.index.table import Index
 from stroi.pipeline.parallel.executor import Workers
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.pipeline.shards import sharding as grouping
 from stroi.pipeline.shards.sharding import assign_shards
-from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.stages.mosaics import build_mosaics, mosaic_bytes
-from stroi.stages.video.fingerprint import measure_clip
-from stroi.stages.video.frame_sampling import sample_candidates
-
-WIDTH, HEIGHT = 80, 64
-PARAMS = MosaicParams(cell=16, size="native", clips_per_shard=4, max_quarantined=0.5)
-
-
-def pictures(folder: Path, count: int) -> Path:
-    """Frames of one grey each, ten levels apart, as images without loss."""
-    folder.mkdir(parents=True)
-    for number in range(count):
-        picture = np.full((HEIGHT, WIDTH, 3), 10 * number + 5, np.uint8)
-        assert cv2.imwrite(str(folder / f"{number + 1:04d}.png"), picture)
-    return folder
-
-
-def standing(frames: int) -> Clip:
-    """One person who does not move."""
-    keypoints = np.zeros((frames, 2, 25, 3), np.float32)
-    keypoints[:, 0] = (WIDTH / 2, HEIGHT / 2, 1)
-    return Clip(keypoints, 1, WIDTH, HEIGHT, 25.0)
-
-
-def sample(raw: Path, name: str, video: str, start: int = 0, stop: int = 0) -> Sample:
-    sha256, size = measure_clip(raw / video) if video else ("", 0)
-    return Sample(
-        name, video, "wave", start=start, stop=stop, skeleton="" if video else "x.json",
-        bytes=size, sha256=sha256,
-    )  # fmt: skip
-
-
-def built(
-    folder: Path,
-    samples: list[Sample],
-    frames: dict[str, int],
-    params: MosaicParams = PARAMS,
-    *,
-    raw: Path | None = None,
-) -> tuple[Ledger, Path]:
-    skeletons = write_skeletons(
-        folder / "skeletons", {name: standing(count) for name, count in frames.items()}
-    )
-    index, out = Index(tuple(samples), ("wave",)), folder / "mosaics"
-    store = folder / "store"
-    ledger = build_mosaics(raw or folder / "raw", index, skeletons, out, params, Workers(), store)
-    return ledger, out
-
-
-def greys(out: Path, name: str) -> list[int]:
-    """Number of the frame that each column shows, by its grey."""
-    # (5 * h, C * w, 3) -> (C, 5 * h * w * 3)
-    shown = np.moveaxis(MosaicCache(out)[name].reshape(5, 16, -1, 16, 3), 2, 0)
-    shown = shown.reshape(len(shown), -1)
-    assert (np.ptp(shown, axis=1) <= 4).all()
-    return [round((grey - 5) / 10) for grey in shown.mean(axis=1)]
 
 
 def test_fewer_candidates_than_columns_are_refused() -> None:
@@ -228,93 +165,6 @@ def test_a_skeleton_without_a_video_is_quarantined(tmp_path: Path) -> None:
         built(tmp_path, samples, {"a": 6, "b": 6}, PARAMS.model_copy(update={"max_quarantined": 0}))
 
 
-def test_a_variable_frame_rate_is_sampled_by_number_or_by_time(tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    shown = [np.full((HEIGHT, WIDTH, 3), 10 * number + 5, np.uint8) for number in range(24)]
-    # Half of the frames fill the first fifth of the time.
-    steps = (1,) * 12 + (4,) * 12
-    write_video(raw / "a.mkv", "mjpeg", shown, options={"qscale": "2"}, gop=1, steps=steps)
-    clips = [sample(raw, "a", "a.mkv", stop=24), sample(raw, "part", "a.mkv", start=10, stop=24)]
-    lengths = {"a": 24, "part": 14}
-    ledger, out = built(tmp_path / "number", clips, lengths, raw=raw)
-    assert greys(out, "a") == [4, 8, 12, 16, 20]
-    assert ledger.outcomes[0].detail.endswith(", sampled by frame number")
-    by_time = PARAMS.model_copy(update={"sample_by": "time"})
-    ledger, out = built(tmp_path / "time", clips, lengths, by_time, raw=raw)
-    # Frame 4 of a constant rate is shown at 4 / 23 of 56 steps: at 9.7; and so on.
-    assert greys(out, "a") == [10, 14, 16, 19, 21]
-    # From step 10: frames 2, 4, ..., 10 of a constant rate at 7.1, 14.2, ..., 35.4 of 46 steps.
-    assert greys(out, "part") == [13, 15, 17, 19, 20]
-    assert ledger.outcomes[0].detail.endswith(", sampled by time")
-
-
-def test_a_video_without_times_is_not_sampled_by_time(tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    shown = [np.full((HEIGHT, WIDTH, 3), 10 * number, np.uint8) for number in range(24)]
-    # Without the table that moves B-frames, times are those of decoding.
-    path = write_video(raw / "a.mp4", "mpeg4", shown, options={"bf": "2"}, gop=12)
-    path.write_bytes(path.read_bytes().replace(b"ctts", b"free"))
-    by_time = PARAMS.model_copy(update={"sample_by": "time", "max_quarantined": 1})
-    with pytest.raises(StroiError, match="VIDEO_TIMES"):
-        built(tmp_path, [sample(raw, "a", "a.mp4")], {"a": 24}, by_time)
-    (lost,) = read_ledger(tmp_path / "mosaics").quarantined
-    assert lost.code == "VIDEO_TIMES"
-    assert lost.detail.endswith("or set mosaics.sample_by to frame")
-
-
-@pytest.mark.parametrize("count", [1, 2, 4, 5, 6])
-def test_clips_of_few_frames_repeat_them(tmp_path: Path, count: int) -> None:
-    raw = tmp_path / "raw"
-    pictures(raw / "a", count)
-    params = PARAMS.model_copy(update={"candidates": 11})
-    ledger, out = built(tmp_path, [sample(raw, "a", "a")], {"a": count}, params)
-    assert len(ledger.done) == 1
-    shown = greys(out, "a")
-    assert len(shown) == 11
-    assert shown == sorted(shown)
-    assert set(shown) <= set(range(count))
-    if count <= 5:
-        assert {shown[place] for place in (1, 3, 5, 7, 9)} == set(range(count))
-    assert MosaicCache(out).valid(["a"])[0, 0].all()
-
-
-@settings(derandomize=True)
-@given(
-    frames=st.integers(1, 9),
-    columns=st.integers(1, 8),
-    more=st.sampled_from([0, 1, 12]),
-    rule=st.sampled_from(["interior", "centre", "paper"]),
-    persons=st.sampled_from([1, 2]),
-)
-def test_every_column_of_a_short_clip_is_a_real_one(
-    frames: int, columns: int, more: int, rule: str, persons: int
-) -> None:
-    random = np.random.default_rng(frames)
-    keypoints = np.zeros((frames, 2, 25, 3), np.float32)
-    keypoints[:, :persons] = (WIDTH / 2, HEIGHT / 2, 1)
-    clip = Clip(keypoints, persons, WIDTH, HEIGHT, 25.0)
-    shown: dict[int, NDArray[np.uint8]] = {
-        time: random.integers(1, 256, (HEIGHT, WIDTH, 3), np.uint8) for time in range(frames)
-    }
-    index = sample_candidates(frames, columns, columns + more if more else 0, rule)
-    cut = cut_mosaic(shown, clip, index, MosaicParams(cell=8, size="native", min_confidence=0.2))
-    assert cut.mosaic.shape == (40, 8 * (columns + more), 3)
-    assert cut.valid[:persons].all()
-    alone = {
-        time: cut_mosaic(
-            shown,
-            clip,
-            np.array([time], np.int32),
-            MosaicParams(cell=8, size="native", min_confidence=0.2),
-        ).mosaic
-        for time in set(index.tolist())
-    }
-    for column, time in enumerate(index.tolist()):
-        np.testing.assert_array_equal(cut.mosaic[:, 8 * column : 8 * column + 8], alone[time])
-
-
 def test_mosaics_of_the_same_skeletons_are_cut_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,67 +204,3 @@ def test_other_skeletons_are_cut_in_the_same_process(tmp_path: Path, jobs: int) 
         (shard,) = out.glob("*.h5")
         boxes.append(read_mosaics(shard).box[0, 0, 0, 0].tolist())
     assert boxes == [[12, 24, 28, 40], [52, 24, 68, 40]]
-
-
-def mosaic_of(
-    folder: Path, clip: Clip, params: MosaicParams = PARAMS, *, grey: int = 90
-) -> list[tuple[str, str]]:
-    """Code and reason of a clip of grey frames that was left out."""
-    (folder / "raw" / "a").mkdir(parents=True)
-    for number in range(len(clip.keypoints)):
-        picture = np.full((HEIGHT, WIDTH, 3), grey, np.uint8)
-        assert cv2.imwrite(str(folder / "raw" / "a" / f"{number:04d}.png"), picture)
-    skeletons = write_skeletons(folder / "skeletons", {"a": clip})
-    index = Index((sample(folder / "raw", "a", "a"),), ("wave",))
-    whole = params.model_copy(update={"max_quarantined": 1.0})
-    out, store = folder / "mosaics", folder / "store"
-    with suppress(StroiError):
-        build_mosaics(folder / "raw", index, skeletons, out, whole, Workers(), store)
-    return [(one.code, one.detail) for one in read_ledger(out).quarantined]
-
-
-def test_min_confidence_that_no_joint_reaches(tmp_path: Path) -> None:
-    clip = standing(12)
-    clip.keypoints[..., 2] *= 0.87
-    params = PARAMS.model_copy(update={"min_confidence": 0.99})
-    assert mosaic_of(tmp_path / "a", clip, params) == [
-        (
-            "MOSAIC_BLACK",
-            "not one cell shows anything: the joints that it shows have a confidence of at most"
-            " 0.87, and mosaics.min_confidence is 0.99; set mosaics.min_confidence lower: 0.05 to"
-            " 0.1 for OpenPose, else 0.2 to 0.3",
-        )
-    ]
-    assert not mosaic_of(tmp_path / "b", clip, PARAMS)
-
-
-@pytest.mark.parametrize(
-    ("place", "grey", "problem"),
-    [
-        ((WIDTH / 2, HEIGHT / 2, 0), 90, "no head, right hand, left hand, right foot or left foot"),
-        ((6 * WIDTH, HEIGHT, 1), 90, "all its joints lie outside the frame; estimate the clip's"),
-        ((WIDTH / 2, HEIGHT / 2, 1), 0, "its crops lie in black parts of the video; encode the"),
-    ],
-)
-def test_no_way_to_a_black_mosaic_is_silent(
-    tmp_path: Path, place: tuple[float, float, float], grey: int, problem: str
-) -> None:
-    clip = standing(12)
-    clip.keypoints[:, 0] = 0
-    clip.keypoints[:, 0, 8] = (40, 30, 1)  # the hips alone are no row of a mosaic
-    if place[2]:
-        clip.keypoints[:, 0] = place
-    ((code, detail),) = mosaic_of(tmp_path, clip, grey=grey)
-    assert code == "MOSAIC_BLACK"
-    assert detail.startswith(f"not one cell shows anything: {problem}")
-
-
-def test_one_cell_in_the_scored_columns_is_enough(tmp_path: Path) -> None:
-    params = PARAMS.model_copy(update={"candidates": 11})
-    shown = sample_candidates(24, 5, 11).tolist()
-    clip = standing(24)
-    clip.keypoints[..., 2] = 0
-    clip.keypoints[shown[0], 0, :, 2] = 1  # a candidate, and not scored
-    assert [code for code, _ in mosaic_of(tmp_path / "a", clip, params)] == ["MOSAIC_BLACK"]
-    clip.keypoints[shown[1], 0, 0, 2] = 1
-    assert not mosaic_of(tmp_path / "b", clip, params)

@@ -17,7 +17,8 @@ from stroi.cache.errors import ParamsError, RefusedInput
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.weights import Weights
 from stroi.trainer.config import Mode, ResNetConfig, Schedule
-from stroi.trainer.data.mosaic_loader import MosaicBatch, cell_grid
+from stroi.trainer.data.mosaic_batches import MosaicBatch
+from stroi.trainer.data.mosaic_loader import cell_grid
 from stroi.trainer.data.side_inputs import load_side_inputs, row_weights_of
 from stroi.trainer.data.skeleton_input import prepare_all
 from stroi.trainer.metrics.accuracy import accuracy

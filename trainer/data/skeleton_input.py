@@ -17,8 +17,9 @@ from stroi.cache.layouts import BODY_25, Layout
 from stroi.cache.rois import PAPER_PEOPLE, require_same_people
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
-from stroi.trainer.config import ORIGIN_OFFSET, Align, Fill
+from stroi.trainer.config import Align, Fill
 from stroi.trainer.data.body_alignment import body_rotation
+from stroi.trainer.models.input_streams import ORIGIN_OFFSET
 
 TORSO_PER_HEIGHT = 0.3
 """Neck to mid hip as a share of a person's height, for clips that never show a whole torso."""

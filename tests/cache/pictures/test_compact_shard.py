@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from assembled import assemble_mosaics
 from blobs import smooth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_caches import make_mosaics
 
 from stroi.cache.errors import RefusedInput
-from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.mosaics import Mosaics
 from stroi.cache.pictures.codecs import check_codec, encode_picture
 from stroi.cache.pictures.compact_shard import (
     EQUAL_DB,

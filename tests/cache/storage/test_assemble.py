@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from assembled import assemble_mosaics
 from small_caches import (
     make_clip,
     make_joints,
@@ -24,7 +25,6 @@ from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.mosaics import (
     Mosaics,
-    assemble_mosaics,
 )
 from stroi.cache.skeletons import (
     SkeletonCache,

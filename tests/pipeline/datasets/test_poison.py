@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from assembled import assemble_mosaics
 from poisoned import CASES, SAME, Case
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.files.digests import digest, sha256_file
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import Mosaics, assemble_mosaics
+from stroi.cache.mosaics import Mosaics
 from stroi.cache.skeletons import Clip, assemble_skeletons
 from stroi.cache.weights import read_weights
 from stroi.pipeline.index.table import Index, Sample, read_index

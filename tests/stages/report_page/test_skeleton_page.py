@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from assembled import assemble_joints
 from markupsafe import escape
 from small_run import CLASSES, IDS, SEEDS, TEST, label_of, lose, persons_of, publish, weights
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.layouts import BODY_25, KINECT_V1, KINECT_V2, Layout
 from stroi.cache.manifest import read_manifest, write_manifest
-from stroi.cache.skeletons3d import JointClip, assemble_joints
+from stroi.cache.skeletons3d import JointClip
 from stroi.cache.weights import Weights, write_weights
 from stroi.pipeline.cli import run as stroi
 from stroi.pipeline.index.ledger import ClipOutcome, write_ledger

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from assembled import assemble_joints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nucla_files import joints, write_skeleton
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.layouts import KINECT_V1
-from stroi.cache.skeletons3d import JointClip, assemble_joints
+from stroi.cache.skeletons3d import JointClip
 from stroi.stages.sensors.readers import reader, with_places
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,9 +14,10 @@ from numbered_containers import FRAMES, MUXERS, OPTIONS, cut_copy, write
 from numpy.typing import NDArray
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video import decoder
+from stroi.stages.video.decoding import decoder
 from stroi.stages.video.frame_count import count_frames, decode_frames, frame_times
-from stroi.stages.video.reader import VideoFrames, read_times
+from stroi.stages.video.reader import read_times
+from stroi.stages.video.video_frames import VideoFrames
 
 PAIRS = [(container, codec) for container, codecs in MUXERS.items() for codec in codecs]
 COUNTED = {

@@ -19,8 +19,8 @@ from stroi.stages.mosaics import make_mosaic
 from stroi.stages.pose.detections import detect
 from stroi.stages.pose.tracking.person_selection import main_persons
 from stroi.stages.pose.tracking.tracking import track
-from stroi.stages.video import decoder as video_opening
 from stroi.stages.video.clip_input import ClipInput
+from stroi.stages.video.decoding import kept_open
 from stroi.stages.video.fingerprint import measure_clip
 from stroi.stages.video.reader import read_frames, read_selected
 
@@ -174,12 +174,10 @@ def test_segments_in_turn_are_each_decoded_once_and_show_their_own_frames(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    plain = video_opening.open_video
-    monkeypatch.setattr(
-        video_opening, "open_video", lambda path: (opened.append(path), plain(path))[1]
-    )
+    plain = kept_open.open_video
+    monkeypatch.setattr(kept_open, "open_video", lambda path: (opened.append(path), plain(path))[1])
     every = list(read_frames(video))
-    video_opening.close_all()
+    kept_open.close_all()
     opened.clear()
     for start, stop in ((3, 17), (17, 30), (41, 60), (60, 61), (72, 90)):
         for one, other in zip(read_frames(video, start, stop), every[start:stop], strict=True):

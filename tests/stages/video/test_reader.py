@@ -15,7 +15,8 @@ from barred_videos import number_of, numbered, truncated, write
 from handmade_videos import jpeg, mux
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video.reader import VideoInfo, check_clip, read_frames, read_selected
+from stroi.stages.video.frames import VideoInfo
+from stroi.stages.video.reader import check_clip, read_frames, read_selected
 
 CONTAINERS = [("MJPG", "avi"), ("XVID", "avi"), ("mp4v", "mp4"), ("MJPG", "mkv")]
 

@@ -11,8 +11,10 @@ from barred_videos import number_of, numbered, truncated, write
 from handmade_videos import jpeg, mux
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video.decoder import close_all
-from stroi.stages.video.reader import VideoFrames, VideoInfo, read_frames, read_selected
+from stroi.stages.video.decoding.kept_open import close_all
+from stroi.stages.video.frames import VideoInfo
+from stroi.stages.video.reader import read_frames, read_selected
+from stroi.stages.video.video_frames import VideoFrames
 
 
 def refusal_of(path: Path, start: int, stop: int) -> ClipRejected:

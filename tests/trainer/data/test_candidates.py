@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from assembled import assemble_mosaics
 from hypothesis import given
 from hypothesis import strategies as st
 from small_caches import read_mosaics
@@ -15,11 +16,13 @@ from trainings import resnet_trained
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics, scored_columns
+from stroi.cache.mosaic_columns import scored_columns
+from stroi.cache.mosaics import MosaicCache, Mosaics
 from stroi.trainer import train_resnet as training
 from stroi.trainer.config import ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import epoch_columns
-from stroi.trainer.data.mosaic_loader import EpochPlan, cell_grid, stream_batches
+from stroi.trainer.data.mosaic_batches import EpochPlan, stream_batches
+from stroi.trainer.data.mosaic_loader import cell_grid
 from stroi.trainer.data.side_inputs import load_side_inputs
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.models.weighted_mosaic_net import WeightedMosaicNet

@@ -19,13 +19,8 @@ from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import LoaderConfig, Order, Resident, ResNetConfig, Schedule
 from stroi.trainer.data.epoch_order import epoch_columns
 from stroi.trainer.data.mosaic_augment import AugmentParams
-from stroi.trainer.data.mosaic_loader import (
-    EpochPlan,
-    MosaicLoader,
-    cell_grid,
-    load_resident,
-    stream_batches,
-)
+from stroi.trainer.data.mosaic_batches import EpochPlan, load_resident, stream_batches
+from stroi.trainer.data.mosaic_loader import MosaicLoader, cell_grid
 from stroi.trainer.data.prefetch import PREFETCH_SLOTS
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.run.distributed import World

@@ -14,7 +14,7 @@ from trainings import resnet_trained
 
 from stroi.cache.mosaics import MosaicCache
 from stroi.trainer.config import LoaderConfig, ResNetConfig, Schedule
-from stroi.trainer.data.mosaic_loader import EpochPlan, stream_batches
+from stroi.trainer.data.mosaic_batches import EpochPlan, stream_batches
 from stroi.trainer.data.window_reader import WindowReader
 from stroi.trainer.run.run_key import model_digest
 

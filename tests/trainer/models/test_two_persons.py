@@ -14,12 +14,13 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from assembled import assemble_mosaics
 from numpy.typing import NDArray
 from small_inputs import CELL, CLASSES, SMALL_GCN, clip
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
+from stroi.cache.mosaics import MosaicCache, Mosaics
 from stroi.cache.rois import row_joints
 from stroi.cache.skeletons import Clip
 from stroi.trainer.config import PersonPooling, ResNetConfig, WeightSettings

@@ -10,12 +10,13 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from assembled import assemble_mosaics
 from small_inputs import CLASSES, SMALL_GCN, clip
 
 from stroi.cache.errors import ParamsError, StroiError
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
+from stroi.cache.mosaics import MosaicCache, Mosaics
 from stroi.cache.weights import Weights
 from stroi.trainer.config import GcnConfig, Mode, ResNetConfig, WeightSettings
 from stroi.trainer.data.mosaic_loader import cell_grid

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from assembled import assemble_mosaics
 from small_inputs import CLASSES, IDS, LABELS, clip
 from trainings import resnet_trained
 
 from stroi.cache.files.atomic import write_atomic
 from stroi.cache.manifest import Manifest, file_entry, write_manifest
-from stroi.cache.mosaics import MosaicCache, Mosaics, assemble_mosaics
+from stroi.cache.mosaics import MosaicCache, Mosaics
 from stroi.cache.share.convert import pack
 from stroi.pipeline.params.profile import MosaicParams
 from stroi.stages.mosaic.cut import cut_mosaic
 from stroi.trainer.config import ResNetConfig, Schedule
-from stroi.trainer.data.mosaic_loader import EpochPlan, cell_grid, stream_batches
+from stroi.trainer.data.mosaic_batches import EpochPlan, stream_batches
+from stroi.trainer.data.mosaic_loader import cell_grid
 from stroi.trainer.models.cell_grid import CellGrid
 from stroi.trainer.run.run_key import model_digest
 from stroi.trainer.score_resnet import score_resnet

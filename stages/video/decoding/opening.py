@@ -1,27 +1,25 @@
-"""Opening a video: the file is checked before a decoder reads it, and decoders are kept open."""
+"""Opening a video: the file is checked before a decoder reads it."""
 
 from __future__ import annotations
 
 import io
 import os
 import stat
-from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any, NoReturn
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from stroi.cache.errors import ClipRejected
 from stroi.cache.files.digests import file_state
-from stroi.stages.video.memory_limit import limit_command
-from stroi.stages.video.truncation import missing_bytes
+from stroi.stages.video.decoding.decoder import decoded_frames, no_memory, printable
+from stroi.stages.video.decoding.memory_limit import limit_command
+from stroi.stages.video.decoding.truncation import missing_bytes
 
 MAX_SIDE = 8192
 """Longest frame side that is read, in px; a header beyond it is taken for damage."""
@@ -33,19 +31,8 @@ FORMATS = ("avi", "mov", "matroska", "mpeg", "mpegts", "mpegvideo", "asf", "flv"
 """Containers that are read, by FFmpeg's names of their readers (``mov`` is MP4 and 3GP too). None
 of them takes its frames from another file, as a playlist does."""
 
-See = Callable[["Packet[VideoStream]"], object]
-
 _READ_AHEAD = 2**17
 """Bytes that are read at once."""
-
-
-def _ignore(_: Packet[VideoStream]) -> None:
-    """See nothing."""
-
-
-def printable(path: Path) -> str:
-    """The path as printable ASCII, fit for one line of a log."""
-    return ascii(str(path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,57 +69,6 @@ class OpenVideo:
         self.frames.close()
         self.container.close()
         self.file.close()
-
-
-MAX_IDLE = 2
-"""Decoders that stay open between clips: some stages go over every clip twice."""
-
-_idle: list[OpenVideo] = []
-_idle_lock = Lock()
-"""Clips may be made by several threads."""
-
-
-def keep_open(video: OpenVideo) -> None:
-    """Keep a decoder open where a clip ended: the next clip of its video is likely to follow.
-
-    To reach a clip all frames before it are decoded, which for the last of a long video's clips
-    is nearly the whole video. The last `MAX_IDLE` decoders stay open.
-
-    Args:
-        video: The decoder; the caller does not use it any more.
-    """
-    with _idle_lock:
-        _idle.append(video)
-        surplus, _idle[:] = _idle[:-MAX_IDLE], _idle[-MAX_IDLE:]
-    for one in surplus:
-        one.close()
-
-
-def close_all() -> None:
-    """Close every decoder that was kept open."""
-    with _idle_lock:
-        idle, _idle[:] = list(_idle), []
-    for one in idle:
-        one.close()
-
-
-def open_at(path: Path, start: int) -> OpenVideo:
-    """A decoder that has not passed frame `start`.
-
-    It is the farthest of those kept open for this file, if its state is still that in which it
-    was opened, or a new one.
-
-    Raises:
-        ClipRejected: As `open_video`.
-    """
-    with suppress(OSError, ValueError), _idle_lock:
-        state = file_state(path.stat())
-        usable = [one for one in _idle if one.state == state and one.read <= start]
-        if usable:
-            farthest = max(usable, key=lambda one: one.read)
-            _idle.remove(farthest)
-            return farthest
-    return open_video(path)
 
 
 def open_video(path: Path) -> OpenVideo:
@@ -265,80 +201,3 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     # A decoder hides damage by default: it guesses the picture, and says nothing.
     decoder.options = {"max_pixels": str(MAX_SIDE**2), "err_detect": "explode"}
     return stream
-
-
-def decoded_frames(
-    path: Path, container: InputContainer, stream: VideoStream, see: See = _ignore
-) -> Generator[VideoFrame]:
-    """The frames of a video, as a sequential decoder hands them out.
-
-    A recording may begin between two key frames: what cannot be decoded before the first of them
-    is no damage.
-
-    Args:
-        path: The file, for messages.
-        container: The demuxer over it.
-        stream: The video in it.
-        see: Called with each coded picture.
-
-    Raises:
-        ClipRejected: ``VIDEO_FRAMES`` if a part of the file is damaged or missing,
-            ``VIDEO_MEMORY`` if a frame needs too much.
-    """
-    count, begun = 0, False
-    try:
-        for packet in packets(path, container, stream):
-            see(packet)
-            begun |= packet.is_keyframe
-            try:
-                frames = stream.decode(packet)
-            except av.error.InvalidDataError:
-                if begun or count:
-                    raise
-                continue
-            for frame in frames:
-                yield frame
-                count += 1
-        yield from stream.decode(None)
-    except MemoryError as error:
-        raise no_memory(path) from error
-    except av.error.FFmpegError as error:
-        raise _damaged(path, f"about frame {count}: {error.strerror}") from error
-
-
-def packets(
-    path: Path, container: InputContainer, stream: VideoStream
-) -> Iterator[Packet[VideoStream]]:
-    """The coded pictures of a video from where its demuxer is.
-
-    Raises:
-        ClipRejected: ``VIDEO_FRAMES`` if a part of the file is damaged or missing.
-    """
-    try:
-        for packet in container.demux(stream):
-            if packet.is_corrupt:
-                raise _damaged(path, "a coded picture is cut")
-            # An empty one stands for a frame that the recorder dropped, or for the end.
-            if packet.size:
-                yield packet
-    except MemoryError as error:
-        raise no_memory(path) from error
-    except (av.error.FFmpegError, OSError) as error:
-        raise _damaged(path, str(error.strerror or error)) from error
-
-
-def _damaged(path: Path, reason: str) -> ClipRejected:
-    return ClipRejected(
-        "VIDEO_FRAMES",
-        f"{printable(path)}: the video is damaged or cut ({reason})",
-        remedy="fetch the file again, or encode it again if this is all there is",
-    )
-
-
-def no_memory(path: Path) -> ClipRejected:
-    """The error for a video that needs more memory than the process may take."""
-    return ClipRejected(
-        "VIDEO_MEMORY",
-        f"{printable(path)}: a frame needs more memory than there is",
-        remedy="encode the video again or leave it out",
-    )

@@ -11,8 +11,8 @@ from numbered_containers import OPTIONS, cut_copy
 
 from stroi.cache.errors import ClipRejected
 from stroi.stages.video import reader
-from stroi.stages.video import selective_decoding as module
-from stroi.stages.video.decoder import OpenVideo, open_video
+from stroi.stages.video.decoding import selective_decoding as module
+from stroi.stages.video.decoding.opening import OpenVideo, open_video
 from stroi.stages.video.reader import SelectedFrames, read_frames, read_selected
 
 FRAMES = 60

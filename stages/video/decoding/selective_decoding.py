@@ -17,8 +17,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stroi.stages.video.coded_order import Coded, read_coded
-from stroi.stages.video.decoder import OpenVideo
+from stroi.stages.video.decoding.coded_order import Coded, read_coded
+from stroi.stages.video.decoding.opening import OpenVideo
 
 CONTAINERS = ("avi", "mov", "matroska")
 """Containers that keep every coded picture as a packet, by FFmpeg's first name of their readers."""

@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 import resource, sys
 import numpy as np
-from stroi.stages.video.memory_limit import limit_memory
+from stroi.stages.video.decoding.memory_limit import limit_memory
 strict = 0
 if sys.argv[1] == "strict":
     limit_memory(48 << 20)

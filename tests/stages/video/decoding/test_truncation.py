@@ -10,7 +10,7 @@ from numbered import number_of
 from numbered_containers import FRAMES, write
 
 from stroi.cache.errors import ClipRejected
-from stroi.stages.video.decoder import open_video
+from stroi.stages.video.decoding.opening import open_video
 from stroi.stages.video.reader import check_clip, read_frames
 
 Change = Callable[[bytes], bytes]

@@ -14,8 +14,8 @@ from measured import run_measured
 
 from stroi.cache.errors import ClipRejected
 from stroi.pipeline.workspace import COMMAND_VARIABLE
-from stroi.stages.video import reader
-from stroi.stages.video.memory_limit import DECODER_BYTES
+from stroi.stages.video import video_frames
+from stroi.stages.video.decoding.memory_limit import DECODER_BYTES
 from stroi.stages.video.reader import read_frames
 
 _READ = """
@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from stroi.cache.errors import ClipRejected
 from stroi.stages.video import reader
-from stroi.stages.video.memory_limit import limit_memory
+from stroi.stages.video.decoding.memory_limit import limit_memory
 from stroi.stages.video.reader import read_frames
 limit_memory(128 << 20)
 try:
@@ -109,7 +109,7 @@ def test_a_picture_without_memory_is_refused(
     def greedy(self: VideoReformatter, *_: object, **options: object) -> VideoFrame:
         raise MemoryError
 
-    monkeypatch.setattr(reader, "VideoReformatter", type("Greedy", (), {"reformat": greedy}))
+    monkeypatch.setattr(video_frames, "VideoReformatter", type("Greedy", (), {"reformat": greedy}))
     (tmp_path / "clip.avi").write_bytes(mux([black_jpeg(96, 64)] * 3, 3))
     with (
         read_frames(tmp_path / "clip.avi") as frames,
