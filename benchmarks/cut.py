@@ -55,15 +55,12 @@ NTU = "nturgb+d_rgb", "nturgb+d_skeletons"
 
 
 def source_frames(path: Path, count: int) -> list[NDArray[np.uint8]]:
-    """The first frames of a clip, scaled."""
+    """The first frames of a clip, scaled; fewer than `count` if it has no more."""
     with av.open(str(path)) as container:
-        frames = [
+        return [
             np.asarray(cv2.resize(frame.to_ndarray(format="bgr24"), SIZE), np.uint8)
             for frame, _ in zip(container.decode(video=0), range(count), strict=False)
         ]
-    if len(frames) < count:
-        raise SystemExit(f"{path} has only {len(frames)} frames: take fewer --frames")
-    return frames
 
 
 def write(folder: Path, frames: Sequence[NDArray[np.uint8]]) -> dict[str, Path]:
@@ -153,7 +150,7 @@ def ntu_project(
         "rendered: []\ndatasets: [ntu60]\nsensors: []\nruns: {}\nshow: none\n"
     )
     for number in range(repeats * len(clips)):
-        name = f"S001C001P001R001A{number + 1:03d}"
+        name = f"S001C001P{1 + number // 60:03d}R001A{1 + number % 60:03d}"
         data = clips[number % len(clips)].read_bytes()
         # No two clips of a data set have the same bytes: a part that players skip.
         junk = b"JUNK" + (8).to_bytes(4, "little") + number.to_bytes(8, "little")
@@ -197,11 +194,14 @@ def main() -> None:
     sources = [path for path in sorted(arguments.folder.iterdir()) if path.suffix == ".mp4"]
     with tempfile.TemporaryDirectory() as name:
         folder, clips = Path(name), []
-        for number, source in enumerate(sources[: arguments.clips]):
-            (folder / str(number)).mkdir()
+        for source in sources:
             frames = source_frames(source, arguments.frames)
-            clips.append(write(folder / str(number), frames))
+            if len(frames) == arguments.frames and len(clips) < arguments.clips:
+                (folder / source.stem).mkdir()
+                clips.append(write(folder / source.stem, frames))
             del frames
+        if len(clips) < arguments.clips:
+            raise SystemExit(f"only {len(clips)} clips of {arguments.frames} frames or more")
         found = measure(clips, arguments.frames, arguments.turns)
         write_page(arguments, found, {})
         ntu = [clip["H.264 in AVI, one key frame"] for clip in clips]

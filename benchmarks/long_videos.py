@@ -29,9 +29,9 @@ from stroi.stages.video.decoding.kept_open import close_all
 from stroi.stages.video.reader import read_frames
 
 
-def pictures(frames: int, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+def pictures(frames: int, size: tuple[int, int], seed: int = 0) -> Iterator[NDArray[np.uint8]]:
     """A blurred pattern that moves, with some noise: what a codec finds neither easy nor hard."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     width, height = size
     pattern = cv2.GaussianBlur(rng.integers(0, 256, (height, width, 3), np.uint8), (0, 0), 5)
     noise = rng.integers(0, 6, (8, height, width, 3), np.uint8)

@@ -75,10 +75,11 @@ def make_project(folder: Path, count: int) -> Path:
     return folder
 
 
-def run(project: Path, stage: str) -> dict[str, float]:
+def run(project: Path, stage: str, dataset: str = "ntu120", jobs: int = 1) -> dict[str, float]:
     """Processor seconds and peak memory of a stage."""
     script = "import sys; from stroi.pipeline.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", script, stage, "ntu120", "--root", str(project), "--jobs", "1"]
+    options = ["--root", str(project), "--jobs", str(jobs)]
+    command = [sys.executable, "-c", script, stage, dataset, *options]
     said, began = project / "said.txt", time.monotonic()
     child = os.posix_spawn(
         sys.executable, command, {**os.environ, "OMP_NUM_THREADS": "1"},
