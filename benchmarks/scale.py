@@ -1,9 +1,10 @@
 """What a clip costs in sets of 1,000, 10,000 and 100,000 clips: `scale.py [--clips 1000 10000]`.
 
 Tiny clips (12 frames of 160 x 90 px, Motion JPEG, a `.skeleton` beside each, named as NTU RGB+D
-120 names them) go through the stages as a user runs them, with one job; then every stage runs again
-with nothing to do. Processor time per clip, peak memory and bytes on disk are written
-to benchmarks/results/scale.json, a set at a time. 100,000 clips need 13 GB of disk.
+120 names them) go through the stages as a user runs them, with one job and small networks that are
+trained for one epoch; then every stage runs again with nothing to do. Processor time per clip, peak
+memory and bytes on disk are written to benchmarks/results/scale.json, a set at a time. 100,000
+clips need 13 GB of disk.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,21 @@ sys.path.insert(0, str(ROOT / "tests" / "factories"))
 from ntu_people import person, skeleton_text
 
 FRAMES, SIZE = 12, (160, 90)
-STAGES = ("index", "skeletons", "skeletons3d", "mosaics")
+PREPROCESSING = ("index", "skeletons", "skeletons3d", "mosaics")
+TRAINING = ("gcn", "weights", "resnet plain", "resnet fixed", "resnet end-to-end", "ensemble")
+NETWORKS = """\
+splits:
+  cameras: {by: camera, train: [C002, C003], test: [C001]}
+gcn:
+  frames: 12
+  channels: [8, 16]
+  strides: [1, 2]
+  schedule: {epochs: 1, batch_size: 64, lr: 0.1, milestones: [], warmup: 1}
+weights: {}
+resnet:
+  schedule: {epochs: 1, batch_size: 64, lr: 0.01, milestones: [], warmup: 1}
+ensemble: {}
+"""
 RESULTS = ROOT / "benchmarks" / "results" / "scale.json"
 BODY, VARIANTS = 72057594037944738, 16
 
@@ -52,34 +68,37 @@ def make_project(folder: Path, count: int) -> Path:
     for name in NTU:
         (raw / name).mkdir(parents=True)
     (folder / "profiles").mkdir()
-    text = (ROOT / "profiles" / "ntu120.yaml").read_text()
-    (folder / "profiles" / "ntu120.yaml").write_text(text.replace("size: 225", "size: 40"))
+    text = (ROOT / "profiles" / "ntu120.yaml").read_text().partition("\nsplits:")[0]
+    text = text.replace("size: 225", "size: 40")
+    (folder / "profiles" / "ntu120.yaml").write_text(f"{text}\n{NETWORKS}")
     shutil.copy(ROOT / "versions.yaml", folder)
     (folder / "params.yaml").write_text(
-        "rendered: []\ndatasets: [ntu120]\nsensors: []\nruns: {}\nshow: none\n"
+        "rendered: []\ndatasets: [ntu120]\nsensors: [ntu120]\n"
+        "runs: {run: {dataset: ntu120, split: cameras, input: skeletons3d}}\nshow: none\n"
     )
     video = tiny_video(folder / "tiny.avi")
     texts = [
-        skeleton_text(
-            FRAMES, {72057594037944738 + n: (range(FRAMES), person(FRAMES, at=0, seed=n))}
-        )
+        skeleton_text(FRAMES, {BODY: (range(FRAMES), person(FRAMES, at=0, seed=n))})
         for n in range(VARIANTS)
     ]
-    for number, name in enumerate(sorted(good_names(NTU_120))[:count]):
-        # No two clips of a data set have the same bytes: a part that players skip.
+    every = sorted(good_names(NTU_120))
+    for number, name in enumerate(every[:: len(every) // count][:count]):
+        # No two clips of a data set have the same bytes: a part that players skip, and the number
+        # that the sensor gave to the body.
         junk = b"JUNK" + (8).to_bytes(4, "little") + number.to_bytes(8, "little")
         size = int.from_bytes(video[4:8], "little") + len(junk)
         whole = video[:4] + size.to_bytes(4, "little") + video[8:] + junk
         (raw / NTU[0] / f"{name}_rgb.avi").write_bytes(whole)
-        (raw / NTU[1] / f"{name}.skeleton").write_bytes(texts[number % VARIANTS])
+        (raw / NTU[1] / f"{name}.skeleton").write_bytes(
+            texts[number % VARIANTS].replace(b"%d" % BODY, b"%d" % (BODY + number))
+        )
     return folder
 
 
-def run(project: Path, stage: str, dataset: str = "ntu120", jobs: int = 1) -> dict[str, float]:
-    """Processor seconds and peak memory of a stage."""
+def run(project: Path, words: Sequence[str]) -> dict[str, float]:
+    """Processor seconds and peak memory of a command, its workers included."""
     script = "import sys; from stroi.pipeline.cli import main; sys.exit(main())"
-    options = ["--root", str(project), "--jobs", str(jobs)]
-    command = [sys.executable, "-c", script, stage, dataset, *options]
+    command = [sys.executable, "-c", script, *words, "--root", str(project)]
     said, began = project / "said.txt", time.monotonic()
     child = os.posix_spawn(
         sys.executable, command, {**os.environ, "OMP_NUM_THREADS": "1"},
@@ -90,12 +109,22 @@ def run(project: Path, stage: str, dataset: str = "ntu120", jobs: int = 1) -> di
     )  # fmt: skip
     _, status, used = os.wait4(child, 0)
     if status:
-        raise SystemExit(f"stroi {stage} failed: {said.read_text()}")
+        raise SystemExit(f"stroi {' '.join(words)} failed: {said.read_text()}")
     return {
         "processor_s": round(used.ru_utime + used.ru_stime, 2),
         "s": round(time.monotonic() - began, 1),
         "MB": round(used.ru_maxrss / 1e3),
     }
+
+
+def run_all(project: Path) -> dict[str, dict[str, float]]:
+    """Every stage once."""
+    found = {name: run(project, [name, "ntu120", "--jobs", "1"]) for name in PREPROCESSING}
+    for stage in TRAINING:
+        name, *mode = stage.split()
+        threads = [] if name == "ensemble" else ["--threads", "1"]
+        found[stage] = run(project, [name, "run", *mode, *threads])
+    return found
 
 
 def on_disk(folder: Path) -> int:
@@ -112,8 +141,7 @@ def measure(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         project = make_project(Path(name) / "project", count)
         before = on_disk(project)
-        first = {stage: run(project, stage) for stage in STAGES}
-        again = {stage: run(project, stage) for stage in STAGES}
+        first, again = run_all(project), run_all(project)
         made = on_disk(project) - before
     return {
         "clips": count,

@@ -2,26 +2,30 @@
 
 `segments.py [--videos 100 10 1] [--clips 1000] [--frames 20]` encodes made-up videos (MPEG-4 in
 AVI, 320 x 240 px) with OpenPose's JSON files of a person in every frame, lists their segments in a
-table, and runs the stages from `index` to `mosaics` as a user runs them. All data sets have the
-same number of frames. Writes benchmarks/results/segments.json.
+table, and runs the stages from `index` to `mosaics` as a user runs them, turn by turn: medians of
+processor time. All data sets have the same number of frames. Writes
+benchmarks/results/segments.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import shutil
+import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Any
 
 from long_videos import pictures, write
 from make_repro import ROOT, processor
 from scale import run
 
+from stroi.cache.files.digests import SETTLED
 from stroi.cache.layouts import BODY_25
 
 sys.path.insert(0, str(ROOT / "tests" / "factories"))
@@ -70,12 +74,16 @@ def make_project(folder: Path, videos: int, clips: int, frames: int) -> Path:
     return folder
 
 
-def measure(videos: int, clips: int, frames: int, jobs: int) -> dict[str, Any]:
-    """All stages for the clips of so many videos."""
+def measure(videos: int, clips: int, frames: int, jobs: int) -> dict[str, float]:
+    """Processor seconds of every stage for the clips of so many videos."""
     with tempfile.TemporaryDirectory() as name:
         project = make_project(Path(name), videos, clips, frames)
-        stages = {stage: run(project, stage, "segments", jobs) for stage in STAGES}
-    return {"videos": videos, "jobs": jobs, "stages": stages}
+        # What was just written may change once more unseen: stages would list it for every clip.
+        time.sleep(SETTLED + 1)
+        return {
+            stage: run(project, [stage, "segments", "--jobs", str(jobs)])["processor_s"]
+            for stage in STAGES
+        }
 
 
 def main() -> None:
@@ -84,12 +92,13 @@ def main() -> None:
     parser.add_argument("--videos", type=int, nargs="+", default=[100, 10, 1])
     parser.add_argument("--clips", type=int, default=1000)
     parser.add_argument("--frames", type=int, default=20)
-    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1])
+    parser.add_argument("--turns", type=int, default=3)
     given = parser.parse_args()
-    found = [
-        measure(videos, given.clips, given.frames, jobs)
-        for jobs in given.jobs
-        for videos in given.videos
+    sets = list(itertools.product(given.jobs, given.videos))
+    turns = [
+        [measure(videos, given.clips, given.frames, jobs) for jobs, videos in sets]
+        for _ in range(given.turns)
     ]
     result = {
         "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores",
@@ -97,7 +106,12 @@ def main() -> None:
         "clips": given.clips,
         "frames_per_clip": given.frames,
         "load_of_others": round(os.getloadavg()[0], 1),
-        "sets": found,
+        "turns": given.turns,
+        "median_processor_s": [
+            {"videos": videos, "jobs": jobs}
+            | {stage: statistics.median(turn[at][stage] for turn in turns) for stage in STAGES}
+            for at, (jobs, videos) in enumerate(sets)
+        ],
     }
     text = json.dumps(result, indent=1)
     print(text)

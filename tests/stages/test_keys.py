@@ -143,7 +143,8 @@ def key_of(train: Callable[..., object], *arguments: object) -> str:
             patch.setattr(trainer.Checkpointer, "create", stop)
         # What takes long and is in no key: the seed says what the first weights are.
         patch.setattr(train_resnet, "compile_network", lambda *_: None)
-        patch.setattr(torch.nn.init, "kaiming_normal_", lambda *_, **__: None)
+        for name in ("kaiming_normal_", "kaiming_uniform_"):
+            patch.setattr(torch.nn.init, name, lambda *_, **__: None)
         # The weights are those of one split; the test wants the keys of other splits too.
         patch.setattr(resnet, "check_same_split", lambda *_: None)
         with pytest.raises(Found) as found:
