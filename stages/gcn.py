@@ -150,7 +150,7 @@ def run_gcn(
     logs = LogFolders(workspace.store / "times", tensorboard)
     with training(workspace, params, "gcn") as world:
         caches = open_clips(workspace, params, threads=threads, world=world)
-        clips = PreparedClips(caches, caches.ids)
+        clips = PreparedClips(caches, caches.ids, scratch=workspace.store)
         index = read_index(workspace.index(params.run.dataset))
         resources = Resources(threads, world, world.device(device), logs)
         for seed in params.profile.seeds:

@@ -99,7 +99,7 @@ def open_data(
     clips = None
     if mode == "end-to-end":
         cache = open_clips(workspace, run, threads=threads, world=world)
-        clips = PreparedClips(cache, cache.ids)
+        clips = PreparedClips(cache, cache.ids, scratch=workspace.store)
     folder = workspace.mosaics(run.run.dataset)
     require_verified_once(workspace, folder, MosaicCache.KINDS, threads, world)
     index, mosaics = read_index(workspace.index(run.run.dataset)), MosaicCache(folder, verify=False)

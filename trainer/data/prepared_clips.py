@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+import math
+import mmap
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from stroi.cache.files.atomic import os_errors_as_ours
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
-from stroi.trainer.data.skeleton_input import ClipSource, SkeletonSet, prepare_all
+from stroi.trainer.data.skeleton_input import (
+    ClipSource,
+    SkeletonSet,
+    allocate_in_memory,
+    prepare_all,
+)
+
+MAX_BYTES = 256 << 20
+"""Prepared clips that take more lie in a file."""
 
 
 class PreparedClips:
-    """Clips by sample id that keep in memory what was prepared of them.
+    """Clips by sample id that keep what was prepared of them.
 
     Args:
         source: The clips.
         ids: Ids of all of them, sorted.
+        scratch: Folder for temporary files, one for every set of more than `MAX_BYTES`: the system
+            then writes them out of memory as it needs. Without it every set stays in memory.
 
     Attributes:
         source: The clips.
         ids: Their ids.
     """
 
-    def __init__(self, source: ClipSource, ids: Sequence[str] = ()) -> None:
+    def __init__(
+        self, source: ClipSource, ids: Sequence[str] = (), *, scratch: Path | None = None
+    ) -> None:
         self.source = source
         self.ids = tuple(ids)
+        self._scratch = scratch
         self._sets: dict[tuple[object, ...], SkeletonSet] = {}
 
     def __getitem__(self, sample_id: str, /) -> Clip | JointClip:
@@ -35,12 +57,24 @@ class PreparedClips:
         """The same as `prepare_all`, and the same arrays every time: not to be written to.
 
         Raises:
-            StroiError: As `prepare_all`.
+            StroiError: As `prepare_all`; ``DISK_FULL``.
         """
         key = (tuple(sorted(ids)), *sorted(preparation.items()))
         if key not in self._sets:
-            self._sets[key] = prepare_all(self.source, ids, **preparation)
+            self._sets[key] = prepare_all(self.source, ids, **preparation, allocate=self._allocate)
         return self._sets[key]
+
+    def _allocate(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        size = 4 * math.prod(shape)
+        if self._scratch is None or size <= MAX_BYTES:
+            return allocate_in_memory(shape)
+        # The file has no name: it is gone with the process, however that ends.
+        with (
+            os_errors_as_ours(self._scratch, size),
+            tempfile.TemporaryFile(dir=self._scratch) as file,
+        ):
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is found now, not by a signal
+            return np.frombuffer(mmap.mmap(file.fileno(), size), np.float32).reshape(shape)
 
 
 def kept(clips: ClipSource) -> PreparedClips:

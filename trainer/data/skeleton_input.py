@@ -5,7 +5,7 @@ Legend of shapes: N clips, T frames of a clip, T' frames of the input, M persons
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,10 @@ from stroi.trainer.models.input_streams import ORIGIN_OFFSET
 
 TORSO_PER_HEIGHT = 0.3
 """Neck to mid hip as a share of a person's height, for clips that never show a whole torso."""
+
+
+Allocate = Callable[[tuple[int, ...]], "NDArray[np.float32]"]
+"""Makes an array of a shape."""
 
 
 class ClipSource(Protocol):
@@ -215,6 +219,11 @@ def prepare_keypoints(clip: Clip, *, frames: int, fill: Fill = "stretch") -> NDA
     return resampled.transpose(1, 0, 2, 3)  # (T', M, V, 3) -> (M, T', V, 3)
 
 
+def allocate_in_memory(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """An array in memory, of any content."""
+    return np.empty(shape, np.float32)
+
+
 def prepare_all(
     clips: ClipSource,
     ids: Sequence[str],
@@ -222,6 +231,7 @@ def prepare_all(
     frames: int,
     fill: Fill = "stretch",
     align: Align = "none",
+    allocate: Allocate = allocate_in_memory,
 ) -> SkeletonSet:
     """Prepare many clips.
 
@@ -231,6 +241,7 @@ def prepare_all(
         frames: T'.
         fill: How `to_length` gets there.
         align: Which `body_rotation` a sensor's joints get.
+        allocate: Where `SkeletonSet.x` lies.
 
     Returns:
         The prepared clips, sorted by id.
@@ -242,7 +253,7 @@ def prepare_all(
     ordered = tuple(sorted(ids))
     first = clips[ordered[0]] if ordered else None
     layout, people = (layout_of(first), people_of(first)) if first else (BODY_25, PAPER_PEOPLE)
-    x = np.empty((len(ordered), people, frames, len(layout.joints), 3), np.float32)
+    x = allocate((len(ordered), people, frames, len(layout.joints), 3))
     present = np.empty((len(ordered), people), np.bool_)
     for row, sample in enumerate(ordered):
         clip = clips[sample]

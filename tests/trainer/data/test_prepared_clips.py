@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import resource
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from small_inputs import CLASSES, IDS, LABELS, SMALL_GCN, clip, clips
 from trainings import gcn_trained, resnet_trained
 
+from stroi.cache.errors import StroiError
 from stroi.cache.mosaics import MosaicCache
 from stroi.cache.skeletons import Clip
 from stroi.trainer import score_resnet, train_resnet
@@ -70,6 +73,43 @@ def test_other_settings_are_prepared_again() -> None:
     assert source.prepare(IDS[::-1], frames=8) is one
     assert source.prepare(IDS, frames=9).x.shape[2] == 9
     assert source.prepare(IDS, frames=8, fill="pad") is not one
+
+
+def test_large_sets_lie_in_a_file_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared_clips, "MAX_BYTES", 1000)
+    source = PreparedClips(clips(), scratch=tmp_path)
+    found, expected = source.prepare(IDS, frames=8), prepare_all(clips(), IDS, frames=8)
+    np.testing.assert_array_equal(found.x, expected.x)
+    np.testing.assert_array_equal(found.present, expected.present)
+    (size,) = mapped(tmp_path)
+    assert 0 <= size - found.x.nbytes < mmap.PAGESIZE
+    assert list(tmp_path.iterdir()) == []
+    assert PreparedClips(clips()).prepare(IDS, frames=8).x.flags.owndata
+    settings = {"config": SMALL_GCN, "schedule": SHORT, "validation": UNSEEN}
+    net, alone = (gcn_trained(each, TRAIN, CLASSES, **settings) for each in (source, clips()))
+    assert model_digest(net) == model_digest(alone)
+
+
+def test_a_full_disk_is_found_before_clips_are_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared_clips, "MAX_BYTES", 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(StroiError, match=r"DISK_FULL: no space left .* \(needs 1 MB\)"):
+            PreparedClips(clips(), scratch=tmp_path).prepare(IDS, frames=8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def mapped(folder: Path) -> list[int]:
+    """Sizes of the mapped files of this process in a folder, up to whole pages."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    ranges = [line.split()[0].split("-") for line in lines if f" {folder}/" in line]
+    return [int(stop, 16) - int(start, 16) for start, stop in ranges]
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 100])

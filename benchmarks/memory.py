@@ -1,0 +1,141 @@
+"""Peak memory of every stage at its defaults and in its largest form: `memory.py [--clips 1000]`.
+
+The stages from `index` to `mosaics` run on tiny clips in the shape of NTU RGB+D, with two jobs, and
+with mosaics of the paper's size, of native size, and of native size with 17 candidates. The graph
+network trains on 100,000 made-up clips of 16 and of 64 frames for one epoch. Two figures are taken
+of each process every 20 ms: what it has written itself and the system can only swap (anonymous),
+and all that is resident, with pages of mapped files, which the system takes back as it needs.
+Writes benchmarks/results/memory.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from make_repro import ROOT, processor
+from scale import make_project
+
+MOSAICS = {
+    "mosaics": "mosaics: {cell: 96, columns: 5, size: 225}",
+    "mosaics, native size": "mosaics: {cell: 96, columns: 5, size: native}",
+    "mosaics, native size, 17 candidates": (
+        "mosaics: {cell: 96, columns: 5, size: native, candidates: 17}"
+    ),
+}
+COMMAND = "import sys; from stroi.pipeline.cli import main; sys.exit(main())"
+GCN = """\
+import sys
+from pathlib import Path
+import numpy as np
+from stroi.cache.layouts import KINECT_V2
+from stroi.cache.skeletons3d import JointClip
+from stroi.trainer.config import GcnConfig, Schedule
+from stroi.trainer.data.prepared_clips import PreparedClips
+from stroi.trainer.run.run_options import RunOptions
+from stroi.trainer.train_gcn import train_gcn
+
+random = np.random.default_rng(0)
+walks = [random.normal(0, 0.05, (100, 2, 25, 3)).cumsum(0).astype(np.float32) for _ in range(16)]
+
+class Clips:
+    def __getitem__(self, name):
+        walk = walks[int(name) % 16]
+        return JointClip(walk, np.full(walk.shape[:3], 2, np.uint8), 2, KINECT_V2, 30.0)
+
+count, frames, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+labels = {f"{number:07d}": number % 2 for number in range(count)}
+train_gcn(
+    PreparedClips(Clips(), scratch=folder), labels, ("a", "b"),
+    config=GcnConfig(frames=frames, channels=(4,), strides=(4,)),
+    schedule=Schedule(epochs=1, batch_size=64, lr=0.01, milestones=()),
+    run=RunOptions(seed=0, threads=1, checkpoints=folder),
+)
+"""
+
+
+def resident(session: int) -> tuple[int, int]:
+    """Bytes of the largest process of a session: anonymous, and all resident."""
+    anonymous, resident = 0, 0
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.getsid(int(entry.name)) == session:
+                status = (entry / "status").read_text()
+                sizes = dict(re.findall(r"(RssAnon|VmRSS):\s+(\d+) kB", status))
+                anonymous = max(anonymous, 1024 * int(sizes["RssAnon"]))
+                resident = max(resident, 1024 * int(sizes["VmRSS"]))
+        except (OSError, KeyError):
+            continue  # it has ended
+    return anonymous, resident
+
+
+def peak(words: Sequence[str]) -> dict[str, float]:
+    """Peak memory of the largest process of a command of Python, MB."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", *words], start_new_session=True, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    most = (0, 0)
+    while child.poll() is None:
+        now = resident(child.pid)
+        most = max(most[0], now[0]), max(most[1], now[1])
+        time.sleep(0.02)
+    if child.returncode:
+        assert child.stderr
+        raise SystemExit(child.stderr.read().decode())
+    return {"anonymous_MB": round(most[0] / 1e6), "resident_MB": round(most[1] / 1e6)}
+
+
+def stages(count: int) -> dict[str, dict[str, float]]:
+    """Of the preprocessing stages."""
+    with tempfile.TemporaryDirectory() as name:
+        project = make_project(Path(name) / "project", count)
+        profile = project / "profiles" / "ntu120.yaml"
+        text = profile.read_text()
+
+        def run(stage: str) -> dict[str, float]:
+            return peak([COMMAND, stage, "ntu120", "--root", str(project), "--jobs", "2"])
+
+        found = {stage: run(stage) for stage in ("index", "skeletons", "skeletons3d")}
+        for label, section in MOSAICS.items():
+            profile.write_text(re.sub(r"(?ms)^mosaics:.*?^(?=\w)", f"{section}\n", text))
+            found[label] = run("mosaics")
+            shutil.rmtree(project / "data" / "ntu120" / "mosaics")
+    return found
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--clips", type=int, default=1000, help="of the preprocessing stages")
+    parser.add_argument("--trained", type=int, default=100_000, help="of the graph network")
+    given = parser.parse_args()
+    found: dict[str, Any] = stages(given.clips)
+    for frames in (16, 64):
+        with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+            label = f"gcn, {given.trained:,} clips of {frames} frames"
+            found[label] = peak([GCN, str(given.trained), str(frames), folder])
+    result = {
+        "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores",
+        "system": f"{platform.system()}, Python {platform.python_version()}",
+        "clips": given.clips,
+        "largest_process": found,
+    }
+    text = json.dumps(result, indent=1)
+    print(text)
+    (ROOT / "benchmarks" / "results" / "memory.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
