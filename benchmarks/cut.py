@@ -3,9 +3,9 @@
 The clips of FOLDER are scaled to 1920 x 1080 and coded in five ways. Each copy is decoded and
 nothing else, read and kept as OpenCV's users do it, and cut by the steps of stage `mosaics`. Then
 the clips are named as NTU RGB+D names them, with a skeleton file beside each, and the stages from
-`index` to `mosaics` run as a user runs them; with `--before DIR` also those of another stroi, which
-is at DIR/stroi. All is processor time; turns are interleaved and medians are kept. Writes
-benchmarks/results/cut.md.
+`index` to `mosaics` run as a user runs them; with `--before DIR` also those of another stroi, whose
+clone with its environment (`make install`) DIR is. All is processor time; turns are interleaved and
+medians are kept. Writes benchmarks/results/cut.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from make_repro import ROOT, processor
+from make_repro import ROOT, processor, python_of
 from numpy.typing import NDArray
 
 from stroi.cache.skeletons import Clip
@@ -162,20 +162,19 @@ def ntu_project(
     return folder
 
 
-def run(project: Path, stage: str, code: str = "") -> float:
+def run(project: Path, stage: str, code: Path = ROOT) -> float:
     """Seconds of the processor that a stage takes, its start included.
 
     Args:
         project: The project.
         stage: The stage.
-        code: Folder with another stroi; this one by default.
+        code: Clone of the stroi that runs it.
     """
-    script = "import sys; from stroi.pipeline.cli import main; sys.exit(main())"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"} | ({"PYTHONPATH": code} if code else {})
+    script = "import sys; from stroi.pipeline.cli import main; sys.exit(main())"
     subprocess.run(
-        [sys.executable, "-c", script, stage, "ntu60", "--root", str(project), "--jobs", "1"],
-        check=True, cwd=project, env=environment, capture_output=True,
+        [python_of(code), "-c", script, stage, "ntu60", "--root", str(project), "--jobs", "1"],
+        check=True, cwd=project, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -189,7 +188,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=103)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=6, help="copies of a clip, as NTU's")
-    parser.add_argument("--before", default="", help="folder with another stroi to compare with")
+    parser.add_argument("--before", type=Path, help="clone of another stroi to compare with")
     arguments = parser.parse_args()
     sources = [path for path in sorted(arguments.folder.iterdir()) if path.suffix == ".mp4"]
     with tempfile.TemporaryDirectory() as name:
@@ -206,12 +205,10 @@ def main() -> None:
         write_page(arguments, found, {})
         ntu = [clip["H.264 in AVI, one key frame"] for clip in clips]
         stages: dict[str, dict[str, float]] = {}
-        for label, code in {"this": "", "before": arguments.before}.items():
-            if label == "this" or code:
-                home = Path(code) / "stroi" if code else ROOT
-                project = ntu_project(
-                    folder / label, ntu, arguments.frames, arguments.repeats, home
-                )
+        for label, code in {"this": ROOT, "before": arguments.before}.items():
+            if code is not None:
+                home = folder / label
+                project = ntu_project(home, ntu, arguments.frames, arguments.repeats, code)
                 count = arguments.repeats * len(ntu)
                 stages[label] = {stage: run(project, stage, code) / count for stage in STAGES}
                 write_page(arguments, found, stages)

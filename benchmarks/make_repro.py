@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +27,18 @@ def processor() -> str:
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     found = re.search(r"model name\s*:\s*(.+)", text)
     return found[1] if found else platform.machine()
+
+
+def python_of(clone: Path) -> str:
+    """The Python that runs the stroi of a clone: this one, or that of its environment."""
+    if clone == ROOT:
+        return sys.executable
+    python = str(clone / ".venv" / "bin" / "python")
+    script = "import stroi.pipeline.cli as cli; print(cli.__file__)"
+    found = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True)
+    if not Path(found.stdout.strip()).resolve().is_relative_to(clone.resolve()):
+        raise SystemExit(f"{python} runs the stroi at {found.stdout.strip()}")
+    return python
 
 
 def main() -> None:

@@ -3,8 +3,9 @@
 FOLDER holds the 1,484 files of Northwestern-UCLA (docs/nucla.md). `stroi gcn` trains four streams
 with three seeds each, a small network for one epoch; the time before the first step of each
 training, of all steps, and of the whole command are measured, and the same for a second run, which
-has nothing to do. With `--before DIR` also for another stroi, which is at DIR/stroi and may use the
-older names of stages and params. Writes benchmarks/results/prepare_once.json.
+has nothing to do. With `--before DIR` also for another stroi, whose clone with its environment DIR
+is, and which may use the older names of stages and params. Writes
+benchmarks/results/prepare_once.json.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from make_repro import ROOT, processor
+from make_repro import ROOT, processor, python_of
 
 GCN = """\
 gcn:
@@ -55,13 +55,11 @@ sys.exit(code)
 """A command of stroi; when it began, when each training made its first step, when it ended."""
 
 
-def call(code: Path, *words: str, options: tuple[str, ...] = ()) -> None:
-    """Run Python with that stroi."""
+def call(code: Path, *words: str) -> None:
+    """Run Python with the stroi of a clone."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    if code != ROOT:
-        environment["PYTHONPATH"] = str(code.parent)
     done = subprocess.run(
-        [sys.executable, "-c", *words, *options], env=environment, capture_output=True, text=True
+        [python_of(code), "-c", *words], env=environment, capture_output=True, text=True
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(words[1:])} failed: {done.stdout}{done.stderr}")
@@ -84,11 +82,11 @@ def measure(folder: Path, raw: Path, code: Path) -> list[dict[str, float]]:
     main = "import sys; from stroi.pipeline.cli import main; sys.exit(main())"
     root = ("--root", str(folder))
     for name in ("index", stage):
-        call(code, main, name, "nucla", options=root)
+        call(code, main, name, "nucla", *root)
     found = []
     for _ in range(2):
         times_file = folder / "times.json"
-        call(code, TIMED, str(times_file), "gcn", "run", options=(*root, "--threads", "1"))
+        call(code, TIMED, str(times_file), "gcn", "run", *root, "--threads", "1")
         began, firsts, ended = json.loads(times_file.read_text())
         times = {"whole_s": ended - began}
         if firsts:
@@ -101,7 +99,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--before", type=Path, help="folder with another stroi to compare with")
+    parser.add_argument("--before", type=Path, help="clone of another stroi to compare with")
     given = parser.parse_args()
     result: dict[str, Any] = {
         "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores, one thread",
@@ -109,7 +107,7 @@ def main() -> None:
         "load_of_others": round(os.getloadavg()[0], 1),
     }
     with tempfile.TemporaryDirectory() as name:
-        codes = {"this": ROOT} | ({"before": given.before / "stroi"} if given.before else {})
+        codes = {"this": ROOT} | ({"before": given.before} if given.before else {})
         for label, code in codes.items():
             first, again = measure(Path(name) / label, given.folder, code)
             result[label] = {"first": first, "again": again}
