@@ -108,14 +108,15 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
     # Typed loosely: properties of a module are unknown to type checkers.
     fills: Any = torch.utils.deterministic
     cudnn: Any = torch.backends.cudnn
-    was_threads, was_on = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    was_threads, was_mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     was_filled = fills.fill_uninitialized_memory
     was_tf32, was_matmul = cudnn.allow_tf32, torch.get_float32_matmul_precision()
     _keep_freed_memory()
     with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
         try:
             torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(True)
+            # As torch.use_deterministic_algorithms, which imports torch's compiler for a second.
+            torch.set_deterministic_debug_mode("error")
             fills.fill_uninitialized_memory = False
             cudnn.allow_tf32 = False
             torch.set_float32_matmul_precision("highest")
@@ -123,7 +124,7 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(was_threads)
-            torch.use_deterministic_algorithms(was_on)
+            torch.set_deterministic_debug_mode(was_mode)
             fills.fill_uninitialized_memory = was_filled
             cudnn.allow_tf32 = was_tf32
             torch.set_float32_matmul_precision(was_matmul)
@@ -185,6 +186,9 @@ def compile_network(network: nn.Module, how: Compile, device: torch.device) -> N
             f"resnet.compile: {how} needs {missing}, which is not there",
             remedy="install it, or set resnet.compile: none",
         )
+    from torch._inductor import config  # only here: the import takes a second
+
+    config.deterministic = True
     network.compile(mode=_COMPILE_MODES[how])
 
 
