@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-from projects import ROOT, environment, new_repository
+from projects import ROOT, environment
 
 from stroi.pipeline.cli import stroi
 
@@ -64,20 +63,17 @@ def test_a_wrong_command_or_option_would_be_seen() -> None:
 @pytest.mark.nightly
 @pytest.mark.slow
 def test_tutorial_leads_to_table_and_report(tmp_path: Path) -> None:
-    project = new_repository(tmp_path / "project")
-    for name in ("params.yaml", "profiles/demo.yaml"):
-        shutil.copy(ROOT / name, project / name)
     page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
     script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", page, re.M | re.S))
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=project,
+        cwd=tmp_path,
         env=environment() | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (project / "runs" / "mine-fold1" / "report.html").stat().st_size > 100_000
+    assert (tmp_path / "lab" / "runs" / "mine-fold1" / "report.html").stat().st_size > 100_000
     # What the page shows is what the commands print; only the folder is another.
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.M | re.S)
     shown = "".join(text for language, text in blocks if not language).splitlines()
