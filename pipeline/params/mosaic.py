@@ -56,7 +56,7 @@ class MosaicParams(ParamsModel):
     """Cell of a missing joint: black, or cut at its place in the nearest frame that has it."""
     clips_per_shard: Positive = 512
     """Mean number of clips per file, at most twice as many, and fewer where a file would pass
-    128 MiB; a kill costs one file per worker."""
+    128 MiB."""
     max_quarantined: Share = 0.05
     """Largest share of clips that may be quarantined before the stage fails."""
 

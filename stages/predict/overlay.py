@@ -6,6 +6,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -131,6 +132,9 @@ def frame_boxes(
         at: Number of the frame in the clip.
         params: Of the mosaic.
     """
+    if params.missing == "black":
+        # No other frame matters: one frame's people are looked at, not those of a whole video.
+        skeleton, at = replace(skeleton, keypoints=skeleton.keypoints[at : at + 1]), 0
     cut = cut_mosaic({at: frame}, skeleton, np.array([at], np.int32), params)
     return cut.box[:, 0], cut.valid[:, 0]
 
