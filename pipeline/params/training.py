@@ -8,7 +8,6 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from stroi.pipeline.params.base import ParamsModel
 from stroi.trainer.config import (
-    IMAGENET_MODELS,
     BatchNorm,
     Count,
     GcnSettings,
@@ -23,6 +22,10 @@ from stroi.trainer.config import (
 from stroi.trainer.plugins import NameOf
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+IMAGENET_MODELS: tuple[str, ...] = ("efficientnet_lite0",)
+"""Image networks whose ImageNet weights are in a package."""
 
 
 class GcnParams(GcnSettings):

@@ -16,12 +16,7 @@ from numpy.typing import NDArray
 from stroi.cache.files.atomic import os_errors_as_ours
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
-from stroi.trainer.data.skeleton_input import (
-    ClipSource,
-    SkeletonSet,
-    allocate_in_memory,
-    prepare_all,
-)
+from stroi.trainer.data.skeleton_input import ClipSource, SkeletonSet, prepare_all
 
 MAX_BYTES = 256 << 20
 """Prepared clips that take more lie in a file."""
@@ -67,7 +62,7 @@ class PreparedClips:
     def _allocate(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         size = 4 * math.prod(shape)
         if self._scratch is None or size <= MAX_BYTES:
-            return allocate_in_memory(shape)
+            return np.empty(shape, np.float32)
         # The file has no name: it is gone with the process, however that ends.
         with (
             os_errors_as_ours(self._scratch, size),

@@ -17,13 +17,11 @@ from stroi.cache.layouts import BODY_25, Layout
 from stroi.cache.rois import PAPER_PEOPLE, require_same_people
 from stroi.cache.skeletons import Clip
 from stroi.cache.skeletons3d import JointClip
-from stroi.trainer.config import Align, Fill
+from stroi.trainer.config import ORIGIN_OFFSET, Align, Fill
 from stroi.trainer.data.body_alignment import body_rotation
-from stroi.trainer.models.input_streams import ORIGIN_OFFSET
 
 TORSO_PER_HEIGHT = 0.3
 """Neck to mid hip as a share of a person's height, for clips that never show a whole torso."""
-
 
 Allocate = Callable[[tuple[int, ...]], "NDArray[np.float32]"]
 """Makes an array of a shape."""
@@ -219,11 +217,6 @@ def prepare_keypoints(clip: Clip, *, frames: int, fill: Fill = "stretch") -> NDA
     return resampled.transpose(1, 0, 2, 3)  # (T', M, V, 3) -> (M, T', V, 3)
 
 
-def allocate_in_memory(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """An array in memory, of any content."""
-    return np.empty(shape, np.float32)
-
-
 def prepare_all(
     clips: ClipSource,
     ids: Sequence[str],
@@ -231,7 +224,7 @@ def prepare_all(
     frames: int,
     fill: Fill = "stretch",
     align: Align = "none",
-    allocate: Allocate = allocate_in_memory,
+    allocate: Allocate | None = None,
 ) -> SkeletonSet:
     """Prepare many clips.
 
@@ -241,7 +234,7 @@ def prepare_all(
         frames: T'.
         fill: How `to_length` gets there.
         align: Which `body_rotation` a sensor's joints get.
-        allocate: Where `SkeletonSet.x` lies.
+        allocate: Makes `SkeletonSet.x`; in memory by default.
 
     Returns:
         The prepared clips, sorted by id.
@@ -253,7 +246,8 @@ def prepare_all(
     ordered = tuple(sorted(ids))
     first = clips[ordered[0]] if ordered else None
     layout, people = (layout_of(first), people_of(first)) if first else (BODY_25, PAPER_PEOPLE)
-    x = allocate((len(ordered), people, frames, len(layout.joints), 3))
+    shape = len(ordered), people, frames, len(layout.joints), 3
+    x = np.empty(shape, np.float32) if allocate is None else allocate(shape)
     present = np.empty((len(ordered), people), np.bool_)
     for row, sample in enumerate(ordered):
         clip = clips[sample]

@@ -9,11 +9,8 @@ import torch
 from torch import Tensor
 
 from stroi.cache.layouts import Layout
-from stroi.trainer.config import Centre, GcnConfig, Size, Stream
+from stroi.trainer.config import ORIGIN_OFFSET, Centre, GcnConfig, Size, Stream
 from stroi.trainer.models.skeleton_graph import parents
-
-ORIGIN_OFFSET = 1e-6
-"""Coordinate of a present joint that would lie at the origin: (0, 0, 0) is an absent joint."""
 
 _MIN_HEIGHT, _MAX_HEIGHT = 1e-3, 1e3
 """Bounds of a clip's height, in m or torso lengths: a clip of one joint has none."""
