@@ -38,11 +38,11 @@ repro: $(VENV)/.installed ## Run the whole pipeline: from the demo's videos to t
 
 .PHONY: test
 test: $(VENV)/.installed-test ## Run the tests; those marked nightly are left out
-	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 STROI_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-all
 test-all: $(VENV)/.installed-test ## Run all tests, the nightly ones too
-	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m ""
+	OMP_NUM_THREADS=1 STROI_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m ""
 
 .PHONY: test-openpose
 test-openpose: $(VENV)/.installed-test ## Test the build of OpenPose that OPENPOSE_ROOT names
