@@ -81,7 +81,9 @@ def score_resnet(
     index = [np.arange(start, start + BATCH).clip(max=len(ordered) - 1) for start in starts]
     plan = EpochPlan(index, [len(part) for part in index], scored_columns(mosaics, len(ordered)))
     batches = stream_batches(mosaics, ordered, plan, device)
-    logits = []
+    # One array for all: small tensors that stay would lie between those that every pass needs anew,
+    # and the memory of a pass could not be used by the next one.
+    logits = np.empty((len(ordered), len(model.classes)), np.float32)
     with deterministic(0, threads), evaluating(model), torch.no_grad(), closing(batches):
         for batch in batches:
             inputs = side.select(batch.index, batch.columns).to(device)
@@ -92,8 +94,8 @@ def score_resnet(
                 batch.mosaics, rows,
                 person_count=inputs.person_count, cell_valid=inputs.cell_valid,
             )  # fmt: skip
-            logits.append(rgb.float().cpu())
-    return Scores(ordered, torch.cat(logits)[: len(ordered)].numpy(), model.classes)
+            logits[batch.index] = rgb.float().cpu().numpy()
+    return Scores(ordered, logits, model.classes)
 
 
 def network_weights(model: WeightedMosaicNet, skeletons: Skeletons) -> Tensor:

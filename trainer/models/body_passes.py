@@ -32,8 +32,14 @@ def score_bodies(
         formula: Of eq. 4.
         precision: Of the network's convolutions.
     """
+    # Two tensors for all: see `stroi.trainer.score_resnet.score_resnet`.
+    logits = torch.empty(len(bodies), len(model.classes))
+    joint = torch.empty(len(bodies), bodies.shape[2])
     passes = _forward_passes(model, bodies, formula, precision)
-    logits, joint = (torch.cat(parts)[: len(bodies)] for parts in zip(*passes, strict=True))
+    for start, parts in zip(range(0, len(bodies), BODIES_PER_PASS), passes, strict=True):
+        count = min(BODIES_PER_PASS, len(bodies) - start)
+        for whole, part in zip((logits, joint), parts, strict=True):
+            whole[start : start + count] = part[:count]
     return logits, joint
 
 

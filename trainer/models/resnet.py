@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from stroi.trainer.models.layers import BitDropout, initialise_convolutions
 from stroi.trainer.models.rgb_net import RgbNet
@@ -42,7 +44,7 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C, H / stride, W / stride)."""
         shortcut = x if self.downsample is None else self.downsample(x)
-        y = self.dropout(self.relu(self.bn1(self.conv1(x))))
+        y = self.dropout(self.relu(self.bn1(convolve(self.conv1, x))))
         y = self.bn2(self.conv2(y))
         return self.relu(y.add_(shortcut))  # type: ignore[no-any-return]
 
@@ -78,9 +80,20 @@ class Bottleneck(nn.Module):
         """(B, C_in, H, W) to (B, 4 C, H / stride, W / stride)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         y = self.relu(self.bn1(self.conv1(x)))
-        y = self.dropout(self.relu(self.bn2(self.conv2(y))))
+        y = self.dropout(self.relu(self.bn2(convolve(self.conv2, y))))
         y = self.bn3(self.conv3(y))
         return self.relu(y.add_(shortcut))  # type: ignore[no-any-return]
+
+
+def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """`conv(x)`, for a 3x3 convolution without bias.
+
+    A picture that is one pixel wide stays so with any stride. With stride 2 the bfloat16 gradient
+    of the weights reads memory that was never written (oneDNN in torch 2.13), so it gets stride 1.
+    """
+    narrow = x.shape[-1] == 1 and torch.is_autocast_enabled(x.device.type)
+    stride = (conv.stride[0], 1) if narrow else conv.stride
+    return functional.conv2d(x, conv.weight, None, stride, conv.padding)
 
 
 def _shortcut(channels_in: int, channels: int, stride: int) -> nn.Sequential | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from stroi.cache.errors import RefusedInput
 from stroi.cache.files.digests import sha256_file
 from stroi.trainer.config import RgbModel
-from stroi.trainer.models.resnet import ResNet
+from stroi.trainer.models.resnet import BasicBlock, Bottleneck, ResNet, convolve
 from stroi.trainer.network_files.network_file import load_pretrained
 from stroi.trainer.network_files.safetensors_io import write_tensors
+from stroi.trainer.runtime import deterministic
 
 BLOCKS: dict[RgbModel, tuple[int, ...]] = {
     "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3),
@@ -140,3 +143,40 @@ def test_a_file_of_another_digest_is_refused_before_it_is_read(tmp_path: Path) -
     with pytest.raises(RefusedInput, match=r"PTH_READ.*No such file"):
         load_pretrained(net, tmp_path / "absent", sha256="0" * 64)
     assert torch.equal(net.conv1.weight, before)
+
+
+@pytest.mark.parametrize("block", [BasicBlock, Bottleneck])
+@pytest.mark.parametrize("height", [1, 3])
+def test_gradients_of_narrow_pictures_read_nothing_but_the_picture(
+    block: type[BasicBlock] | type[Bottleneck], height: int
+) -> None:
+    """In bfloat16, whatever the memory holds that was used before."""
+    with deterministic(0, 1):
+        layer, x = block(32, 32, stride=2), torch.randn(4, 32, height, 1)
+        gradients = []
+        for used in (0.0, math.nan, 1e30):
+            left = [torch.full((2**power,), used) for power in [*range(4, 22)] * 4]
+            del left
+            layer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16):
+                y = layer(x)
+            y.float().square().sum().backward()
+            gradients.append(
+                {name: value.grad.clone() for name, value in layer.named_parameters()}  # type: ignore[union-attr]
+            )
+    assert all(value.isfinite().all() for value in gradients[1].values())
+    for other in gradients[1:]:
+        for name, value in gradients[0].items():
+            torch.testing.assert_close(other[name], value, rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 1), (1, 5), (6, 4)])
+def test_stride_of_narrow_pictures_changes_no_output(height: int, width: int) -> None:
+    conv = nn.Conv2d(3, 4, 3, 2, 1, bias=False).bfloat16()
+    x = torch.randn(2, 3, height, width).bfloat16()
+    with torch.no_grad():
+        expected = conv(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            got = convolve(conv, x)
+    assert got.shape == expected.shape
+    torch.testing.assert_close(got, expected, rtol=0.02, atol=0.02)
