@@ -102,7 +102,7 @@ THINNED = {
     ("test_videos.py", "test_videos"),
     ("test_videos.py", "test_what_is_no_video_is_never_parsed"),
 }
-"""Tests with a process, a kill or a training a case: every fourth by default, all nightly."""
+"""Tests with a process, a kill or a training a case: every sixth by default, all nightly."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,7 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         test = item.path.name, getattr(item, "originalname", item.name)
         if test in THINNED:
-            if cases[test] % 4:
+            if cases[test] % 6:
                 item.add_marker(pytest.mark.nightly)
             cases[test] += 1
     place = {ROOT / "tests" / name: number for number, name in enumerate(LONG)}

@@ -85,7 +85,8 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", [pytest.param("one", marks=pytest.mark.nightly), "eight"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["one", "eight"])
 def test_every_stage(cut: Path, name: str) -> None:
     rows: Rows = read_rows(_parsed(ROWS[name]))
     side = {"one": 40, "eight": 20}[name]
