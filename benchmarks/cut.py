@@ -136,6 +136,13 @@ def measure(clips: Sequence[dict[str, Path]], frames: int, turns: int) -> dict[s
     return {way: [statistics.median(one) for one in times] for way, times in taken.items()}
 
 
+def numbered_avi(video: bytes, number: int) -> bytes:
+    """An AVI file with a number in a part that players skip: no two clips may have one content."""
+    junk = b"JUNK" + (8).to_bytes(4, "little") + number.to_bytes(8, "little")
+    size = int.from_bytes(video[4:8], "little") + len(junk)
+    return video[:4] + size.to_bytes(4, "little") + video[8:] + junk
+
+
 def ntu_project(
     folder: Path, clips: Sequence[Path], frames: int, repeats: int, code: Path = ROOT
 ) -> Path:
@@ -152,11 +159,7 @@ def ntu_project(
     for number in range(repeats * len(clips)):
         name = f"S001C001P{1 + number // 60:03d}R001A{1 + number % 60:03d}"
         data = clips[number % len(clips)].read_bytes()
-        # No two clips of a data set have the same bytes: a part that players skip.
-        junk = b"JUNK" + (8).to_bytes(4, "little") + number.to_bytes(8, "little")
-        size = int.from_bytes(data[4:8], "little") + len(junk)
-        whole = data[:4] + size.to_bytes(4, "little") + data[8:] + junk
-        (raw / NTU[0] / f"{name}_rgb.avi").write_bytes(whole)
+        (raw / NTU[0] / f"{name}_rgb.avi").write_bytes(numbered_avi(data, number))
         body = {72057594037944738: (range(frames), person(frames, at=0.0, seed=number))}
         (raw / NTU[1] / f"{name}.skeleton").write_bytes(skeleton_text(frames, body))
     return folder

@@ -13,11 +13,13 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,6 @@ from stroi.pipeline.params.load import load_profile
 SETS = {"ntu60": NTU_60, "ntu120": NTU_120}
 SECONDS, BYTES = 60.0, 10**9
 """What the index may take."""
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def make_tree(raw: Path, ntu: NtuSet) -> None:
@@ -54,17 +55,16 @@ def make_project(folder: Path, name: str) -> Path:
     return folder
 
 
-def memory(session: int) -> int:
-    """Resident bytes of all processes of a session; what they share counts for each."""
-    total = 0
+def session_memory(session: int) -> Iterator[tuple[int, int]]:
+    """Anonymous and all resident bytes of each process of a session; shared ones count for each."""
     for entry in Path("/proc").iterdir():
         try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
-                total += int(fields[21]) * PAGE
-        except (OSError, ValueError, IndexError):
-            continue
-    return total
+            if entry.name.isdigit() and os.getsid(int(entry.name)) == session:
+                status = (entry / "status").read_text()
+                sizes = dict(re.findall(r"(RssAnon|VmRSS):\s+(\d+) kB", status))
+                yield 1024 * int(sizes["RssAnon"]), 1024 * int(sizes["VmRSS"])
+        except (OSError, KeyError):
+            continue  # it has ended
 
 
 def run_index(project: Path, name: str, jobs: int) -> tuple[float, int, list[str]]:
@@ -77,7 +77,7 @@ def run_index(project: Path, name: str, jobs: int) -> tuple[float, int, list[str
     ) as running:
         most = 0
         while running.poll() is None:
-            most = max(most, memory(running.pid))
+            most = max(most, sum(resident for _, resident in session_memory(running.pid)))
             time.sleep(0.05)
         seconds = time.monotonic() - start
         said = running.stdout.read() if running.stdout else ""

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cut import numbered_avi
 from make_repro import ROOT, processor
 from scale import FRAMES, tiny_video
 
@@ -48,11 +49,7 @@ def make_project(folder: Path, count: int) -> None:
     lines = ["sample_id,video,label,subject,camera"]
     for number in range(count):
         name, side = f"c{number:06d}", "ab"[number % 2]
-        # No two clips of a data set have the same bytes: a part that players skip.
-        junk = b"JUNK" + (8).to_bytes(4, "little") + number.to_bytes(8, "little")
-        size = int.from_bytes(video[4:8], "little") + len(junk)
-        whole = video[:4] + size.to_bytes(4, "little") + video[8:] + junk
-        (raw / f"{name}.avi").write_bytes(whole)
+        (raw / f"{name}.avi").write_bytes(numbered_avi(video, number))
         person = body(BODY_25, x=0, y=0)
         person[:, :2] = 0.4 * person[:, :2] + (40 + number * 80 / count, 45)
         files = raw / "openpose-json" / name

@@ -23,7 +23,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from cut import NTU
+from cut import NTU, numbered_avi
 from make_repro import ROOT, processor
 
 from stroi.pipeline.datasets.ntu_lists import NTU_120, good_names
@@ -83,12 +83,8 @@ def make_project(folder: Path, count: int) -> Path:
     ]
     every = sorted(good_names(NTU_120))
     for number, name in enumerate(every[:: len(every) // count][:count]):
-        # No two clips of a data set have the same bytes: a part that players skip, and the number
-        # that the sensor gave to the body.
-        junk = b"JUNK" + (8).to_bytes(4, "little") + number.to_bytes(8, "little")
-        size = int.from_bytes(video[4:8], "little") + len(junk)
-        whole = video[:4] + size.to_bytes(4, "little") + video[8:] + junk
-        (raw / NTU[0] / f"{name}_rgb.avi").write_bytes(whole)
+        (raw / NTU[0] / f"{name}_rgb.avi").write_bytes(numbered_avi(video, number))
+        # The number that the sensor gave to the body: no two files have the same content either.
         (raw / NTU[1] / f"{name}.skeleton").write_bytes(
             texts[number % VARIANTS].replace(b"%d" % BODY, b"%d" % (BODY + number))
         )

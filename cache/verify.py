@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stroi.cache.check_shard import check_file
+from stroi.cache.checking.check_shard import check_file
+from stroi.cache.checking.sandbox import LimitedRun
 from stroi.cache.errors import RefusedInput, raise_first, refuse
 from stroi.cache.files.temporaries import is_temporary
 from stroi.cache.ledger import LEDGER_NAME, MAX_TABLE_BYTES
 from stroi.cache.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
 from stroi.cache.rois import recorded_rows
-from stroi.cache.storage.sandbox import LimitedRun
 
 OnFile = Callable[[FileEntry, str], None]
 Outcome = dict[str, int] | RefusedInput

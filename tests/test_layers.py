@@ -16,7 +16,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("storage",),
         ("pictures",),
         ("ledger", "manifest"),
-        ("check_shard",),
+        ("checking",),
         ("verify",),
         ("shards",),
         ("mosaic_columns",),

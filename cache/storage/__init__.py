@@ -1,1 +1,1 @@
-"""How a shard is stored: declared formats, HDF5, strict JSON, a sandbox for received files."""
+"""How a shard is stored: declared formats, HDF5, strict JSON."""

@@ -10,13 +10,13 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from stroi.cache.checking.sandbox import run_limited
 from stroi.cache.errors import RefusedInput, raise_first, refusals_naming
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.files.staging import move_into_place, new_file, refuse_existing, staging_folder
 from stroi.cache.manifest import MANIFEST_NAME, read_manifest
 from stroi.cache.share.archive import ReceivedFiles, open_received
 from stroi.cache.share.receive import refuse_unexpected
-from stroi.cache.storage.sandbox import run_limited
 from stroi.cache.storage.strict_json import parse_json
 from stroi.cache.verify import find_problems
 from stroi.pipeline.params.load import RunParams, load_run

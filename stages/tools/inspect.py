@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stroi.cache.checking.sandbox import run_limited
 from stroi.cache.errors import ClipRejected, RefusedInput, StroiError
-from stroi.cache.storage.sandbox import run_limited
 from stroi.pipeline.datasets.folders import VIDEO_ENDINGS
 from stroi.pipeline.params.yaml import printable
 

@@ -84,8 +84,8 @@ class SelectedFrames(dict[int, NDArray[np.uint8]]):
 
     def keep(self, index: int, frame: NDArray[np.uint8]) -> None:
         """Take one frame in."""
-        # One block for all: the allocator hands several frames back to the system and has each
-        # of their pages given anew for the next clip, which costs a fifth of a small clip's time.
+        # One block for all: the allocator hands several frames back to the system, and each of
+        # their pages is given anew for the next clip (benchmarks/segments.py).
         if self._block is None:
             self._block = np.empty((self._count, *frame.shape), np.uint8)
         place = self._block[len(self)]

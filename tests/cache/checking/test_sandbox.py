@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from small_caches import make_clip, make_mosaics, write_cache, write_skeletons
 
+from stroi.cache.checking.sandbox import UNTRUSTED, LimitedRun, run_limited, understand
 from stroi.cache.errors import RefusedInput, StroiError
 from stroi.cache.files.digests import sha256_file
 from stroi.cache.manifest import read_manifest, write_manifest
 from stroi.cache.skeletons import Clip
-from stroi.cache.storage.sandbox import UNTRUSTED, LimitedRun, run_limited, understand
 from stroi.cache.verify import find_problems, verify
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
